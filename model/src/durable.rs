@@ -1,0 +1,71 @@
+//! The persistent state of Figure 2, and the only way to change it.
+
+use crate::log::Log;
+use crate::types::{Entry, Index, ServerId, Term};
+
+/// One change of the persistent state, as it goes to disk.
+///
+/// A server's memory is what its records add up to, so what is read back after a crash is by
+/// construction a state that the server was in.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Record<P> {
+    /// A newer term begins, without a vote.
+    Term(Term),
+    /// The vote of the current term is given.
+    Vote(ServerId),
+    /// Every entry after `keep` is removed: it conflicts with the leader's log.
+    Truncate {
+        /// Index of the last entry that stays.
+        keep: Index,
+    },
+    /// An entry is added at the end of the log.
+    Append(Entry<P>),
+    /// Every entry up to and including this one is in a snapshot and no longer in the log.
+    Compact {
+        /// Index of the last entry that goes.
+        through: Index,
+    },
+}
+
+/// Figure 2, persistent state on all servers.
+#[derive(Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Durable {
+    /// Latest term this server has seen.
+    term: Term,
+    /// Candidate that received this server's vote in the current term.
+    vote: Option<ServerId>,
+    /// The log's shape.
+    log: Log,
+}
+
+impl Durable {
+    /// Takes over one record. Reading a log back means to apply its records in order.
+    pub fn apply<P>(&mut self, record: &Record<P>) {
+        match record {
+            Record::Term(term) => {
+                self.term = *term;
+                self.vote = None;
+            }
+            Record::Vote(candidate) => self.vote = Some(*candidate),
+            Record::Truncate { keep } => self.log.truncate(*keep),
+            Record::Append(entry) => self.log.push(entry.position),
+            Record::Compact { through } => self.log.compact(*through),
+        }
+    }
+
+    /// Latest term this server has seen.
+    pub fn term(&self) -> Term {
+        self.term
+    }
+
+    /// Candidate that received this server's vote in the current term.
+    pub fn vote(&self) -> Option<ServerId> {
+        self.vote
+    }
+
+    /// The log's shape.
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+}

@@ -1,0 +1,54 @@
+//! Raft as pure transition functions.
+//!
+//! [`step`] takes a server's state and an event, changes the state and says what the world has to
+//! do: [`Record`]s to make durable, then [`Output`]s to perform. The checker of this project calls
+//! it for every interleaving of messages, timers, crashes and flushes; the production server calls
+//! the very same function. There is no other place where a role, a term, a vote, the log or the
+//! commit index changes.
+//!
+//! The names are those of the Raft paper (Ongaro and Ousterhout, extended version, 2014; cited as
+//! §) and of Ongaro's dissertation (2014).
+//!
+//! Read in this order: [`types`], [`rules`] (Figure 2 on one page), [`durable`] and [`node`] (the
+//! state box of Figure 2), [`step`](mod@step), `election`, `replication`.
+//!
+//! What is absent: the model has no clock (it learns that a timer fired, never what time it is),
+//! no randomness, no input or output, no threads and no unsafe code; nothing depends on the
+//! absolute value of a term, an index or an id. A module uses only those listed before it.
+
+#![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub mod types;
+
+pub mod members;
+
+pub mod log;
+
+pub mod durable;
+
+pub mod message;
+
+pub mod effects;
+
+pub mod node;
+
+pub mod rules;
+
+pub mod step;
+
+mod election;
+
+mod replication;
+
+pub use durable::{Durable, Record};
+pub use effects::{Effects, Output, Timers};
+pub use log::Log;
+pub use members::{InvalidMembers, MOST_SERVERS, Members, ServerMap, ServerSet};
+pub use message::{Envelope, Message, Range, Slice};
+pub use node::{Node, Progress, Role, RoleName, Status};
+pub use rules::{Paper, Rules};
+pub use step::{Event, step, step_by};
+pub use types::{Entry, Index, Payload, Position, ServerId, Term};

@@ -1,0 +1,99 @@
+//! The log's shape: where each term begins, where the log begins and ends.
+//!
+//! Terms never fall along a log, so its shape is a short list of boundaries however long it is.
+//! Payloads stay with whoever stores them.
+
+use tinyvec::TinyVec;
+
+use crate::types::{Index, Position, Term};
+
+/// The shape of one server's log.
+#[derive(Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Log {
+    /// The last entry that compaction took away, or the start of an empty log.
+    base: Position,
+    /// Where each term after the base begins. Invariant: indices and terms rise strictly.
+    runs: TinyVec<[Run; 3]>,
+    /// Index of the last entry. Invariant: `base.index <= last`.
+    last: Index,
+}
+
+/// Consecutive entries of one term.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+struct Run {
+    first: Index,
+    term: Term,
+}
+
+impl Log {
+    /// The last entry that is no longer held; `0@0` if the log was never compacted.
+    pub fn base(&self) -> Position {
+        self.base
+    }
+
+    /// The last entry, or the base if there is none after it.
+    pub fn last(&self) -> Position {
+        let term = self.runs.last().map_or(self.base.term, |run| run.term);
+        Position { term, index: self.last }
+    }
+
+    /// The term of the entry at `index`; known from the base to the last entry.
+    pub fn term_at(&self, index: Index) -> Option<Term> {
+        if index < self.base.index || self.last < index {
+            return None;
+        }
+        let begun = self.runs.iter().rev().find(|run| run.first <= index);
+        Some(begun.map_or(self.base.term, |run| run.term))
+    }
+
+    /// The name of the entry at `index`; known from the base to the last entry.
+    pub fn position_at(&self, index: Index) -> Option<Position> {
+        self.term_at(index).map(|term| Position { term, index })
+    }
+
+    /// Whether this very entry is in the log. What was compacted is not in doubt: it was
+    /// committed, and no leader names another entry in its place.
+    pub fn holds(&self, position: Position) -> bool {
+        position.index < self.base.index || self.term_at(position.index) == Some(position.term)
+    }
+
+    /// The last entry that stands neither after `bound` nor has a later term: where a log that
+    /// ends so could still agree with this one.
+    pub fn last_within(&self, bound: Position) -> Position {
+        let mut index = self.last.min(bound.index);
+        for run in self.runs.iter().rev() {
+            if run.term <= bound.term {
+                break;
+            }
+            index = index.min(run.first.previous());
+        }
+        self.position_at(index).unwrap_or(self.base)
+    }
+
+    /// Adds an entry at the end.
+    pub(crate) fn push(&mut self, entry: Position) {
+        let last = self.last();
+        assert!(entry.index == last.index.next(), "a log has no gaps");
+        assert!(last.term <= entry.term, "terms never fall along a log");
+        self.last = entry.index;
+        if last.term < entry.term {
+            self.runs.push(Run { first: entry.index, term: entry.term });
+        }
+    }
+
+    /// Removes every entry after `keep`.
+    pub(crate) fn truncate(&mut self, keep: Index) {
+        assert!(self.base.index <= keep, "what was compacted was committed and is never removed");
+        while self.runs.last().is_some_and(|run| keep < run.first) {
+            self.runs.pop();
+        }
+        self.last = self.last.min(keep);
+    }
+
+    /// Forgets every entry up to and including the one at `index`, which must be in the log.
+    pub(crate) fn compact(&mut self, index: Index) {
+        let base = self.position_at(index).expect("only entries that the log holds are compacted");
+        self.runs.retain(|run| base.index < run.first);
+        self.base = base;
+    }
+}

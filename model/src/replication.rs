@@ -1,0 +1,135 @@
+//! Log replication: §5.3, and the commit rule of §5.4.2.
+
+use crate::durable::Record;
+use crate::effects::{Output, Timers};
+use crate::message::{Message, Range, Slice};
+use crate::node::Role;
+use crate::rules::Rules;
+use crate::step::Step;
+use crate::types::{Index, Payload, Position, ServerId};
+
+impl<R: Rules, P> Step<'_, R, P> {
+    /// A client's command: a leader that is not about to hand over takes it.
+    pub(crate) fn on_propose(&mut self, payload: P) {
+        let Role::Leader { transfer: None, .. } = self.node.role else {
+            return self.effects.outputs.push(Output::Refused(payload));
+        };
+        let position = self.append_and_replicate(Payload::Command(payload));
+        self.effects.outputs.push(Output::Accepted(position));
+    }
+
+    /// Appends an entry to the leader's log and sends it to everyone. The leader's own copy
+    /// counts when its own acknowledgement arrives, which waits for the flush as any other does.
+    pub(crate) fn append_and_replicate(&mut self, payload: Payload<P>) -> Position {
+        let position = self.append(payload);
+        self.replicate_to_all();
+        self.send(self.node.id, Message::AppendReply { matched: position.index });
+        position
+    }
+
+    /// Tells the followers that this server leads (§5.2), or asks again for votes that did not
+    /// arrive (§5.5).
+    pub(crate) fn on_heartbeat_timeout(&mut self) {
+        if let Role::Leader { .. } = self.node.role { self.replicate_to_all() } else { self.ask_for_votes() }
+    }
+
+    fn replicate_to_all(&mut self) {
+        for peer in self.node.peers() {
+            self.replicate(peer);
+        }
+    }
+
+    /// §5.3: sends what the follower is not known to hold; nothing new makes a heartbeat.
+    pub(crate) fn replicate(&mut self, follower: ServerId) {
+        let Role::Leader { progress, .. } = &mut self.node.role else { return };
+        let progress = progress.get_mut(follower).expect("a leader keeps the progress of every member");
+        let log = self.node.durable.log();
+        // What was compacted needs a snapshot.
+        let Some(previous) = log.position_at(progress.next.previous()) else { return };
+        let last = log.last();
+        progress.next = last.index.next();
+        let (entries, commit) = (Range { previous, last }, self.node.commit);
+        self.send(follower, Message::AppendRequest { entries, commit });
+    }
+
+    /// AppendEntries RPC, receiver.
+    pub(crate) fn on_append_request(&mut self, leader: ServerId, slice: Slice<P>, leader_commit: Index) {
+        if let Role::Leader { .. } = self.node.role {
+            return; // A term has one leader (§5.2): only a broken rule leads here.
+        }
+        self.node.role = Role::Follower { leader: Some(leader), loyal: true };
+        self.restart(Timers::Follower);
+        let (previous, verified) = (slice.previous(), slice.last().index);
+        if !R::matches(self.node.log(), previous) {
+            let hint = self.node.log().last_within(previous);
+            return self.send(leader, Message::AppendRefusal { missing: previous.index, hint });
+        }
+        self.store(slice);
+        self.commit_to(R::follower_commit(leader_commit, verified));
+        let matched = R::acknowledged(verified, self.node.log().last().index);
+        self.send(leader, Message::AppendReply { matched });
+    }
+
+    /// §5.3: removes what conflicts, appends what is missing, and leaves the rest alone: a delayed
+    /// request may hold entries that this log has already, and be followed by later ones.
+    fn store(&mut self, slice: Slice<P>) {
+        let log = self.node.log();
+        let held = slice.entries().iter().take_while(|entry| log.holds(entry.position)).count();
+        let agreed = Index(slice.previous().index.0 + held as u64);
+        let new = slice.entries().get(held).map(|entry| entry.position);
+        if R::must_truncate(log, agreed, new) {
+            assert!(self.node.commit <= agreed, "a committed entry is never removed");
+            self.persist(Record::Truncate { keep: agreed });
+        }
+        for entry in slice.into_entries().into_iter().skip(held) {
+            self.persist(Record::Append(entry));
+        }
+    }
+
+    /// §5.3: the follower's log agrees with ours up to `matched`.
+    pub(crate) fn on_append_reply(&mut self, follower: ServerId, matched: Index) {
+        let last = self.node.durable.log().last().index;
+        let Some(progress) = self.node.progress_of_answering(follower) else { return };
+        // A follower of this term holds nothing that its leader lacks: who claims more is wrong.
+        if last < matched {
+            return;
+        }
+        progress.matched = progress.matched.max(matched);
+        progress.next = progress.next.max(matched.next());
+        let behind = progress.next <= last;
+        self.effects.early.push(Output::Heard(follower));
+        self.advance_commit();
+        if behind && follower != self.node.id {
+            self.replicate(follower);
+        }
+        self.hand_over_if_ready();
+    }
+
+    /// §5.3, §5.4.2: commits what a majority holds, if it is of the current term.
+    fn advance_commit(&mut self) {
+        let Role::Leader { progress, transfer, .. } = &self.node.role else { return };
+        let matched = |id| progress.get(id).map_or(Index(0), |progress| progress.matched);
+        let replicated = R::replicated(&self.node.members, matched);
+        let starts = transfer.is_none() && !self.has_committed_in_term();
+        if self.node.commit < replicated && R::may_commit(self.node.log(), replicated, self.node.term()) {
+            self.commit_to(replicated);
+            if starts {
+                self.effects.early.push(Output::Leading(self.node.term()));
+            }
+        }
+    }
+
+    /// §5.3: the follower's log lacks `missing`. The next attempt starts where the logs may agree,
+    /// which takes at most one round for each term that they differ in.
+    pub(crate) fn on_append_refusal(&mut self, follower: ServerId, missing: Index, hint: Position) {
+        let retry = self.node.durable.log().last_within(hint).index;
+        let Some(progress) = self.node.progress_of_answering(follower) else { return };
+        self.effects.early.push(Output::Heard(follower));
+        // A late refusal of what was stored since, or of what is being sent again already.
+        if missing <= progress.matched || progress.next <= missing {
+            return;
+        }
+        progress.next = retry.max(progress.matched).next();
+        self.replicate(follower);
+    }
+}

@@ -1,0 +1,116 @@
+//! The rules of Raft, one function each: Figure 2 on one page.
+//!
+//! [`Paper`] is Raft as it is deployed and checked: every rule as stated here. The checker breaks
+//! one rule at a time, to show that it would see the mistake.
+
+use crate::log::Log;
+use crate::members::{Members, ServerSet};
+use crate::message::{Message, Range};
+use crate::types::{Index, Position, ServerId, Term};
+
+/// The decisions that Raft's safety rests on.
+pub trait Rules {
+    /// §5.1: a server that sees a newer term adopts it.
+    fn is_newer(theirs: Term, ours: Term) -> bool {
+        ours < theirs
+    }
+
+    /// §5.1: a server rejects what was said in an older term.
+    fn is_stale(theirs: Term, ours: Term) -> bool {
+        theirs < ours
+    }
+
+    /// §5.1: a candidate or leader whose term is out of date becomes a follower at once.
+    fn must_yield_to_newer_term() -> bool {
+        true
+    }
+
+    /// Dissertation 9.6: the term rises only after a majority said that it would vote for the
+    /// server, unless the leader itself hands over.
+    fn must_ask_first(transfer: bool) -> bool {
+        !transfer
+    }
+
+    /// Dissertation 4.2.3: who may have heard a leader within the minimum timeout does not help
+    /// to replace it, unless that leader itself asks, or hands over.
+    fn is_disturbance(loyal: bool, leader: Option<ServerId>, candidate: ServerId, transfer: bool) -> bool {
+        loyal && leader != Some(candidate) && !transfer
+    }
+
+    /// §5.2: one vote a term, first come first served.
+    fn may_vote(vote: Option<ServerId>, candidate: ServerId) -> bool {
+        vote.is_none_or(|granted| granted == candidate)
+    }
+
+    /// §5.4.1: the candidate's log must be at least as up-to-date as ours.
+    fn is_up_to_date(candidate: Position, ours: Position) -> bool {
+        ours <= candidate
+    }
+
+    /// §5.2: more than half of the members make a leader.
+    fn is_majority(members: &Members, supporters: &ServerSet) -> bool {
+        members.is_majority(supporters)
+    }
+
+    /// Dissertation 6.2: a leader that no majority has answered for a minimum timeout steps down.
+    fn must_step_down(members: &Members, heard: &ServerSet) -> bool {
+        !members.is_majority(heard)
+    }
+
+    /// §5.3: entries are taken only behind an entry that both logs hold.
+    fn matches(log: &Log, previous: Position) -> bool {
+        log.holds(previous)
+    }
+
+    /// §5.3: entries are removed only if one of them conflicts with a new one: same index, other
+    /// term. `agreed` is the last entry that both hold, `new` the first that our log lacks.
+    fn must_truncate(log: &Log, agreed: Index, new: Option<Position>) -> bool {
+        let _ = agreed;
+        new.is_some_and(|new| log.term_at(new.index).is_some_and(|term| term != new.term))
+    }
+
+    /// §5.3: a follower acknowledges what it has compared with the leader's log, and no more.
+    fn acknowledged(verified: Index, last: Index) -> Index {
+        let _ = last;
+        verified
+    }
+
+    /// §5.3: a follower knows an entry to be committed once the leader says so and it has
+    /// compared its log up to that entry.
+    fn follower_commit(leader_commit: Index, verified: Index) -> Index {
+        leader_commit.min(verified)
+    }
+
+    /// §5.3: a new leader knows of no server what it holds, not even of itself.
+    fn matched_at_start(last: Position) -> Index {
+        let _ = last;
+        Index(0)
+    }
+
+    /// §5.3: the last entry that a majority holds.
+    fn replicated(members: &Members, matched: impl Fn(ServerId) -> Index) -> Index {
+        members.reached_by_majority(matched)
+    }
+
+    /// §5.4.2: only an entry of the current term is committed by counting.
+    fn may_commit(log: &Log, index: Index, current: Term) -> bool {
+        log.term_at(index) == Some(current)
+    }
+
+    /// Dissertation 10.2.1: a leader's entries travel while it writes them itself; whatever
+    /// promises something waits until the promise is durable.
+    fn may_leave_early(message: &Message<Range>) -> bool {
+        matches!(message, Message::AppendRequest { .. })
+    }
+
+    /// Dissertation 3.10: leadership is handed only to a server that holds the whole log.
+    fn may_hand_over(matched: Index, last: Index) -> bool {
+        matched == last
+    }
+}
+
+/// Raft as the paper states it: every rule, unchanged.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Paper;
+
+impl Rules for Paper {}

@@ -1,0 +1,95 @@
+//! The nouns: server, term, index, position, entry.
+
+use core::fmt;
+
+/// Names a server of one group, for ever: an id is never used again for another server.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct ServerId(pub u32);
+
+/// §5.1: time is divided into terms, numbered with consecutive integers.
+/// Terms are compared and counted up by one; nothing depends on their absolute value.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Term(pub u64);
+
+/// Position of an entry in the log; the first entry has index 1.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Index(pub u64);
+
+/// Names an entry: §5.3 shows that two entries of one term and index are the same entry.
+///
+/// The order of the fields is the comparison of §5.4.1: term first, then index.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Position {
+    /// Term in which a leader created the entry.
+    pub term: Term,
+    /// Where the entry stands in the log.
+    pub index: Index,
+}
+
+/// What an entry carries.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Payload<P> {
+    /// Section 8: the first entry of a leader's term, which carries no command.
+    Blank,
+    /// A command for the state machine.
+    Command(P),
+}
+
+/// One entry of the log.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Entry<P> {
+    /// The entry's name.
+    pub position: Position,
+    /// What it carries. It passes through the transitions untouched.
+    pub payload: Payload<P>,
+}
+
+impl Term {
+    /// The term after this one.
+    pub fn next(self) -> Term {
+        Term(self.0 + 1)
+    }
+}
+
+impl Index {
+    /// The index after this one.
+    pub fn next(self) -> Index {
+        Index(self.0 + 1)
+    }
+
+    /// The index before this one; before the first there is only the empty log's own, 0.
+    pub fn previous(self) -> Index {
+        Index(self.0.saturating_sub(1))
+    }
+}
+
+impl fmt::Display for ServerId {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", self.0)
+    }
+}
+
+impl fmt::Display for Term {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", self.0)
+    }
+}
+
+impl fmt::Display for Index {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", self.0)
+    }
+}
+
+/// Index, then term, as in `3@2`.
+impl fmt::Display for Position {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}@{}", self.index, self.term)
+    }
+}
