@@ -4,4 +4,4 @@ pub mod storage;
 mod transport;
 
 pub use rafttree_model::{Index, Position, RoleName, ServerId, Term};
-pub use storage::{ClusterId, Identity, Incarnation};
+pub use storage::{ClusterId, Identity, Incarnation, init};

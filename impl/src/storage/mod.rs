@@ -1,5 +1,68 @@
-//! What a server keeps on disk.
+//! What a server keeps on disk: its term, its vote and its log.
+//!
+//! [`Storage`] is the seam; [`FileStorage`] is the one that ships. What is not covered yet: a
+//! damaged batch stops the server instead of being fetched from the leader again, damage to the
+//! very last batch cannot be told from a write that a crash cut short, and the log is not
+//! compacted (an election costs one block of 4 KiB).
 
-pub(crate) mod identity;
+mod batch;
+mod directory;
+mod error;
+mod file;
+mod identity;
+mod record;
+mod scan;
+pub(crate) mod writer;
 
+#[cfg(test)]
+mod tests;
+
+use bytes::Bytes;
+use rafttree_model::{Durable, Entry, Record};
+
+pub(crate) use directory::Directory;
+pub use directory::init;
+pub use error::StorageError;
+pub use file::FileStorage;
 pub use identity::{ClusterId, Identity, Incarnation, InvalidId};
+
+/// Keeps records, in order, through crashes and power loss.
+///
+/// After any error the server stops and writes no more: what a disk holds after a failed flush
+/// is unknown, so nothing is ever tried again.
+pub trait Storage: Send + 'static {
+    /// What the records that were written so far add up to. Called once, before any write.
+    fn load(&mut self) -> Result<Recovered, StorageError>;
+
+    /// Adds records. They are durable when this returns; after a crash before that, any number
+    /// of them may be kept, but none without those before it.
+    fn write(&mut self, records: &[Record<Bytes>]) -> Result<(), StorageError>;
+
+    /// Called after each write, when nobody waits: the time to make room for the next one.
+    fn prepare(&mut self) -> Result<(), StorageError> {
+        Ok(())
+    }
+}
+
+/// What a server remembers when it starts.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Recovered {
+    /// Term, vote and the log's shape.
+    pub durable: Durable,
+    /// The log's entries after its base.
+    pub entries: Vec<Entry<Bytes>>,
+}
+
+impl Recovered {
+    /// Takes over one record, as reading a log back does.
+    pub fn apply(&mut self, record: &Record<Bytes>) {
+        let base = self.durable.log().base().index.0;
+        match record {
+            Record::Append(entry) => self.entries.push(entry.clone()),
+            Record::Truncate { keep } => self.entries.truncate((keep.0 - base) as usize),
+            Record::Compact { through } => drop(self.entries.drain(..(through.0 - base) as usize)),
+            Record::Term(_) | Record::Vote(_) => {}
+        }
+        self.durable.apply(record);
+    }
+}

@@ -1,0 +1,137 @@
+//! What can be wrong with a data directory.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rafttree_model::ServerId;
+
+use crate::storage::ClusterId;
+
+/// Why a data directory was refused, or why it can no longer be written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StorageError {
+    /// The directory was never initialised, or lost its identity.
+    #[error(
+        "{} has no identity: if this server is new, initialise the directory; if it ever ran, it has \
+         forgotten its votes and must not come back under its old id", directory.display()
+    )]
+    NoIdentity {
+        /// The data directory.
+        directory: PathBuf,
+    },
+    /// The directory is initialised already.
+    #[error("{} belongs to server {id} of cluster {cluster} already: start it, or choose another directory", directory.display())]
+    AlreadyInitialised {
+        /// The data directory.
+        directory: PathBuf,
+        /// The cluster it belongs to.
+        cluster: ClusterId,
+        /// The server it belongs to.
+        id: ServerId,
+    },
+    /// The directory holds a log, but not the identity that it belongs to.
+    #[error(
+        "{} holds records, but its directory has no identity: put the identity file back; \
+         a server that forgets its votes endangers its group", file.display()
+    )]
+    LogWithoutIdentity {
+        /// The log.
+        file: PathBuf,
+    },
+    /// The directory belongs to another cluster.
+    #[error("{} belongs to cluster {found}, not to {expected}: choose this server's own directory", directory.display())]
+    ForeignCluster {
+        /// The data directory.
+        directory: PathBuf,
+        /// The cluster that was asked for.
+        expected: ClusterId,
+        /// The cluster that the directory belongs to.
+        found: ClusterId,
+    },
+    /// The directory belongs to another server.
+    #[error("{} belongs to server {found}, not to {expected}: choose this server's own directory", directory.display())]
+    ForeignServer {
+        /// The data directory.
+        directory: PathBuf,
+        /// The server that was asked for.
+        expected: ServerId,
+        /// The server that the directory belongs to.
+        found: ServerId,
+    },
+    /// The server id 0 was asked for.
+    #[error("server ids start at 1")]
+    ZeroId,
+    /// Another process uses the directory.
+    #[error("{} is in use by another process: stop that one, or choose another directory", directory.display())]
+    Locked {
+        /// The data directory.
+        directory: PathBuf,
+    },
+    /// The file was not written by this program, is damaged, or belongs to another directory.
+    #[error("{} is not this server's: {problem}", file.display())]
+    Foreign {
+        /// The file.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// The file was written by a version that this one does not understand.
+    #[error("{} has format {found}, this version reads format {expected}: use the version that wrote it", file.display())]
+    Format {
+        /// The file.
+        file: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The format that this version reads.
+        expected: u32,
+    },
+    /// A batch that was acknowledged is damaged.
+    #[error(
+        "{}: batch {batch} at byte {offset} is damaged ({problem}) and others follow it, so it was acknowledged: \
+         restore the whole directory from nothing but this server's own disk, or replace the server", file.display()
+    )]
+    Corrupt {
+        /// The log.
+        file: PathBuf,
+        /// Where the batch begins.
+        offset: u64,
+        /// The batch's number.
+        batch: u64,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// One record is larger than any batch may be.
+    #[error("a record of {bytes} bytes is larger than a batch may be ({limit} bytes)")]
+    TooLarge {
+        /// Its size.
+        bytes: usize,
+        /// The most that is allowed.
+        limit: usize,
+    },
+    /// The operating system reported an error.
+    #[error("cannot {action} {}: {source}", path.display())]
+    Io {
+        /// What was attempted.
+        action: &'static str,
+        /// On which file or directory.
+        path: PathBuf,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// An earlier write failed, so nothing is written any more.
+    #[error("an earlier write failed, so nothing is written any more: restart the server once the disk is sound")]
+    Sealed,
+}
+
+/// Says what was attempted when an operation on a file fails.
+pub(super) trait Attempt<T> {
+    /// Turns the error into one that names the action and the file.
+    fn attempt(self, action: &'static str, path: &Path) -> Result<T, StorageError>;
+}
+
+impl<T, E: Into<io::Error>> Attempt<T> for Result<T, E> {
+    fn attempt(self, action: &'static str, path: &Path) -> Result<T, StorageError> {
+        self.map_err(|error| StorageError::Io { action, path: path.to_owned(), source: error.into() })
+    }
+}

@@ -1,0 +1,192 @@
+//! The log file: written only at its end, flushed once a batch.
+
+use std::fs::{File, OpenOptions};
+use std::io::ErrorKind;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use bytes::{BufMut, Bytes};
+use rafttree_model::Record;
+
+use crate::storage::batch::{self, BLOCK, Link, MOST_BYTES};
+use crate::storage::directory::{Directory, place};
+use crate::storage::error::Attempt;
+use crate::storage::scan::{End, Scan};
+use crate::storage::{Incarnation, Recovered, Storage, StorageError, record};
+
+const LOG: &str = "log";
+const MAGIC: &[u8; 12] = b"rafttree log";
+
+/// The version of the log file.
+const FORMAT: u32 = 1;
+
+/// By so much the file grows at a time: zeros, flushed before use, so that a batch changes no
+/// more of the file system than its own blocks.
+const STEP: u64 = 1 << 20;
+
+/// Keeps records in an append-only, checksummed file of a locked directory.
+#[derive(Debug)]
+pub struct FileStorage {
+    directory: Directory,
+    path: PathBuf,
+    file: File,
+    end: End,
+    /// Up to here the file is zero-filled and flushed. Invariant: a multiple of the block.
+    allocated: u64,
+    sealed: bool,
+}
+
+impl FileStorage {
+    /// Opens the log of a directory that [`init`](crate::storage::init) made, and locks it.
+    pub fn open(directory: impl AsRef<Path>) -> Result<FileStorage, StorageError> {
+        FileStorage::within(Directory::open(directory.as_ref())?)
+    }
+
+    /// Opens the log of this directory.
+    pub(crate) fn within(directory: Directory) -> Result<FileStorage, StorageError> {
+        let path = directory.path.join(LOG);
+        let file = OpenOptions::new().read(true).write(true).open(&path).attempt("open", &path)?;
+        forget_cached(&file).attempt("flush", &path)?;
+        check_header(&file, &path, directory.incarnation)?;
+        let length = file.metadata().attempt("measure", &path)?.len();
+        let end = End { next: first_link(directory.incarnation), offset: BLOCK as u64 };
+        let allocated = length - length % BLOCK as u64;
+        Ok(FileStorage { directory, path, file, end, allocated, sealed: false })
+    }
+
+    /// Makes a log without records. One that never held any is replaced: an `init` was cut short.
+    pub(super) fn create(directory: &Path, owner: Incarnation) -> Result<(), StorageError> {
+        let path = directory.join(LOG);
+        match std::fs::read(&path) {
+            Ok(bytes) if bytes.iter().skip(BLOCK).any(|&byte| byte != 0) => {
+                return Err(StorageError::LogWithoutIdentity { file: path });
+            }
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).attempt("read", &path),
+            _ => {}
+        }
+        let mut bytes = header(owner);
+        bytes.resize(STEP as usize, 0);
+        place(directory, LOG, &bytes)
+    }
+
+    fn append(&mut self, records: &[Record<Bytes>]) -> Result<(), StorageError> {
+        let mut bytes = Vec::new();
+        for record in records {
+            let complete = bytes.len();
+            record::encode(record, &mut bytes);
+            if MOST_BYTES < bytes.len() {
+                let rest = bytes.split_off(complete);
+                self.append_batch(&bytes)?;
+                bytes = rest;
+            }
+            check_size(bytes.len())?;
+        }
+        if bytes.is_empty() { Ok(()) } else { self.append_batch(&bytes) }
+    }
+
+    /// One write, one flush.
+    fn append_batch(&mut self, records: &[u8]) -> Result<(), StorageError> {
+        let End { next, offset } = self.end;
+        let (blocks, checksum) = batch::encode(next, self.directory.incarnation, records);
+        let after = offset + blocks.len() as u64;
+        self.allocate(after)?;
+        self.file.write_all_at(&blocks, offset).attempt("write", &self.path)?;
+        rustix::fs::fdatasync(&self.file).attempt("flush", &self.path)?;
+        self.end = End { next: Link { sequence: next.sequence + 1, after, previous: checksum }, offset: after };
+        Ok(())
+    }
+
+    /// Makes sure that the file reaches so far.
+    fn allocate(&mut self, until: u64) -> Result<(), StorageError> {
+        if until <= self.allocated {
+            return Ok(());
+        }
+        let zeros = vec![0; STEP as usize];
+        while self.allocated < until {
+            self.file.write_all_at(&zeros, self.allocated).attempt("extend", &self.path)?;
+            self.allocated += STEP;
+        }
+        self.file.sync_all().attempt("flush", &self.path)
+    }
+
+    /// After an error nobody knows what the disk holds, so nothing is written any more.
+    fn sealing<T>(
+        &mut self,
+        attempt: impl FnOnce(&mut FileStorage) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        if self.sealed {
+            return Err(StorageError::Sealed);
+        }
+        let outcome = attempt(self);
+        self.sealed = outcome.is_err();
+        outcome
+    }
+}
+
+impl Storage for FileStorage {
+    fn load(&mut self) -> Result<Recovered, StorageError> {
+        self.sealing(|storage| {
+            let owner = storage.directory.incarnation;
+            let length = storage.allocated;
+            let scan = Scan { file: &storage.file, path: &storage.path, owner, length, next: first_link(owner) };
+            let (recovered, end) = scan.run()?;
+            storage.end = end;
+            Ok(recovered)
+        })
+    }
+
+    fn write(&mut self, records: &[Record<Bytes>]) -> Result<(), StorageError> {
+        self.sealing(|storage| storage.append(records))
+    }
+
+    /// Grows the file before the next batch needs it.
+    fn prepare(&mut self) -> Result<(), StorageError> {
+        self.sealing(|storage| storage.allocate(storage.end.offset + STEP / 4))
+    }
+}
+
+/// What a log begins with, without the zeros that fill the block.
+fn header(owner: Incarnation) -> Vec<u8> {
+    let mut out = Vec::new();
+    out.put_slice(MAGIC);
+    out.put_u32_le(FORMAT);
+    out.put_slice(&owner.to_bytes());
+    out.put_u32_le(crc32fast::hash(&out));
+    out
+}
+
+/// The first batch's place in the chain.
+fn first_link(owner: Incarnation) -> Link {
+    Link { sequence: 1, after: BLOCK as u64, previous: crc32fast::hash(&header(owner)) }
+}
+
+fn check_header(file: &File, path: &Path, owner: Incarnation) -> Result<(), StorageError> {
+    let foreign = |problem| StorageError::Foreign { file: path.to_owned(), problem };
+    let expected = header(owner);
+    let mut found = vec![0; expected.len()];
+    match file.read_exact_at(&mut found, 0) {
+        Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Err(foreign("it is too short for a log")),
+        other => other.attempt("read", path)?,
+    }
+    let format = found.strip_prefix(MAGIC).and_then(|rest| rest.first_chunk()).map(|bytes| u32::from_le_bytes(*bytes));
+    match format {
+        None => Err(foreign("it is no log of rafttree")),
+        Some(found) if found != FORMAT => Err(StorageError::Format { file: path.to_owned(), found, expected: FORMAT }),
+        Some(_) if found != expected => Err(foreign("it is damaged, or another directory's log")),
+        Some(_) => Ok(()),
+    }
+}
+
+fn check_size(bytes: usize) -> Result<(), StorageError> {
+    if bytes <= MOST_BYTES { Ok(()) } else { Err(StorageError::TooLarge { bytes, limit: MOST_BYTES }) }
+}
+
+/// What is read must come from the disk: after a flush that failed, or none, the operating system
+/// may still hold bytes that the disk lacks (Rebello et al., ATC'20). Dropping them is advice that
+/// Linux follows for pages that are clean.
+fn forget_cached(file: &File) -> std::io::Result<()> {
+    file.sync_all()?;
+    #[cfg(target_os = "linux")]
+    rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed)?;
+    Ok(())
+}

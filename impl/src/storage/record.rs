@@ -1,0 +1,125 @@
+//! Records as bytes: a tag, then little-endian numbers, then the payload with its length.
+
+use bytes::{Buf, BufMut, Bytes};
+use rafttree_model::{Entry, Index, Payload, Position, Record, ServerId, Term};
+
+const TERM: u8 = 1;
+const VOTE: u8 = 2;
+const TRUNCATE: u8 = 3;
+const APPEND_BLANK: u8 = 4;
+const APPEND_COMMAND: u8 = 5;
+const COMPACT: u8 = 6;
+
+/// Adds a record at the end of `out`.
+pub(super) fn encode(record: &Record<Bytes>, out: &mut Vec<u8>) {
+    match record {
+        Record::Term(term) => put(out, TERM, term.0),
+        Record::Vote(candidate) => put(out, VOTE, candidate.0.into()),
+        Record::Truncate { keep } => put(out, TRUNCATE, keep.0),
+        Record::Compact { through } => put(out, COMPACT, through.0),
+        Record::Append(Entry { position, payload }) => {
+            let command = match payload {
+                Payload::Blank => None,
+                Payload::Command(command) => Some(command),
+            };
+            put(out, if command.is_some() { APPEND_COMMAND } else { APPEND_BLANK }, position.term.0);
+            out.put_u64_le(position.index.0);
+            if let Some(command) = command {
+                out.put_u64_le(command.len() as u64);
+                out.put_slice(command);
+            }
+        }
+    }
+}
+
+fn put(out: &mut Vec<u8>, tag: u8, number: u64) {
+    out.put_u8(tag);
+    out.put_u64_le(number);
+}
+
+/// Takes one record from the front of `bytes`; `None` if there is none that makes sense.
+pub(super) fn decode(bytes: &mut Bytes) -> Option<Record<Bytes>> {
+    let tag = bytes.try_get_u8().ok()?;
+    let number = bytes.try_get_u64_le().ok()?;
+    Some(match tag {
+        TERM => Record::Term(Term(number)),
+        VOTE => Record::Vote(ServerId(number.try_into().ok()?)),
+        TRUNCATE => Record::Truncate { keep: Index(number) },
+        COMPACT => Record::Compact { through: Index(number) },
+        APPEND_BLANK => Record::Append(Entry { position: position(number, bytes)?, payload: Payload::Blank }),
+        APPEND_COMMAND => {
+            let position = position(number, bytes)?;
+            Record::Append(Entry { position, payload: Payload::Command(command(bytes)?) })
+        }
+        _ => return None,
+    })
+}
+
+fn position(term: u64, bytes: &mut Bytes) -> Option<Position> {
+    let index = bytes.try_get_u64_le().ok()?;
+    Some(Position { term: Term(term), index: Index(index) })
+}
+
+fn command(bytes: &mut Bytes) -> Option<Bytes> {
+    let length = usize::try_from(bytes.try_get_u64_le().ok()?).ok()?;
+    (length <= bytes.len()).then(|| bytes.split_to(length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn record() -> impl Strategy<Value = Record<Bytes>> {
+        let number = || prop_oneof![any::<u64>(), 0..4u64, Just(u64::MAX)];
+        let payload = prop_oneof![
+            Just(Payload::Blank),
+            prop::collection::vec(any::<u8>(), 0..50).prop_map(|bytes| Payload::Command(bytes.into()))
+        ];
+        prop_oneof![
+            number().prop_map(|term| Record::Term(Term(term))),
+            any::<u32>().prop_map(|id| Record::Vote(ServerId(id))),
+            number().prop_map(|keep| Record::Truncate { keep: Index(keep) }),
+            number().prop_map(|through| Record::Compact { through: Index(through) }),
+            (number(), number(), payload).prop_map(|(term, index, payload)| {
+                Record::Append(Entry { position: Position { term: Term(term), index: Index(index) }, payload })
+            }),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn records_read_as_they_were_written(records in prop::collection::vec(record(), 0..20)) {
+            let mut out = Vec::new();
+            records.iter().for_each(|record| encode(record, &mut out));
+            let mut bytes = Bytes::from(out);
+            for record in records {
+                prop_assert_eq!(decode(&mut bytes), Some(record));
+            }
+            prop_assert!(bytes.is_empty());
+        }
+
+        #[test]
+        fn a_record_cut_short_is_none(record in record(), cut in 1usize..100) {
+            let mut out = Vec::new();
+            encode(&record, &mut out);
+            out.truncate(out.len().saturating_sub(cut));
+            prop_assert_eq!(decode(&mut Bytes::from(out)), None);
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+            let mut bytes = Bytes::from(bytes);
+            while decode(&mut bytes).is_some() {}
+        }
+    }
+
+    #[test]
+    fn the_format_stays_as_it_is() {
+        let mut out = Vec::new();
+        let position = Position { term: Term(2), index: Index(3) };
+        encode(&Record::Append(Entry { position, payload: Payload::Command(Bytes::from_static(b"a")) }), &mut out);
+        let expected = [5, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, b'a'];
+        assert_eq!(out, expected);
+    }
+}

@@ -1,0 +1,335 @@
+//! What a data directory survives, and what it refuses.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use bytes::Bytes;
+use rafttree_model::{Entry, Index, Payload, Position, Record, ServerId, Term};
+use tempfile::TempDir;
+
+use crate::storage::batch::BLOCK;
+use crate::storage::{
+    ClusterId, Directory, FileStorage, Identity, Incarnation, Recovered, Storage, StorageError, init,
+};
+
+const SECTOR: u64 = 512;
+const CLUSTER: ClusterId = ClusterId::from_bytes([1; 16]);
+const IDENTITY: Identity = Identity { cluster: CLUSTER, id: ServerId(1) };
+
+fn directory() -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    init(directory.path(), IDENTITY).unwrap();
+    directory
+}
+
+fn append(term: u64, index: u64, length: usize) -> Record<Bytes> {
+    let position = Position { term: Term(term), index: Index(index) };
+    Record::Append(Entry { position, payload: Payload::Command(Bytes::from(vec![index as u8; length])) })
+}
+
+/// Batches of several kinds and sizes; the last takes three blocks.
+fn batches() -> Vec<Vec<Record<Bytes>>> {
+    vec![
+        vec![Record::Term(Term(1)), Record::Vote(ServerId(1))],
+        vec![append(1, 1, 10), append(1, 2, 6000)],
+        vec![Record::Term(Term(2))],
+        vec![Record::Truncate { keep: Index(1) }, append(2, 2, 9000)],
+    ]
+}
+
+fn replay(batches: &[Vec<Record<Bytes>>]) -> Recovered {
+    let mut recovered = Recovered::default();
+    batches.iter().flatten().for_each(|record| recovered.apply(record));
+    recovered
+}
+
+fn load(directory: &Path) -> Result<(FileStorage, Recovered), StorageError> {
+    let mut storage = FileStorage::open(directory)?;
+    let recovered = storage.load()?;
+    Ok((storage, recovered))
+}
+
+fn write(directory: &Path, batches: &[Vec<Record<Bytes>>]) {
+    let (mut storage, _) = load(directory).unwrap();
+    batches.iter().for_each(|batch| storage.write(batch).unwrap());
+}
+
+/// Where each of [`batches`] begins, and where the last one ends.
+const OFFSETS: [u64; 5] = [BLOCK as u64, 2 * BLOCK as u64, 4 * BLOCK as u64, 5 * BLOCK as u64, 8 * BLOCK as u64];
+
+/// Changes bytes of the log.
+fn overwrite(directory: &Path, offset: u64, bytes: &[u8]) {
+    let log = OpenOptions::new().write(true).open(directory.join("log")).unwrap();
+    log.write_all_at(bytes, offset).unwrap();
+}
+
+fn flip(directory: &Path, offset: u64, bit: u8) {
+    let byte = fs::read(directory.join("log")).unwrap()[offset as usize];
+    overwrite(directory, offset, &[byte ^ (1 << bit)]);
+}
+
+/// A directory whose last batch was changed by `damage` must hold what the earlier ones add up to,
+/// and take further batches that are still there after the next start.
+fn assert_cut(directory: &Path, context: &str) {
+    let acknowledged = replay(&batches()[..3]);
+    let (mut storage, recovered) = load(directory).unwrap_or_else(|error| panic!("{context}: {error}"));
+    assert!(recovered == acknowledged, "{context}: {:?}", recovered.durable);
+    let before = fs::read(directory.join("log")).unwrap();
+    storage.write(&[Record::Vote(ServerId(3))]).unwrap();
+    storage.write(&[append(2, 3, 1)]).unwrap();
+    drop(storage);
+    let after = fs::read(directory.join("log")).unwrap();
+    let kept = OFFSETS[3] as usize;
+    assert!(before[..kept] == after[..kept], "{context}: acknowledged bytes were written again");
+    let mut expected = acknowledged;
+    expected.apply(&Record::Vote(ServerId(3)));
+    expected.apply(&append(2, 3, 1));
+    assert!(load(directory).unwrap().1 == expected, "{context}");
+}
+
+/// A fresh copy of a directory that holds [`batches`].
+fn copy(original: &Path) -> TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    for name in ["identity", "log"] {
+        fs::copy(original.join(name), copy.path().join(name)).unwrap();
+    }
+    copy
+}
+
+fn written() -> TempDir {
+    let directory = directory();
+    write(directory.path(), &batches());
+    directory
+}
+
+#[test]
+fn what_was_written_is_read_back() {
+    let directory = directory();
+    for count in 0..batches().len() {
+        assert_eq!(load(directory.path()).unwrap().1, replay(&batches()[..count]));
+        write(directory.path(), &batches()[count..=count]);
+    }
+    assert_eq!(load(directory.path()).unwrap().1, replay(&batches()));
+}
+
+#[test]
+fn the_file_grows_beyond_its_first_step() {
+    let directory = directory();
+    let (mut storage, _) = load(directory.path()).unwrap();
+    let batches: Vec<_> = (1..=5).map(|index| vec![append(0, index, 500_000)]).collect();
+    for batch in &batches {
+        storage.write(batch).unwrap();
+        storage.prepare().unwrap();
+    }
+    drop(storage);
+    assert_eq!(load(directory.path()).unwrap().1, replay(&batches));
+}
+
+#[test]
+fn no_records_take_no_space() {
+    let directory = directory();
+    let (mut storage, _) = load(directory.path()).unwrap();
+    let before = fs::read(directory.path().join("log")).unwrap();
+    storage.write(&[]).unwrap();
+    assert_eq!(fs::read(directory.path().join("log")).unwrap(), before);
+}
+
+#[test]
+fn a_last_batch_cut_short_at_any_sector_is_dropped() {
+    let original = written();
+    for keep in (OFFSETS[3]..OFFSETS[4]).step_by(SECTOR as usize) {
+        // The last sectors hold only zeros that fill the block: without them nothing is missing.
+        let is_whole = |directory: &Path| load(directory).unwrap().1 == replay(&batches());
+        let missing = vec![0; (OFFSETS[4] - keep) as usize];
+        let zeroed = copy(original.path());
+        overwrite(zeroed.path(), keep, &missing);
+        if !is_whole(zeroed.path()) {
+            assert_cut(zeroed.path(), &format!("zeros from {keep}"));
+        }
+        let garbled = copy(original.path());
+        overwrite(garbled.path(), keep, &vec![0xa5; missing.len()]);
+        assert_cut(garbled.path(), &format!("garbage from {keep}"));
+        let truncated = copy(original.path());
+        OpenOptions::new().write(true).open(truncated.path().join("log")).unwrap().set_len(keep).unwrap();
+        assert_cut(truncated.path(), &format!("nothing from {keep}"));
+    }
+}
+
+#[test]
+fn a_last_batch_that_lacks_any_one_sector_is_dropped() {
+    let original = written();
+    // The 9000 bytes of the entry end in the last of these sectors; behind it are zeros.
+    for lost in (OFFSETS[3]..OFFSETS[3] + 9000).step_by(SECTOR as usize) {
+        for filler in [0, 0xff] {
+            let damaged = copy(original.path());
+            overwrite(damaged.path(), lost, &[filler; SECTOR as usize]);
+            assert_cut(damaged.path(), &format!("sector {lost} as {filler}"));
+        }
+    }
+}
+
+#[test]
+fn a_tail_may_be_cut_again_and_again() {
+    let directory = written();
+    for round in 0..5u32 {
+        flip(directory.path(), last_batch(directory.path()) + 50, 3);
+        let (mut storage, recovered) = load(directory.path()).unwrap();
+        assert_eq!(recovered, replay(&batches()[..3]));
+        storage.write(&[Record::Vote(ServerId(round + 5))]).unwrap();
+    }
+}
+
+/// Where the last batch begins.
+fn last_batch(directory: &Path) -> u64 {
+    let log = fs::read(directory.join("log")).unwrap();
+    let starts = (0..log.len()).step_by(BLOCK).filter(|&at| log[at..].starts_with(b"RTbatch\n"));
+    starts.last().unwrap() as u64
+}
+
+#[test]
+fn every_flipped_bit_before_the_last_batch_is_refused() {
+    let original = written();
+    for (number, bounds) in OFFSETS[..4].windows(2).enumerate() {
+        // Every byte of the header and of what follows it, then samples of the long rest.
+        let (start, end) = (bounds[0], bounds[1]);
+        for offset in (start..start + 64).chain((start + 64..end).step_by(509)) {
+            let damaged = copy(original.path());
+            flip(damaged.path(), offset, (offset % 8) as u8);
+            match load(damaged.path()) {
+                Err(StorageError::Corrupt { file, offset: at, batch, .. }) => {
+                    assert_eq!((at, batch), (start, number as u64 + 1));
+                    assert_eq!(file, damaged.path().join("log"));
+                }
+                other => panic!("byte {offset}: {other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn a_batch_in_another_place_is_refused() {
+    let directory = written();
+    let log = fs::read(directory.path().join("log")).unwrap();
+    let third = &log[OFFSETS[2] as usize..OFFSETS[3] as usize];
+    overwrite(directory.path(), OFFSETS[0], third);
+    assert!(matches!(load(directory.path()), Err(StorageError::Corrupt { batch: 1, .. })));
+}
+
+#[test]
+fn a_log_cut_at_its_header_is_refused() {
+    let directory = written();
+    OpenOptions::new().write(true).open(directory.path().join("log")).unwrap().set_len(20).unwrap();
+    assert!(matches!(load(directory.path()), Err(StorageError::Foreign { .. })));
+}
+
+#[test]
+fn a_foreign_or_newer_log_is_refused() {
+    let (ours, theirs) = (written(), written());
+    fs::copy(theirs.path().join("log"), ours.path().join("log")).unwrap();
+    assert!(matches!(load(ours.path()), Err(StorageError::Foreign { .. })));
+    overwrite(theirs.path(), 12, &9u32.to_le_bytes());
+    assert!(matches!(load(theirs.path()), Err(StorageError::Format { found: 9, expected: 1, .. })));
+    overwrite(theirs.path(), 0, b"#!/bin/sh\n\n\n");
+    assert!(matches!(load(theirs.path()), Err(StorageError::Foreign { .. })));
+}
+
+#[test]
+fn a_missing_log_is_not_made_anew() {
+    let directory = written();
+    fs::remove_file(directory.path().join("log")).unwrap();
+    assert!(matches!(load(directory.path()), Err(StorageError::Io { action: "open", .. })));
+}
+
+#[test]
+fn a_directory_has_one_user() {
+    let directory = directory();
+    let first = FileStorage::open(directory.path()).unwrap();
+    assert!(matches!(FileStorage::open(directory.path()), Err(StorageError::Locked { .. })));
+    assert!(matches!(init(directory.path(), IDENTITY), Err(StorageError::Locked { .. })));
+    drop(first);
+    FileStorage::open(directory.path()).unwrap();
+}
+
+#[test]
+fn only_init_makes_an_identity_and_only_once() {
+    let empty = tempfile::tempdir().unwrap();
+    let refused = FileStorage::open(empty.path()).unwrap_err();
+    assert!(matches!(refused, StorageError::NoIdentity { .. }));
+    assert!(refused.to_string().contains("initialise the directory"), "{refused}");
+    let absent = empty.path().join("absent");
+    assert!(matches!(FileStorage::open(&absent), Err(StorageError::NoIdentity { .. })));
+    assert!(!absent.exists());
+    let incarnation = init(&absent, IDENTITY).unwrap();
+    let opened = Directory::open(&absent).unwrap();
+    assert_eq!((opened.identity, opened.incarnation), (IDENTITY, incarnation));
+    drop(opened);
+    assert!(matches!(init(&absent, IDENTITY), Err(StorageError::AlreadyInitialised { id: ServerId(1), .. })));
+}
+
+#[test]
+fn server_zero_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let zero = Identity { id: ServerId(0), ..IDENTITY };
+    assert!(matches!(init(directory.path(), zero), Err(StorageError::ZeroId)));
+}
+
+#[test]
+fn an_interrupted_init_may_be_repeated_but_votes_are_not_forgotten() {
+    let interrupted = directory();
+    fs::remove_file(interrupted.path().join("identity")).unwrap();
+    init(interrupted.path(), IDENTITY).unwrap();
+    load(interrupted.path()).unwrap();
+    let used = written();
+    fs::remove_file(used.path().join("identity")).unwrap();
+    assert!(matches!(init(used.path(), IDENTITY), Err(StorageError::LogWithoutIdentity { .. })));
+}
+
+#[test]
+fn another_servers_directory_is_refused() {
+    let directory = directory();
+    let opened = Directory::open(directory.path()).unwrap();
+    opened.expect(IDENTITY).unwrap();
+    let other = Identity { id: ServerId(2), ..IDENTITY };
+    assert!(matches!(opened.expect(other), Err(StorageError::ForeignServer { found: ServerId(1), .. })));
+    let other = Identity { cluster: ClusterId::from_bytes([2; 16]), ..IDENTITY };
+    assert!(matches!(opened.expect(other), Err(StorageError::ForeignCluster { found: CLUSTER, .. })));
+}
+
+#[test]
+fn a_damaged_or_newer_identity_is_refused() {
+    let directory = directory();
+    let path = directory.path().join("identity");
+    let text = fs::read_to_string(&path).unwrap();
+    for damaged in [text.replace("server 1", "server 2"), text.replace("rafttree", "else"), String::new()] {
+        fs::write(&path, damaged).unwrap();
+        assert!(matches!(Directory::open(directory.path()), Err(StorageError::Foreign { .. })));
+    }
+    fs::write(&path, text.replace("identity 1", "identity 2")).unwrap();
+    assert!(matches!(Directory::open(directory.path()), Err(StorageError::Format { found: 2, .. })));
+}
+
+#[test]
+fn after_an_error_nothing_is_written_any_more() {
+    let directory = directory();
+    let (mut storage, _) = load(directory.path()).unwrap();
+    let huge = append(0, 1, super::batch::MOST_BYTES);
+    assert!(matches!(storage.write(&[huge]), Err(StorageError::TooLarge { .. })));
+    assert!(matches!(storage.write(&[Record::Term(Term(1))]), Err(StorageError::Sealed)));
+    assert!(matches!(storage.prepare(), Err(StorageError::Sealed)));
+    drop(storage);
+    assert_eq!(load(directory.path()).unwrap().1, Recovered::default());
+}
+
+#[test]
+fn records_beyond_one_batch_take_several() {
+    let directory = directory();
+    let records: Vec<_> = (1..=3).map(|index| append(0, index, super::batch::MOST_BYTES / 2)).collect();
+    write(directory.path(), std::slice::from_ref(&records));
+    assert_eq!(load(directory.path()).unwrap().1, replay(&[records]));
+}
+
+#[test]
+fn incarnations_differ() {
+    assert_ne!(Incarnation::random(), Incarnation::random());
+}
