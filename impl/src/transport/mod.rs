@@ -1,32 +1,200 @@
-//! How servers reach each other.
+//! How servers reach each other: TCP, one connection for each direction between two servers.
+//!
+//! A server calls each of its peers and sends to it on that connection alone. So the end of the
+//! connection on which a peer sends is the first sign of that peer's death.
+//!
+//! Members are taken to be honest: they may crash, restart and come back late, but do not lie.
+//! Nothing is encrypted yet, so servers listen on loopback only unless they are told otherwise.
+//! A peer's incarnation is remembered while this process lives, and not on disk: a disk that was
+//! wiped while all its peers were down is not noticed, nor is an exact copy of a directory.
 
+mod caller;
+mod frame;
+mod greeting;
+mod handshake;
+mod listener;
+mod queue;
+mod refusal;
+mod wire;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use rafttree_model::{Envelope, ServerId, Slice};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 
 use crate::storage::{ClusterId, Incarnation};
+use caller::Peer;
+use handshake::Local;
+
+pub(crate) use frame::LONGEST_FRAME;
+pub use refusal::Refusal;
+
+/// For so long a handshake may take, from the first packet.
+const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(2);
 
 /// A reading of the sender's own monotonic clock in nanoseconds, echoed back by the receiver.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) struct Stamp(pub u64);
+pub(crate) struct Stamp(pub(crate) u64);
 
-/// What a transport needs to know.
+/// Who this server is, where it listens and where its peers are.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
-    pub cluster: ClusterId,
-    pub id: ServerId,
-    pub incarnation: Incarnation,
-    pub listen: String,
-    pub peers: Vec<(ServerId, String)>,
-    pub minimum_timeout: Duration,
-    pub insecure: bool,
+    pub(crate) cluster: ClusterId,
+    pub(crate) id: ServerId,
+    pub(crate) incarnation: Incarnation,
+    /// Host and port; port 0 lets the system choose one.
+    pub(crate) listen: String,
+    /// The other servers of the group, each with its host and port.
+    pub(crate) peers: Vec<(ServerId, String)>,
+    pub(crate) minimum_timeout: Duration,
+    /// Whether servers on other machines may connect, though nothing is encrypted.
+    pub(crate) insecure: bool,
 }
 
-/// A message on the wire.
-#[derive(Clone, Debug)]
+/// A message on its way, with readings of the clocks at both ends.
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Frame {
-    pub envelope: Envelope<Slice<Bytes>>,
-    pub sent: Stamp,
-    pub echo: Option<Stamp>,
+    pub(crate) envelope: Envelope<Slice<Bytes>>,
+    /// When it was sent, by the sender's clock.
+    pub(crate) sent: Stamp,
+    /// When the message that this one answers was sent, by the receiver's clock.
+    pub(crate) echo: Option<Stamp>,
+}
+
+/// What the transport tells its server.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Incoming {
+    /// A message for us, from the peer that the handshake named.
+    Frame(Frame),
+    /// The connection on which `from` sends to us was ended by its side.
+    Closed { from: ServerId },
+    /// Our own connection to `to` ended.
+    Disconnected { to: ServerId },
+    /// Our own connection to `to` is ready; its minimum election timeout is this.
+    Connected { to: ServerId, minimum_timeout: Duration },
+    /// One of the two sides refused the other. It is not repeated while nothing changes.
+    Refused { peer: ServerId, reason: Refusal },
+}
+
+/// The connections to all peers. Dropping it closes them, a little later.
+pub(crate) struct Transport {
+    hub: Arc<Hub>,
+    local_address: SocketAddr,
+    tasks: JoinSet<()>,
+}
+
+impl Transport {
+    /// Listens, and starts to call every peer.
+    pub(crate) async fn start(config: Config, incoming: mpsc::Sender<Incoming>) -> io::Result<Transport> {
+        Transport::start_with(config, handshake::PROTOCOLS, incoming).await
+    }
+
+    async fn start_with(
+        config: Config,
+        protocols: RangeInclusive<u32>,
+        incoming: mpsc::Sender<Incoming>,
+    ) -> io::Result<Transport> {
+        let listener = listener::bind(&config.listen, config.insecure).await?;
+        let local_address = listener.local_addr()?;
+        let hub = Arc::new(Hub::new(&config, protocols, incoming));
+        let mut tasks = JoinSet::new();
+        tasks.spawn(listener::accept(listener, hub.clone()));
+        for (peer, address) in config.peers {
+            let hub = hub.clone();
+            tasks.spawn(async move { caller::keep_calling(&hub, peer, &address).await });
+        }
+        Ok(Transport { hub, local_address, tasks })
+    }
+
+    /// Where this server listens.
+    pub(crate) fn local_address(&self) -> SocketAddr {
+        self.local_address
+    }
+
+    /// Sends a frame to the peer it names, if that can be reached. Never waits: if too much is
+    /// waiting for the peer already, the oldest goes.
+    pub(crate) fn send(&self, frame: Frame) {
+        match self.hub.peers.get(&frame.envelope.to) {
+            Some(peer) => peer.queue.push(frame),
+            None => tracing::error!(to = %frame.envelope.to, "no such peer"),
+        }
+    }
+
+    /// Closes everything now, so that the port is free for the next to listen there.
+    pub(crate) async fn close(mut self) {
+        self.tasks.shutdown().await;
+    }
+}
+
+/// What all connections share.
+struct Hub {
+    local: Local,
+    peers: BTreeMap<ServerId, Peer>,
+    /// Held for the newest connection of each peer; what is dropped here ends its connection.
+    inbound: Mutex<BTreeMap<ServerId, oneshot::Sender<Infallible>>>,
+    /// What was last reported of each peer, and of whoever is no peer.
+    reported: Mutex<BTreeMap<Option<ServerId>, (ServerId, Refusal)>>,
+    incoming: mpsc::Sender<Incoming>,
+}
+
+impl Hub {
+    fn new(config: &Config, protocols: RangeInclusive<u32>, incoming: mpsc::Sender<Incoming>) -> Hub {
+        let local = Local {
+            protocols,
+            cluster: config.cluster,
+            id: config.id,
+            incarnation: config.incarnation,
+            minimum_timeout: config.minimum_timeout,
+            peers: Mutex::new(config.peers.iter().map(|(peer, _)| (*peer, None)).collect()),
+        };
+        Hub {
+            local,
+            peers: config.peers.iter().map(|(peer, _)| (*peer, Peer::default())).collect(),
+            inbound: Mutex::default(),
+            reported: Mutex::default(),
+            incoming,
+        }
+    }
+
+    /// Tells the server. If it is gone, this transport is about to be dropped as well.
+    async fn tell(&self, incoming: Incoming) {
+        let _ = self.incoming.send(incoming).await;
+    }
+
+    /// Tells the server of a refusal, once: whoever is refused calls again and again.
+    async fn report(&self, peer: ServerId, reason: Refusal) {
+        let about = self.peers.contains_key(&peer).then_some(peer);
+        let report = (peer, reason.clone());
+        let before = self.reported.lock().unwrap_or_else(PoisonError::into_inner).insert(about, report.clone());
+        if before != Some(report) {
+            self.tell(Incoming::Refused { peer, reason }).await;
+        }
+    }
+
+    /// A handshake with the peer succeeded: a later refusal is news.
+    fn welcome(&self, peer: ServerId) {
+        self.reported.lock().unwrap_or_else(PoisonError::into_inner).remove(&Some(peer));
+    }
+
+    /// Ends the peer's former connection, and says when the new one is replaced in turn. Who calls
+    /// can be called, so that is not put off any longer.
+    fn replace_inbound(&self, peer: ServerId) -> oneshot::Receiver<Infallible> {
+        let (newest, replaced) = oneshot::channel();
+        self.inbound.lock().unwrap_or_else(PoisonError::into_inner).insert(peer, newest);
+        if let Some(peer) = self.peers.get(&peer) {
+            peer.is_there.notify_one();
+        }
+        replaced
+    }
 }

@@ -1,0 +1,125 @@
+//! One TCP connection as a stream of frames: four bytes of length, then a protobuf message.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::{BufMut as _, BytesMut};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_util::codec::{Decoder as _, LengthDelimitedCodec, LengthDelimitedCodecError};
+
+use super::wire::Malformed;
+
+/// The longest frame that the other side of a finished handshake may send.
+pub(crate) const LONGEST_FRAME: usize = 2 << 20;
+
+/// The longest frame that anybody may send.
+const LONGEST_GREETING: usize = 4 << 10;
+
+/// For so long a peer may take nothing of what is sent to it before it counts as lost.
+const WRITE_DEADLINE: Duration = Duration::from_secs(2);
+
+/// Bytes asked of, or handed to, the system at a time.
+const CHUNK: usize = 16 << 10;
+
+/// A connection that carries frames.
+pub(super) struct Connection {
+    stream: TcpStream,
+    codec: LengthDelimitedCodec,
+    received: BytesMut,
+    to_send: BytesMut,
+}
+
+/// Why a connection came to its end.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum End {
+    /// The other side, or the network, ended it.
+    #[error(transparent)]
+    Lost(#[from] io::Error),
+    /// The other side sent what nobody should.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+}
+
+impl Connection {
+    /// A connection whose other side is not known yet: it may send only short frames.
+    pub(super) fn new(stream: TcpStream) -> io::Result<Connection> {
+        stream.set_nodelay(true)?;
+        expect_acknowledgements(&stream)?;
+        let codec = LengthDelimitedCodec::builder().max_frame_length(LONGEST_GREETING).new_codec();
+        Ok(Connection { stream, codec, received: BytesMut::new(), to_send: BytesMut::new() })
+    }
+
+    /// The handshake is done, so frames may be long from now on.
+    pub(super) fn allow_long_frames(&mut self) {
+        self.codec.set_max_frame_length(LONGEST_FRAME);
+    }
+
+    /// The next frame. Nothing is lost if the future is dropped.
+    pub(super) async fn read<M: prost::Message + Default>(&mut self) -> Result<M, End> {
+        loop {
+            if let Some(frame) = self.codec.decode(&mut self.received).map_err(too_long)? {
+                return M::decode(frame.freeze()).map_err(|_| Malformed("no protobuf message").into());
+            }
+            self.received.reserve(CHUNK);
+            if self.stream.read_buf(&mut self.received).await? == 0 {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+        }
+    }
+
+    /// Sends frames, as few writes as they fit in.
+    pub(super) async fn write<M: prost::Message>(&mut self, frames: impl IntoIterator<Item = M>) -> io::Result<()> {
+        for frame in frames {
+            self.encode(&frame);
+            if CHUNK <= self.to_send.len() {
+                self.flush().await?;
+            }
+        }
+        self.flush().await
+    }
+
+    fn encode<M: prost::Message>(&mut self, frame: &M) {
+        let length = frame.encoded_len();
+        if LONGEST_FRAME < length {
+            // The other side would close the connection, and again after every reconnect.
+            return tracing::error!(length, limit = LONGEST_FRAME, "a frame is too long to be sent");
+        }
+        self.to_send.put_u32(length.try_into().expect("the limit is far below 4 GiB"));
+        frame.encode(&mut self.to_send).expect("the buffer grows as needed");
+    }
+
+    /// Sends bytes that need not be a frame.
+    #[cfg(test)]
+    pub(super) async fn write_raw(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.unwrap();
+    }
+
+    async fn flush(&mut self) -> io::Result<()> {
+        timeout(WRITE_DEADLINE, self.stream.write_all(&self.to_send)).await??;
+        self.to_send.clear();
+        Ok(())
+    }
+}
+
+/// Ends the connection when what was sent stays unacknowledged. Left to itself, TCP tries again
+/// ever more rarely, and would notice the end of a long partition only minutes later.
+#[cfg(target_os = "linux")]
+fn expect_acknowledgements(stream: &TcpStream) -> io::Result<()> {
+    let milliseconds = WRITE_DEADLINE.as_millis().try_into().expect("the deadline is a few seconds");
+    Ok(rustix::net::sockopt::set_tcp_user_timeout(stream, milliseconds)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn expect_acknowledgements(_: &TcpStream) -> io::Result<()> {
+    Ok(())
+}
+
+/// The one error of the decoder itself: a length beyond the limit.
+fn too_long(error: io::Error) -> End {
+    match error.get_ref().is_some_and(|source| source.is::<LengthDelimitedCodecError>()) {
+        true => Malformed("more bytes than allowed").into(),
+        false => error.into(),
+    }
+}

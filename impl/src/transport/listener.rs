@@ -1,0 +1,117 @@
+//! The connections on which the peers send to this server.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rafttree_model::ServerId;
+use tokio::net::{TcpListener, TcpStream, lookup_host};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::frame::{Connection, End};
+use super::handshake::{self, Failure};
+use super::refusal::Refusal;
+use super::wire::{Malformed, WireFrame};
+use super::{Frame, HANDSHAKE_DEADLINE, Hub, Incoming};
+
+/// Sockets whose other side has not shown yet that it belongs here.
+const MOST_STRANGERS: usize = 64;
+
+/// Accepting fails when the process has no descriptors left: some may be free a little later.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+
+/// Opens the port. Nobody beyond this machine may reach it unless that is asked for: nothing is
+/// encrypted, and whoever knows the cluster's id is believed.
+pub(super) async fn bind(address: &str, insecure: bool) -> io::Result<TcpListener> {
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
+    let addresses: Vec<SocketAddr> = lookup_host(address).await.map_err(named)?.collect();
+    if let Some(exposed) = addresses.iter().find(|address| !insecure && !address.ip().is_loopback()) {
+        let message = format!(
+            "will not listen on {address} ({exposed}): connections are neither encrypted nor authenticated, so only \
+             loopback addresses (127.0.0.1, [::1]) are allowed; ask for `insecure` if the network is trusted"
+        );
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
+    }
+    TcpListener::bind(&*addresses).await.map_err(named)
+}
+
+/// Takes connections in, for ever.
+pub(super) async fn accept(listener: TcpListener, hub: Arc<Hub>) {
+    let strangers = Arc::new(Semaphore::new(MOST_STRANGERS));
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match (accepted, strangers.clone().try_acquire_owned()) {
+                (Ok((stream, _)), Ok(stranger)) => {
+                    connections.spawn(serve(stream, stranger, hub.clone()));
+                }
+                (Ok((_, address)), Err(_)) => tracing::warn!(%address, "too many connections without a handshake"),
+                (Err(error), _) => {
+                    tracing::warn!(%error, "cannot accept a connection");
+                    sleep(ACCEPT_AGAIN).await;
+                }
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+/// One connection, from its handshake to its end.
+async fn serve(stream: TcpStream, stranger: OwnedSemaphorePermit, hub: Arc<Hub>) {
+    let Some((connection, from)) = shake_hands(stream, &hub).await else { return };
+    drop(stranger);
+    let replaced = hub.replace_inbound(from);
+    hub.welcome(from);
+    tokio::select! {
+        biased;
+        // The peer has called again, so whatever is still to come on this connection is old.
+        _ = replaced => {}
+        () = receive(connection, from, &hub) => {}
+    }
+}
+
+async fn shake_hands(stream: TcpStream, hub: &Hub) -> Option<(Connection, ServerId)> {
+    let mut connection = Connection::new(stream).ok()?;
+    match timeout(HANDSHAKE_DEADLINE, handshake::answer(&mut connection, &hub.local)).await {
+        Ok(Ok(hello)) => {
+            connection.allow_long_frames();
+            return Some((connection, hello.from));
+        }
+        Ok(Err(Failure::Refused { peer: Some(peer), reason })) => hub.report(peer, reason).await,
+        Ok(Err(Failure::Refused { peer: None, reason })) => tracing::debug!(%reason, "a stranger was refused"),
+        Ok(Err(Failure::Lost(error))) => tracing::debug!(%error, "a connection broke before its handshake"),
+        Err(_) => tracing::debug!("a handshake took too long"),
+    }
+    None
+}
+
+/// Hands on what the peer sends, until the connection ends.
+async fn receive(mut connection: Connection, from: ServerId, hub: &Hub) {
+    loop {
+        match read(&mut connection, from, hub).await {
+            Ok(frame) => hub.tell(Incoming::Frame(frame)).await,
+            Err(End::Lost(error)) => {
+                tracing::debug!(%from, %error, "the peer closed its connection");
+                return hub.tell(Incoming::Closed { from }).await;
+            }
+            Err(End::Malformed(error)) => {
+                tracing::warn!(%from, %error, "closing a connection");
+                let _ = handshake::refuse(&mut connection, Refusal::Malformed).await;
+                return hub.report(from, Refusal::Malformed).await;
+            }
+        }
+    }
+}
+
+/// The next frame; it must come from whom the handshake named, and be for us.
+async fn read(connection: &mut Connection, from: ServerId, hub: &Hub) -> Result<Frame, End> {
+    let frame = Frame::try_from(connection.read::<WireFrame>().await?)?;
+    if (frame.envelope.from, frame.envelope.to) == (from, hub.local.id) {
+        Ok(frame)
+    } else {
+        Err(Malformed("another sender or receiver than the handshake").into())
+    }
+}

@@ -1,0 +1,92 @@
+//! Why two servers do not talk.
+
+use std::ops::RangeInclusive;
+
+use rafttree_model::ServerId;
+
+use crate::storage::{ClusterId, Incarnation};
+
+/// Why one side of a connection refused the other. Both sides learn it; `ours` is always what
+/// the server that reports it has, `theirs` what the other side has.
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+pub enum Refusal {
+    /// Whatever is at that address speaks another language.
+    #[error("the other side does not speak RaftTree's protocol: check the peer's address and port")]
+    NotRaftTree,
+    /// There is no version of the protocol that both sides know.
+    #[error(
+        "the other side speaks versions {} to {} of the protocol, this server {} to {}: upgrade the older one",
+        theirs.start(), theirs.end(), ours.start(), ours.end()
+    )]
+    Protocol {
+        /// Versions that the other side knows.
+        theirs: RangeInclusive<u32>,
+        /// Versions that this server knows.
+        ours: RangeInclusive<u32>,
+    },
+    /// The servers belong to different clusters.
+    #[error(
+        "the other side belongs to cluster {theirs}, this server to {ours}: check the peer's address, \
+         and that both data directories were initialised with one cluster id"
+    )]
+    Cluster {
+        /// The other side's cluster.
+        theirs: ClusterId,
+        /// This server's cluster.
+        ours: ClusterId,
+    },
+    /// An address leads to another server than the one it is given for.
+    #[error("the address given for server {expected} leads to server {found}: correct the list of peers")]
+    WrongServer {
+        /// Who was looked for.
+        expected: ServerId,
+        /// Who is there.
+        found: ServerId,
+    },
+    /// A server that the other one was not told about.
+    #[error("server {0} is not in the list of peers of the server that it called: give all servers the same list")]
+    UnknownPeer(ServerId),
+    /// The server's disk is not the one it had.
+    #[error(
+        "the server was incarnation {known} and is {seen} now, so its data directory was wiped or exchanged and \
+         its votes are forgotten: bring the former directory back, or give the server an id that was never used"
+    )]
+    Incarnation {
+        /// What was seen first.
+        known: Incarnation,
+        /// What it says now.
+        seen: Incarnation,
+    },
+    /// Someone else uses the id of the server that refuses, or it has called itself.
+    #[error(
+        "both sides say that they are the same server: two servers were started with one id, \
+         or the address given for a peer is the server's own"
+    )]
+    Itself,
+    /// A frame after the handshake could not be understood.
+    #[error(
+        "a frame could not be understood and the connection was closed: its sender is faulty, \
+         or something between the servers changes what they say"
+    )]
+    Malformed,
+    /// A reason that this version does not know.
+    #[error("the other side refuses for a reason that this version does not know: see the other side's own report")]
+    Other,
+}
+
+impl Refusal {
+    /// The same refusal as the other side has to report it.
+    pub(super) fn from_the_other_side(self) -> Refusal {
+        match self {
+            Refusal::Protocol { theirs, ours } => Refusal::Protocol { theirs: ours, ours: theirs },
+            Refusal::Cluster { theirs, ours } => Refusal::Cluster { theirs: ours, ours: theirs },
+            Refusal::NotRaftTree
+            | Refusal::WrongServer { .. }
+            | Refusal::UnknownPeer(_)
+            | Refusal::Incarnation { .. }
+            | Refusal::Itself
+            | Refusal::Malformed
+            | Refusal::Other => self,
+        }
+    }
+}

@@ -1,0 +1,433 @@
+//! Servers, and strangers, over real sockets.
+
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::time::Instant;
+
+use rafttree_model::{Entry, Index, Message, Payload, Position, Term};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::timeout;
+
+use super::frame::Connection;
+use super::greeting::{Greeting, WireGreeting};
+use super::handshake::Failure;
+use super::wire::WireFrame;
+use super::*;
+
+const DEADLINE: Duration = Duration::from_secs(10);
+const CLUSTER: ClusterId = ClusterId::from_bytes([7; 16]);
+const ONE: ServerId = ServerId(1);
+const TWO: ServerId = ServerId(2);
+
+fn incarnation(id: ServerId) -> Incarnation {
+    Incarnation::from_bytes([id.0 as u8; 16])
+}
+
+/// Where a server that starts later will listen.
+fn free_address() -> SocketAddr {
+    StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+fn config(id: ServerId, listen: SocketAddr, peers: &[(ServerId, SocketAddr)]) -> Config {
+    Config {
+        cluster: CLUSTER,
+        id,
+        incarnation: incarnation(id),
+        listen: listen.to_string(),
+        peers: peers.iter().map(|(peer, address)| (*peer, address.to_string())).collect(),
+        minimum_timeout: Duration::from_millis(100),
+        insecure: false,
+    }
+}
+
+struct Server {
+    transport: Transport,
+    incoming: mpsc::Receiver<Incoming>,
+}
+
+impl Server {
+    async fn start(config: Config) -> Server {
+        Server::start_with(config, handshake::PROTOCOLS).await
+    }
+
+    async fn start_with(config: Config, protocols: RangeInclusive<u32>) -> Server {
+        let (sender, incoming) = mpsc::channel(1024);
+        let transport = Transport::start_with(config, protocols, sender).await.unwrap();
+        Server { transport, incoming }
+    }
+
+    async fn next(&mut self) -> Incoming {
+        timeout(DEADLINE, self.incoming.recv()).await.expect("something happens").expect("the transport lives")
+    }
+
+    /// Waits for this, and gives what came before it.
+    async fn until(&mut self, wanted: impl Fn(&Incoming) -> bool) -> Vec<Incoming> {
+        let mut before = Vec::new();
+        loop {
+            let incoming = self.next().await;
+            if wanted(&incoming) {
+                return before;
+            }
+            before.push(incoming);
+        }
+    }
+
+    async fn until_connected(&mut self, peer: ServerId) -> Vec<Incoming> {
+        self.until(|incoming| matches!(incoming, Incoming::Connected { to, .. } if *to == peer)).await
+    }
+
+    async fn until_frame(&mut self, frame: &Frame) -> Vec<Incoming> {
+        self.until(|incoming| matches!(incoming, Incoming::Frame(arrived) if arrived == frame)).await
+    }
+
+    async fn until_refused(&mut self) -> (ServerId, Refusal) {
+        loop {
+            if let Incoming::Refused { peer, reason } = self.next().await {
+                return (peer, reason);
+            }
+        }
+    }
+}
+
+/// Server 1 alone, and what a client needs to pass for its only peer.
+async fn server_and_client() -> (Server, Local) {
+    let server = Server::start(config(ONE, free_address(), &[(TWO, free_address())])).await;
+    (server, local(TWO, &[ONE]))
+}
+
+/// Two servers that know each other, as these configurations have it.
+async fn refusals_of_two(change: impl FnOnce(&mut Config, &mut Config)) -> [(ServerId, Refusal); 2] {
+    let [first, second] = [free_address(), free_address()];
+    let mut one = config(ONE, first, &[(TWO, second)]);
+    let mut two = config(TWO, second, &[(ONE, first)]);
+    change(&mut one, &mut two);
+    let (mut one, mut two) = (Server::start(one).await, Server::start(two).await);
+    [one.until_refused().await, two.until_refused().await]
+}
+
+fn local(id: ServerId, peers: &[ServerId]) -> Local {
+    Local {
+        protocols: handshake::PROTOCOLS,
+        cluster: CLUSTER,
+        id,
+        incarnation: incarnation(id),
+        minimum_timeout: Duration::from_millis(100),
+        peers: Mutex::new(peers.iter().map(|peer| (*peer, None)).collect()),
+    }
+}
+
+async fn call(server: &Server, client: &Local) -> Connection {
+    let mut connection = connect(server).await;
+    handshake::call(&mut connection, client, ONE).await.unwrap();
+    connection
+}
+
+async fn connect(server: &Server) -> Connection {
+    Connection::new(TcpStream::connect(server.transport.local_address()).await.unwrap()).unwrap()
+}
+
+fn frame(from: ServerId, to: ServerId, number: u64) -> Frame {
+    let envelope = Envelope { from, to, term: Term(number), message: Message::TimeoutNow };
+    Frame { envelope, sent: Stamp(number), echo: Some(Stamp(number + 1)) }
+}
+
+fn large_frame(from: ServerId, to: ServerId, bytes: usize) -> Frame {
+    let position = Position { term: Term(1), index: Index(1) };
+    let entry = Entry { position, payload: Payload::Command(vec![0; bytes].into()) };
+    let entries = Slice::new(Position::default(), vec![entry]).unwrap();
+    let message = Message::AppendRequest { entries, commit: Index(0) };
+    Frame { envelope: Envelope { from, to, term: Term(1), message }, sent: Stamp(0), echo: None }
+}
+
+/// What a stranger hears after it has said this.
+async fn answer_to(server: &Server, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(server.transport.local_address()).await.unwrap();
+    stream.write_all(bytes).await.unwrap();
+    let mut answer = Vec::new();
+    // A reset instead of an end of file is what unread bytes lead to.
+    let _ = timeout(DEADLINE, stream.read_to_end(&mut answer)).await.expect("the connection is closed");
+    answer
+}
+
+#[tokio::test]
+async fn servers_find_each_other_and_talk() {
+    let [first, second] = [free_address(), free_address()];
+    let mut one = Server::start(config(ONE, first, &[(TWO, second)])).await;
+    let mut two = Server::start(config(TWO, second, &[(ONE, first)])).await;
+    let connected = Incoming::Connected { to: TWO, minimum_timeout: Duration::from_millis(100) };
+    one.until(|incoming| *incoming == connected).await;
+    two.until_connected(ONE).await;
+    for number in 1..100 {
+        one.transport.send(frame(ONE, TWO, number));
+        two.transport.send(frame(TWO, ONE, number));
+    }
+    for number in 1..100 {
+        assert_eq!(one.until_frame(&frame(TWO, ONE, number)).await, []);
+        assert_eq!(two.until_frame(&frame(ONE, TWO, number)).await, []);
+    }
+    let large = large_frame(ONE, TWO, LONGEST_FRAME - 1024);
+    one.transport.send(large.clone());
+    assert_eq!(two.until_frame(&large).await, []);
+}
+
+#[tokio::test]
+async fn a_frame_beyond_the_limit_is_not_sent_and_breaks_nothing() {
+    let (mut server, client) = server_and_client().await;
+    let mut connection = call(&server, &client).await;
+    let frames = [large_frame(TWO, ONE, LONGEST_FRAME), frame(TWO, ONE, 1)];
+    connection.write(frames.map(WireFrame::from)).await.unwrap();
+    assert_eq!(server.until_frame(&frame(TWO, ONE, 1)).await, []);
+}
+
+#[tokio::test]
+async fn a_peer_that_restarts_is_reached_again() {
+    let [first, second] = [free_address(), free_address()];
+    let mut one = Server::start(config(ONE, first, &[(TWO, second)])).await;
+    let two = Server::start(config(TWO, second, &[(ONE, first)])).await;
+    one.until_connected(TWO).await;
+    two.transport.close().await;
+    one.until(|incoming| *incoming == Incoming::Disconnected { to: TWO }).await;
+    one.transport.send(frame(ONE, TWO, 1));
+    let mut two = Server::start(config(TWO, second, &[(ONE, first)])).await;
+    assert!(!one.until_connected(TWO).await.iter().any(|incoming| matches!(incoming, Incoming::Refused { .. })));
+    one.transport.send(frame(ONE, TWO, 2));
+    two.until_frame(&frame(ONE, TWO, 2)).await;
+}
+
+#[tokio::test]
+async fn the_end_of_a_connection_is_told_at_once() {
+    let (mut server, client) = server_and_client().await;
+    let mut connection = call(&server, &client).await;
+    connection.write([WireFrame::from(frame(TWO, ONE, 1))]).await.unwrap();
+    let closed = Instant::now();
+    drop(connection);
+    assert_eq!(server.next().await, Incoming::Frame(frame(TWO, ONE, 1)));
+    assert_eq!(server.next().await, Incoming::Closed { from: TWO });
+    assert!(closed.elapsed() < Duration::from_secs(1), "no timer is involved: {:?}", closed.elapsed());
+}
+
+#[tokio::test]
+async fn a_newer_connection_replaces_the_older_without_a_word() {
+    let (mut server, client) = server_and_client().await;
+    let mut older = call(&server, &client).await;
+    older.write([WireFrame::from(frame(TWO, ONE, 1))]).await.unwrap();
+    assert_eq!(server.next().await, Incoming::Frame(frame(TWO, ONE, 1)));
+    let mut newer = call(&server, &client).await;
+    newer.write([WireFrame::from(frame(TWO, ONE, 2))]).await.unwrap();
+    assert_eq!(server.next().await, Incoming::Frame(frame(TWO, ONE, 2)));
+    assert!(older.read::<WireGreeting>().await.is_err(), "the server has closed it");
+    newer.write([WireFrame::from(frame(TWO, ONE, 3))]).await.unwrap();
+    assert_eq!(server.next().await, Incoming::Frame(frame(TWO, ONE, 3)));
+    drop(newer);
+    assert_eq!(server.next().await, Incoming::Closed { from: TWO });
+}
+
+#[tokio::test]
+async fn servers_of_different_clusters_refuse_each_other() {
+    let other = ClusterId::from_bytes([8; 16]);
+    let refusals = refusals_of_two(|_, two| two.cluster = other).await;
+    assert_eq!(
+        refusals,
+        [
+            (TWO, Refusal::Cluster { theirs: other, ours: CLUSTER }),
+            (ONE, Refusal::Cluster { theirs: CLUSTER, ours: other })
+        ]
+    );
+    assert!(refusals[0].1.to_string().contains(&other.to_string()));
+}
+
+#[tokio::test]
+async fn an_address_that_leads_to_another_server_is_refused() {
+    let three = ServerId(3);
+    let refusals = refusals_of_two(|_, two| {
+        two.id = three;
+        two.peers.clear();
+    });
+    assert_eq!(refusals_of_one(refusals).await, (TWO, Refusal::WrongServer { expected: TWO, found: three }));
+}
+
+/// The second server has no peers to call, so it may hear of nothing.
+async fn refusals_of_one(refusals: impl Future<Output = [(ServerId, Refusal); 2]>) -> (ServerId, Refusal) {
+    let [first, second] = refusals.await;
+    assert_eq!(second.0, ONE, "who called is named");
+    assert_eq!(first.1, second.1, "both sides know the reason");
+    first
+}
+
+#[tokio::test]
+async fn a_server_that_is_no_peer_is_refused() {
+    let refusals = refusals_of_two(|_, two| two.peers.clear());
+    assert_eq!(refusals_of_one(refusals).await, (TWO, Refusal::UnknownPeer(ONE)));
+}
+
+#[tokio::test]
+async fn a_server_that_claims_to_be_us_is_refused() {
+    let refusals = refusals_of_two(|_, two| two.id = ONE).await;
+    assert_eq!(refusals.map(|(_, reason)| reason), [Refusal::Itself, Refusal::Itself]);
+}
+
+#[tokio::test]
+async fn a_server_that_calls_itself_is_told() {
+    let address = free_address();
+    let mut one = Server::start(config(ONE, address, &[(TWO, address)])).await;
+    assert_eq!(one.until_refused().await.1, Refusal::Itself);
+}
+
+#[tokio::test]
+async fn servers_without_a_common_version_refuse_each_other() {
+    let [first, second] = [free_address(), free_address()];
+    let mut one = Server::start_with(config(ONE, first, &[(TWO, second)]), 1..=2).await;
+    let mut two = Server::start_with(config(TWO, second, &[(ONE, first)]), 3..=4).await;
+    assert_eq!(one.until_refused().await, (TWO, Refusal::Protocol { theirs: 3..=4, ours: 1..=2 }));
+    assert_eq!(two.until_refused().await, (ONE, Refusal::Protocol { theirs: 1..=2, ours: 3..=4 }));
+}
+
+#[tokio::test]
+async fn a_server_whose_disk_was_wiped_is_refused() {
+    let [first, second] = [free_address(), free_address()];
+    let mut one = Server::start(config(ONE, first, &[(TWO, second)])).await;
+    let two = config(TWO, second, &[(ONE, first)]);
+    let wiped = Config { incarnation: Incarnation::from_bytes([99; 16]), ..two.clone() };
+    let two = Server::start(two).await;
+    one.until_connected(TWO).await;
+    two.transport.close().await;
+    let mut two = Server::start(wiped).await;
+    let reason = Refusal::Incarnation { known: incarnation(TWO), seen: Incarnation::from_bytes([99; 16]) };
+    assert_eq!(one.until_refused().await, (TWO, reason.clone()));
+    assert_eq!(two.until_refused().await, (ONE, reason));
+}
+
+#[tokio::test]
+async fn strangers_hear_that_this_is_something_else() {
+    let (mut server, client) = server_and_client().await;
+    let too_long = ((4 << 10) + 1_u32).to_be_bytes();
+    let no_message = [0, 0, 0, 3, 0xff, 0xff, 0xff];
+    let no_greeting = [0, 0, 0, 0];
+    for said in [b"GET / HTTP/1.1\r\n\r\n".as_slice(), &too_long, &no_message, &no_greeting, &[0xff; 100]] {
+        let mut answer = bytes::BytesMut::from(&*answer_to(&server, said).await);
+        if !answer.is_empty() {
+            let greeting = <WireGreeting as prost::Message>::decode(answer.split_off(4)).unwrap();
+            assert_eq!(Greeting::from(greeting), Greeting::Refused(Refusal::NotRaftTree));
+        }
+    }
+    let mut connection = call(&server, &client).await;
+    connection.write([WireFrame::from(frame(TWO, ONE, 1))]).await.unwrap();
+    assert_eq!(server.next().await, Incoming::Frame(frame(TWO, ONE, 1)), "strangers are not worth a report");
+}
+
+#[tokio::test]
+async fn a_caller_learns_that_something_else_is_there() {
+    let stranger = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut server = Server::start(config(ONE, free_address(), &[(TWO, stranger.local_addr().unwrap())])).await;
+    let (mut stream, _) = stranger.accept().await.unwrap();
+    stream.write_all(b"SSH-2.0-OpenSSH_9.6\r\n").await.unwrap();
+    assert_eq!(server.until_refused().await, (TWO, Refusal::NotRaftTree));
+}
+
+#[tokio::test]
+async fn a_frame_that_nobody_should_send_ends_the_connection() {
+    let wrong_sender = WireFrame::from(frame(ONE, ONE, 1));
+    let wrong_receiver = WireFrame::from(frame(TWO, ServerId(3), 1));
+    for faulty in [wrong_sender, wrong_receiver, WireFrame::default()] {
+        let (mut server, client) = server_and_client().await;
+        let mut connection = call(&server, &client).await;
+        connection.write([WireFrame::from(frame(TWO, ONE, 1)), faulty]).await.unwrap();
+        assert_eq!(server.next().await, Incoming::Frame(frame(TWO, ONE, 1)));
+        assert_eq!(server.next().await, Incoming::Refused { peer: TWO, reason: Refusal::Malformed });
+        let told = connection.read::<WireGreeting>().await.unwrap();
+        assert_eq!(Greeting::from(told), Greeting::Refused(Refusal::Malformed));
+        assert!(connection.read::<WireGreeting>().await.is_err(), "and the connection is closed");
+    }
+}
+
+#[tokio::test]
+async fn a_length_beyond_the_limit_ends_the_connection() {
+    let (mut server, client) = server_and_client().await;
+    let mut connection = call(&server, &client).await;
+    connection.write_raw(&(LONGEST_FRAME as u32 + 1).to_be_bytes()).await;
+    assert_eq!(server.next().await, Incoming::Refused { peer: TWO, reason: Refusal::Malformed });
+}
+
+#[tokio::test]
+async fn a_caller_that_refuses_tells_the_called_side() {
+    let (mut server, client) = server_and_client().await;
+    let seen_before = Incarnation::from_bytes([99; 16]);
+    client.peers.lock().unwrap().insert(ONE, Some(seen_before));
+    let mut connection = connect(&server).await;
+    let reason = Refusal::Incarnation { known: seen_before, seen: incarnation(ONE) };
+    match handshake::call(&mut connection, &client, ONE).await {
+        Err(Failure::Refused { peer: Some(ONE), reason: told }) => assert_eq!(told, reason),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(server.next().await, Incoming::Refused { peer: TWO, reason });
+}
+
+#[tokio::test]
+async fn a_refusal_is_reported_once_until_something_changes() {
+    let (mut server, client) = server_and_client().await;
+    let stranger = Local { cluster: ClusterId::from_bytes([8; 16]), ..local(TWO, &[ONE]) };
+    for _ in 0..3 {
+        handshake::call(&mut connect(&server).await, &stranger, ONE).await.unwrap_err();
+    }
+    let mut connection = call(&server, &client).await;
+    connection.write([WireFrame::from(frame(TWO, ONE, 1))]).await.unwrap();
+    assert_eq!(server.until_frame(&frame(TWO, ONE, 1)).await.len(), 1);
+    handshake::call(&mut connect(&server).await, &stranger, ONE).await.unwrap_err();
+    assert_eq!(server.until_refused().await.0, TWO);
+}
+
+#[tokio::test]
+async fn who_does_not_shake_hands_is_cut_off_and_few_may_try_at_once() {
+    let (server, _) = server_and_client().await;
+    let mut silent = Vec::new();
+    for _ in 0..64 {
+        silent.push(TcpStream::connect(server.transport.local_address()).await.unwrap());
+    }
+    let one_too_many = Instant::now();
+    assert_eq!(answer_to(&server, &[]).await, []);
+    assert!(one_too_many.elapsed() < HANDSHAKE_DEADLINE / 2, "it is closed without waiting");
+    for mut stream in silent {
+        assert_eq!(timeout(DEADLINE, stream.read(&mut [0])).await.unwrap().unwrap(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_takes_nothing_is_given_up_and_nobody_waits_for_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut server = Server::start(config(ONE, free_address(), &[(TWO, listener.local_addr().unwrap())])).await;
+    let mut connection = Connection::new(listener.accept().await.unwrap().0).unwrap();
+    handshake::answer(&mut connection, &local(TWO, &[ONE])).await.unwrap();
+    server.until_connected(TWO).await;
+    let disconnected = async {
+        loop {
+            server.transport.send(large_frame(ONE, TWO, 1 << 20));
+            match timeout(Duration::from_millis(5), server.incoming.recv()).await {
+                Ok(Some(incoming)) => return incoming,
+                Ok(None) => panic!("the transport lives"),
+                Err(_) => {}
+            }
+        }
+    };
+    assert_eq!(timeout(DEADLINE, disconnected).await.unwrap(), Incoming::Disconnected { to: TWO });
+    drop(connection);
+}
+
+#[tokio::test]
+async fn nobody_beyond_this_machine_is_let_in_unasked() {
+    let everywhere = Config { listen: "0.0.0.0:0".to_owned(), ..config(ONE, free_address(), &[]) };
+    let (sender, _incoming) = mpsc::channel(1);
+    let Err(refused) = Transport::start(everywhere.clone(), sender.clone()).await else { panic!("it listens") };
+    assert!(refused.to_string().contains("0.0.0.0:0") && refused.to_string().contains("insecure"), "{refused}");
+    let insecure = Config { insecure: true, ..everywhere };
+    assert!(Transport::start(insecure, sender).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named() {
+    let taken = StdListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let (sender, _incoming) = mpsc::channel(1);
+    let Err(refused) = Transport::start(config(ONE, address, &[]), sender).await else { panic!("it listens") };
+    assert_eq!(refused.kind(), io::ErrorKind::AddrInUse);
+    assert!(refused.to_string().contains(&address.to_string()), "{refused}");
+}

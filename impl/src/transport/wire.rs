@@ -1,0 +1,376 @@
+//! What is on the wire, and its way to and from the model's types.
+//!
+//! The structs here are protobuf messages: fields that a version does not know are skipped, so
+//! versions can mix. Decoding is total: whatever bytes arrive, the answer is a value that keeps
+//! the model's promises, or [`Malformed`].
+
+use bytes::Bytes;
+use rafttree_model::{Entry, Envelope, Index, Message, Payload, Position, ServerId, Slice, Term};
+
+use super::{Frame, Stamp};
+
+/// A frame that does not say what a server of this version could have said.
+#[derive(Debug, Eq, PartialEq, thiserror::Error)]
+#[error("a frame holds {0}")]
+pub(super) struct Malformed(pub(super) &'static str);
+
+/// Terms and indices are counted up by one, so those at the end of their range are not taken in.
+const GREATEST_NUMBER: u64 = u64::MAX / 2;
+
+/// A message between servers, with the readings of the clocks at both ends.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(super) struct WireFrame {
+    #[prost(uint32, tag = "1")]
+    from: u32,
+    #[prost(uint32, tag = "2")]
+    to: u32,
+    #[prost(uint64, tag = "3")]
+    term: u64,
+    #[prost(uint64, tag = "4")]
+    sent: u64,
+    #[prost(uint64, optional, tag = "5")]
+    echo: Option<u64>,
+    #[prost(oneof = "WireMessage", tags = "10, 11, 12, 13, 14, 15, 16, 17, 18")]
+    message: Option<WireMessage>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+enum WireMessage {
+    #[prost(message, tag = "10")]
+    PreVoteRequest(WireVoteRequest),
+    #[prost(message, tag = "11")]
+    PreVoteReply(WireVoteReply),
+    #[prost(message, tag = "12")]
+    VoteRequest(WireVoteRequest),
+    #[prost(message, tag = "13")]
+    VoteReply(WireVoteReply),
+    #[prost(message, tag = "14")]
+    AppendRequest(WireAppendRequest),
+    #[prost(message, tag = "15")]
+    AppendReply(WireAppendReply),
+    #[prost(message, tag = "16")]
+    AppendRefusal(WireAppendRefusal),
+    #[prost(message, tag = "17")]
+    TimeoutNow(WireEmpty),
+    #[prost(message, tag = "18")]
+    Stale(WireEmpty),
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct WireEmpty {}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct WirePosition {
+    #[prost(uint64, tag = "1")]
+    term: u64,
+    #[prost(uint64, tag = "2")]
+    index: u64,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct WireVoteRequest {
+    #[prost(message, optional, tag = "1")]
+    last: Option<WirePosition>,
+    #[prost(bool, tag = "2")]
+    transfer: bool,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct WireVoteReply {
+    #[prost(bool, tag = "1")]
+    granted: bool,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct WireAppendRequest {
+    #[prost(message, optional, tag = "1")]
+    previous: Option<WirePosition>,
+    #[prost(message, repeated, tag = "2")]
+    entries: Vec<WireEntry>,
+    #[prost(uint64, tag = "3")]
+    commit: u64,
+}
+
+/// An entry without its index: entries of a request follow each other.
+#[derive(Clone, PartialEq, prost::Message)]
+struct WireEntry {
+    #[prost(uint64, tag = "1")]
+    term: u64,
+    #[prost(oneof = "WirePayload", tags = "2, 3")]
+    payload: Option<WirePayload>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+enum WirePayload {
+    #[prost(message, tag = "2")]
+    Blank(WireEmpty),
+    #[prost(bytes = "bytes", tag = "3")]
+    Command(Bytes),
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct WireAppendReply {
+    #[prost(uint64, tag = "1")]
+    matched: u64,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct WireAppendRefusal {
+    #[prost(uint64, tag = "1")]
+    missing: u64,
+    #[prost(message, optional, tag = "2")]
+    hint: Option<WirePosition>,
+}
+
+impl From<Frame> for WireFrame {
+    fn from(frame: Frame) -> WireFrame {
+        let Frame { envelope: Envelope { from, to, term, message }, sent, echo } = frame;
+        WireFrame {
+            from: from.0,
+            to: to.0,
+            term: term.0,
+            sent: sent.0,
+            echo: echo.map(|stamp| stamp.0),
+            message: Some(message.into()),
+        }
+    }
+}
+
+impl TryFrom<WireFrame> for Frame {
+    type Error = Malformed;
+
+    fn try_from(wire: WireFrame) -> Result<Frame, Malformed> {
+        let message = wire.message.ok_or(Malformed("no message that this version knows"))?;
+        let envelope = Envelope {
+            from: ServerId(wire.from),
+            to: ServerId(wire.to),
+            term: Term(countable(wire.term)?),
+            message: message.try_into()?,
+        };
+        Ok(Frame { envelope, sent: Stamp(wire.sent), echo: wire.echo.map(Stamp) })
+    }
+}
+
+impl From<Message<Slice<Bytes>>> for WireMessage {
+    fn from(message: Message<Slice<Bytes>>) -> WireMessage {
+        match message {
+            Message::PreVoteRequest { last } => {
+                WireMessage::PreVoteRequest(WireVoteRequest { last: Some(last.into()), transfer: false })
+            }
+            Message::PreVoteReply { granted } => WireMessage::PreVoteReply(WireVoteReply { granted }),
+            Message::VoteRequest { last, transfer } => {
+                WireMessage::VoteRequest(WireVoteRequest { last: Some(last.into()), transfer })
+            }
+            Message::VoteReply { granted } => WireMessage::VoteReply(WireVoteReply { granted }),
+            Message::AppendRequest { entries, commit } => WireMessage::AppendRequest(WireAppendRequest {
+                previous: Some(entries.previous().into()),
+                entries: entries.into_entries().into_iter().map(WireEntry::from).collect(),
+                commit: commit.0,
+            }),
+            Message::AppendReply { matched } => WireMessage::AppendReply(WireAppendReply { matched: matched.0 }),
+            Message::AppendRefusal { missing, hint } => {
+                WireMessage::AppendRefusal(WireAppendRefusal { missing: missing.0, hint: Some(hint.into()) })
+            }
+            Message::TimeoutNow => WireMessage::TimeoutNow(WireEmpty {}),
+            Message::Stale => WireMessage::Stale(WireEmpty {}),
+        }
+    }
+}
+
+impl TryFrom<WireMessage> for Message<Slice<Bytes>> {
+    type Error = Malformed;
+
+    fn try_from(wire: WireMessage) -> Result<Message<Slice<Bytes>>, Malformed> {
+        Ok(match wire {
+            WireMessage::PreVoteRequest(request) => Message::PreVoteRequest { last: position(request.last)? },
+            WireMessage::PreVoteReply(reply) => Message::PreVoteReply { granted: reply.granted },
+            WireMessage::VoteRequest(request) => {
+                Message::VoteRequest { last: position(request.last)?, transfer: request.transfer }
+            }
+            WireMessage::VoteReply(reply) => Message::VoteReply { granted: reply.granted },
+            WireMessage::AppendRequest(request) => Message::AppendRequest {
+                entries: slice(position(request.previous)?, request.entries)?,
+                commit: Index(countable(request.commit)?),
+            },
+            WireMessage::AppendReply(reply) => Message::AppendReply { matched: Index(countable(reply.matched)?) },
+            WireMessage::AppendRefusal(refusal) => {
+                Message::AppendRefusal { missing: Index(countable(refusal.missing)?), hint: position(refusal.hint)? }
+            }
+            WireMessage::TimeoutNow(WireEmpty {}) => Message::TimeoutNow,
+            WireMessage::Stale(WireEmpty {}) => Message::Stale,
+        })
+    }
+}
+
+impl From<Position> for WirePosition {
+    fn from(position: Position) -> WirePosition {
+        WirePosition { term: position.term.0, index: position.index.0 }
+    }
+}
+
+impl From<Entry<Bytes>> for WireEntry {
+    fn from(entry: Entry<Bytes>) -> WireEntry {
+        let payload = match entry.payload {
+            Payload::Blank => WirePayload::Blank(WireEmpty {}),
+            Payload::Command(command) => WirePayload::Command(command),
+        };
+        WireEntry { term: entry.position.term.0, payload: Some(payload) }
+    }
+}
+
+fn countable(number: u64) -> Result<u64, Malformed> {
+    if number <= GREATEST_NUMBER { Ok(number) } else { Err(Malformed("a term or an index out of range")) }
+}
+
+fn position(wire: Option<WirePosition>) -> Result<Position, Malformed> {
+    let WirePosition { term, index } = wire.ok_or(Malformed("no position where one belongs"))?;
+    Ok(Position { term: Term(countable(term)?), index: Index(countable(index)?) })
+}
+
+fn slice(previous: Position, entries: Vec<WireEntry>) -> Result<Slice<Bytes>, Malformed> {
+    let mut before = previous.index;
+    let entries = entries.into_iter().map(|entry| {
+        before = before.next();
+        self::entry(before, entry)
+    });
+    let entries = entries.collect::<Result<Vec<_>, _>>()?;
+    Slice::new(previous, entries).ok_or(Malformed("entries whose terms fall"))
+}
+
+fn entry(index: Index, wire: WireEntry) -> Result<Entry<Bytes>, Malformed> {
+    let payload = match wire.payload.ok_or(Malformed("an entry of a kind that this version does not know"))? {
+        WirePayload::Blank(WireEmpty {}) => Payload::Blank,
+        WirePayload::Command(command) => Payload::Command(command),
+    };
+    let position = Position { term: Term(countable(wire.term)?), index: Index(countable(index.0)?) };
+    Ok(Entry { position, payload })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use prost::Message as _;
+
+    use super::*;
+
+    fn positions() -> impl Strategy<Value = Position> {
+        (0..=GREATEST_NUMBER, 0..=GREATEST_NUMBER)
+            .prop_map(|(term, index)| Position { term: Term(term), index: Index(index) })
+    }
+
+    fn payloads() -> impl Strategy<Value = Payload<Bytes>> {
+        let commands = proptest::collection::vec(any::<u8>(), 0..40).prop_map(|bytes| Payload::Command(bytes.into()));
+        prop_oneof![Just(Payload::Blank), commands]
+    }
+
+    fn slices() -> impl Strategy<Value = Slice<Bytes>> {
+        let steps = proptest::collection::vec((0_u64..3, payloads()), 0..6);
+        (0_u64..1 << 40, 0_u64..1 << 40, steps).prop_map(|(term, index, steps)| {
+            let previous = Position { term: Term(term), index: Index(index) };
+            let mut last = previous;
+            let entries = steps.into_iter().map(|(rise, payload)| {
+                last = Position { term: Term(last.term.0 + rise), index: last.index.next() };
+                Entry { position: last, payload }
+            });
+            Slice::new(previous, entries.collect()).unwrap()
+        })
+    }
+
+    fn messages() -> impl Strategy<Value = Message<Slice<Bytes>>> {
+        let index = || (0..=GREATEST_NUMBER).prop_map(Index);
+        prop_oneof![
+            positions().prop_map(|last| Message::PreVoteRequest { last }),
+            any::<bool>().prop_map(|granted| Message::PreVoteReply { granted }),
+            (positions(), any::<bool>()).prop_map(|(last, transfer)| Message::VoteRequest { last, transfer }),
+            any::<bool>().prop_map(|granted| Message::VoteReply { granted }),
+            (slices(), index()).prop_map(|(entries, commit)| Message::AppendRequest { entries, commit }),
+            index().prop_map(|matched| Message::AppendReply { matched }),
+            (index(), positions()).prop_map(|(missing, hint)| Message::AppendRefusal { missing, hint }),
+            Just(Message::TimeoutNow),
+            Just(Message::Stale),
+        ]
+    }
+
+    fn frames() -> impl Strategy<Value = Frame> {
+        (any::<u32>(), any::<u32>(), 0..=GREATEST_NUMBER, messages(), any::<u64>(), any::<Option<u64>>()).prop_map(
+            |(from, to, term, message, sent, echo)| Frame {
+                envelope: Envelope { from: ServerId(from), to: ServerId(to), term: Term(term), message },
+                sent: Stamp(sent),
+                echo: echo.map(Stamp),
+            },
+        )
+    }
+
+    fn decode(bytes: &[u8]) -> Result<Frame, Malformed> {
+        WireFrame::decode(bytes).map_err(|_| Malformed("no protobuf"))?.try_into()
+    }
+
+    fn append(previous: Position, entries: Vec<WireEntry>) -> WireFrame {
+        let request = WireAppendRequest { previous: Some(previous.into()), entries, commit: 0 };
+        WireFrame { from: 1, to: 2, message: Some(WireMessage::AppendRequest(request)), ..WireFrame::default() }
+    }
+
+    fn blank(term: u64) -> WireEntry {
+        WireEntry { term, payload: Some(WirePayload::Blank(WireEmpty {})) }
+    }
+
+    proptest! {
+        #[test]
+        fn every_frame_arrives_as_it_was_sent(frame in frames()) {
+            let bytes = WireFrame::from(frame.clone()).encode_to_vec();
+            prop_assert_eq!(decode(&bytes), Ok(frame));
+        }
+
+        #[test]
+        fn any_bytes_are_a_frame_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = decode(&bytes);
+        }
+
+        #[test]
+        fn a_damaged_frame_is_a_frame_or_an_error(frame in frames(), at in any::<usize>(), bits in 1_u8..) {
+            let mut bytes = WireFrame::from(frame).encode_to_vec();
+            let at = at % bytes.len().max(1);
+            if let Some(byte) = bytes.get_mut(at) {
+                *byte ^= bits;
+            }
+            let _ = decode(&bytes);
+        }
+    }
+
+    #[test]
+    fn entries_whose_terms_fall_are_malformed() {
+        let wire = append(Position { term: Term(2), index: Index(7) }, vec![blank(3), blank(2)]);
+        assert_eq!(Frame::try_from(wire), Err(Malformed("entries whose terms fall")));
+    }
+
+    #[test]
+    fn numbers_that_cannot_be_counted_up_are_malformed() {
+        let out_of_range = Err(Malformed("a term or an index out of range"));
+        let last = Position { term: Term(1), index: Index(GREATEST_NUMBER) };
+        assert_eq!(Frame::try_from(append(last, vec![blank(1)])), out_of_range);
+        let beyond = Position { term: Term(1), index: Index(u64::MAX) };
+        assert_eq!(Frame::try_from(append(beyond, vec![blank(1)])), out_of_range);
+        assert_eq!(Frame::try_from(WireFrame { term: u64::MAX, ..append(last, vec![]) }), out_of_range);
+    }
+
+    #[test]
+    fn what_is_missing_is_malformed() {
+        assert!(Frame::try_from(WireFrame::default()).is_err());
+        let request = WireMessage::PreVoteRequest(WireVoteRequest::default());
+        assert!(Frame::try_from(WireFrame { message: Some(request), ..WireFrame::default() }).is_err());
+        let unknown_kind = append(Position::default(), vec![WireEntry { term: 1, payload: None }]);
+        assert!(Frame::try_from(unknown_kind).is_err());
+    }
+
+    #[test]
+    fn fields_of_later_versions_are_skipped() {
+        let frame = Frame {
+            envelope: Envelope { from: ServerId(1), to: ServerId(2), term: Term(3), message: Message::Stale },
+            sent: Stamp(4),
+            echo: None,
+        };
+        let mut bytes = WireFrame::from(frame.clone()).encode_to_vec();
+        prost::encoding::string::encode(99, &"later".to_owned(), &mut bytes);
+        assert_eq!(decode(&bytes), Ok(frame));
+    }
+}
