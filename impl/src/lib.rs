@@ -1,6 +1,10 @@
 //! Raft whose deployed logic is the model-checked logic.
 
+mod clock;
+mod driver;
+mod lease;
 pub mod storage;
+mod timers;
 mod transport;
 
 pub use rafttree_model::{Index, Position, RoleName, ServerId, Term};

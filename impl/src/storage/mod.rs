@@ -7,6 +7,7 @@
 
 mod batch;
 mod directory;
+mod entries;
 mod error;
 mod file;
 mod identity;
@@ -18,10 +19,11 @@ pub(crate) mod writer;
 mod tests;
 
 use bytes::Bytes;
-use rafttree_model::{Durable, Entry, Record};
+use rafttree_model::{Durable, Record};
 
 pub(crate) use directory::Directory;
 pub use directory::init;
+pub use entries::Entries;
 pub use error::StorageError;
 pub use file::FileStorage;
 pub use identity::{ClusterId, Identity, Incarnation, InvalidId};
@@ -50,19 +52,13 @@ pub struct Recovered {
     /// Term, vote and the log's shape.
     pub durable: Durable,
     /// The log's entries after its base.
-    pub entries: Vec<Entry<Bytes>>,
+    pub entries: Entries,
 }
 
 impl Recovered {
     /// Takes over one record, as reading a log back does.
     pub fn apply(&mut self, record: &Record<Bytes>) {
-        let base = self.durable.log().base().index.0;
-        match record {
-            Record::Append(entry) => self.entries.push(entry.clone()),
-            Record::Truncate { keep } => self.entries.truncate((keep.0 - base) as usize),
-            Record::Compact { through } => drop(self.entries.drain(..(through.0 - base) as usize)),
-            Record::Term(_) | Record::Vote(_) => {}
-        }
         self.durable.apply(record);
+        self.entries.apply(record);
     }
 }

@@ -1,0 +1,368 @@
+//! What turns the protocol: events go in, actions come out.
+//!
+//! No input or output, no threads and no clock of its own: `now` is passed in. So the tests run
+//! this very code over simulated disks, networks and time. It takes no decision of the protocol:
+//! it calls [`step`](rafttree_model::step) and performs what comes out, each thing at its time.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rafttree_model::{
+    Effects, Envelope, Event, Members, Message, Node, Output, Range, Record, ServerId, ServerMap, Slice, Term,
+    Timers as Running,
+};
+
+use crate::lease::Contacts;
+use crate::storage::{Entries, Recovered};
+use crate::timers::Timers;
+use crate::transport::{Frame, Stamp};
+
+/// Entries are sent in messages of about this many bytes.
+const MOST_BYTES: usize = 1 << 20;
+
+/// What about a server is policy.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Policy {
+    /// T: the election timeout is drawn from \[T, 2T).
+    pub(crate) minimum_timeout: Duration,
+    /// How often a leader speaks.
+    pub(crate) heartbeat_interval: Duration,
+    /// Whether the end of the leader's connection counts as an early timeout.
+    pub(crate) early_timeout: bool,
+    /// A flush that takes longer stops the server.
+    pub(crate) longest_flush: Duration,
+}
+
+/// What a driver is told.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// A message has arrived.
+    Frame(Frame),
+    /// The connection on which this peer sends was ended by its side.
+    Closed(ServerId),
+    /// Our own connection to this peer is ready; its minimum timeout is this.
+    Connected(ServerId, Duration),
+    /// Our own connection to this peer ended.
+    Disconnected(ServerId),
+    /// The time of [`Driver::next_deadline`] has come.
+    Deadline,
+    /// The records of the last [`Action::Write`] are durable.
+    Flushed,
+    /// Somebody asks for something.
+    Event(Event<Bytes>),
+}
+
+/// What a driver wants to be done, in this order.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Action {
+    /// Send this to a peer.
+    Send(Frame),
+    /// Make these durable, then say [`Input::Flushed`]. There is one at a time.
+    Write(Vec<Record<Bytes>>),
+    /// This server leads in this term.
+    Leading(Term),
+    /// This server no longer leads.
+    Yielded,
+    /// The disk has not answered for the longest time that is allowed: stop.
+    Stalled,
+}
+
+/// One server's protocol, with its entries, timers and lease.
+#[derive(Debug)]
+pub(crate) struct Driver {
+    node: Node,
+    policy: Policy,
+    entries: Entries,
+    timers: Timers,
+    contacts: Contacts,
+    /// Whether it has been said that this server leads.
+    leads: bool,
+    /// Whether the lease had run out before that could be said.
+    lapsed: bool,
+    /// When the peers' latest AppendEntries were sent, by their own clocks.
+    stamps: ServerMap<Stamp>,
+    /// What the steps since the last write want.
+    open: Effects<Bytes>,
+    /// What waits for the write in flight; empty if there is none.
+    waiting: Effects<Bytes>,
+    flight: Option<Flight>,
+    /// Messages to the server itself: its next events, before any other.
+    own: VecDeque<Envelope<Slice<Bytes>>>,
+    actions: Vec<Action>,
+}
+
+/// A write that the disk has not finished.
+#[derive(Clone, Copy, Debug)]
+struct Flight {
+    began: Stamp,
+    /// Whether it has lasted so long that this server should not lead.
+    slow: bool,
+}
+
+impl Driver {
+    /// A server as it starts, with what its disk holds.
+    pub(crate) fn new(
+        id: ServerId,
+        members: Members,
+        recovered: Recovered,
+        policy: Policy,
+        seed: u64,
+        now: Stamp,
+    ) -> Driver {
+        let Policy { minimum_timeout, heartbeat_interval, .. } = policy;
+        Driver {
+            node: Node::recover(id, members, recovered.durable),
+            policy,
+            entries: recovered.entries,
+            timers: Timers::new(minimum_timeout, heartbeat_interval, seed, now),
+            contacts: Contacts::new(id, minimum_timeout),
+            leads: false,
+            lapsed: false,
+            stamps: ServerMap::default(),
+            open: Effects::new(),
+            waiting: Effects::new(),
+            flight: None,
+            own: VecDeque::new(),
+            actions: Vec::new(),
+        }
+    }
+
+    /// The server as the protocol sees it.
+    pub(crate) fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// When [`Input::Deadline`] is due.
+    pub(crate) fn next_deadline(&self, now: Stamp) -> Option<Stamp> {
+        [self.timers.next(), self.flight.map(|flight| self.patience(flight)), self.lease(now)]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Until when this server may be sure that nobody else leads; `None` if it does not lead.
+    pub(crate) fn lease(&self, now: Stamp) -> Option<Stamp> {
+        self.leads.then(|| self.contacts.lease(self.node.members(), now))
+    }
+
+    /// Whether a majority has answered what was sent at `start` or later.
+    pub(crate) fn confirms(&self, start: Stamp, now: Stamp) -> bool {
+        self.contacts.confirm(self.node.members(), start, now)
+    }
+
+    /// The peer that is fittest to lead: the one that was heard last.
+    pub(crate) fn successor(&self) -> Option<ServerId> {
+        self.contacts.freshest()
+    }
+
+    /// When a peer was last in contact, by our own clock; for leaders only.
+    pub(crate) fn contact(&self, peer: ServerId, now: Stamp) -> Option<Stamp> {
+        Some(self.contacts.contact(peer, now)).filter(|&contact| contact != Stamp(0))
+    }
+
+    /// Takes one input, and says what is to be done.
+    pub(crate) fn handle(&mut self, input: Input, now: Stamp) -> Vec<Action> {
+        match input {
+            Input::Frame(frame) => self.receive(frame, now),
+            Input::Closed(peer) => self.on_closed(peer, now),
+            Input::Connected(peer, minimum_timeout) => self.contacts.connected(peer, minimum_timeout),
+            Input::Disconnected(peer) => self.contacts.forget(peer),
+            Input::Deadline => self.on_deadline(now),
+            Input::Flushed => self.on_flushed(now),
+            Input::Event(event) => self.step(event, None, now),
+        }
+        self.settle(now);
+        mem::take(&mut self.actions)
+    }
+
+    fn receive(&mut self, Frame { envelope, sent, echo }: Frame, now: Stamp) {
+        if let Message::AppendRequest { .. } = envelope.message
+            && self.node.members().contains(envelope.from)
+        {
+            self.stamps.insert(envelope.from, sent);
+        }
+        self.step(Event::Receive(envelope), echo, now);
+    }
+
+    /// A process that ends closes its connections: if it was our leader, its time is over. PreVote
+    /// keeps a false alarm from doing harm.
+    fn on_closed(&mut self, peer: ServerId, now: Stamp) {
+        if self.policy.early_timeout && self.node.leader() == Some(peer) {
+            self.step(Event::MinimumTimeout, None, now);
+            self.timers.alarm(now);
+        }
+    }
+
+    fn on_deadline(&mut self, now: Stamp) {
+        while let Some(event) = self.timers.fire(now) {
+            self.step(event, None, now);
+            self.settle(now);
+        }
+        if let Some(flight) = self.flight.filter(|&flight| self.patience(flight) <= now) {
+            self.on_slow_flight(flight, now);
+        }
+        // Whoever relied on the lease has ended; only another election may begin anew.
+        self.lapsed = self.lease(now).is_some_and(|lease| lease <= now);
+    }
+
+    /// Until when a write may take before something is done about it.
+    fn patience(&self, flight: Flight) -> Stamp {
+        flight.began.after(if flight.slow { self.policy.longest_flush } else { self.policy.minimum_timeout })
+    }
+
+    /// A server whose disk stalls cannot promise anything: it should not lead, then not go on.
+    fn on_slow_flight(&mut self, flight: Flight, now: Stamp) {
+        if flight.slow {
+            self.actions.push(Action::Stalled);
+        } else {
+            self.flight = Some(Flight { slow: true, ..flight });
+            self.step(Event::StepDown, None, now);
+        }
+    }
+
+    fn on_flushed(&mut self, now: Stamp) {
+        self.flight = None;
+        let mut durable = mem::take(&mut self.waiting);
+        durable.after_sync().for_each(|output| self.perform(output, None, now));
+        self.waiting = durable;
+    }
+
+    /// One event of the protocol, and what of it need not wait.
+    fn step(&mut self, event: Event<Bytes>, echo: Option<Stamp>, now: Stamp) {
+        let known = self.open.records().len();
+        rafttree_model::step(&mut self.node, event, &mut self.open);
+        self.open.records()[known..].iter().for_each(|record| self.entries.apply(record));
+        let mut open = mem::take(&mut self.open);
+        open.early().for_each(|output| self.perform(output, echo, now));
+        self.open = open;
+    }
+
+    /// Goes on until everything waits for the disk or for the world.
+    fn settle(&mut self, now: Stamp) {
+        loop {
+            if let Some(envelope) = self.own.pop_front() {
+                self.step(Event::Receive(envelope), None, now);
+            } else if mem::take(&mut self.lapsed) {
+                self.step(Event::StepDown, None, now);
+            } else if self.flight.is_some() || self.open.is_empty() {
+                return;
+            } else {
+                mem::swap(&mut self.open, &mut self.waiting);
+                self.flush(now);
+            }
+        }
+    }
+
+    /// Writes the records, if there are any; what waits for none is done now.
+    fn flush(&mut self, now: Stamp) {
+        if self.waiting.records().is_empty() {
+            return self.on_flushed(now);
+        }
+        self.flight = Some(Flight { began: now, slow: false });
+        self.actions.push(Action::Write(self.waiting.records().to_vec()));
+    }
+
+    fn perform(&mut self, output: Output<Bytes>, echo: Option<Stamp>, now: Stamp) {
+        match output {
+            Output::Send(envelope) => self.send(envelope, now),
+            Output::Restart(running) => self.restart(running, now),
+            Output::Heard(peer) => {
+                if let Some(echo) = echo {
+                    self.contacts.heard(peer, echo, now);
+                }
+            }
+            Output::Leading(term) => self.begin_to_lead(term, now),
+            Output::Yielded(_) => {
+                if mem::take(&mut self.leads) {
+                    self.actions.push(Action::Yielded);
+                }
+            }
+            // Nothing is proposed or applied yet: the log holds what elections leave in it.
+            Output::Accepted(_) | Output::Refused(_) | Output::Committed(_) => {}
+        }
+    }
+
+    /// The answers that made this server's first entry committed may have been late: if somebody
+    /// else can have been elected since, this leadership ends before anybody relies on it.
+    fn begin_to_lead(&mut self, term: Term, now: Stamp) {
+        self.leads = now < self.contacts.lease(self.node.members(), now);
+        if self.leads {
+            self.actions.push(Action::Leading(term));
+        } else {
+            self.lapsed = true;
+        }
+    }
+
+    fn restart(&mut self, running: Running, now: Stamp) {
+        if let Running::Leader = running {
+            self.contacts.forget_all();
+        }
+        self.timers.restart(running, now);
+    }
+
+    /// Sends a message, its entries in as many parts as they need. If the log no longer holds
+    /// them, the message is lost, as it could have been on its way.
+    fn send(&mut self, envelope: Envelope<Range>, now: Stamp) {
+        match envelope.message {
+            Message::AppendRequest { entries, .. } => {
+                for slice in self.slices(entries).unwrap_or_default() {
+                    self.dispatch(envelope.with_entries(|_| Some(slice)), None, now);
+                }
+            }
+            Message::AppendReply { .. } | Message::AppendRefusal { .. } => {
+                let echo = self.stamps.get(envelope.to).copied();
+                self.dispatch(envelope.with_entries(|_| None), echo, now);
+            }
+            _ => self.dispatch(envelope.with_entries(|_| None), None, now),
+        }
+    }
+
+    fn dispatch(&mut self, envelope: Option<Envelope<Slice<Bytes>>>, echo: Option<Stamp>, now: Stamp) {
+        let envelope = envelope.expect("only an AppendRequest carries entries, and it was given them");
+        if envelope.to == self.node.id() {
+            self.own.push_back(envelope);
+        } else {
+            self.actions.push(Action::Send(Frame { envelope, sent: now, echo }));
+        }
+    }
+
+    /// The entries of a range, in parts; `None` if the log does not hold exactly both its ends.
+    fn slices(&self, range: Range) -> Option<Vec<Slice<Bytes>>> {
+        let log = self.node.log();
+        if !log.holds(range.previous) || !log.holds(range.last) {
+            return None;
+        }
+        let mut rest = self.entries.between(range.previous.index, range.last.index)?;
+        let mut previous = range.previous;
+        let mut slices = Vec::new();
+        loop {
+            let (part, after) = rest.split_at(count_within(rest, MOST_BYTES));
+            let slice = Slice::new(previous, part.to_vec()).expect("a log has no gaps, and its terms never fall");
+            previous = slice.last();
+            slices.push(slice);
+            rest = after;
+            if rest.is_empty() {
+                return Some(slices);
+            }
+        }
+    }
+}
+
+/// How many entries fit, at least one if there is one.
+fn count_within(entries: &[rafttree_model::Entry<Bytes>], most: usize) -> usize {
+    use rafttree_model::Payload;
+    let mut size = 0;
+    let fits = |entry: &&rafttree_model::Entry<Bytes>| {
+        size += match &entry.payload {
+            Payload::Blank => 32,
+            Payload::Command(command) => 32 + command.len(),
+        };
+        size <= most
+    };
+    entries.iter().take_while(fits).count().max(1).min(entries.len())
+}
+
+#[cfg(test)]
+mod simulation;

@@ -1,0 +1,167 @@
+//! How long a leader may be sure that nobody else leads.
+//!
+//! A follower that took an AppendEntries at some time does not help to replace its sender until
+//! its own minimum timeout T has passed since (dissertation 4.2.3, 6.4.1). Each AppendEntries
+//! carries a reading of the leader's clock, and the answer brings it back. So once a majority has
+//! answered, the leader knows a moment, by its own clock, before which nobody else can have been
+//! elected.
+//!
+//! The lease rests on assumptions that the protocol's safety does not need: no clock runs faster
+//! than another by more than [`DRIFT`], a machine's clock goes on while the machine sleeps, and a
+//! connection ends because one of its two ends, or its machine, ended it. (A follower that sees
+//! the leader's connection end takes the leader for dead before T has passed, unless the early
+//! timeout is switched off; a leader that sees it end forgets what it heard on it.) Where a
+//! violation of these must do no harm, the protected resource checks the fence.
+
+use std::time::Duration;
+
+use rafttree_model::{Members, ServerId, ServerMap};
+
+use crate::transport::Stamp;
+
+/// By so much two clocks may differ in speed: one part in ten.
+pub(crate) const DRIFT: u32 = 10;
+
+/// What a leader knows of when the others heard it.
+#[derive(Debug)]
+pub(crate) struct Contacts {
+    id: ServerId,
+    /// Each server's own minimum timeout, as it told when we connected.
+    timeouts: ServerMap<Duration>,
+    /// When the latest message was sent that a server is known to have answered.
+    heard: ServerMap<Stamp>,
+}
+
+impl Contacts {
+    /// No contacts yet.
+    pub(crate) fn new(id: ServerId, minimum_timeout: Duration) -> Contacts {
+        let timeouts = ServerMap::from_iter([(id, minimum_timeout)]);
+        Contacts { id, timeouts, heard: ServerMap::default() }
+    }
+
+    /// The peer is reachable, and is loyal for this long.
+    pub(crate) fn connected(&mut self, peer: ServerId, minimum_timeout: Duration) {
+        self.forget(peer);
+        self.timeouts.insert(peer, minimum_timeout);
+    }
+
+    /// Our connection to the peer ended: perhaps it noticed, and is no longer loyal.
+    pub(crate) fn forget(&mut self, peer: ServerId) {
+        self.heard.insert(peer, Stamp(0));
+    }
+
+    /// A new leadership begins: what was heard during an earlier one no longer counts.
+    pub(crate) fn forget_all(&mut self) {
+        self.heard = ServerMap::default();
+    }
+
+    /// The peer has answered a message that was sent at `echo`.
+    pub(crate) fn heard(&mut self, peer: ServerId, echo: Stamp, now: Stamp) {
+        // A reading of the future was taken before this machine started anew.
+        if echo <= now {
+            self.heard.insert(peer, self.contact(peer, now).max(echo));
+        }
+    }
+
+    /// Until when nobody else can be elected.
+    pub(crate) fn lease(&self, members: &Members, now: Stamp) -> Stamp {
+        members.reached_by_majority(|id| match self.timeouts.get(id) {
+            Some(&timeout) if self.contact(id, now) != Stamp(0) => {
+                self.contact(id, now).after(timeout - timeout / DRIFT)
+            }
+            _ => Stamp(0),
+        })
+    }
+
+    /// Whether a majority has answered a message that was sent at `start` or later.
+    pub(crate) fn confirm(&self, members: &Members, start: Stamp, now: Stamp) -> bool {
+        start <= members.reached_by_majority(|id| self.contact(id, now))
+    }
+
+    /// The peer that was heard last.
+    pub(crate) fn freshest(&self) -> Option<ServerId> {
+        let peers = self.heard.iter().filter(|&(id, contact)| id != self.id && contact != Stamp(0));
+        peers.max_by_key(|&(_, contact)| contact).map(|(id, _)| id)
+    }
+
+    /// When the server was in contact; this server always is.
+    pub(crate) fn contact(&self, id: ServerId, now: Stamp) -> Stamp {
+        if id == self.id { now } else { self.heard.get(id).copied().unwrap_or_default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const T: Duration = Duration::from_millis(100);
+    const LEASE: Duration = Duration::from_millis(90);
+    const NEVER: Stamp = Stamp(0);
+
+    fn at(millisecond: u64) -> Stamp {
+        Stamp(0).after(Duration::from_millis(millisecond))
+    }
+
+    fn group(count: u32) -> (Members, Contacts) {
+        let mut contacts = Contacts::new(ServerId(1), T);
+        (2..=count).for_each(|id| contacts.connected(ServerId(id), T));
+        (Members::new((1..=count).map(ServerId)).unwrap(), contacts)
+    }
+
+    #[test]
+    fn a_lease_runs_from_when_a_majority_was_sent_to() {
+        let (members, mut contacts) = group(5);
+        contacts.heard(ServerId(2), at(1000), at(1010));
+        assert_eq!(contacts.lease(&members, at(1010)), NEVER);
+        contacts.heard(ServerId(3), at(1005), at(1012));
+        assert_eq!(contacts.lease(&members, at(1012)), at(1000).after(LEASE));
+        contacts.heard(ServerId(4), at(1011), at(1013));
+        assert_eq!(contacts.lease(&members, at(1013)), at(1005).after(LEASE));
+        contacts.forget(ServerId(4));
+        assert_eq!(contacts.lease(&members, at(1013)), at(1000).after(LEASE));
+        contacts.forget_all();
+        assert_eq!(contacts.lease(&members, at(1013)), NEVER);
+    }
+
+    #[test]
+    fn a_shorter_timeout_of_a_peer_shortens_the_lease() {
+        let (members, mut contacts) = group(3);
+        contacts.connected(ServerId(2), T / 2);
+        contacts.heard(ServerId(2), at(1000), at(1000));
+        assert_eq!(contacts.lease(&members, at(1000)), at(1045));
+    }
+
+    #[test]
+    fn a_peer_whose_timeout_is_unknown_does_not_count() {
+        let mut contacts = Contacts::new(ServerId(1), T);
+        let members = Members::new([ServerId(1), ServerId(2)]).unwrap();
+        contacts.heard(ServerId(2), at(1000), at(1000));
+        assert_eq!(contacts.lease(&members, at(1000)), NEVER);
+    }
+
+    #[test]
+    fn an_older_answer_or_one_from_the_future_changes_nothing() {
+        let (members, mut contacts) = group(2);
+        contacts.heard(ServerId(2), at(1000), at(1001));
+        contacts.heard(ServerId(2), at(900), at(1002));
+        contacts.heard(ServerId(2), at(5000), at(1003));
+        assert_eq!(contacts.lease(&members, at(1003)), at(1000).after(LEASE));
+    }
+
+    #[test]
+    fn a_group_of_one_is_always_in_contact() {
+        let (members, contacts) = group(1);
+        assert_eq!(contacts.lease(&members, at(1000)), at(1000).after(LEASE));
+        assert!(contacts.confirm(&members, at(1000), at(1000)));
+    }
+
+    #[test]
+    fn a_round_is_confirmed_by_answers_to_itself_or_later_ones() {
+        let (members, mut contacts) = group(3);
+        contacts.heard(ServerId(2), at(999), at(1001));
+        assert!(!contacts.confirm(&members, at(1000), at(1001)));
+        contacts.heard(ServerId(3), at(1000), at(1001));
+        assert!(contacts.confirm(&members, at(1000), at(1001)));
+        assert_eq!(contacts.freshest(), Some(ServerId(3)));
+    }
+}
