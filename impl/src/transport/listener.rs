@@ -26,16 +26,15 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 /// Opens the port. Nobody beyond this machine may reach it unless that is asked for: nothing is
 /// encrypted, and whoever knows the cluster's id is believed.
 pub(super) async fn bind(address: &str, insecure: bool) -> io::Result<TcpListener> {
-    let named = |error: io::Error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"));
-    let addresses: Vec<SocketAddr> = lookup_host(address).await.map_err(named)?.collect();
+    let addresses: Vec<SocketAddr> = lookup_host(address).await?.collect();
     if let Some(exposed) = addresses.iter().find(|address| !insecure && !address.ip().is_loopback()) {
         let message = format!(
-            "will not listen on {address} ({exposed}): connections are neither encrypted nor authenticated, so only \
-             loopback addresses (127.0.0.1, [::1]) are allowed; ask for `insecure` if the network is trusted"
+            "{exposed} can be reached from other machines, and nothing is encrypted or authenticated yet: listen on a \
+             loopback address (127.0.0.1, [::1]), or ask for `insecure` if the network is trusted"
         );
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
     }
-    TcpListener::bind(&*addresses).await.map_err(named)
+    TcpListener::bind(&*addresses).await
 }
 
 /// Takes connections in, for ever.
