@@ -432,18 +432,18 @@ fn run_many(count: u32, seeds: u64) {
 
 #[test]
 fn groups_of_three_keep_their_promises() {
-    run_many(3, 300);
+    run_many(3, 2000);
 }
 
 #[test]
 fn groups_of_five_keep_their_promises() {
-    run_many(5, 150);
+    run_many(5, 1000);
 }
 
 #[test]
 fn groups_of_one_and_two_keep_their_promises() {
-    run_many(2, 100);
-    run_many(1, 50);
+    run_many(2, 500);
+    run_many(1, 100);
 }
 
 #[test]

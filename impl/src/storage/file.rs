@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::ErrorKind;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::{BufMut, Bytes};
 use rafttree_model::Record;
@@ -27,7 +28,7 @@ const STEP: u64 = 1 << 20;
 /// Keeps records in an append-only, checksummed file of a locked directory.
 #[derive(Debug)]
 pub struct FileStorage {
-    directory: Directory,
+    directory: Arc<Directory>,
     path: PathBuf,
     file: File,
     end: End,
@@ -39,11 +40,11 @@ pub struct FileStorage {
 impl FileStorage {
     /// Opens the log of a directory that [`init`](crate::storage::init) made, and locks it.
     pub fn open(directory: impl AsRef<Path>) -> Result<FileStorage, StorageError> {
-        FileStorage::within(Directory::open(directory.as_ref())?)
+        FileStorage::within(Arc::new(Directory::open(directory.as_ref())?))
     }
 
     /// Opens the log of this directory.
-    pub(crate) fn within(directory: Directory) -> Result<FileStorage, StorageError> {
+    pub(crate) fn within(directory: Arc<Directory>) -> Result<FileStorage, StorageError> {
         let path = directory.path.join(LOG);
         let file = OpenOptions::new().read(true).write(true).open(&path).attempt("open", &path)?;
         forget_cached(&file).attempt("flush", &path)?;

@@ -1,0 +1,290 @@
+//! How a server is to be.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rafttree_model::{MOST_SERVERS, ServerId};
+
+use crate::driver::Policy;
+use crate::error::Error;
+use crate::node::Node;
+use crate::start::{self, Settings};
+use crate::storage::{ClusterId, FileStorage, Storage};
+
+/// The shortest election timeout: timers have a resolution of one millisecond.
+const SHORTEST_TIMEOUT: Duration = Duration::from_millis(10);
+
+/// Settings of a server, each with its default; made by [`Node::builder`].
+#[derive(Clone, Debug)]
+#[must_use = "nothing runs until `start` is awaited"]
+pub struct Builder {
+    directory: PathBuf,
+    id: Option<u32>,
+    cluster: Option<ClusterId>,
+    init: bool,
+    listen: Option<String>,
+    peers: Vec<(u32, String)>,
+    election_timeout: Duration,
+    heartbeat_interval: Option<Duration>,
+    early_timeout: bool,
+    longest_flush: Duration,
+    handover_timeout: Duration,
+    insecure: bool,
+}
+
+impl Builder {
+    pub(crate) fn new(directory: &Path) -> Builder {
+        Builder {
+            directory: directory.to_owned(),
+            id: None,
+            cluster: None,
+            init: false,
+            listen: None,
+            peers: Vec::new(),
+            election_timeout: Duration::from_millis(500),
+            heartbeat_interval: None,
+            early_timeout: true,
+            longest_flush: Duration::from_secs(30),
+            handover_timeout: Duration::from_secs(10),
+            insecure: false,
+        }
+    }
+
+    /// This server's id. Default: the one that its directory was initialised with. If the two
+    /// differ, the server does not start.
+    pub fn id(mut self, id: u32) -> Builder {
+        self.id = Some(id);
+        self
+    }
+
+    /// The cluster this server must belong to. Default: the one of its directory.
+    pub fn cluster(mut self, cluster: ClusterId) -> Builder {
+        self.cluster = Some(cluster);
+        self
+    }
+
+    /// Initialises the directory for this cluster if it has no identity yet; [`id`](Builder::id)
+    /// must be given. Without this call a missing identity is an error.
+    ///
+    /// For tests, first steps, and disks that are never replaced behind the server's back: a
+    /// server that comes up with an emptied disk has forgotten its votes, and this call cannot
+    /// tell that from a new one. Elsewhere call [`init`](crate::init) once, by hand.
+    pub fn init(mut self, cluster: ClusterId) -> Builder {
+        self.init = true;
+        self.cluster(cluster)
+    }
+
+    /// Host and port to listen on; port 0 lets the system choose. Required if there are peers.
+    pub fn listen(mut self, address: impl Into<String>) -> Builder {
+        self.listen = Some(address.into());
+        self
+    }
+
+    /// Another server of the group, with its host and port. A host name is resolved anew at each
+    /// attempt to connect. All servers must be given the same group.
+    pub fn peer(mut self, id: u32, address: impl Into<String>) -> Builder {
+        self.peers.push((id, address.into()));
+        self
+    }
+
+    /// T, from 10 ms: elections begin at random between T and 2T after the leader was last
+    /// heard. Default: 500 ms. The servers of a group should agree on it.
+    pub fn election_timeout(mut self, timeout: Duration) -> Builder {
+        self.election_timeout = timeout;
+        self
+    }
+
+    /// How often a leader speaks, at most T / 2. Default: T / 10, at least 1 ms.
+    pub fn heartbeat_interval(mut self, interval: Duration) -> Builder {
+        self.heartbeat_interval = Some(interval);
+        self
+    }
+
+    /// Whether the end of the leader's connection counts as an early timeout, so that the end of
+    /// its process is noticed within milliseconds. Default: yes.
+    ///
+    /// The leader's lease then assumes that a connection ends only because one of its two ends
+    /// ended it. Switch this off, on all servers, where something in between resets connections
+    /// and work relies on [`check`](crate::Leadership::check) alone, without fences.
+    pub fn early_timeout(mut self, early: bool) -> Builder {
+        self.early_timeout = early;
+        self
+    }
+
+    /// A write that the disk has not finished for so long stops the server. Default: 30 s. (A
+    /// leader steps down when one takes longer than T.)
+    pub fn longest_flush(mut self, longest: Duration) -> Builder {
+        self.longest_flush = longest;
+        self
+    }
+
+    /// For so long a closure of [`lead`](Node::lead) may go on after the server was asked to hand
+    /// over or to shut down. Default: 10 s.
+    pub fn handover_timeout(mut self, timeout: Duration) -> Builder {
+        self.handover_timeout = timeout;
+        self
+    }
+
+    /// Lets servers on other machines connect although nothing is encrypted or authenticated yet.
+    /// Default: loopback addresses only.
+    pub fn insecure(mut self, insecure: bool) -> Builder {
+        self.insecure = insecure;
+        self
+    }
+
+    /// Starts the server: on two threads of its own, so that nothing that the service does delays
+    /// its messages.
+    pub async fn start(self) -> Result<Node, Error> {
+        self.start_with(|storage| storage).await
+    }
+
+    /// Starts the server on another storage: the given one wrapped, or one of your own.
+    pub async fn start_with<S: Storage>(
+        self,
+        storage: impl FnOnce(FileStorage) -> S + Send + 'static,
+    ) -> Result<Node, Error> {
+        start::start(self.settings()?, storage).await
+    }
+
+    fn settings(self) -> Result<Settings, Error> {
+        let heartbeat_interval = self.heartbeat_or_default();
+        self.check_servers()?;
+        self.check_times(heartbeat_interval)?;
+        let listen = self.listening_address()?;
+        let peers = self.peers.into_iter().map(|(id, address)| (ServerId(id), address)).collect();
+        Ok(Settings {
+            directory: self.directory,
+            id: self.id.map(ServerId),
+            cluster: self.cluster,
+            init: self.init,
+            listen,
+            peers,
+            policy: Policy {
+                minimum_timeout: self.election_timeout,
+                heartbeat_interval,
+                early_timeout: self.early_timeout,
+                longest_flush: self.longest_flush,
+            },
+            handover_timeout: self.handover_timeout,
+            insecure: self.insecure,
+        })
+    }
+
+    fn heartbeat_or_default(&self) -> Duration {
+        self.heartbeat_interval.unwrap_or((self.election_timeout / 10).max(Duration::from_millis(1)))
+    }
+
+    fn check_servers(&self) -> Result<(), Error> {
+        if self.init && self.id.is_none() {
+            return wrong("id", "a directory can only be initialised for a known server: call `id` as well");
+        }
+        if MOST_SERVERS <= self.peers.len() {
+            return wrong("peer", format!("a group has at most {MOST_SERVERS} servers, this one included"));
+        }
+        let mut seen: Vec<u32> = self.id.into_iter().collect();
+        for (id, address) in &self.peers {
+            if self.id == Some(*id) {
+                return wrong("peer", format!("{id} is this server's own id: name only the others"));
+            }
+            if seen.contains(id) {
+                return wrong("peer", format!("server {id} is named twice"));
+            }
+            check_address("peer", address)?;
+            seen.push(*id);
+        }
+        if seen.contains(&0) { wrong("id", "server ids start at 1") } else { Ok(()) }
+    }
+
+    fn check_times(&self, heartbeat_interval: Duration) -> Result<(), Error> {
+        let timeout = self.election_timeout;
+        if timeout < SHORTEST_TIMEOUT {
+            return wrong("election_timeout", format!("{timeout:?} is too short: give {SHORTEST_TIMEOUT:?} or more"));
+        }
+        if Duration::from_secs(3600) < timeout {
+            return wrong("election_timeout", format!("{timeout:?} is too long: give an hour or less"));
+        }
+        if heartbeat_interval < Duration::from_millis(1) || timeout / 2 < heartbeat_interval {
+            let problem =
+                format!("{heartbeat_interval:?} is not between 1ms and half of the election timeout {timeout:?}");
+            return wrong("heartbeat_interval", problem);
+        }
+        if self.longest_flush < timeout {
+            let problem = format!("{:?} is shorter than the election timeout {timeout:?}", self.longest_flush);
+            return wrong("longest_flush", problem);
+        }
+        Ok(())
+    }
+
+    fn listening_address(&self) -> Result<String, Error> {
+        match &self.listen {
+            Some(address) => check_address("listen", address).map(|()| address.clone()),
+            None if self.peers.is_empty() => Ok("127.0.0.1:0".to_owned()),
+            None => wrong("listen", "the peers need an address of this server: give host:port, such as 127.0.0.1:7001"),
+        }
+    }
+}
+
+/// Host and port; whether the host exists is found out when it is used.
+fn check_address(setting: &'static str, address: &str) -> Result<(), Error> {
+    let parts = address.rsplit_once(':');
+    let is_address = parts.is_some_and(|(host, port)| {
+        let is_bare = !host.contains(':') || (host.starts_with('[') && host.ends_with(']'));
+        !host.is_empty() && is_bare && port.parse::<u16>().is_ok()
+    });
+    let problem = || format!("`{address}` is no host:port, such as 127.0.0.1:7001, n2:7000 or [::1]:7001");
+    if is_address { Ok(()) } else { wrong(setting, problem()) }
+}
+
+fn wrong<T>(setting: &'static str, problem: impl Into<String>) -> Result<T, Error> {
+    Err(Error::Configuration { setting, problem: problem.into() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn builder() -> Builder {
+        Builder::new(Path::new("d")).id(1).listen("127.0.0.1:7001").peer(2, "n2:7000").peer(3, "[::1]:7000")
+    }
+
+    fn refusal(builder: Builder) -> String {
+        builder.settings().unwrap_err().to_string()
+    }
+
+    #[test]
+    fn sound_settings_are_taken() {
+        let settings = builder().settings().unwrap();
+        assert_eq!(settings.policy.heartbeat_interval, Duration::from_millis(50));
+        assert_eq!(settings.peers.len(), 2);
+        Builder::new(Path::new("d")).settings().unwrap();
+        let fast = builder().election_timeout(SHORTEST_TIMEOUT).settings().unwrap();
+        assert_eq!(fast.policy.heartbeat_interval, Duration::from_millis(1));
+    }
+
+    #[test]
+    fn unsound_settings_are_refused_with_a_reason() {
+        let cases = [
+            (builder().id(0), "id: server ids start at 1"),
+            (builder().peer(0, "n:1"), "id: server ids start at 1"),
+            (builder().peer(1, "n:1"), "peer: 1 is this server's own id"),
+            (builder().peer(2, "n:1"), "peer: server 2 is named twice"),
+            (builder().peer(4, "n4"), "peer: `n4` is no host:port"),
+            (builder().peer(4, "n4:70000"), "peer: `n4:70000` is no host:port"),
+            (builder().peer(4, "::1:7000"), "peer: `::1:7000` is no host:port"),
+            (builder().listen(":7000"), "listen: `:7000` is no host:port"),
+            (builder().election_timeout(Duration::from_millis(9)), "election_timeout: 9ms is too short"),
+            (builder().election_timeout(Duration::from_secs(4000)), "election_timeout: 4000s is too long"),
+            (builder().heartbeat_interval(Duration::from_millis(251)), "heartbeat_interval: 251ms is not between"),
+            (builder().heartbeat_interval(Duration::ZERO), "heartbeat_interval: 0ns is not between"),
+            (builder().longest_flush(Duration::from_millis(1)), "longest_flush: 1ms is shorter"),
+            (Builder::new(Path::new("d")).peer(2, "n:1"), "listen: the peers need an address"),
+            (Builder::new(Path::new("d")).init(ClusterId::random()), "id: a directory can only be initialised"),
+        ];
+        for (builder, expected) in cases {
+            let refusal = refusal(builder);
+            assert!(refusal.starts_with(expected), "{refusal}");
+        }
+        let ten = (4..=10).fold(builder(), |builder, id| builder.peer(id, "n:1"));
+        assert!(refusal(ten).starts_with("peer: a group has at most 9 servers"));
+    }
+}

@@ -1,0 +1,101 @@
+//! What can go wrong, where, and what to do.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rafttree_model::ServerId;
+
+use crate::storage::StorageError;
+
+/// Why a server did not start, or did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting makes no sense.
+    #[error("{setting}: {problem}")]
+    Configuration {
+        /// The setting.
+        setting: &'static str,
+        /// What is wrong with it, and what would be right.
+        problem: String,
+    },
+    /// The data directory was refused.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// The address to listen on was refused.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: String,
+        /// Why it was refused.
+        source: io::Error,
+    },
+    /// The operating system did not give what a server needs.
+    #[error("cannot start the server's {what}: {source}")]
+    System {
+        /// What was missing.
+        what: &'static str,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// The server was shut down.
+    #[error("the server was shut down")]
+    ShutDown,
+    /// The server stopped because of a failure. It does nothing any more; restart it.
+    #[error("the server stopped: {0}")]
+    Failed(Arc<Failure>),
+    /// Only a leader can do this.
+    #[error("this server does not lead; ask the leader")]
+    NotLeading,
+    /// The server is no other member of the group.
+    #[error("server {0} is not one of this server's peers")]
+    NotAPeer(ServerId),
+    /// Leadership is handed only to a server that was heard of late.
+    #[error("server {0} has not answered for an election timeout; hand over to another one")]
+    PeerSilent(ServerId),
+    /// The work that runs under the leadership did not end; it goes on, and so does the
+    /// leadership until it ends.
+    #[error("the work under the leadership has not ended within {0:?}: let it watch `lost()`; leadership ends with it")]
+    StillAtWork(Duration),
+    /// Leadership was given up, but the chosen server did not become leader.
+    #[error("server {target} did not take over in time{}", match leader { Some(id) => format!("; server {id} leads"), None => String::new() })]
+    NotTakenOver {
+        /// Who should lead.
+        target: ServerId,
+        /// Who leads.
+        leader: Option<ServerId>,
+    },
+    /// Leadership is being handed over already.
+    #[error("leadership is being handed over already")]
+    HandingOver,
+    /// One closure at a time waits for leadership.
+    #[error("another call of `lead` on this server has not ended")]
+    LeadInUse,
+}
+
+/// What stopped a server.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The disk reported an error, so nothing more may be promised.
+    #[error("{0}")]
+    Storage(StorageError),
+    /// The disk did not finish a write in time.
+    #[error("the disk has not finished a write for {0:?}")]
+    DiskStalled(Duration),
+    /// A thread of the server ended; its message is on standard error.
+    #[error("a thread of the server ended unexpectedly")]
+    Panicked,
+}
+
+/// Why [`lead`](crate::Node::lead) ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum LeadError<E> {
+    /// The server stopped, or is in use by another call.
+    #[error(transparent)]
+    Server(Error),
+    /// The work failed although this server was leading. Leadership was resigned.
+    #[error("{0}")]
+    Work(E),
+}

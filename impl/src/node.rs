@@ -1,0 +1,222 @@
+//! The handle to a running server.
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use rafttree_model::ServerId;
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::builder::Builder;
+use crate::error::{Error, Failure, LeadError};
+use crate::leadership::{Leadership, Reign, Tenure, Then};
+use crate::server::Command;
+use crate::start::Stopped;
+use crate::status::{Leader, Status};
+
+/// A running server of a group. Clones are handles to the same server; when the last one is
+/// dropped the server stops at once, as if its process had ended: prefer
+/// [`shutdown`](Node::shutdown).
+///
+/// There is no `is_leader`: a cached flag is wrong exactly when it matters. What there is, from
+/// weak to strong: the latest that was heard ([`leader`](Node::leader)), what the lease proves
+/// ([`Leadership::check`]), what a majority has just confirmed ([`Leadership::verify`]), and what
+/// needs no clock at all, the [`fence`](Leadership::fence).
+#[derive(Clone, Debug)]
+pub struct Node {
+    shared: Arc<Shared>,
+}
+
+/// What all handles to one server share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    id: ServerId,
+    commands: mpsc::UnboundedSender<Command>,
+    leader: watch::Receiver<Leader>,
+    reigns: watch::Receiver<Option<Arc<Reign>>>,
+    stopped: watch::Receiver<Option<Stopped>>,
+    lead_in_use: AtomicBool,
+    /// How long a successor may take.
+    takeover_timeout: Duration,
+}
+
+impl Shared {
+    /// The server's side of these ends is about to serve.
+    pub(crate) fn new(
+        id: ServerId,
+        commands: mpsc::UnboundedSender<Command>,
+        leader: watch::Receiver<Leader>,
+        reigns: watch::Receiver<Option<Arc<Reign>>>,
+        stopped: watch::Receiver<Option<Stopped>>,
+        takeover_timeout: Duration,
+    ) -> Shared {
+        let lead_in_use = AtomicBool::new(false);
+        Shared { id, commands, leader, reigns, stopped, lead_in_use, takeover_timeout }
+    }
+}
+
+impl Node {
+    /// A server whose data is in this directory.
+    pub fn builder(directory: impl AsRef<Path>) -> Builder {
+        Builder::new(directory.as_ref())
+    }
+
+    pub(crate) fn new(shared: Shared) -> Node {
+        Node { shared: Arc::new(shared) }
+    }
+
+    /// This server's id.
+    pub fn id(&self) -> ServerId {
+        self.shared.id
+    }
+
+    /// Runs the closure whenever this server has become leader, once for each leadership, until
+    /// it asks to stop or the server is shut down.
+    ///
+    /// - The closure starts only when the server's log holds whatever was ever committed, never
+    ///   merely because an election was won.
+    /// - Runs never overlap, and each start belongs to one end: a leadership that was won and lost
+    ///   while the closure was still busy with the one before is not started.
+    /// - Leadership is given up only after the closure has returned, unless it is lost: then
+    ///   [`lost`](Leadership::lost) resolves and [`check`](Leadership::check) fails. The closure
+    ///   is not interrupted; let it watch one of the two, or run its work in
+    ///   [`bound`](Leadership::bound).
+    /// - An error that the closure returns after its leadership was lost is taken for a
+    ///   consequence of that: it is logged, and the closure runs again upon the next win. Any
+    ///   other error resigns the leadership and is returned.
+    ///
+    /// To drop this future is to end the closure: leadership is resigned.
+    pub fn lead<E, W>(&self, work: W) -> impl Future<Output = Result<(), LeadError<E>>> + use<E, W>
+    where
+        E: std::fmt::Debug,
+        W: AsyncFnMut(Leadership) -> Result<Then, E>,
+    {
+        // A future that borrows nothing may be spawned.
+        self.clone().run_lead(work)
+    }
+
+    async fn run_lead<E, W>(self, mut work: W) -> Result<(), LeadError<E>>
+    where
+        E: std::fmt::Debug,
+        W: AsyncFnMut(Leadership) -> Result<Then, E>,
+    {
+        let _turn = Turn::take(&self.shared).ok_or(LeadError::Server(Error::LeadInUse))?;
+        let mut reigns = self.shared.reigns.clone();
+        reigns.mark_changed();
+        while reigns.changed().await.is_ok() {
+            let reign = reigns.borrow_and_update().clone();
+            let commands = self.shared.commands.downgrade();
+            let Some(tenure) = reign.and_then(|reign| Tenure::claim(&reign, commands)) else { continue };
+            let outcome = work(tenure.leadership()).await;
+            let lost = tenure.is_lost();
+            drop(tenure);
+            match outcome {
+                Ok(Then::Resign) => {}
+                Ok(Then::Stop) => return Ok(()),
+                Err(error) if lost => tracing::info!(?error, "the work ended with its leadership"),
+                Err(error) => return Err(LeadError::Work(error)),
+            }
+        }
+        match why_stopped(self.shared.stopped.clone()).await {
+            Error::ShutDown => Ok(()),
+            error => Err(LeadError::Server(error)),
+        }
+    }
+
+    /// The leader as this server knows it: the latest value, and a wait for the next one. A slow
+    /// reader misses values in between, never the last one, and delays nobody.
+    ///
+    /// After a start nothing is known until a leader was heard: a server that led before it was
+    /// restarted does not claim to lead.
+    pub fn leader(&self) -> watch::Receiver<Leader> {
+        self.shared.leader.clone()
+    }
+
+    /// What the server knows of itself and its peers.
+    pub async fn status(&self) -> Result<Status, Error> {
+        self.ask(Command::Status).await
+    }
+
+    /// Hands leadership to this peer, after the closure of [`lead`](Node::lead) has returned:
+    /// [`lost`](Leadership::lost) asks it to. Returns when the peer leads.
+    ///
+    /// A peer that has not answered for an election timeout is refused, and leadership stays.
+    pub async fn transfer_to(&self, peer: u32) -> Result<(), Error> {
+        let target = ServerId(peer);
+        let mut leader = self.leader();
+        self.ask(|reply| Command::HandOver { to: Some(target), reply }).await??;
+        let taken = leader.wait_for(|view| view.leader.is_some_and(|leader| leader != self.id()));
+        let taken = async { taken.await.map(|view| view.leader) };
+        let leader = match tokio::time::timeout(self.shared.takeover_timeout, taken).await {
+            Ok(Ok(leader)) => leader,
+            Ok(Err(_)) => return Err(self.why_stopped().await),
+            Err(_) => None,
+        };
+        if leader == Some(target) { Ok(()) } else { Err(Error::NotTakenOver { target, leader }) }
+    }
+
+    /// Gives up leadership, after the closure of [`lead`](Node::lead) has returned. The peer that
+    /// was heard last is asked to take over, if there is one.
+    pub async fn step_down(&self) -> Result<(), Error> {
+        self.ask(|reply| Command::HandOver { to: None, reply }).await?
+    }
+
+    /// Shuts the server down, and returns when its directory and port are free.
+    ///
+    /// A leader first lets the closure of [`lead`](Node::lead) return, for at most the handover
+    /// timeout, then hands over to the peer that was heard last, and waits for it to lead, for at
+    /// most three election timeouts. So a planned restart costs the group milliseconds.
+    pub async fn shutdown(&self) -> Result<(), Error> {
+        // A server that has stopped already is shut down.
+        let _ = self.shared.commands.send(Command::ShutDown);
+        self.closed().await
+    }
+
+    /// Waits for the server to stop: `Ok` if it was shut down, an error if it failed.
+    pub async fn closed(&self) -> Result<(), Error> {
+        match self.why_stopped().await {
+            Error::ShutDown => Ok(()),
+            error => Err(error),
+        }
+    }
+
+    async fn why_stopped(&self) -> Error {
+        why_stopped(self.shared.stopped.clone()).await
+    }
+
+    async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Error> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.shared.commands.send(command(reply)).is_ok();
+        match answer.await {
+            Ok(answer) if sent => Ok(answer),
+            _ => Err(self.why_stopped().await),
+        }
+    }
+}
+
+/// Waits for the server to stop.
+async fn why_stopped(mut stopped: watch::Receiver<Option<Stopped>>) -> Error {
+    let stopped = stopped.wait_for(Option::is_some).await.ok().and_then(|stopped| stopped.clone());
+    match stopped {
+        Some(Ok(())) => Error::ShutDown,
+        Some(Err(failure)) => Error::Failed(failure),
+        None => Error::Failed(Arc::new(Failure::Panicked)),
+    }
+}
+
+/// One call of `lead` at a time.
+struct Turn(Arc<Shared>);
+
+impl Turn {
+    fn take(shared: &Arc<Shared>) -> Option<Turn> {
+        (!shared.lead_in_use.swap(true, Ordering::AcqRel)).then(|| Turn(shared.clone()))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.lead_in_use.store(false, Ordering::Release);
+    }
+}

@@ -1,0 +1,442 @@
+//! The running server: the driver under a thin skin of tokio.
+
+use std::collections::BTreeMap;
+use std::future::pending;
+use std::sync::Arc;
+
+use rafttree_model::{Event, ServerId};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::clock;
+use crate::driver::{Action, Driver, Input};
+use crate::error::{Error, Failure};
+use crate::fence::Fence;
+use crate::leadership::{Lost, Reign};
+use crate::node::{Node, Shared};
+use crate::start::{Settings, Stopped};
+use crate::status::{Leader, LeadershipStatus, PeerStatus, Status};
+use crate::storage::Directory;
+use crate::storage::writer::{Flushed, Writer};
+use crate::transport::{Incoming, Stamp, Transport};
+
+/// When a timer is due, messages that have arrived go first: what was heard matters for what is
+/// late. But not for ever.
+const MOST_BEFORE_TIMERS: usize = 64;
+
+/// What a handle asks of the server.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// What does the server know?
+    Status(oneshot::Sender<Status>),
+    /// Leadership is to go to this peer, or to whoever is fit.
+    HandOver { to: Option<ServerId>, reply: oneshot::Sender<Result<(), Error>> },
+    /// A majority is to confirm the reign.
+    Verify { reign: Arc<Reign>, reply: oneshot::Sender<Result<(), Lost>> },
+    /// Nobody works under this reign any more.
+    Released(Arc<Reign>),
+    /// The server is to hand over, and to end.
+    ShutDown,
+}
+
+/// Everything that one server consists of.
+pub(crate) struct Server {
+    // Dropped first: nobody may rely on a leadership while connections close.
+    reign: CurrentReign,
+    settings: Settings,
+    driver: Driver,
+    transport: Transport,
+    incoming: mpsc::Receiver<Incoming>,
+    writer: Writer,
+    flushed: mpsc::UnboundedReceiver<Flushed>,
+    asked: mpsc::UnboundedReceiver<Command>,
+    leader: watch::Sender<Leader>,
+    reigns: watch::Sender<Option<Arc<Reign>>>,
+    peers: BTreeMap<ServerId, PeerStatus>,
+    handover: Option<HandOver>,
+    verifications: Vec<Verification>,
+    /// When a server that is to end waits no longer for another leader.
+    closing: Option<Stamp>,
+    outcome: Option<Stopped>,
+    /// Locked until the server has ended.
+    directory: Arc<Directory>,
+}
+
+/// The leadership that this server holds; it ends with the server, however that ends.
+struct CurrentReign(Option<Arc<Reign>>);
+
+/// A handover that waits for the work under the leadership to end.
+struct HandOver {
+    to: Option<ServerId>,
+    reply: Option<oneshot::Sender<Result<(), Error>>>,
+    until: Stamp,
+}
+
+/// A caller that waits for a majority to answer what was sent since.
+struct Verification {
+    start: Stamp,
+    reply: oneshot::Sender<Result<(), Lost>>,
+}
+
+/// What happened to the server.
+enum Happening {
+    Flushed(Option<Flushed>),
+    Incoming(Option<Incoming>),
+    Asked(Option<Command>),
+    Deadline,
+}
+
+impl Drop for CurrentReign {
+    fn drop(&mut self) {
+        self.end(Lost::Stopped);
+    }
+}
+
+impl CurrentReign {
+    fn end(&mut self, lost: Lost) {
+        if let Some(reign) = self.0.take() {
+            reign.end(lost);
+        }
+    }
+}
+
+impl Server {
+    /// A server that is about to serve, and the handle to it.
+    pub(crate) fn new(
+        settings: Settings,
+        directory: Arc<Directory>,
+        driver: Driver,
+        (transport, incoming): (Transport, mpsc::Receiver<Incoming>),
+        (writer, flushed): (Writer, mpsc::UnboundedReceiver<Flushed>),
+        stopped: watch::Receiver<Option<Stopped>>,
+    ) -> (Server, Node) {
+        let (commands, asked) = mpsc::unbounded_channel();
+        let (leader, leader_view) = watch::channel(Leader { leader: None, term: driver.node().term() });
+        let (reigns, reign_view) = watch::channel(None);
+        let takeover_timeout = 3 * settings.policy.minimum_timeout;
+        let id = driver.node().id();
+        let node = Node::new(Shared::new(id, commands, leader_view, reign_view, stopped, takeover_timeout));
+        let peers = settings.peers.iter().map(|(id, address)| (*id, PeerStatus::new(*id, address))).collect();
+        let server = Server {
+            reign: CurrentReign(None),
+            settings,
+            driver,
+            transport,
+            incoming,
+            writer,
+            flushed,
+            asked,
+            leader,
+            reigns,
+            peers,
+            handover: None,
+            verifications: Vec::new(),
+            closing: None,
+            outcome: None,
+            directory,
+        };
+        (server, node)
+    }
+
+    /// Serves until it is told to end, or has to.
+    pub(crate) async fn serve(mut self) -> Stopped {
+        let outcome = loop {
+            self.publish();
+            if let Some(outcome) = self.outcome.take() {
+                break outcome;
+            }
+            match self.next().await {
+                Happening::Flushed(flushed) => self.on_flushed(flushed),
+                Happening::Incoming(Some(incoming)) => self.on_incoming(incoming),
+                Happening::Incoming(None) => self.fail(Failure::Panicked),
+                Happening::Asked(Some(command)) => self.on_command(command),
+                Happening::Asked(None) => self.outcome = Some(Ok(())),
+                Happening::Deadline => self.on_deadline(),
+            }
+        };
+        self.reign.end(Lost::Stopped);
+        self.transport.close().await;
+        outcome
+    }
+
+    async fn next(&mut self) -> Happening {
+        let deadline = self.next_deadline();
+        let timer = async {
+            match deadline {
+                Some(deadline) => tokio::time::sleep(deadline.since(clock::now())).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            flushed = self.flushed.recv() => Happening::Flushed(flushed),
+            incoming = self.incoming.recv() => Happening::Incoming(incoming),
+            command = self.asked.recv() => Happening::Asked(command),
+            () = timer => Happening::Deadline,
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Stamp> {
+        let handover = self.handover.as_ref().map(|handover| handover.until);
+        [self.driver.next_deadline(clock::now()), handover, self.closing].into_iter().flatten().min()
+    }
+
+    fn on_deadline(&mut self) {
+        for _ in 0..MOST_BEFORE_TIMERS {
+            let Ok(incoming) = self.incoming.try_recv() else { break };
+            self.on_incoming(incoming);
+        }
+        self.handle(Input::Deadline);
+        if self.handover.as_ref().is_some_and(|handover| handover.until <= clock::now()) {
+            self.on_work_that_does_not_end();
+        }
+    }
+
+    fn on_flushed(&mut self, flushed: Option<Flushed>) {
+        match flushed {
+            Some(Ok(())) => self.handle(Input::Flushed),
+            Some(Err(error)) => self.fail(Failure::Storage(error)),
+            None => self.fail(Failure::Panicked),
+        }
+    }
+
+    fn on_incoming(&mut self, incoming: Incoming) {
+        match incoming {
+            Incoming::Frame(frame) => self.handle(Input::Frame(frame)),
+            Incoming::Closed { from } => self.handle(Input::Closed(from)),
+            Incoming::Connected { to, minimum_timeout } => {
+                self.note(to, |peer| (peer.connected, peer.refusal) = (true, None));
+                self.handle(Input::Connected(to, minimum_timeout));
+            }
+            Incoming::Disconnected { to } => {
+                self.note(to, |peer| peer.connected = false);
+                self.handle(Input::Disconnected(to));
+            }
+            Incoming::Refused { peer, reason } => {
+                tracing::warn!(%peer, %reason, "no connection");
+                self.note(peer, |peer| peer.refusal = Some(reason));
+            }
+        }
+    }
+
+    fn note(&mut self, peer: ServerId, change: impl FnOnce(&mut PeerStatus)) {
+        if let Some(peer) = self.peers.get_mut(&peer) {
+            change(peer);
+        }
+    }
+
+    fn on_command(&mut self, command: Command) {
+        match command {
+            // Whoever no longer waits for an answer needs none.
+            Command::Status(reply) => drop(reply.send(self.status())),
+            Command::HandOver { to, reply } => self.on_hand_over(to, reply),
+            Command::Verify { reign, reply } => self.on_verify(&reign, reply),
+            Command::Released(reign) => self.on_released(&reign),
+            Command::ShutDown => self.on_shut_down(),
+        }
+    }
+
+    /// Lets the driver take an input, and does what it wants.
+    fn handle(&mut self, input: Input) {
+        for action in self.driver.handle(input, clock::now()) {
+            match action {
+                Action::Send(frame) => self.transport.send(frame),
+                Action::Write(records) => self.writer.write(records),
+                Action::Leading(term) => self.begin_reign(term.into()),
+                Action::Yielded => self.end_reign(),
+                Action::Stalled => self.on_stalled_disk(),
+            }
+        }
+    }
+
+    fn begin_reign(&mut self, fence: Fence) {
+        let lease = self.driver.lease(clock::now()).unwrap_or_default();
+        let reign = Reign::new(fence, lease);
+        tracing::info!(%fence, "this server leads");
+        self.reign.0 = Some(reign.clone());
+        self.reigns.send_replace(Some(reign));
+    }
+
+    fn end_reign(&mut self) {
+        self.reign.end(Lost::Deposed);
+        self.reigns.send_replace(None);
+        tracing::info!("this server no longer leads");
+        for verification in self.verifications.drain(..) {
+            // Whoever no longer waits for an answer needs none.
+            let _ = verification.reply.send(Err(Lost::Deposed));
+        }
+        if let Some(HandOver { reply: Some(reply), .. }) = self.handover.take() {
+            let _ = reply.send(Ok(()));
+        }
+        if let Some(until) = &mut self.closing {
+            *until = clock::now().after(3 * self.settings.policy.minimum_timeout);
+        }
+    }
+
+    fn on_stalled_disk(&mut self) {
+        // A disk that hangs would keep the server from ending.
+        self.writer.detach();
+        self.fail(Failure::DiskStalled(self.settings.policy.longest_flush));
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        self.outcome.get_or_insert(Err(Arc::new(failure)));
+    }
+
+    /// Tells everybody what is new.
+    fn publish(&mut self) {
+        self.renew_lease();
+        let now = clock::now();
+        let confirmed = self.verifications.extract_if(.., |waiting| self.driver.confirms(waiting.start, now));
+        for verification in confirmed {
+            let _ = verification.reply.send(Ok(()));
+        }
+        let view = self.view();
+        self.leader.send_if_modified(|old| std::mem::replace(old, view) != view);
+        self.close_if_possible(view);
+    }
+
+    fn renew_lease(&mut self) {
+        let Some(reign) = self.reign.0.clone() else { return };
+        reign.extend(self.driver.lease(clock::now()).unwrap_or_default());
+        if reign.has_lapsed() {
+            // Somebody saw the lease run out, so this leadership is over for good.
+            self.handle(Input::Event(Event::StepDown));
+        }
+    }
+
+    /// The leader, and this server itself only if it may act as one.
+    fn view(&self) -> Leader {
+        let node = self.driver.node();
+        let leader = node.leader().filter(|&leader| leader != node.id() || self.reign.0.is_some());
+        Leader { leader, term: node.term() }
+    }
+
+    /// A server that is to end does so once it holds no leadership and another server leads, or
+    /// has had its time to.
+    fn close_if_possible(&mut self, view: Leader) {
+        let Some(until) = self.closing else { return };
+        let is_followed = self.reign.0.is_none() && view.leader.is_some();
+        if is_followed || until <= clock::now() {
+            self.outcome.get_or_insert(Ok(()));
+        }
+    }
+
+    fn on_verify(&mut self, reign: &Arc<Reign>, reply: oneshot::Sender<Result<(), Lost>>) {
+        if !self.holds(reign) {
+            // Whoever no longer waits for an answer needs none.
+            let _ = reply.send(Err(reign.check().err().unwrap_or(Lost::Deposed)));
+            return;
+        }
+        self.verifications.push(Verification { start: clock::now(), reply });
+        self.handle(Input::Event(Event::HeartbeatTimeout));
+    }
+
+    fn holds(&self, reign: &Arc<Reign>) -> bool {
+        self.reign.0.as_ref().is_some_and(|current| Arc::ptr_eq(current, reign))
+    }
+
+    /// The closure has returned, so leadership may go.
+    fn on_released(&mut self, reign: &Arc<Reign>) {
+        if self.holds(reign) {
+            self.hand_over();
+        }
+    }
+
+    fn on_hand_over(&mut self, to: Option<ServerId>, reply: oneshot::Sender<Result<(), Error>>) {
+        if let Err(error) = self.may_hand_over(to) {
+            // Whoever no longer waits for an answer needs none.
+            let _ = reply.send(Err(error));
+            return;
+        }
+        self.prepare_to_hand_over(to, Some(reply));
+    }
+
+    fn may_hand_over(&self, to: Option<ServerId>) -> Result<(), Error> {
+        if let Some(target) = to.filter(|target| !self.peers.contains_key(target)) {
+            return Err(Error::NotAPeer(target));
+        }
+        if self.reign.0.is_none() {
+            return Err(Error::NotLeading);
+        }
+        if self.handover.is_some() {
+            return Err(Error::HandingOver);
+        }
+        match to.filter(|&target| !self.is_fit(target)) {
+            Some(target) => Err(Error::PeerSilent(target)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the peer has answered within an election timeout.
+    fn is_fit(&self, peer: ServerId) -> bool {
+        let now = clock::now();
+        let answered = self.driver.contact(peer, now);
+        answered.is_some_and(|answered| now < answered.after(self.settings.policy.minimum_timeout))
+    }
+
+    /// Lets the work under the leadership end first.
+    fn prepare_to_hand_over(&mut self, to: Option<ServerId>, reply: Option<oneshot::Sender<Result<(), Error>>>) {
+        let until = clock::now().after(self.settings.handover_timeout);
+        self.handover = Some(HandOver { to, reply, until });
+        let at_work = self.reign.0.as_ref().is_some_and(|reign| reign.ask());
+        if !at_work {
+            self.hand_over();
+        }
+    }
+
+    /// Gives leadership to whom it was promised, or to the peer that was heard last.
+    fn hand_over(&mut self) {
+        let chosen = self.handover.as_ref().and_then(|handover| handover.to);
+        match chosen.or_else(|| self.driver.successor()) {
+            Some(target) => self.handle(Input::Event(Event::Transfer(target))),
+            None => self.give_up(),
+        }
+    }
+
+    /// Nobody is there to take over.
+    fn give_up(&mut self) {
+        self.handle(Input::Event(Event::StepDown));
+        self.closing = self.closing.map(|_| clock::now());
+    }
+
+    /// Leadership outlives the patience of whoever asked for the handover, unless the server is
+    /// to end.
+    fn on_work_that_does_not_end(&mut self) {
+        if self.closing.is_some() {
+            return self.hand_over();
+        }
+        let Some(HandOver { reply: Some(reply), .. }) = self.handover.take() else { return };
+        // Whoever no longer waits for an answer needs none.
+        let _ = reply.send(Err(Error::StillAtWork(self.settings.handover_timeout)));
+    }
+
+    fn on_shut_down(&mut self) {
+        if self.reign.0.is_none() {
+            self.outcome.get_or_insert(Ok(()));
+        } else if self.closing.is_none() {
+            let patience = self.settings.handover_timeout + 3 * self.settings.policy.minimum_timeout;
+            self.closing = Some(clock::now().after(patience));
+            let earlier = self.handover.take();
+            let (to, reply) = earlier.map_or((None, None), |handover| (handover.to, handover.reply));
+            self.prepare_to_hand_over(to, reply);
+        }
+    }
+
+    fn status(&self) -> Status {
+        let now = clock::now();
+        let answered = |id| self.reign.0.as_ref().and(self.driver.contact(id, now)).map(|contact| now.since(contact));
+        let peers = self.peers.values().cloned();
+        let leadership = self.reign.0.as_ref().map(|reign| LeadershipStatus {
+            fence: reign.fence(),
+            lease: reign.remaining(),
+            at_work: reign.is_at_work(),
+        });
+        Status {
+            cluster: self.directory.identity.cluster,
+            incarnation: self.directory.incarnation,
+            address: self.transport.local_address(),
+            protocol: self.driver.node().status(),
+            leadership,
+            peers: peers.map(|peer| PeerStatus { answered: answered(peer.id), ..peer }).collect(),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! How a server starts: directory, log, sockets, threads; then how it has ended.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use std::{io, thread};
+
+use rafttree_model::{Members, ServerId};
+use tokio::runtime::{self, Runtime};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::clock;
+use crate::driver::{Driver, Policy};
+use crate::error::{Error, Failure};
+use crate::node::Node;
+use crate::server::Server;
+use crate::storage::writer::Writer;
+use crate::storage::{self, ClusterId, Directory, FileStorage, Identity, Storage, StorageError};
+use crate::transport::{Config, Transport};
+
+/// So many messages may wait for the server; more wait with the peers.
+const MOST_WAITING: usize = 1024;
+
+/// How a server is to be, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) directory: PathBuf,
+    pub(crate) id: Option<ServerId>,
+    pub(crate) cluster: Option<ClusterId>,
+    pub(crate) init: bool,
+    pub(crate) listen: String,
+    pub(crate) peers: Vec<(ServerId, String)>,
+    pub(crate) policy: Policy,
+    pub(crate) handover_timeout: Duration,
+    pub(crate) insecure: bool,
+}
+
+/// How a server has ended.
+pub(crate) type Stopped = Result<(), Arc<Failure>>;
+
+/// Starts a server on its own thread.
+pub(crate) async fn start<S: Storage>(
+    settings: Settings,
+    storage: impl FnOnce(FileStorage) -> S + Send + 'static,
+) -> Result<Node, Error> {
+    let (started, start) = oneshot::channel();
+    let body = move || run(settings, storage, started);
+    thread::Builder::new().name("rafttree".into()).spawn(body).map_err(lacks("thread"))?;
+    start.await.unwrap_or_else(|_| Err(Error::Failed(Arc::new(Failure::Panicked))))
+}
+
+/// The body of the server's thread.
+fn run<S: Storage>(
+    settings: Settings,
+    storage: impl FnOnce(FileStorage) -> S,
+    started: oneshot::Sender<Result<Node, Error>>,
+) {
+    let (stopped, stopped_view) = watch::channel(None);
+    // Whoever started the server may have gone. Then a refusal interests nobody, and a handle
+    // that nobody takes is dropped, which stops the server at once.
+    let (runtime, server) = match prepare(settings, storage, stopped_view) {
+        Ok((runtime, server, node)) => {
+            let _ = started.send(Ok(node));
+            (runtime, server)
+        }
+        Err(error) => {
+            let _ = started.send(Err(error));
+            return;
+        }
+    };
+    let outcome = runtime.block_on(server.serve());
+    drop(runtime);
+    match &outcome {
+        Ok(()) => tracing::info!("the server was shut down"),
+        Err(failure) => tracing::error!(%failure, "the server stopped"),
+    }
+    stopped.send_replace(Some(outcome));
+}
+
+fn prepare<S: Storage>(
+    settings: Settings,
+    storage: impl FnOnce(FileStorage) -> S,
+    stopped: watch::Receiver<Option<Stopped>>,
+) -> Result<(Runtime, Server, Node), Error> {
+    let directory = Arc::new(open(&settings)?);
+    let id = directory.identity.id;
+    let members = members(id, &settings)?;
+    let mut storage = storage(FileStorage::within(directory.clone())?);
+    let driver = Driver::new(id, members, storage.load()?, settings.policy, rand::random(), clock::now());
+    let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(lacks("runtime"))?;
+    let (report, incoming) = mpsc::channel(MOST_WAITING);
+    let transport = runtime
+        .block_on(Transport::start(config(&directory, &settings), report))
+        .map_err(|source| Error::Listen { address: settings.listen.clone(), source })?;
+    let (writer, flushed) = Writer::start(storage).map_err(lacks("disk thread"))?;
+    let (server, node) = Server::new(settings, directory, driver, (transport, incoming), (writer, flushed), stopped);
+    Ok((runtime, server, node))
+}
+
+/// Opens the directory, and makes sure that it is the one that was meant.
+fn open(settings: &Settings) -> Result<Directory, Error> {
+    if settings.init {
+        init_once(settings)?;
+    }
+    let directory = Directory::open(&settings.directory)?;
+    let Identity { cluster, id } = directory.identity;
+    directory.expect(Identity { cluster: settings.cluster.unwrap_or(cluster), id: settings.id.unwrap_or(id) })?;
+    Ok(directory)
+}
+
+/// Initialises the directory, unless that was done before.
+fn init_once(settings: &Settings) -> Result<(), Error> {
+    let (Some(cluster), Some(id)) = (settings.cluster, settings.id) else { return Ok(()) };
+    match storage::init(&settings.directory, Identity { cluster, id }) {
+        Ok(_) | Err(StorageError::AlreadyInitialised { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn members(id: ServerId, settings: &Settings) -> Result<Members, Error> {
+    let peers = settings.peers.iter().map(|(peer, _)| *peer);
+    Members::new(peers.chain([id])).map_err(|problem| Error::Configuration {
+        setting: "peer",
+        problem: format!("{problem}: name only the others"),
+    })
+}
+
+fn config(directory: &Directory, settings: &Settings) -> Config {
+    Config {
+        cluster: directory.identity.cluster,
+        id: directory.identity.id,
+        incarnation: directory.incarnation,
+        listen: settings.listen.clone(),
+        peers: settings.peers.clone(),
+        minimum_timeout: settings.policy.minimum_timeout,
+        insecure: settings.insecure,
+    }
+}
+
+fn lacks(what: &'static str) -> impl FnOnce(io::Error) -> Error {
+    move |source| Error::System { what, source }
+}

@@ -1,0 +1,73 @@
+//! What a server tells of itself.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use rafttree_model::{ServerId, Term};
+
+use crate::fence::Fence;
+use crate::storage::{ClusterId, Incarnation};
+use crate::transport::Refusal;
+
+/// The leader as this server knows it.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub struct Leader {
+    /// Who leads; `None` if that is not known. A server names itself only while it holds a
+    /// [`Leadership`](crate::Leadership).
+    pub leader: Option<ServerId>,
+    /// The latest term this server has seen.
+    pub term: Term,
+}
+
+/// What a server knows of itself and its group.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Status {
+    /// The group.
+    pub cluster: ClusterId,
+    /// Which life of its disk this server is.
+    pub incarnation: Incarnation,
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Role, term, vote, log and commit index.
+    pub protocol: rafttree_model::Status,
+    /// The leadership that this server holds.
+    pub leadership: Option<LeadershipStatus>,
+    /// The other servers, by rising id.
+    pub peers: Vec<PeerStatus>,
+}
+
+/// A leadership that a server holds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct LeadershipStatus {
+    /// Its fence.
+    pub fence: Fence,
+    /// For how much longer no other server can be elected, if nobody answers any more.
+    pub lease: Duration,
+    /// Whether a closure of [`lead`](crate::Node::lead) runs under it.
+    pub at_work: bool,
+}
+
+/// What a server knows of a peer.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PeerStatus {
+    /// The peer.
+    pub id: ServerId,
+    /// Its address, as it was configured.
+    pub address: String,
+    /// Whether this server's own connection to it is up.
+    pub connected: bool,
+    /// Why one of the two refused the other last, if they are not connected.
+    pub refusal: Option<Refusal>,
+    /// On a leader: how long ago the last message was sent that the peer has answered.
+    pub answered: Option<Duration>,
+}
+
+impl PeerStatus {
+    /// A peer of which nothing was heard yet.
+    pub(crate) fn new(id: ServerId, address: &str) -> PeerStatus {
+        PeerStatus { id, address: address.to_owned(), connected: false, refusal: None, answered: None }
+    }
+}

@@ -1,0 +1,130 @@
+//! A group of servers in one process, on loopback, with real sockets and real files.
+
+use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use rafttree::{Builder, ClusterId, Identity, LeadError, Leadership, Node, ServerId, StorageError, Then};
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+
+/// T of the servers under test.
+pub const T: Duration = Duration::from_millis(150);
+
+/// Whatever takes longer than this has failed.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Tells when a leadership began.
+#[derive(Debug)]
+pub struct Began {
+    pub id: u32,
+    pub leadership: Leadership,
+}
+
+/// Servers with their directories and addresses, running or not.
+pub struct Group {
+    directory: TempDir,
+    cluster: ClusterId,
+    addresses: BTreeMap<u32, String>,
+    pub nodes: BTreeMap<u32, Node>,
+    leads: BTreeMap<u32, JoinHandle<Result<(), LeadError<Infallible>>>>,
+    began: (mpsc::UnboundedSender<Began>, mpsc::UnboundedReceiver<Began>),
+}
+
+/// Waits for the future, but not for ever.
+pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what}: it takes too long"))
+}
+
+/// Asks again and again until the answer is yes.
+pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !holds().await {
+        assert!(Instant::now() < end, "{what}: it takes too long");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+impl Group {
+    /// A group of so many servers, none of them running.
+    pub fn new(count: u32) -> Group {
+        // All at a time, so that they differ.
+        let listeners: Vec<_> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+        let address = |listener: &TcpListener| listener.local_addr().unwrap().to_string();
+        Group {
+            directory: tempfile::tempdir().unwrap(),
+            cluster: ClusterId::random(),
+            addresses: (1..=count).zip(listeners.iter().map(address)).collect(),
+            nodes: BTreeMap::new(),
+            leads: BTreeMap::new(),
+            began: mpsc::unbounded_channel(),
+        }
+    }
+
+    /// A group whose servers all run and work whenever they lead.
+    pub async fn running(count: u32) -> Group {
+        let mut group = Group::new(count);
+        for id in 1..=count {
+            group.start(id).await;
+        }
+        group
+    }
+
+    pub fn path(&self, id: u32) -> PathBuf {
+        self.directory.path().join(format!("n{id}"))
+    }
+
+    pub fn builder(&self, id: u32) -> Builder {
+        let builder = Node::builder(self.path(id)).id(id).init(self.cluster).election_timeout(T);
+        let builder = builder.listen(&self.addresses[&id]);
+        let peers = self.addresses.iter().filter(|&(&peer, _)| peer != id);
+        peers.fold(builder, |builder, (&peer, address)| builder.peer(peer, address))
+    }
+
+    /// Starts a server; whenever it leads it tells, and waits until it should end.
+    pub async fn start(&mut self, id: u32) {
+        let node = self.start_idle(id).await;
+        let began = self.began.0.clone();
+        let lead = node.lead(async move |leadership: Leadership| {
+            began.send(Began { id, leadership: leadership.clone() }).unwrap();
+            leadership.lost().await;
+            Ok::<_, Infallible>(Then::Resign)
+        });
+        self.leads.insert(id, tokio::spawn(lead));
+    }
+
+    /// Starts a server that does not work when it leads.
+    pub async fn start_idle(&mut self, id: u32) -> Node {
+        let node = soon("start", self.builder(id).start()).await.unwrap();
+        self.nodes.insert(id, node.clone());
+        node
+    }
+
+    /// Ends a server at once, as if its process had ended.
+    pub async fn kill(&mut self, id: u32) {
+        let node = self.nodes.remove(&id).unwrap();
+        if let Some(lead) = self.leads.remove(&id) {
+            lead.abort();
+            let _ = lead.await;
+        }
+        drop(node);
+        let identity = Identity { cluster: self.cluster, id: ServerId(id) };
+        let is_locked = || matches!(rafttree::init(self.path(id), identity), Err(StorageError::Locked { .. }));
+        until("the directory to be free", async || !is_locked()).await;
+    }
+
+    /// The next leadership to begin anywhere.
+    pub async fn next_leadership(&mut self) -> Began {
+        soon("a leadership", self.began.1.recv()).await.unwrap()
+    }
+
+    /// Waits until this server knows that this one leads.
+    pub async fn knows(&self, id: u32, leader: u32) {
+        let mut view = self.nodes[&id].leader();
+        soon("the leader to be known", view.wait_for(|view| view.leader == Some(ServerId(leader)))).await.unwrap();
+    }
+}

@@ -1,0 +1,297 @@
+//! What a service that embeds a server meets: experience over real sockets, files and time.
+
+mod common;
+
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use common::{Group, T, soon, until};
+use rafttree::{Error, Failure, Fence, LeadError, Leadership, Lost, Node, ServerId, StorageError, Then};
+
+#[tokio::test]
+async fn a_group_elects_one_leader_and_all_know_it() {
+    let mut group = Group::running(3).await;
+    let first = group.next_leadership().await;
+    for id in 1..=3 {
+        group.knows(id, first.id).await;
+    }
+    first.leadership.check().unwrap();
+    soon("verify", first.leadership.verify()).await.unwrap();
+    let status = group.nodes[&first.id].status().await.unwrap();
+    let leadership = status.leadership.unwrap();
+    assert_eq!(leadership.fence, first.leadership.fence());
+    assert_eq!(status.protocol.term.0, leadership.fence.number());
+    assert!(leadership.at_work && leadership.lease <= T);
+    assert!(status.peers.iter().all(|peer| peer.connected && peer.refusal.is_none()));
+}
+
+#[tokio::test]
+async fn groups_of_one_and_two_elect() {
+    for count in [1, 2] {
+        let mut group = Group::running(count).await;
+        let first = group.next_leadership().await;
+        first.leadership.check().unwrap();
+        soon("verify", first.leadership.verify()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn when_the_leader_ends_another_leads_with_a_greater_fence() {
+    let mut group = Group::running(3).await;
+    let mut last = Fence::new(0);
+    for _ in 0..5 {
+        let began = group.next_leadership().await;
+        assert!(last < began.leadership.fence());
+        last = began.leadership.fence();
+        group.kill(began.id).await;
+        assert!(matches!(soon("loss", began.leadership.lost()).await, Lost::Resigned | Lost::Stopped | Lost::Deposed));
+        began.leadership.check().unwrap_err();
+        let next = group.next_leadership().await;
+        assert!(last < next.leadership.fence() && next.id != began.id);
+        last = next.leadership.fence();
+        group.start(began.id).await;
+        group.knows(began.id, next.id).await;
+        group.nodes[&next.id].step_down().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn leadership_is_handed_to_the_chosen_peer() {
+    let mut group = Group::running(3).await;
+    let first = group.next_leadership().await;
+    let target = (1..=3).find(|&id| id != first.id).unwrap();
+    soon("transfer", group.nodes[&first.id].transfer_to(target)).await.unwrap();
+    let second = group.next_leadership().await;
+    assert_eq!(second.id, target);
+    assert!(first.leadership.fence() < second.leadership.fence());
+    first.leadership.check().unwrap_err();
+}
+
+#[tokio::test]
+async fn a_transfer_that_makes_no_sense_is_refused_and_leadership_stays() {
+    let mut group = Group::running(3).await;
+    let first = group.next_leadership().await;
+    let node = group.nodes[&first.id].clone();
+    assert!(matches!(node.transfer_to(first.id).await, Err(Error::NotAPeer(_))));
+    assert!(matches!(node.transfer_to(9).await, Err(Error::NotAPeer(ServerId(9)))));
+    let others: Vec<u32> = (1..=3).filter(|&id| id != first.id).collect();
+    assert!(matches!(group.nodes[&others[0]].transfer_to(others[1]).await, Err(Error::NotLeading)));
+    assert!(matches!(group.nodes[&others[0]].step_down().await, Err(Error::NotLeading)));
+    group.kill(others[0]).await;
+    until("the dead peer to be silent", async || {
+        let status = node.status().await.unwrap();
+        let peer = status.peers.iter().find(|peer| peer.id == ServerId(others[0])).unwrap();
+        peer.answered.is_none_or(|answered| T <= answered)
+    })
+    .await;
+    assert!(matches!(node.transfer_to(others[0]).await, Err(Error::PeerSilent(_))));
+    first.leadership.check().unwrap();
+}
+
+#[tokio::test]
+async fn shutdown_hands_over_after_the_work_has_ended() {
+    let mut group = Group::new(3);
+    for id in 1..=2 {
+        group.start(id).await;
+    }
+    let first = group.next_leadership().await;
+    let node = group.start_idle(3).await;
+    group.knows(3, first.id).await;
+    let at_work = Arc::new(AtomicBool::new(false));
+    let ended = at_work.clone();
+    let lead = tokio::spawn(node.lead(async move |leadership: Leadership| {
+        at_work.store(true, Ordering::SeqCst);
+        assert_eq!(leadership.lost().await, Lost::HandingOver);
+        // It still leads while it puts its things in order.
+        for _ in 0..10 {
+            tokio::time::sleep(T / 10).await;
+            leadership.check().unwrap();
+        }
+        at_work.store(false, Ordering::SeqCst);
+        Ok::<_, Infallible>(Then::Resign)
+    }));
+    until("server 3 to answer", async || {
+        let status = group.nodes[&first.id].status().await.unwrap();
+        status.peers.iter().any(|peer| peer.id == ServerId(3) && peer.answered.is_some_and(|answered| answered < T / 2))
+    })
+    .await;
+    soon("transfer", group.nodes[&first.id].transfer_to(3)).await.unwrap();
+    until("the work to begin", async || ended.load(Ordering::SeqCst)).await;
+    soon("shutdown", node.shutdown()).await.unwrap();
+    assert!(!ended.load(Ordering::SeqCst), "the server ended before the work did");
+    soon("lead", lead).await.unwrap().unwrap();
+    let successor = group.next_leadership().await;
+    successor.leadership.check().unwrap();
+    assert!(matches!(node.status().await, Err(Error::ShutDown)));
+    node.closed().await.unwrap();
+    // The directory is free again.
+    group.nodes.remove(&3);
+    group.builder(3).start().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_leader_without_a_majority_fails_its_check_and_drops_its_work() {
+    let mut group = Group::running(3).await;
+    let first = group.next_leadership().await;
+    let node = group.nodes[&first.id].clone();
+    let leadership = first.leadership.clone();
+    let bound = tokio::spawn(async move { leadership.bound(std::future::pending::<()>()).await });
+    for id in (1..=3).filter(|&id| id != first.id) {
+        group.kill(id).await;
+    }
+    let lost = soon("the work to be dropped", bound).await.unwrap().unwrap_err();
+    assert!(matches!(lost, Lost::LeaseExpired | Lost::Deposed), "{lost:?}");
+    first.leadership.check().unwrap_err();
+    soon("verify", first.leadership.verify()).await.unwrap_err();
+    let mut view = node.leader();
+    soon("the view to change", view.wait_for(|view| view.leader.is_none())).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_restarted_leader_does_not_claim_to_lead() {
+    let mut group = Group::running(1).await;
+    let first = group.next_leadership().await;
+    group.nodes[&1].shutdown().await.unwrap();
+    let node = group.start_idle(1).await;
+    let view = *node.leader().borrow();
+    assert_eq!((view.leader, view.term.0), (None, first.leadership.fence().number()));
+}
+
+#[tokio::test]
+async fn runs_never_overlap_and_each_has_its_own_fence() {
+    let mut group = Group::new(1);
+    let node = group.start_idle(1).await;
+    let (running, fences) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let lead = node.lead(async |leadership: Leadership| {
+        assert_eq!(running.fetch_add(1, Ordering::SeqCst), 0);
+        fences.lock().unwrap().push(leadership.fence());
+        tokio::task::yield_now().await;
+        running.fetch_sub(1, Ordering::SeqCst);
+        Ok::<_, Infallible>(if fences.lock().unwrap().len() < 4 { Then::Resign } else { Then::Stop })
+    });
+    soon("four leaderships", lead).await.unwrap();
+    let fences = fences.into_inner().unwrap();
+    assert!(fences.windows(2).all(|pair| pair[0] < pair[1]), "{fences:?}");
+}
+
+#[tokio::test]
+async fn an_error_of_the_work_is_returned_unless_leadership_was_lost() {
+    let mut group = Group::new(1);
+    let node = group.start_idle(1).await;
+    let mut runs = 0;
+    let lead = node.lead(async |leadership: Leadership| {
+        runs += 1;
+        if runs == 1 {
+            let node = node.clone();
+            tokio::spawn(async move { node.step_down().await });
+            return Err::<Then, _>(leadership.lost().await.to_string());
+        }
+        Err("the work failed".to_owned())
+    });
+    let failed = soon("lead", lead).await.unwrap_err();
+    assert!(matches!(failed, LeadError::Work(error) if error == "the work failed"));
+}
+
+#[tokio::test]
+async fn one_closure_at_a_time_waits_for_leadership() {
+    let mut group = Group::new(2);
+    let node = group.start_idle(1).await;
+    let waits = async |_: Leadership| Ok::<_, Infallible>(Then::Stop);
+    let first = node.lead(waits);
+    let second = async {
+        tokio::task::yield_now().await;
+        node.lead(waits).await
+    };
+    tokio::select! {
+        biased;
+        _ = first => panic!("one of two cannot lead"),
+        second = second => assert!(matches!(second, Err(LeadError::Server(Error::LeadInUse)))),
+    }
+}
+
+#[tokio::test]
+async fn a_foreign_directory_is_refused() {
+    let mut group = Group::new(2);
+    group.start_idle(1).await.shutdown().await.unwrap();
+    let other = Node::builder(group.path(1)).id(2).listen("127.0.0.1:0").peer(1, "127.0.0.1:1");
+    let refused = other.start().await.unwrap_err();
+    assert!(matches!(refused, Error::Storage(StorageError::ForeignServer { .. })), "{refused}");
+    let missing = Node::builder(group.path(7)).start().await.unwrap_err();
+    assert!(matches!(missing, Error::Storage(StorageError::NoIdentity { .. })), "{missing}");
+    let own = Node::builder(group.path(1)).listen("127.0.0.1:0").peer(1, "127.0.0.1:1").start().await.unwrap_err();
+    assert!(own.to_string().contains("server 1 is named twice"), "{own}");
+    let far = Node::builder(group.path(1)).listen("0.0.0.0:0").start().await.unwrap_err();
+    assert!(matches!(far, Error::Listen { .. }), "{far}");
+}
+
+mod faulty {
+    use super::*;
+    use bytes::Bytes;
+    use rafttree::storage::{FileStorage, Recovered, Storage};
+    use rafttree_model::Record;
+
+    /// A disk that fails or hangs from a certain moment on.
+    struct Faulty {
+        inner: FileStorage,
+        broken: Arc<AtomicBool>,
+        hangs: Option<Duration>,
+    }
+
+    impl Storage for Faulty {
+        fn load(&mut self) -> Result<Recovered, StorageError> {
+            self.inner.load()
+        }
+
+        fn write(&mut self, records: &[Record<Bytes>]) -> Result<(), StorageError> {
+            match (self.broken.load(Ordering::SeqCst), self.hangs) {
+                (true, None) => Err(StorageError::Sealed),
+                (true, Some(hangs)) => {
+                    std::thread::sleep(hangs);
+                    self.inner.write(records)
+                }
+                (false, _) => self.inner.write(records),
+            }
+        }
+    }
+
+    async fn start(group: &mut Group, hangs: Option<Duration>) -> (Node, Arc<AtomicBool>) {
+        let broken = Arc::new(AtomicBool::new(false));
+        let switch = broken.clone();
+        let builder = group.builder(1).longest_flush(2 * T);
+        let node = builder.start_with(move |inner| Faulty { inner, broken, hangs }).await.unwrap();
+        (node, switch)
+    }
+
+    /// Leads once, then breaks the disk and gives up leadership, so that it is needed again.
+    async fn lead_until_broken(node: &Node, switch: &AtomicBool) -> LeadError<Infallible> {
+        let lead = node.lead(async |_: Leadership| {
+            switch.store(true, Ordering::SeqCst);
+            Ok::<_, Infallible>(Then::Resign)
+        });
+        soon("the server to stop", lead).await.unwrap_err()
+    }
+
+    #[tokio::test]
+    async fn a_disk_error_stops_the_server_and_every_call_says_so() {
+        let mut group = Group::new(1);
+        let (node, switch) = start(&mut group, None).await;
+        let failed = lead_until_broken(&node, &switch).await;
+        assert!(matches!(failed, LeadError::Server(Error::Failed(_))));
+        for error in [node.closed().await.unwrap_err(), node.status().await.unwrap_err()] {
+            let Error::Failed(failure) = error else { panic!("{error}") };
+            assert!(matches!(*failure, Failure::Storage(StorageError::Sealed)));
+        }
+        assert!(matches!(node.shutdown().await, Err(Error::Failed(_))));
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_stops_the_server() {
+        let mut group = Group::new(1);
+        let (node, switch) = start(&mut group, Some(6 * T)).await;
+        lead_until_broken(&node, &switch).await;
+        let Err(Error::Failed(failure)) = node.closed().await else { panic!("it goes on") };
+        assert!(matches!(*failure, Failure::DiskStalled(_)));
+    }
+}
