@@ -12,7 +12,7 @@ use tokio_util::codec::{Decoder as _, LengthDelimitedCodec, LengthDelimitedCodec
 use super::wire::Malformed;
 
 /// The longest frame that the other side of a finished handshake may send.
-pub(crate) const LONGEST_FRAME: usize = 2 << 20;
+pub(super) const LONGEST_FRAME: usize = 2 << 20;
 
 /// The longest frame that anybody may send.
 const LONGEST_GREETING: usize = 4 << 10;

@@ -148,7 +148,7 @@ impl From<WireGreeting> for Greeting {
         match (wire.refused, wire.hello) {
             (Some(WireRefused { reason }), _) => {
                 let reason = reason.and_then(read_reason).unwrap_or(Refusal::Other);
-                Greeting::Refused(reason.from_the_other_side())
+                Greeting::Refused(reason.mirrored())
             }
             (None, Some(hello)) => read_hello(&hello).map_or(Greeting::Foreign, Greeting::Hello),
             (None, None) => Greeting::Accepted,
@@ -303,8 +303,8 @@ mod tests {
         #[test]
         fn a_refusal_arrives_as_the_other_side_sees_it(refusal in refusals()) {
             let arrived = sent(Greeting::Refused(refusal.clone()));
-            prop_assert_eq!(&arrived, &Greeting::Refused(refusal.clone().from_the_other_side()));
-            prop_assert_eq!(refusal.clone().from_the_other_side().from_the_other_side(), refusal);
+            prop_assert_eq!(&arrived, &Greeting::Refused(refusal.clone().mirrored()));
+            prop_assert_eq!(refusal.clone().mirrored().mirrored(), refusal);
         }
 
         #[test]

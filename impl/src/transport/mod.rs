@@ -37,7 +37,6 @@ use crate::storage::{ClusterId, Incarnation};
 use caller::Peer;
 use handshake::Local;
 
-pub(crate) use frame::LONGEST_FRAME;
 pub use refusal::Refusal;
 
 /// For so long a handshake may take, from the first packet.

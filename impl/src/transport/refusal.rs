@@ -76,7 +76,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// The same refusal as the other side has to report it.
-    pub(super) fn from_the_other_side(self) -> Refusal {
+    pub(super) fn mirrored(self) -> Refusal {
         match self {
             Refusal::Protocol { theirs, ours } => Refusal::Protocol { theirs: ours, ours: theirs },
             Refusal::Cluster { theirs, ours } => Refusal::Cluster { theirs: ours, ours: theirs },

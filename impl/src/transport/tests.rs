@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use super::frame::Connection;
+use super::frame::{Connection, LONGEST_FRAME};
 use super::greeting::{Greeting, WireGreeting};
 use super::handshake::Failure;
 use super::wire::WireFrame;

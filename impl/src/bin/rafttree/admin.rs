@@ -1,0 +1,237 @@
+//! The door to a running server for those who can reach its data directory: a Unix socket, a
+//! line of JSON asks, a line of JSON answers.
+
+use std::fs::{self, File, Permissions};
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rafttree::ServerId;
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::failure::Failure;
+use crate::report::ServerStatus;
+
+const SOCKET: &str = "admin.sock";
+
+/// The longest line that is read.
+const LONGEST_LINE: u64 = 64 << 10;
+
+/// The longest path that the system takes for a socket, of those that differ in it.
+const LONGEST_PATH: usize = 100;
+
+/// For so long a server may think about an answer.
+const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
+
+/// Connections that are served at a time.
+const MOST_CONNECTIONS: usize = 16;
+
+/// What can be asked of a server.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize)]
+#[serde(tag = "request", rename_all = "snake_case")]
+pub(crate) enum Request {
+    Status,
+    Transfer { to: ServerId },
+    StepDown,
+}
+
+/// What it answers.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub(crate) enum Answer {
+    Status(Box<ServerStatus>),
+    Done,
+    Failed { reason: String },
+}
+
+/// The open door.
+pub(crate) struct Door {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl Door {
+    /// Opens the door. The caller holds the directory's lock, so a socket that is already there
+    /// was left by a server that died.
+    pub(crate) fn open(directory: &Path) -> Result<Door, Failure> {
+        let path = directory.join(SOCKET);
+        let open = || {
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let (short, _open) = short_path(directory)?;
+            let listener = UnixListener::bind(short)?;
+            fs::set_permissions(&path, Permissions::from_mode(0o600)).map(|()| listener)
+        };
+        match open() {
+            Ok(listener) => Ok(Door { listener, path }),
+            Err(error) => Err(Failure::Operation(format!("cannot open {}: {error}", path.display()))),
+        }
+    }
+
+    /// Answers whoever asks, for ever.
+    pub(crate) async fn serve<A: Future<Output = Answer> + Send + 'static>(
+        &self,
+        answer: impl Fn(Request) -> A + Clone + Send + 'static,
+    ) {
+        let mut connections = JoinSet::new();
+        loop {
+            tokio::select! {
+                accepted = self.listener.accept(), if connections.len() < MOST_CONNECTIONS => match accepted {
+                    Ok((stream, _)) => drop(connections.spawn(converse(stream, answer.clone()))),
+                    Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+                },
+                Some(_) = connections.join_next() => {}
+            }
+        }
+    }
+}
+
+impl Drop for Door {
+    fn drop(&mut self) {
+        // What is left behind is removed by the next server of this directory.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Answers one connection, line by line.
+async fn converse<A: Future<Output = Answer>>(mut stream: UnixStream, answer: impl Fn(Request) -> A) {
+    loop {
+        let (reader, mut writer) = stream.split();
+        let Ok(Some(line)) = read_line(reader).await else { return };
+        let answer = match serde_json::from_str(&line) {
+            Ok(request) => answer(request).await,
+            Err(error) => Answer::Failed { reason: format!("this request is not understood: {error}") },
+        };
+        if writer.write_all(&to_line(&answer)).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Asks the server of this directory what it knows.
+pub(crate) async fn status(directory: &Path) -> Result<ServerStatus, Failure> {
+    match ask(directory, &Request::Status).await? {
+        Answer::Status(status) => Ok(*status),
+        Answer::Done => Err(Failure::Internal("the server answered another question".to_owned())),
+        Answer::Failed { reason } => Err(Failure::Operation(reason)),
+    }
+}
+
+/// Asks the server of this directory, and waits for its answer.
+pub(crate) async fn ask(directory: &Path, request: &Request) -> Result<Answer, Failure> {
+    let place = directory.display();
+    match timeout(ANSWER_DEADLINE, exchange(directory, request)).await {
+        Ok(Ok(answer)) => Ok(answer),
+        Ok(Err(error)) if !directory.is_dir() => {
+            Err(Failure::Operation(format!("{place} is no data directory: {error}; check the path")))
+        }
+        Ok(Err(error)) => Err(Failure::Operation(format!(
+            "no server answers for {place}: {error}; start it with `rafttree serve {place} ...`"
+        ))),
+        Err(_) => Err(Failure::Operation(format!(
+            "the server of {place} has not answered for {} s: it may be stopped (SIGSTOP), or its disk may hang",
+            ANSWER_DEADLINE.as_secs()
+        ))),
+    }
+}
+
+async fn exchange(directory: &Path, request: &Request) -> io::Result<Answer> {
+    let (path, _open) = short_path(directory)?;
+    let mut stream = UnixStream::connect(path).await?;
+    stream.write_all(&to_line(request)).await?;
+    let line = read_line(&mut stream).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    Ok(serde_json::from_str(&line)?)
+}
+
+/// One line; there is nothing after it until it is answered.
+async fn read_line(reader: impl tokio::io::AsyncRead + Unpin) -> io::Result<Option<String>> {
+    BufReader::new(reader.take(LONGEST_LINE)).lines().next_line().await
+}
+
+fn to_line<T: Serialize>(value: &T) -> Vec<u8> {
+    let mut line = serde_json::to_vec(value).expect("requests and answers have no keys but strings");
+    line.push(b'\n');
+    line
+}
+
+/// The socket's path in a form that is short enough for the system, as long as the file is open.
+fn short_path(directory: &Path) -> io::Result<(PathBuf, Option<File>)> {
+    let path = directory.join(SOCKET);
+    if path.as_os_str().len() <= LONGEST_PATH {
+        return Ok((path, None));
+    }
+    if !cfg!(target_os = "linux") {
+        return Err(io::Error::other("the path of its socket is too long for this system: use a shorter directory"));
+    }
+    let opened = File::open(directory)?;
+    Ok((PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", opened.as_raw_fd())), Some(opened)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn answer(request: Request) -> Answer {
+        match request {
+            Request::StepDown => Answer::Done,
+            other => Answer::Failed { reason: format!("{other:?}") },
+        }
+    }
+
+    async fn ask_through_door(directory: &Path) -> Result<Answer, Failure> {
+        let door = Door::open(directory).unwrap();
+        tokio::select! {
+            () = door.serve(answer) => unreachable!("a door is open until it is dropped"),
+            answer = ask(directory, &Request::StepDown) => answer,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_question_is_answered_however_long_the_path() {
+        let root = tempfile::tempdir().unwrap();
+        let deep = root.path().join("d".repeat(90)).join("e".repeat(90));
+        fs::create_dir_all(&deep).unwrap();
+        for directory in [root.path(), &deep] {
+            assert!(matches!(ask_through_door(directory).await, Ok(Answer::Done)));
+            assert!(!directory.join(SOCKET).exists(), "the door is closed");
+        }
+    }
+
+    #[tokio::test]
+    async fn what_a_dead_server_left_behind_is_no_obstacle() {
+        let directory = tempfile::tempdir().unwrap();
+        drop(std::os::unix::net::UnixListener::bind(directory.path().join(SOCKET)).unwrap());
+        let refused = ask(directory.path(), &Request::Status).await.unwrap_err().to_string();
+        assert!(refused.contains("no server answers") && refused.contains("rafttree serve"), "{refused}");
+        assert!(matches!(ask_through_door(directory.path()).await, Ok(Answer::Done)));
+    }
+
+    #[tokio::test]
+    async fn a_directory_that_does_not_exist_is_named() {
+        let refused = ask(Path::new("nowhere"), &Request::Status).await.unwrap_err().to_string();
+        assert!(refused.contains("nowhere is no data directory"), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn nonsense_is_answered() {
+        let directory = tempfile::tempdir().unwrap();
+        let door = Door::open(directory.path()).unwrap();
+        let ask_nonsense = async {
+            let mut stream = UnixStream::connect(directory.path().join(SOCKET)).await.unwrap();
+            stream.write_all(b"hello\n").await.unwrap();
+            read_line(&mut stream).await.unwrap().unwrap()
+        };
+        tokio::select! {
+            () = door.serve(answer) => unreachable!("a door is open until it is dropped"),
+            line = ask_nonsense => assert!(line.contains("not understood"), "{line}"),
+        }
+    }
+}

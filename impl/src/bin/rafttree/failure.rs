@@ -1,0 +1,31 @@
+//! How a command fails, and the exit code that says so.
+
+use std::process::ExitCode;
+
+/// What went wrong, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// What was asked for did not happen.
+    #[error("{0}")]
+    Operation(String),
+    /// The command line asks for what makes no sense.
+    #[error("{0}\n\nFor more information, try '--help'.")]
+    Usage(String),
+    /// The server cannot go on.
+    #[error("{0}")]
+    Internal(String),
+}
+
+impl Failure {
+    pub(crate) fn operation(cause: impl ToString) -> Failure {
+        Failure::Operation(cause.to_string())
+    }
+
+    pub(crate) fn exit_code(&self) -> ExitCode {
+        ExitCode::from(match self {
+            Failure::Operation(_) => 1,
+            Failure::Usage(_) => 2,
+            Failure::Internal(_) => 70,
+        })
+    }
+}

@@ -1,0 +1,194 @@
+//! What servers say of themselves, as values and as lines.
+
+use std::fmt;
+use std::io::{self, Write as _};
+
+use rafttree::{RoleName, ServerId};
+use rafttree_model::Status;
+use serde::{Deserialize, Serialize};
+
+use crate::arguments::Format;
+
+/// One line of a server's output.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct Report {
+    /// The server that says it.
+    pub(crate) id: ServerId,
+    #[serde(flatten)]
+    pub(crate) news: News,
+}
+
+/// What happened to a server.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub(crate) enum News {
+    /// It runs.
+    Started { pid: u32, address: String, cluster: String },
+    /// Its role, its term or the leader it knows is another one.
+    Changed { status: Status },
+    /// It leads, and knows everything that was ever committed; work may begin.
+    Leading { fence: u64 },
+    /// What was begun under this fence must end.
+    Lost { fence: u64 },
+    /// It and another server refuse to talk to each other.
+    Refused { peer: ServerId, reason: String },
+    /// It was asked to end, and has handed over if it could.
+    Stopped,
+}
+
+/// Writes lines to the standard output.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Printer(pub(crate) Format);
+
+impl Printer {
+    /// Writes one line. It fails when nobody reads any more.
+    pub(crate) fn print<T: fmt::Display + Serialize>(self, line: &T) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        match self.0 {
+            Format::Text => writeln!(out, "{line}")?,
+            Format::Json => writeln!(out, "{}", serde_json::to_string(line)?)?,
+        }
+        out.flush()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "server {}: {}", self.id, self.news)
+    }
+}
+
+impl fmt::Display for News {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            News::Started { pid, address, cluster } => {
+                write!(out, "listens on {address} for cluster {cluster}, process {pid}")
+            }
+            News::Changed { status } => write!(out, "{}", in_words(status)),
+            News::Leading { fence } => write!(out, "leads, fence {fence}"),
+            News::Lost { fence } => write!(out, "no longer leads, fence {fence} is over"),
+            News::Refused { peer, reason } => write!(out, "no connection with server {peer}: {reason}"),
+            News::Stopped => write!(out, "stopped"),
+        }
+    }
+}
+
+/// `follower of 2 in term 3`, and the like.
+fn in_words(status: &Status) -> String {
+    let Status { role, term, .. } = status;
+    match (role, status.leader, status.transfer) {
+        (RoleName::Follower, Some(leader), _) => format!("follower of {leader} in term {term}"),
+        (RoleName::Leader, _, Some(target)) => format!("leader in term {term}, handing over to {target}"),
+        _ => format!("{role} in term {term}"),
+    }
+}
+
+/// What a running server answers when it is asked.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct ServerStatus {
+    pub(crate) server: Status,
+    pub(crate) cluster: String,
+    pub(crate) address: String,
+    pub(crate) pid: u32,
+    /// For so long a leader may be sure that nobody else leads; nothing if it does not lead.
+    pub(crate) lease_milliseconds: Option<f64>,
+    pub(crate) peers: Vec<PeerStatus>,
+}
+
+/// How a server stands with a peer.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(crate) struct PeerStatus {
+    pub(crate) id: ServerId,
+    pub(crate) address: String,
+    pub(crate) connected: bool,
+    /// Why the two do not talk, if one of them has said so.
+    pub(crate) refused: Option<String>,
+}
+
+impl fmt::Display for ServerStatus {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Status { id, vote, last, commit, .. } = self.server;
+        writeln!(out, "server {id} is {}", in_words(&self.server))?;
+        writeln!(out, "  cluster   {}", self.cluster)?;
+        writeln!(out, "  listens   {}, process {}", self.address, self.pid)?;
+        writeln!(out, "  log       last {last}, committed {commit}")?;
+        match vote {
+            Some(vote) => writeln!(out, "  vote      for {vote} in this term")?,
+            None => writeln!(out, "  vote      none in this term")?,
+        }
+        if let Some(lease) = self.lease_milliseconds {
+            writeln!(out, "  lease     {lease:.1} ms")?;
+        }
+        for (number, PeerStatus { id, address, connected, refused }) in self.peers.iter().enumerate() {
+            let title = if number == 0 { "peers" } else { "" };
+            let state = if *connected { "connected" } else { "not connected" };
+            write!(out, "  {title:<9} {id} at {address}, {state}")?;
+            refused.as_ref().map_or(Ok(()), |refused| write!(out, ": {refused}"))?;
+            writeln!(out)?;
+        }
+        Ok(())
+    }
+}
+
+/// One server in a table.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Row {
+    pub(crate) id: ServerId,
+    /// Whether its process runs: up, paused or down.
+    pub(crate) state: &'static str,
+    pub(crate) pid: Option<u32>,
+    pub(crate) status: Option<Status>,
+}
+
+impl Row {
+    /// What the columns are.
+    pub(crate) const HEADER: &'static str = "server  state   role           term  leader  commit  last     process";
+}
+
+impl fmt::Display for Row {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let or_dash = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
+        let status = self.status;
+        write!(
+            out,
+            "{:<6}  {:<6}  {:<13}  {:>4}  {:<6}  {:>6}  {:<7}  {}",
+            self.id.0,
+            self.state,
+            or_dash(status.map(|status| status.role.to_string())),
+            or_dash(status.map(|status| status.term.to_string())),
+            or_dash(status.and_then(|status| status.leader).map(|leader| leader.to_string())),
+            or_dash(status.map(|status| status.commit.to_string())),
+            or_dash(status.map(|status| status.last.to_string())),
+            or_dash(self.pid.map(|pid| pid.to_string())),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rafttree::{Index, Position, Term};
+
+    use super::*;
+
+    #[test]
+    fn a_report_reads_as_it_was_written() {
+        let status = Status {
+            id: ServerId(2),
+            role: RoleName::PreCandidate,
+            term: Term(3),
+            vote: Some(ServerId(1)),
+            leader: None,
+            last: Position { term: Term(2), index: Index(9) },
+            commit: Index(8),
+            transfer: None,
+        };
+        let report = Report { id: ServerId(2), news: News::Changed { status } };
+        let line = serde_json::to_string(&report).unwrap();
+        assert!(
+            line.starts_with(r#"{"id":2,"event":"changed","status":{"id":2,"role":"pre_candidate","term":3"#),
+            "{line}"
+        );
+        let read: Report = serde_json::from_str(&line).unwrap();
+        assert_eq!(read.to_string(), "server 2: pre-candidate in term 3");
+    }
+}

@@ -1,0 +1,216 @@
+//! `rafttree serve`: one server, until it is told to end.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::io::Read as _;
+use std::time::Duration;
+
+use rafttree::{Error, Leadership, Node, Then};
+use rafttree_model::Status;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::admin::{Answer, Door, Request};
+use crate::arguments::{Format, ServeOptions};
+use crate::failure::Failure;
+use crate::report::{News, PeerStatus, Printer, Report, ServerStatus};
+
+/// How often the server is looked at for changes that nobody announces.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// SIGTERM and SIGINT.
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    pub(crate) fn new() -> Result<Signals, Failure> {
+        let open = |kind| signal(kind).map_err(|error| Failure::Internal(format!("cannot receive signals: {error}")));
+        Ok(Signals { terminate: open(SignalKind::terminate())?, interrupt: open(SignalKind::interrupt())? })
+    }
+
+    /// The next of them.
+    pub(crate) async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// A server and whoever listens to it.
+struct Server {
+    node: Node,
+    printer: Printer,
+}
+
+pub(crate) async fn run(options: ServeOptions, output: Format) -> Result<(), Failure> {
+    let mut signals = Signals::new()?;
+    let parent = options.end_with_parent.then(watch_parent).transpose()?;
+    let node = start(&options).await?;
+    let door = Door::open(&options.directory)?;
+    let server = Server { node: node.clone(), printer: Printer(output) };
+    let status = node.status().await.map_err(Failure::operation)?;
+    server.tell(News::Started {
+        pid: std::process::id(),
+        address: status.address.to_string(),
+        cluster: status.cluster.to_string(),
+    });
+    let work = async {
+        tokio::join!(server.lead(), server.tell_changes(), door.serve(move |request| answer(node.clone(), request)));
+        pending::<Infallible>().await
+    };
+    tokio::select! {
+        result = server.end(&mut signals) => result,
+        _ = work => unreachable!("it never ends"),
+        () = end_of(parent) => Ok(()),
+    }
+}
+
+async fn start(options: &ServeOptions) -> Result<Node, Failure> {
+    let timing = options.timing;
+    let mut builder = Node::builder(&options.directory)
+        .listen(&options.listen)
+        .election_timeout(timing.election_timeout)
+        .insecure(options.insecure);
+    for (id, address) in &options.peers {
+        builder = builder.peer(id.0, address);
+    }
+    if let Some(id) = options.id {
+        builder = builder.id(id.0);
+    }
+    if let Some(interval) = timing.heartbeat_interval {
+        builder = builder.heartbeat_interval(interval);
+    }
+    if let Some(cluster) = options.init {
+        builder = builder.init(cluster);
+    }
+    builder.start().await.map_err(|error| match error {
+        Error::Configuration { .. } => Failure::Usage(error.to_string()),
+        error => Failure::operation(error),
+    })
+}
+
+impl Server {
+    /// Says when this server leads and when it does not any more. There is no work to be done, so
+    /// the work is always ready to end.
+    async fn lead(&self) {
+        let work = async |leadership: Leadership| {
+            let fence = leadership.fence().number();
+            self.tell(News::Leading { fence });
+            leadership.lost().await;
+            self.tell(News::Lost { fence });
+            Ok::<Then, Infallible>(Then::Resign)
+        };
+        // How the server ended is told by whoever waits for its end.
+        let _ = self.node.lead(work).await;
+    }
+
+    /// Says what changes: role, term and leader, and who refuses to talk to this server.
+    async fn tell_changes(&self) {
+        let mut leader = self.node.leader();
+        let mut look = interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut seen, mut refusals) = (None, Vec::new());
+        while let Ok(status) = self.node.status().await {
+            let role = role(&status.protocol);
+            if seen.replace(role) != Some(role) {
+                self.tell(News::Changed { status: status.protocol });
+            }
+            let refused = status.peers.iter().filter_map(|peer| Some((peer.id, peer.refusal.as_ref()?.to_string())));
+            let refused: Vec<_> = refused.collect();
+            for (peer, reason) in refused.iter().filter(|refusal| !refusals.contains(*refusal)) {
+                self.tell(News::Refused { peer: *peer, reason: reason.clone() });
+            }
+            refusals = refused;
+            tokio::select! {
+                changed = leader.changed() => if changed.is_err() { return },
+                _ = look.tick() => {}
+            }
+        }
+    }
+
+    /// Waits for the server's end, or for a signal to end it. A second signal does not wait for
+    /// anything.
+    async fn end(&self, signals: &mut Signals) -> Result<(), Failure> {
+        let failed = |error: Error| Failure::Internal(error.to_string());
+        tokio::select! {
+            closed = self.node.closed() => return closed.map_err(failed),
+            () = signals.next() => {}
+        }
+        tokio::select! {
+            done = self.node.shutdown() => done.map_err(failed)?,
+            () = signals.next() => {
+                return Err(Failure::Operation("told to end twice: leadership may not have been handed over".to_owned()));
+            }
+        }
+        self.tell(News::Stopped);
+        Ok(())
+    }
+
+    fn tell(&self, news: News) {
+        // A server does not end because nobody listens to what it says.
+        let _ = self.printer.print(&Report { id: self.node.id(), news });
+    }
+}
+
+/// What a line is written for when it changes.
+fn role(status: &Status) -> impl Copy + PartialEq + use<> {
+    (status.role, status.term, status.leader, status.transfer)
+}
+
+async fn answer(node: Node, request: Request) -> Answer {
+    let result = match request {
+        Request::Status => match node.status().await {
+            Ok(status) => return Answer::Status(Box::new(describe(status))),
+            Err(error) => Err(error),
+        },
+        Request::Transfer { to } => node.transfer_to(to.0).await,
+        Request::StepDown => node.step_down().await,
+    };
+    match result {
+        Ok(()) => Answer::Done,
+        Err(error) => Answer::Failed { reason: error.to_string() },
+    }
+}
+
+fn describe(status: rafttree::Status) -> ServerStatus {
+    let peers = status.peers.into_iter().map(|peer| PeerStatus {
+        id: peer.id,
+        address: peer.address,
+        connected: peer.connected,
+        refused: peer.refusal.map(|refusal| refusal.to_string()),
+    });
+    ServerStatus {
+        server: status.protocol,
+        cluster: status.cluster.to_string(),
+        address: status.address.to_string(),
+        pid: std::process::id(),
+        lease_milliseconds: status.leadership.map(|leadership| leadership.lease.as_secs_f64() * 1000.0),
+        peers: peers.collect(),
+    }
+}
+
+/// Ends when the process that started this one does: that holds the other end of our standard
+/// input. Where the system can, it also kills us then, even while we are stopped.
+fn watch_parent() -> Result<oneshot::Receiver<Infallible>, Failure> {
+    #[cfg(target_os = "linux")]
+    rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
+        .map_err(|error| Failure::Internal(format!("cannot watch the process that started this one: {error}")))?;
+    let (alive, ended) = oneshot::channel();
+    std::thread::spawn(move || {
+        let _ends_with_this_thread = alive;
+        let mut input = std::io::stdin().lock();
+        while matches!(input.read(&mut [0; 64]), Ok(1..)) {}
+    });
+    Ok(ended)
+}
+
+async fn end_of(parent: Option<oneshot::Receiver<Infallible>>) {
+    match parent {
+        Some(parent) => drop(parent.await),
+        None => pending().await,
+    }
+}
