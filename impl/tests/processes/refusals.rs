@@ -1,0 +1,100 @@
+//! Servers that are started as what they are not.
+
+use std::process::{Command, Output};
+
+use crate::cluster::{Cluster, number, rafttree_id, run};
+
+#[test]
+fn a_directory_of_another_server_is_refused() {
+    let cluster = Cluster::new(3);
+    refused(cluster.serve(1, &cluster.directory(2)).args(["--id", "1"]), 1, &[&cluster.directory(2), "server 2"]);
+}
+
+#[test]
+fn a_directory_of_another_cluster_is_refused() {
+    let cluster = Cluster::new(3);
+    let other = rafttree_id();
+    let mut command = cluster.serve(1, &cluster.directory(1));
+    refused(command.args(["--id", "1", "--init", &other]), 1, &[&cluster.directory(1), &other]);
+}
+
+#[test]
+fn a_directory_without_identity_is_never_initialised_unasked() {
+    let cluster = Cluster::new(3);
+    let empty = cluster.named_directory("empty");
+    refused(&mut cluster.serve(1, &empty), 1, &[&empty, "init"]);
+    std::fs::create_dir(&empty).unwrap();
+    refused(&mut cluster.serve(1, &empty), 1, &[&empty, "init"]);
+}
+
+#[test]
+fn a_directory_in_use_is_refused() {
+    let mut cluster = Cluster::new(1);
+    cluster.launch(1);
+    cluster.wait_for_leader_after(0);
+    refused(&mut cluster.serve(1, &cluster.directory(1)), 1, &[&cluster.directory(1)]);
+}
+
+#[test]
+fn a_directory_is_initialised_once() {
+    let cluster = Cluster::new(1);
+    let directory = cluster.directory(1);
+    let again = run(&["init", &directory, "--cluster", "new", "--id", "1"]);
+    assert_refused(&again, 1, &[&directory, "already"]);
+}
+
+#[test]
+fn other_machines_are_kept_out_unless_asked_for() {
+    let cluster = Cluster::new(1);
+    let arguments = ["serve", &cluster.directory(1), "--listen", "0.0.0.0:0"];
+    assert_refused(&run(&arguments), 1, &["0.0.0.0:0", "insecure"]);
+}
+
+#[test]
+fn settings_that_make_no_sense_are_a_wrong_usage() {
+    let cluster = Cluster::new(1);
+    let serve = ["serve", &cluster.directory(1), "--listen", "127.0.0.1:0"];
+    assert_refused(&run(&[serve.as_slice(), &["--election-timeout", "1ms"]].concat()), 2, &["1ms", "10ms"]);
+    assert_refused(&run(&[serve.as_slice(), &["--election-timeout", "soon"]].concat()), 2, &["--election-timeout"]);
+    assert_refused(&run(&[serve.as_slice(), &["--peer", "n2:7000"]].concat()), 2, &["ID=HOST:PORT"]);
+}
+
+#[test]
+fn a_server_that_does_not_run_has_no_status() {
+    let cluster = Cluster::new(1);
+    let directory = cluster.directory(1);
+    assert_refused(&run(&["status", &directory]), 1, &[&directory, "rafttree serve"]);
+    assert_refused(&run(&["transfer", &directory, "--to", "2"]), 1, &[&directory]);
+}
+
+#[test]
+fn a_server_of_another_cluster_is_kept_out_of_the_group() {
+    let mut cluster = Cluster::new(3);
+    let (foreign, other) = (cluster.named_directory("foreign"), rafttree_id());
+    cluster.init(&foreign, 3, &other);
+    cluster.launch_as(3, cluster.serve(3, &foreign));
+    cluster.launch(1);
+    let refusal = cluster.wait_for_line(1, "server 3 is refused", |news| news["event"] == "refused");
+    assert_eq!(refusal["peer"], 3);
+    assert!(refusal["reason"].as_str().unwrap().contains(&other), "{refusal}");
+    cluster.wait_for_line(3, "it knows", |news| news["event"] == "refused" && number(&news["peer"]) == 1);
+
+    cluster.launch(2);
+    let leading = cluster.wait_for_leader_after(0);
+    assert_ne!(leading.server, 3);
+    let status = cluster.status(leading.server);
+    let peer = status["peers"].as_array().unwrap().iter().find(|peer| peer["id"] == 3).unwrap();
+    assert_eq!(peer["connected"], false);
+}
+
+/// The server does not start, and says why: what, where, what to do.
+fn refused(serve: &mut Command, code: i32, words: &[&str]) {
+    assert_refused(&serve.output().unwrap(), code, words);
+}
+
+fn assert_refused(output: &Output, code: i32, words: &[&str]) {
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{said}");
+    assert!(said.starts_with("error: "), "{said}");
+    words.iter().for_each(|word| assert!(said.contains(word), "`{word}` is not in: {said}"));
+}
