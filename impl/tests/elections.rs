@@ -1,4 +1,6 @@
-//! What a service that embeds a server meets: experience over real sockets, files and time.
+//! What a service meets that embeds a server: real sockets, real files, real time.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 mod common;
 
@@ -62,6 +64,7 @@ async fn leadership_is_handed_to_the_chosen_peer() {
     let mut group = Group::running(3).await;
     let first = group.next_leadership().await;
     let target = (1..=3).find(|&id| id != first.id).unwrap();
+    group.hears(first.id, target).await;
     soon("transfer", group.nodes[&first.id].transfer_to(target)).await.unwrap();
     let second = group.next_leadership().await;
     assert_eq!(second.id, target);
@@ -79,6 +82,7 @@ async fn a_transfer_that_makes_no_sense_is_refused_and_leadership_stays() {
     let others: Vec<u32> = (1..=3).filter(|&id| id != first.id).collect();
     assert!(matches!(group.nodes[&others[0]].transfer_to(others[1]).await, Err(Error::NotLeading)));
     assert!(matches!(group.nodes[&others[0]].step_down().await, Err(Error::NotLeading)));
+    group.hears(first.id, others[1]).await;
     group.kill(others[0]).await;
     until("the dead peer to be silent", async || {
         let status = node.status().await.unwrap();
@@ -112,11 +116,7 @@ async fn shutdown_hands_over_after_the_work_has_ended() {
         at_work.store(false, Ordering::SeqCst);
         Ok::<_, Infallible>(Then::Resign)
     }));
-    until("server 3 to answer", async || {
-        let status = group.nodes[&first.id].status().await.unwrap();
-        status.peers.iter().any(|peer| peer.id == ServerId(3) && peer.answered.is_some_and(|answered| answered < T / 2))
-    })
-    .await;
+    group.hears(first.id, 3).await;
     soon("transfer", group.nodes[&first.id].transfer_to(3)).await.unwrap();
     until("the work to begin", async || ended.load(Ordering::SeqCst)).await;
     soon("shutdown", node.shutdown()).await.unwrap();

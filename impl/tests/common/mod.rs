@@ -7,41 +7,41 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use rafttree::{Builder, ClusterId, Identity, LeadError, Leadership, Node, ServerId, StorageError, Then};
+use rafttree::{Builder, ClusterId, Identity, LeadError, Leadership, Node, PeerStatus, ServerId, StorageError, Then};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 /// T of the servers under test.
-pub const T: Duration = Duration::from_millis(150);
+pub(crate) const T: Duration = Duration::from_millis(400);
 
 /// Whatever takes longer than this has failed.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Tells when a leadership began.
 #[derive(Debug)]
-pub struct Began {
-    pub id: u32,
-    pub leadership: Leadership,
+pub(crate) struct Began {
+    pub(crate) id: u32,
+    pub(crate) leadership: Leadership,
 }
 
 /// Servers with their directories and addresses, running or not.
-pub struct Group {
+pub(crate) struct Group {
     directory: TempDir,
     cluster: ClusterId,
     addresses: BTreeMap<u32, String>,
-    pub nodes: BTreeMap<u32, Node>,
+    pub(crate) nodes: BTreeMap<u32, Node>,
     leads: BTreeMap<u32, JoinHandle<Result<(), LeadError<Infallible>>>>,
     began: (mpsc::UnboundedSender<Began>, mpsc::UnboundedReceiver<Began>),
 }
 
 /// Waits for the future, but not for ever.
-pub async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
+pub(crate) async fn soon<T>(what: &str, future: impl Future<Output = T>) -> T {
     tokio::time::timeout(PATIENCE, future).await.unwrap_or_else(|_| panic!("{what}: it takes too long"))
 }
 
 /// Asks again and again until the answer is yes.
-pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+pub(crate) async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
     while !holds().await {
         assert!(Instant::now() < end, "{what}: it takes too long");
@@ -51,7 +51,7 @@ pub async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
 
 impl Group {
     /// A group of so many servers, none of them running.
-    pub fn new(count: u32) -> Group {
+    pub(crate) fn new(count: u32) -> Group {
         // All at a time, so that they differ.
         let listeners: Vec<_> = (0..count).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let address = |listener: &TcpListener| listener.local_addr().unwrap().to_string();
@@ -66,7 +66,7 @@ impl Group {
     }
 
     /// A group whose servers all run and work whenever they lead.
-    pub async fn running(count: u32) -> Group {
+    pub(crate) async fn running(count: u32) -> Group {
         let mut group = Group::new(count);
         for id in 1..=count {
             group.start(id).await;
@@ -74,11 +74,11 @@ impl Group {
         group
     }
 
-    pub fn path(&self, id: u32) -> PathBuf {
+    pub(crate) fn path(&self, id: u32) -> PathBuf {
         self.directory.path().join(format!("n{id}"))
     }
 
-    pub fn builder(&self, id: u32) -> Builder {
+    pub(crate) fn builder(&self, id: u32) -> Builder {
         let builder = Node::builder(self.path(id)).id(id).init(self.cluster).election_timeout(T);
         let builder = builder.listen(&self.addresses[&id]);
         let peers = self.addresses.iter().filter(|&(&peer, _)| peer != id);
@@ -86,7 +86,7 @@ impl Group {
     }
 
     /// Starts a server; whenever it leads it tells, and waits until it should end.
-    pub async fn start(&mut self, id: u32) {
+    pub(crate) async fn start(&mut self, id: u32) {
         let node = self.start_idle(id).await;
         let began = self.began.0.clone();
         let lead = node.lead(async move |leadership: Leadership| {
@@ -98,14 +98,14 @@ impl Group {
     }
 
     /// Starts a server that does not work when it leads.
-    pub async fn start_idle(&mut self, id: u32) -> Node {
+    pub(crate) async fn start_idle(&mut self, id: u32) -> Node {
         let node = soon("start", self.builder(id).start()).await.unwrap();
         self.nodes.insert(id, node.clone());
         node
     }
 
     /// Ends a server at once, as if its process had ended.
-    pub async fn kill(&mut self, id: u32) {
+    pub(crate) async fn kill(&mut self, id: u32) {
         let node = self.nodes.remove(&id).unwrap();
         if let Some(lead) = self.leads.remove(&id) {
             lead.abort();
@@ -117,13 +117,20 @@ impl Group {
         until("the directory to be free", async || !is_locked()).await;
     }
 
+    /// Waits until the leader has heard this peer of late.
+    pub(crate) async fn hears(&self, leader: u32, peer: u32) {
+        let answers = |known: &PeerStatus| known.id == ServerId(peer) && known.answered.is_some_and(|ago| ago < T / 2);
+        until("the peer to answer", async || self.nodes[&leader].status().await.unwrap().peers.iter().any(answers))
+            .await;
+    }
+
     /// The next leadership to begin anywhere.
-    pub async fn next_leadership(&mut self) -> Began {
+    pub(crate) async fn next_leadership(&mut self) -> Began {
         soon("a leadership", self.began.1.recv()).await.unwrap()
     }
 
     /// Waits until this server knows that this one leads.
-    pub async fn knows(&self, id: u32, leader: u32) {
+    pub(crate) async fn knows(&self, id: u32, leader: u32) {
         let mut view = self.nodes[&id].leader();
         soon("the leader to be known", view.wait_for(|view| view.leader == Some(ServerId(leader)))).await.unwrap();
     }
