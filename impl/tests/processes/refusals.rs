@@ -1,6 +1,6 @@
 //! Servers that are started as what they are not.
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use crate::cluster::{Cluster, number, rafttree_id, run};
 
@@ -57,6 +57,17 @@ fn settings_that_make_no_sense_are_a_wrong_usage() {
     assert_refused(&run(&[serve.as_slice(), &["--election-timeout", "1ms"]].concat()), 2, &["1ms", "10ms"]);
     assert_refused(&run(&[serve.as_slice(), &["--election-timeout", "soon"]].concat()), 2, &["--election-timeout"]);
     assert_refused(&run(&[serve.as_slice(), &["--peer", "n2:7000"]].concat()), 2, &["ID=HOST:PORT"]);
+}
+
+/// The limit stands for a full disk; the server may not write a byte behind it.
+#[test]
+fn a_disk_that_fails_ends_the_server() {
+    let cluster = Cluster::new(1);
+    let script = "trap '' XFSZ; ulimit -f 1; exec \"$@\"";
+    let serve = cluster.serve(1, &cluster.directory(1));
+    let mut limited = Command::new("sh");
+    limited.args(["-c", script, "sh"]).arg(serve.get_program()).args(serve.get_args()).stdin(Stdio::null());
+    refused(&mut limited, 70, &[&cluster.directory(1), "cannot write"]);
 }
 
 #[test]

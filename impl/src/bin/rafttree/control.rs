@@ -13,7 +13,7 @@ pub(crate) async fn status(options: &StatusOptions, output: Format) -> Result<()
     for directory in &options.directories {
         match admin::status(directory).await {
             Ok(status) => match output {
-                Format::Text => println!("{}: {status}", directory.display()),
+                Format::Text => print!("{}: {status}", directory.display()),
                 Format::Json => {
                     println!("{}", json!({ "directory": directory.display().to_string(), "status": status }))
                 }
