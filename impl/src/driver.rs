@@ -366,3 +366,5 @@ fn count_within(entries: &[rafttree_model::Entry<Bytes>], most: usize) -> usize 
 
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+mod tests;

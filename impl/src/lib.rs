@@ -1,4 +1,49 @@
-//! Raft whose deployed logic is the model-checked logic.
+//! Raft whose deployed logic is the model-checked logic: leader election with fences, for
+//! services on tokio.
+//!
+//! A server of this crate calls [`rafttree_model::step()`], the transition function that the
+//! project's checker explores exhaustively, and performs what comes out: it writes records, sends
+//! messages, restarts timers. It takes no decision of the protocol itself.
+//!
+//! # An election
+//!
+//! ```no_run
+//! use rafttree::{Lost, Node, Then};
+//!
+//! # struct Queue;
+//! # impl Queue { async fn next(&self) -> Option<Job> { None } }
+//! # struct Job;
+//! # impl Job { async fn run(self, fence: rafttree::Fence) {} }
+//! # async fn example(queue: Queue) -> Result<(), Box<dyn std::error::Error>> {
+//! let node = Node::builder("data/n1").listen("127.0.0.1:7001")
+//!     .peer(2, "127.0.0.1:7002").peer(3, "127.0.0.1:7003").start().await?;
+//! node.lead(async |leadership| {                              // runs once for each leadership
+//!     let fence = leadership.fence();                         // goes to the protected resource
+//!     while let Some(job) = leadership.bound(queue.next()).await? {
+//!         leadership.check()?;                                // no I/O: the clock and the lease
+//!         leadership.bound(job.run(fence)).await?;            // dropped where leadership is lost
+//!     }
+//!     Ok::<_, Lost>(Then::Resign)
+//! }).await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The directory is initialised once, by [`init`] or by the command `rafttree init`: a server
+//! that lost its disk has forgotten its votes and must not come back as if nothing had happened.
+//! To spawn [`lead`](Node::lead) as a task, give it an `async move` closure.
+//!
+//! # What it promises, and what not
+//!
+//! - Never two leaders of one term; fences only rise: through crashes, power loss, lost, late and
+//!   repeated messages, whatever the clocks do.
+//! - [`check`](Leadership::check) is as good as its assumptions about clocks and connections;
+//!   the protected resource should check the [`Fence`].
+//! - Servers are taken to crash, not to lie. Nothing is encrypted or authenticated yet, so
+//!   servers listen on loopback only, unless they are told otherwise.
+//! - Not covered yet: a replicated state machine (nothing can be proposed), changes of membership,
+//!   compaction of the log (an election costs 4 KiB of disk), repair of a damaged log (the server
+//!   refuses to start and says why). Timers have a resolution of one millisecond. Unix only.
 
 mod builder;
 mod clock;

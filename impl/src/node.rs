@@ -18,7 +18,8 @@ use crate::status::{Leader, Status};
 
 /// A running server of a group. Clones are handles to the same server; when the last one is
 /// dropped the server stops at once, as if its process had ended: prefer
-/// [`shutdown`](Node::shutdown).
+/// [`shutdown`](Node::shutdown). Its methods are called within a tokio runtime with timers; the
+/// server itself runs on threads of its own.
 ///
 /// There is no `is_leader`: a cached flag is wrong exactly when it matters. What there is, from
 /// weak to strong: the latest that was heard ([`leader`](Node::leader)), what the lease proves

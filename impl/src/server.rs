@@ -1,5 +1,7 @@
 //! The running server: the driver under a thin skin of tokio.
 
+mod handover;
+
 use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use crate::status::{Leader, LeadershipStatus, PeerStatus, Status};
 use crate::storage::Directory;
 use crate::storage::writer::{Flushed, Writer};
 use crate::transport::{Incoming, Stamp, Transport};
+use handover::HandOver;
 
 /// When a timer is due, messages that have arrived go first: what was heard matters for what is
 /// late. But not for ever.
@@ -63,13 +66,6 @@ pub(crate) struct Server {
 
 /// The leadership that this server holds; it ends with the server, however that ends.
 struct CurrentReign(Option<Arc<Reign>>);
-
-/// A handover that waits for the work under the leadership to end.
-struct HandOver {
-    to: Option<ServerId>,
-    reply: Option<oneshot::Sender<Result<(), Error>>>,
-    until: Stamp,
-}
 
 /// A caller that waits for a majority to answer what was sent since.
 struct Verification {
@@ -310,16 +306,6 @@ impl Server {
         Leader { leader, term: node.term() }
     }
 
-    /// A server that is to end does so once it holds no leadership and another server leads, or
-    /// has had its time to.
-    fn close_if_possible(&mut self, view: Leader) {
-        let Some(until) = self.closing else { return };
-        let is_followed = self.reign.0.is_none() && view.leader.is_some();
-        if is_followed || until <= clock::now() {
-            self.outcome.get_or_insert(Ok(()));
-        }
-    }
-
     fn on_verify(&mut self, reign: &Arc<Reign>, reply: oneshot::Sender<Result<(), Lost>>) {
         if !self.holds(reign) {
             // Whoever no longer waits for an answer needs none.
@@ -328,97 +314,6 @@ impl Server {
         }
         self.verifications.push(Verification { start: clock::now(), reply });
         self.handle(Input::Event(Event::HeartbeatTimeout));
-    }
-
-    fn holds(&self, reign: &Arc<Reign>) -> bool {
-        self.reign.0.as_ref().is_some_and(|current| Arc::ptr_eq(current, reign))
-    }
-
-    /// The closure has returned, so leadership may go.
-    fn on_released(&mut self, reign: &Arc<Reign>) {
-        if self.holds(reign) {
-            self.hand_over();
-        }
-    }
-
-    fn on_hand_over(&mut self, to: Option<ServerId>, reply: oneshot::Sender<Result<(), Error>>) {
-        if let Err(error) = self.may_hand_over(to) {
-            // Whoever no longer waits for an answer needs none.
-            let _ = reply.send(Err(error));
-            return;
-        }
-        self.prepare_to_hand_over(to, Some(reply));
-    }
-
-    fn may_hand_over(&self, to: Option<ServerId>) -> Result<(), Error> {
-        if let Some(target) = to.filter(|target| !self.peers.contains_key(target)) {
-            return Err(Error::NotAPeer(target));
-        }
-        if self.reign.0.is_none() {
-            return Err(Error::NotLeading);
-        }
-        if self.handover.is_some() {
-            return Err(Error::HandingOver);
-        }
-        match to.filter(|&target| !self.is_fit(target)) {
-            Some(target) => Err(Error::PeerSilent(target)),
-            None => Ok(()),
-        }
-    }
-
-    /// Whether the peer has answered within an election timeout.
-    fn is_fit(&self, peer: ServerId) -> bool {
-        let now = clock::now();
-        let answered = self.driver.contact(peer, now);
-        answered.is_some_and(|answered| now < answered.after(self.settings.policy.minimum_timeout))
-    }
-
-    /// Lets the work under the leadership end first.
-    fn prepare_to_hand_over(&mut self, to: Option<ServerId>, reply: Option<oneshot::Sender<Result<(), Error>>>) {
-        let until = clock::now().after(self.settings.handover_timeout);
-        self.handover = Some(HandOver { to, reply, until });
-        let at_work = self.reign.0.as_ref().is_some_and(|reign| reign.ask());
-        if !at_work {
-            self.hand_over();
-        }
-    }
-
-    /// Gives leadership to whom it was promised, or to the peer that was heard last.
-    fn hand_over(&mut self) {
-        let chosen = self.handover.as_ref().and_then(|handover| handover.to);
-        match chosen.or_else(|| self.driver.successor()) {
-            Some(target) => self.handle(Input::Event(Event::Transfer(target))),
-            None => self.give_up(),
-        }
-    }
-
-    /// Nobody is there to take over.
-    fn give_up(&mut self) {
-        self.handle(Input::Event(Event::StepDown));
-        self.closing = self.closing.map(|_| clock::now());
-    }
-
-    /// Leadership outlives the patience of whoever asked for the handover, unless the server is
-    /// to end.
-    fn on_work_that_does_not_end(&mut self) {
-        if self.closing.is_some() {
-            return self.hand_over();
-        }
-        let Some(HandOver { reply: Some(reply), .. }) = self.handover.take() else { return };
-        // Whoever no longer waits for an answer needs none.
-        let _ = reply.send(Err(Error::StillAtWork(self.settings.handover_timeout)));
-    }
-
-    fn on_shut_down(&mut self) {
-        if self.reign.0.is_none() {
-            self.outcome.get_or_insert(Ok(()));
-        } else if self.closing.is_none() {
-            let patience = self.settings.handover_timeout + 3 * self.settings.policy.minimum_timeout;
-            self.closing = Some(clock::now().after(patience));
-            let earlier = self.handover.take();
-            let (to, reply) = earlier.map_or((None, None), |handover| (handover.to, handover.reply));
-            self.prepare_to_hand_over(to, reply);
-        }
     }
 
     fn status(&self) -> Status {

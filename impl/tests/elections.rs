@@ -7,10 +7,10 @@ mod common;
 use std::convert::Infallible;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use common::{Group, T, soon, until};
-use rafttree::{Error, Failure, Fence, LeadError, Leadership, Lost, Node, ServerId, StorageError, Then};
+use rafttree::{Builder, Error, Failure, Fence, LeadError, Leadership, Lost, Node, ServerId, StorageError, Then};
 
 #[tokio::test]
 async fn a_group_elects_one_leader_and_all_know_it() {
@@ -57,6 +57,29 @@ async fn when_the_leader_ends_another_leads_with_a_greater_fence() {
         group.knows(began.id, next.id).await;
         group.nodes[&next.id].step_down().await.unwrap();
     }
+}
+
+/// How long a group is without leadership when its leader's process ends.
+async fn failover(settings: fn(Builder) -> Builder) -> Duration {
+    let mut group = Group::new(3);
+    group.settings = settings;
+    group.start_all().await;
+    let first = group.next_leadership().await;
+    for id in (1..=3).filter(|&id| id != first.id) {
+        group.hears(first.id, id).await;
+    }
+    let start = Instant::now();
+    group.kill(first.id).await;
+    group.next_leadership().await;
+    start.elapsed()
+}
+
+#[tokio::test]
+async fn the_end_of_the_leaders_process_is_noticed_long_before_a_timeout() {
+    let early = failover(|builder| builder.election_timeout(3 * T)).await;
+    assert!(early < 2 * T, "{early:?}");
+    let silent = failover(|builder| builder.election_timeout(3 * T).early_timeout(false)).await;
+    assert!(2 * T < silent, "{silent:?}");
 }
 
 #[tokio::test]

@@ -30,6 +30,8 @@ pub(crate) struct Group {
     directory: TempDir,
     cluster: ClusterId,
     addresses: BTreeMap<u32, String>,
+    /// What is special about the servers of this group.
+    pub(crate) settings: fn(Builder) -> Builder,
     pub(crate) nodes: BTreeMap<u32, Node>,
     leads: BTreeMap<u32, JoinHandle<Result<(), LeadError<Infallible>>>>,
     began: (mpsc::UnboundedSender<Began>, mpsc::UnboundedReceiver<Began>),
@@ -59,6 +61,7 @@ impl Group {
             directory: tempfile::tempdir().unwrap(),
             cluster: ClusterId::random(),
             addresses: (1..=count).zip(listeners.iter().map(address)).collect(),
+            settings: |builder| builder,
             nodes: BTreeMap::new(),
             leads: BTreeMap::new(),
             began: mpsc::unbounded_channel(),
@@ -68,10 +71,14 @@ impl Group {
     /// A group whose servers all run and work whenever they lead.
     pub(crate) async fn running(count: u32) -> Group {
         let mut group = Group::new(count);
-        for id in 1..=count {
-            group.start(id).await;
-        }
+        group.start_all().await;
         group
+    }
+
+    pub(crate) async fn start_all(&mut self) {
+        for id in 1..=self.addresses.len() as u32 {
+            self.start(id).await;
+        }
     }
 
     pub(crate) fn path(&self, id: u32) -> PathBuf {
@@ -99,7 +106,8 @@ impl Group {
 
     /// Starts a server that does not work when it leads.
     pub(crate) async fn start_idle(&mut self, id: u32) -> Node {
-        let node = soon("start", self.builder(id).start()).await.unwrap();
+        let builder = (self.settings)(self.builder(id));
+        let node = soon("start", builder.start()).await.unwrap();
         self.nodes.insert(id, node.clone());
         node
     }

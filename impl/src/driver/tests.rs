@@ -1,0 +1,208 @@
+//! What leaves when, one step at a time.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use rafttree_model::{
+    Entry, Envelope, Event, Index, Members, Message, Payload, Position, Range, Record, RoleName, ServerId, Slice, Term,
+};
+
+use super::{Action, Driver, Input, MOST_BYTES, Policy};
+use crate::storage::Recovered;
+use crate::transport::{Frame, Stamp};
+
+const T: Duration = Duration::from_millis(100);
+const POLICY: Policy = Policy {
+    minimum_timeout: T,
+    heartbeat_interval: Duration::from_millis(10),
+    early_timeout: true,
+    longest_flush: Duration::from_millis(500),
+};
+const ME: ServerId = ServerId(1);
+const TWO: ServerId = ServerId(2);
+const THREE: ServerId = ServerId(3);
+const NOWHERE: Position = Position { term: Term(0), index: Index(0) };
+
+fn at(millisecond: u64) -> Stamp {
+    Stamp(0).after(Duration::from_millis(millisecond))
+}
+
+fn driver_with(policy: Policy, records: &[Record<Bytes>]) -> Driver {
+    let members = Members::new([ME, TWO, THREE]).unwrap();
+    let mut recovered = Recovered::default();
+    records.iter().for_each(|record| recovered.apply(record));
+    let mut driver = Driver::new(ME, members, recovered, policy, 7, at(1000));
+    for peer in [TWO, THREE] {
+        assert_eq!(driver.handle(Input::Connected(peer, T), at(1000)), []);
+    }
+    driver
+}
+
+fn frame(from: ServerId, term: u64, message: Message<Slice<Bytes>>, sent: Stamp, echo: Option<Stamp>) -> Input {
+    let envelope = Envelope { from, to: ME, term: Term(term), message };
+    Input::Frame(Frame { envelope, sent, echo })
+}
+
+fn heartbeat(from: ServerId, term: u64, sent: Stamp) -> Input {
+    let entries = Slice::new(NOWHERE, Vec::new()).unwrap();
+    frame(from, term, Message::AppendRequest { entries, commit: Index(0) }, sent, None)
+}
+
+/// What is sent, to whom.
+fn sent(actions: &[Action]) -> Vec<(ServerId, &Message<Slice<Bytes>>)> {
+    let frames = actions.iter().filter_map(|action| match action {
+        Action::Send(frame) => Some(&frame.envelope),
+        _ => None,
+    });
+    frames.map(|envelope| (envelope.to, &envelope.message)).collect()
+}
+
+/// Server 1 has just been elected in term 1 at 1250 ms; its first entry is not durable yet.
+fn elected(policy: Policy) -> (Driver, Vec<Action>) {
+    let mut driver = driver_with(policy, &[]);
+    driver.handle(Input::Event(Event::ElectionTimeout), at(1250));
+    let grant = Message::PreVoteReply { granted: true };
+    let actions = driver.handle(frame(TWO, 0, grant, at(1), None), at(1250));
+    assert_eq!(actions, [Action::Write(vec![Record::Term(Term(1)), Record::Vote(ME)])]);
+    driver.handle(Input::Flushed, at(1250));
+    let grant = Message::VoteReply { granted: true };
+    let actions = driver.handle(frame(TWO, 1, grant, at(1), None), at(1250));
+    (driver, actions)
+}
+
+/// Server 1 leads since 1250 ms.
+fn leader(policy: Policy) -> Driver {
+    let (mut driver, _) = elected(policy);
+    driver.handle(Input::Flushed, at(1250));
+    let reply = Message::AppendReply { matched: Index(1) };
+    let actions = driver.handle(frame(TWO, 1, reply, at(1), Some(at(1250))), at(1251));
+    assert!(actions.contains(&Action::Leading(Term(1))), "{actions:?}");
+    driver
+}
+
+#[test]
+fn a_vote_leaves_after_its_flush_and_so_does_what_comes_later() {
+    let mut driver = driver_with(Policy { early_timeout: false, ..POLICY }, &[]);
+    // Only after the minimum timeout does it help to elect anyone.
+    driver.handle(Input::Event(Event::MinimumTimeout), at(1100));
+    let request = Message::VoteRequest { last: NOWHERE, transfer: false };
+    let actions = driver.handle(frame(TWO, 1, request, at(1), None), at(1101));
+    assert_eq!(actions, [Action::Write(vec![Record::Term(Term(1)), Record::Vote(TWO)])]);
+
+    assert_eq!(driver.handle(frame(THREE, 1, question(), at(1), None), at(1102)), []);
+    let actions = driver.handle(Input::Flushed, at(1103));
+    let granted = (TWO, &Message::VoteReply { granted: true });
+    assert_eq!(sent(&actions), [granted, (THREE, &Message::PreVoteReply { granted: true })]);
+    // With nothing in flight, what needs no record leaves at once.
+    let actions = driver.handle(frame(THREE, 1, question(), at(1), None), at(1104));
+    assert_eq!(sent(&actions), [(THREE, &Message::PreVoteReply { granted: true })]);
+}
+
+fn question() -> Message<Slice<Bytes>> {
+    Message::PreVoteRequest { last: NOWHERE }
+}
+
+#[test]
+fn a_leaders_entries_leave_before_its_own_flush_and_commit_only_after_it() {
+    let (mut driver, actions) = elected(POLICY);
+    let position = Position { term: Term(1), index: Index(1) };
+    let blank = Entry { position, payload: Payload::Blank };
+    let entries = Slice::new(NOWHERE, vec![blank.clone()]).unwrap();
+    let request = Message::AppendRequest { entries, commit: Index(0) };
+    assert_eq!(sent(&actions), [(TWO, &request), (THREE, &request)]);
+    assert_eq!(actions.last(), Some(&Action::Write(vec![Record::Append(blank)])));
+    let reply = Message::AppendReply { matched: Index(1) };
+    let actions = driver.handle(frame(TWO, 1, reply, at(1), Some(at(1250))), at(1251));
+    assert_eq!((actions, driver.node().commit()), (vec![], Index(0)));
+    assert_eq!(driver.handle(Input::Flushed, at(1252)), [Action::Leading(Term(1))]);
+    assert_eq!(driver.lease(at(1252)), Some(at(1250 + 90)));
+}
+
+#[test]
+fn a_follower_brings_back_when_it_was_spoken_to() {
+    let mut driver = driver_with(POLICY, &[Record::Term(Term(1))]);
+    let actions = driver.handle(heartbeat(TWO, 1, at(77)), at(1001));
+    let [Action::Send(reply)] = &actions[..] else { panic!("{actions:?}") };
+    assert_eq!((reply.envelope.to, reply.sent, reply.echo), (TWO, at(1001), Some(at(77))));
+}
+
+#[test]
+fn answers_that_come_too_late_begin_no_leadership() {
+    let (mut driver, _) = elected(POLICY);
+    driver.handle(Input::Flushed, at(1250));
+    let reply = Message::AppendReply { matched: Index(1) };
+    let actions = driver.handle(frame(TWO, 1, reply, at(1), Some(at(1250))), at(1340));
+    assert_eq!((actions, driver.node().commit()), (vec![], Index(1)));
+    assert_eq!((driver.lease(at(1340)), driver.node().leader()), (None, None));
+}
+
+#[test]
+fn a_lease_that_runs_out_ends_the_leadership() {
+    let mut driver = leader(POLICY);
+    assert!(driver.next_deadline(at(1251)).unwrap() < at(1340));
+    driver.handle(Input::Deadline, at(1339));
+    assert_eq!(driver.lease(at(1339)), Some(at(1340)));
+    let actions = driver.handle(Input::Deadline, at(1340));
+    assert!(actions.contains(&Action::Yielded), "{actions:?}");
+    assert_eq!(driver.lease(at(1340)), None);
+}
+
+#[test]
+fn a_new_leadership_does_not_live_on_an_old_lease() {
+    let mut driver = leader(POLICY);
+    driver.handle(Input::Event(Event::StepDown), at(1252));
+    driver.handle(Input::Event(Event::ElectionTimeout), at(1253));
+    driver.handle(frame(TWO, 1, Message::PreVoteReply { granted: true }, at(1), None), at(1253));
+    driver.handle(Input::Flushed, at(1253));
+    driver.handle(frame(TWO, 2, Message::VoteReply { granted: true }, at(1), None), at(1253));
+    assert_eq!((driver.node().term(), driver.node().status().role), (Term(2), RoleName::Leader));
+    assert!(!driver.confirms(at(1), at(1253)), "what was heard in term 1 counts in term 2");
+}
+
+#[test]
+fn a_slow_flush_ends_leadership_and_a_stalled_one_the_server() {
+    let mut driver = leader(POLICY);
+    driver.handle(Input::Event(Event::Propose(Bytes::from_static(b"a"))), at(1260));
+    let patient = |driver: &mut Driver, millisecond| {
+        let reply = Message::AppendReply { matched: Index(2) };
+        driver.handle(frame(TWO, 1, reply, at(1), Some(at(millisecond))), at(millisecond));
+        driver.handle(Input::Deadline, at(millisecond))
+    };
+    let actions = patient(&mut driver, 1340);
+    assert!(!actions.contains(&Action::Yielded), "{actions:?}");
+    let actions = patient(&mut driver, 1360);
+    assert!(actions.contains(&Action::Yielded) && !actions.contains(&Action::Stalled), "{actions:?}");
+    assert!(!driver.handle(Input::Deadline, at(1759)).contains(&Action::Stalled));
+    assert!(driver.handle(Input::Deadline, at(1760)).contains(&Action::Stalled));
+}
+
+#[test]
+fn the_end_of_the_leaders_connection_is_an_early_timeout() {
+    for (early_timeout, from, campaigns) in [(true, TWO, true), (true, THREE, false), (false, TWO, false)] {
+        let mut driver = driver_with(Policy { early_timeout, ..POLICY }, &[Record::Term(Term(1))]);
+        driver.handle(heartbeat(TWO, 1, at(1)), at(1010));
+        driver.handle(Input::Closed(from), at(1020));
+        assert_eq!(driver.node().leader().is_none(), campaigns);
+        let actions = driver.handle(Input::Deadline, at(1028));
+        let questions = [TWO, THREE].map(|peer| (peer, question()));
+        let sent: Vec<_> = sent(&actions).into_iter().map(|(to, message)| (to, message.clone())).collect();
+        assert_eq!(sent == questions, campaigns, "{actions:?}");
+    }
+}
+
+#[test]
+fn a_long_range_is_sent_in_parts_and_one_that_is_gone_not_at_all() {
+    let position = |index| Position { term: Term(1), index: Index(index) };
+    let entry = |index| Entry { position: position(index), payload: Payload::Command(vec![0; MOST_BYTES / 3].into()) };
+    let records: Vec<_> =
+        [Record::Term(Term(1))].into_iter().chain((1..=7).map(|index| Record::Append(entry(index)))).collect();
+    let driver = driver_with(POLICY, &records);
+    let slices = driver.slices(Range { previous: NOWHERE, last: position(7) }).unwrap();
+    let ends: Vec<_> = slices.iter().map(|slice| (slice.previous().index.0, slice.last().index.0)).collect();
+    assert_eq!(ends, [(0, 2), (2, 4), (4, 6), (6, 7)]);
+    let heartbeat = driver.slices(Range { previous: position(7), last: position(7) }).unwrap();
+    assert_eq!(heartbeat, [Slice::new(position(7), Vec::new()).unwrap()]);
+    let other_term = Position { term: Term(2), index: Index(7) };
+    assert_eq!(driver.slices(Range { previous: NOWHERE, last: other_term }), None);
+    assert_eq!(driver.slices(Range { previous: NOWHERE, last: position(8) }), None);
+}

@@ -1,0 +1,126 @@
+//! Giving leadership away: only after the work under it has ended.
+
+use std::sync::Arc;
+
+use rafttree_model::{Event, ServerId};
+use tokio::sync::oneshot;
+
+use super::Server;
+use crate::clock;
+use crate::driver::Input;
+use crate::error::Error;
+use crate::leadership::Reign;
+use crate::status::Leader;
+use crate::transport::Stamp;
+
+/// A handover that waits for the work under the leadership to end.
+pub(super) struct HandOver {
+    to: Option<ServerId>,
+    pub(super) reply: Option<oneshot::Sender<Result<(), Error>>>,
+    pub(super) until: Stamp,
+}
+
+impl Server {
+    /// Whether this is the leadership that the server holds now.
+    pub(super) fn holds(&self, reign: &Arc<Reign>) -> bool {
+        self.reign.0.as_ref().is_some_and(|current| Arc::ptr_eq(current, reign))
+    }
+
+    /// The closure has returned, so leadership may go.
+    pub(super) fn on_released(&mut self, reign: &Arc<Reign>) {
+        if self.holds(reign) {
+            self.hand_over();
+        }
+    }
+
+    pub(super) fn on_hand_over(&mut self, to: Option<ServerId>, reply: oneshot::Sender<Result<(), Error>>) {
+        if let Err(error) = self.may_hand_over(to) {
+            // Whoever no longer waits for an answer needs none.
+            let _ = reply.send(Err(error));
+            return;
+        }
+        self.prepare_to_hand_over(to, Some(reply));
+    }
+
+    fn may_hand_over(&self, to: Option<ServerId>) -> Result<(), Error> {
+        if let Some(target) = to.filter(|target| !self.peers.contains_key(target)) {
+            return Err(Error::NotAPeer(target));
+        }
+        if self.reign.0.is_none() {
+            return Err(Error::NotLeading);
+        }
+        if self.handover.is_some() {
+            return Err(Error::HandingOver);
+        }
+        match to.filter(|&target| !self.is_fit(target)) {
+            Some(target) => Err(Error::PeerSilent(target)),
+            None => Ok(()),
+        }
+    }
+
+    /// Whether the peer has answered within an election timeout.
+    fn is_fit(&self, peer: ServerId) -> bool {
+        let now = clock::now();
+        let answered = self.driver.contact(peer, now);
+        answered.is_some_and(|answered| now < answered.after(self.settings.policy.minimum_timeout))
+    }
+
+    /// Lets the work under the leadership end first.
+    fn prepare_to_hand_over(&mut self, to: Option<ServerId>, reply: Option<oneshot::Sender<Result<(), Error>>>) {
+        let until = clock::now().after(self.settings.handover_timeout);
+        self.handover = Some(HandOver { to, reply, until });
+        let at_work = self.reign.0.as_ref().is_some_and(|reign| reign.ask());
+        if !at_work {
+            self.hand_over();
+        }
+    }
+
+    /// Gives leadership to whom it was promised, or to the peer that was heard last.
+    fn hand_over(&mut self) {
+        let chosen = self.handover.as_ref().and_then(|handover| handover.to);
+        let fittest = self.driver.successor().filter(|&peer| self.is_fit(peer));
+        match chosen.or(fittest) {
+            Some(target) => self.handle(Input::Event(Event::Transfer(target))),
+            None => self.give_up(),
+        }
+    }
+
+    /// Nobody is there to take over.
+    fn give_up(&mut self) {
+        self.handle(Input::Event(Event::StepDown));
+        self.closing = self.closing.map(|_| clock::now());
+    }
+
+    /// Leadership outlives the patience of whoever asked for the handover, unless the server is
+    /// to end.
+    pub(super) fn on_work_that_does_not_end(&mut self) {
+        if self.closing.is_some() {
+            return self.hand_over();
+        }
+        let Some(HandOver { reply: Some(reply), .. }) = self.handover.take() else { return };
+        // Whoever no longer waits for an answer needs none.
+        let _ = reply.send(Err(Error::StillAtWork(self.settings.handover_timeout)));
+    }
+
+    pub(super) fn on_shut_down(&mut self) {
+        if self.reign.0.is_none() {
+            self.outcome.get_or_insert(Ok(()));
+        } else if self.closing.is_none() {
+            let patience = self.settings.handover_timeout + 3 * self.settings.policy.minimum_timeout;
+            self.closing = Some(clock::now().after(patience));
+            let earlier = self.handover.take();
+            let (to, reply) = earlier.map_or((None, None), |handover| (handover.to, handover.reply));
+            self.prepare_to_hand_over(to, reply);
+        }
+    }
+
+    /// A server that is to end does so once it holds no leadership and another server leads, or
+    /// has had its time to.
+    pub(super) fn close_if_possible(&mut self, view: Leader) {
+        let Some(until) = self.closing else { return };
+        let is_followed = self.reign.0.is_none() && view.leader.is_some();
+        if is_followed || until <= clock::now() {
+            self.outcome.get_or_insert(Ok(()));
+        }
+    }
+}
