@@ -183,6 +183,15 @@ impl Cluster {
         serde_json::from_slice::<Value>(&answer.stdout).unwrap()["status"].take()
     }
 
+    /// Waits until the leader knows that the other server answers.
+    pub(crate) fn wait_for_answer(&self, leader: u32, other: u32) {
+        let deadline = Instant::now() + DEADLINE;
+        let has_answered = |peer: &Value| peer["id"] == other && peer["answered_milliseconds"].is_number();
+        while !self.status(leader)["peers"].as_array().unwrap().iter().any(has_answered) {
+            assert!(Instant::now() < deadline, "server {other} does not answer server {leader}");
+        }
+    }
+
     /// Waits for a leadership with a fence above this one.
     pub(crate) fn wait_for_leader_after(&self, fence: u64) -> Leading {
         self.observed.wait_for(&format!("a leader after term {fence}"), |lines| {

@@ -113,7 +113,7 @@ fn leadership_goes_where_it_is_sent() {
     let cluster = Cluster::start(3);
     let former = cluster.wait_for_leader_after(0);
     let target = former.server % 3 + 1;
-    cluster.wait_for_follower(target, former.fence);
+    cluster.wait_for_answer(former.server, target);
     let not_leading = run(&["transfer", &cluster.directory(target), "--to", &former.server.to_string()]);
     assert_eq!(not_leading.status.code(), Some(1), "{not_leading:?}");
     let sent = run(&["transfer", &cluster.directory(former.server), "--to", &target.to_string(), "-o", "json"]);

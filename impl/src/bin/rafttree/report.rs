@@ -103,6 +103,8 @@ pub(crate) struct PeerStatus {
     pub(crate) connected: bool,
     /// Why the two do not talk, if one of them has said so.
     pub(crate) refused: Option<String>,
+    /// On a leader: how long ago the last message was sent that the peer has answered.
+    pub(crate) answered_milliseconds: Option<f64>,
 }
 
 impl fmt::Display for ServerStatus {
@@ -119,7 +121,7 @@ impl fmt::Display for ServerStatus {
         if let Some(lease) = self.lease_milliseconds {
             writeln!(out, "  lease     {lease:.1} ms")?;
         }
-        for (number, PeerStatus { id, address, connected, refused }) in self.peers.iter().enumerate() {
+        for (number, PeerStatus { id, address, connected, refused, .. }) in self.peers.iter().enumerate() {
             let title = if number == 0 { "peers" } else { "" };
             let state = if *connected { "connected" } else { "not connected" };
             write!(out, "  {title:<9} {id} at {address}, {state}")?;

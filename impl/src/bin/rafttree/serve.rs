@@ -182,15 +182,20 @@ fn describe(status: rafttree::Status) -> ServerStatus {
         address: peer.address,
         connected: peer.connected,
         refused: peer.refusal.map(|refusal| refusal.to_string()),
+        answered_milliseconds: peer.answered.map(milliseconds),
     });
     ServerStatus {
         server: status.protocol,
         cluster: status.cluster.to_string(),
         address: status.address.to_string(),
         pid: std::process::id(),
-        lease_milliseconds: status.leadership.map(|leadership| leadership.lease.as_secs_f64() * 1000.0),
+        lease_milliseconds: status.leadership.map(|leadership| milliseconds(leadership.lease)),
         peers: peers.collect(),
     }
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
 }
 
 /// Ends when the process that started this one does: that holds the other end of our standard

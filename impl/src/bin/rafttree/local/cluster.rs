@@ -12,7 +12,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 
 use crate::admin::{self, Answer, Request};
 use crate::arguments::Timing;
@@ -21,6 +21,9 @@ use crate::report::{News, Report};
 
 /// How long a server that is asked for the table may think.
 const STATUS_DEADLINE: Duration = Duration::from_millis(500);
+
+/// How often a server is asked for what is about to be.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// What happens among the servers.
 pub(super) enum Happening {
@@ -132,6 +135,23 @@ impl Cluster {
                 server.status = Some(status.server);
             }
         }
+    }
+
+    /// Waits until the leader has heard from the other server, but not for long: a script may ask
+    /// for a transfer as soon as there is a leader, and that is before all have answered it.
+    pub(super) async fn wait_for_answer(&mut self, leader: ServerId, other: ServerId) -> Result<(), Failure> {
+        let directory = self.server(leader)?.directory.clone();
+        let has_answered = async {
+            let mut look = interval(LOOK);
+            loop {
+                look.tick().await;
+                let status = admin::status(&directory).await?;
+                if status.peers.iter().any(|peer| peer.id == other && peer.answered_milliseconds.is_some()) {
+                    return Ok(());
+                }
+            }
+        };
+        timeout(2 * self.timing.election_timeout, has_answered).await.unwrap_or(Ok(()))
     }
 
     /// Asks one server for something.

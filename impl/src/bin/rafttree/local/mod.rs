@@ -228,6 +228,7 @@ impl Local {
         let leader = self.resolve(Who::Leader)?;
         if let Request::Transfer { to } = request {
             self.cluster.server(to)?;
+            self.cluster.wait_for_answer(leader, to).await?;
         }
         self.leaves(leader);
         let result = self.cluster.ask(leader, request).await.and_then(done);
