@@ -223,7 +223,9 @@ impl Driver {
     }
 
     fn on_flushed(&mut self, now: Stamp) {
-        self.flight = None;
+        if let Some(flight) = self.flight.take() {
+            self.timers.note_flush(now.since(flight.began));
+        }
         let mut durable = mem::take(&mut self.waiting);
         durable.after_sync().for_each(|output| self.perform(output, None, now));
         self.waiting = durable;

@@ -65,6 +65,7 @@ pub use error::{Error, Failure, LeadError};
 pub use fence::{Fence, FenceGuard, StaleFence};
 pub use leadership::{Leadership, Lost, Then};
 pub use node::Node;
+pub use rafttree_model as model;
 pub use rafttree_model::{Index, Position, RoleName, ServerId, Status as ProtocolStatus, Term};
 pub use status::{Leader, LeadershipStatus, PeerStatus, Status};
 pub use storage::{ClusterId, Identity, Incarnation, StorageError, init};

@@ -22,15 +22,29 @@ pub(crate) struct Timers {
     election: Option<Stamp>,
     minimum: Option<Stamp>,
     heartbeat: Option<Stamp>,
+    /// Until when elections that are not decided are tried again soon.
+    alarmed: Stamp,
+    /// How long writes have taken of late, rather more than less.
+    flush: Duration,
 }
 
 impl Timers {
     /// The timers of a server that starts as a follower.
     pub(crate) fn new(minimum_timeout: Duration, heartbeat_interval: Duration, seed: u64, now: Stamp) -> Timers {
         let random = StdRng::seed_from_u64(seed);
-        let (election, minimum, heartbeat) = (None, None, None);
+        let (election, minimum, heartbeat, alarmed) = (None, None, None, Stamp(0));
         let running = Running::Follower;
-        let mut timers = Timers { minimum_timeout, heartbeat_interval, random, running, election, minimum, heartbeat };
+        let mut timers = Timers {
+            minimum_timeout,
+            heartbeat_interval,
+            random,
+            running,
+            election,
+            minimum,
+            heartbeat,
+            alarmed,
+            flush: Duration::ZERO,
+        };
         timers.restart(running, now);
         timers
     }
@@ -46,6 +60,11 @@ impl Timers {
         self.election = election.then(|| now.after(self.election_timeout()));
         self.minimum = minimum.then(|| now.after(self.minimum_timeout));
         self.heartbeat = heartbeat.then(|| now.after(self.heartbeat_interval));
+        if running == Running::Candidate && now < self.alarmed {
+            // An election takes two writes, one after the other.
+            let round = self.longest_alarm() + 4 * self.flush;
+            self.hasten(round, 3 * round, now);
+        }
     }
 
     /// §5.2: drawn anew each time, from \[T, 2T).
@@ -53,10 +72,24 @@ impl Timers {
         self.random.random_range(self.minimum_timeout..2 * self.minimum_timeout)
     }
 
-    /// Lets the election timeout fire soon.
+    /// Lets the election timeout fire soon, and again for a while if the election is not decided.
     pub(crate) fn alarm(&mut self, now: Stamp) {
-        let longest = LONGEST_ALARM.min(self.minimum_timeout / 2);
-        let alarm = now.after(self.random.random_range(Duration::ZERO..longest));
+        self.alarmed = now.after(self.minimum_timeout);
+        self.hasten(Duration::ZERO, self.longest_alarm(), now);
+    }
+
+    /// A write has taken so long.
+    pub(crate) fn note_flush(&mut self, duration: Duration) {
+        self.flush = duration.max(self.flush - self.flush / 8);
+    }
+
+    fn longest_alarm(&self) -> Duration {
+        LONGEST_ALARM.min(self.minimum_timeout / 2)
+    }
+
+    /// Lets the election timeout fire after a random time between these, if not earlier.
+    fn hasten(&mut self, least: Duration, most: Duration, now: Stamp) {
+        let alarm = now.after(self.random.random_range(least..most));
         self.election = self.election.map(|election| election.min(alarm));
     }
 
@@ -151,6 +184,12 @@ mod tests {
             assert_eq!(timers.election, drawn);
         }
         let mut timers = timers(4);
+        timers.alarm(START);
+        timers.restart(Running::Candidate, START);
+        let again = START.after(LONGEST_ALARM)..START.after(3 * LONGEST_ALARM);
+        assert!(again.contains(&timers.election.unwrap()));
+        timers.restart(Running::Candidate, START.after(T));
+        assert!(START.after(2 * T) <= timers.election.unwrap());
         timers.restart(Running::Leader, START);
         timers.alarm(START);
         assert_eq!(timers.election, None);

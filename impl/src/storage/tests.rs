@@ -183,8 +183,8 @@ fn a_tail_may_be_cut_again_and_again() {
 /// Where the last batch begins.
 fn last_batch(directory: &Path) -> u64 {
     let log = fs::read(directory.join("log")).unwrap();
-    let starts = (0..log.len()).step_by(BLOCK).filter(|&at| log[at..].starts_with(b"RTbatch\n"));
-    starts.last().unwrap() as u64
+    let mut starts = (0..log.len()).step_by(BLOCK).filter(|&at| log[at..].starts_with(b"RTbatch\n"));
+    starts.next_back().unwrap() as u64
 }
 
 #[test]
