@@ -119,6 +119,9 @@ pub enum StorageError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// A log must be read before it is continued.
+    #[error("the log was not read yet: call `load` before any write")]
+    NotLoaded,
     /// An earlier write failed, so nothing is written any more.
     #[error("an earlier write failed, so nothing is written any more: restart the server once the disk is sound")]
     Sealed,

@@ -31,7 +31,10 @@ pub struct FileStorage {
     directory: Arc<Directory>,
     path: PathBuf,
     file: File,
-    end: End,
+    /// Where the next batch goes; unknown until the log was read.
+    end: Option<End>,
+    /// How long the file was when it was opened.
+    length: u64,
     /// Up to here the file is zero-filled and flushed. Invariant: a multiple of the block.
     allocated: u64,
     sealed: bool,
@@ -50,9 +53,8 @@ impl FileStorage {
         forget_cached(&file).attempt("flush", &path)?;
         check_header(&file, &path, directory.incarnation)?;
         let length = file.metadata().attempt("measure", &path)?.len();
-        let end = End { next: first_link(directory.incarnation), offset: BLOCK as u64 };
-        let allocated = length - length % BLOCK as u64;
-        Ok(FileStorage { directory, path, file, end, allocated, sealed: false })
+        let allocated = length.next_multiple_of(BLOCK as u64);
+        Ok(FileStorage { directory, path, file, end: None, length, allocated, sealed: false })
     }
 
     /// Makes a log without records. One that never held any is replaced: an `init` was cut short.
@@ -87,13 +89,14 @@ impl FileStorage {
 
     /// One write, one flush.
     fn append_batch(&mut self, records: &[u8]) -> Result<(), StorageError> {
-        let End { next, offset } = self.end;
+        let End { next, offset } = self.end.ok_or(StorageError::NotLoaded)?;
         let (blocks, checksum) = batch::encode(next, self.directory.incarnation, records);
         let after = offset + blocks.len() as u64;
         self.allocate(after)?;
         self.file.write_all_at(&blocks, offset).attempt("write", &self.path)?;
-        rustix::fs::fdatasync(&self.file).attempt("flush", &self.path)?;
-        self.end = End { next: Link { sequence: next.sequence + 1, after, previous: checksum }, offset: after };
+        self.file.sync_data().attempt("flush", &self.path)?;
+        let next = Link { sequence: next.sequence + 1, after, previous: checksum };
+        self.end = Some(End { next, offset: after });
         Ok(())
     }
 
@@ -128,10 +131,15 @@ impl Storage for FileStorage {
     fn load(&mut self) -> Result<Recovered, StorageError> {
         self.sealing(|storage| {
             let owner = storage.directory.incarnation;
-            let length = storage.allocated;
-            let scan = Scan { file: &storage.file, path: &storage.path, owner, length, next: first_link(owner) };
+            let scan = Scan {
+                file: &storage.file,
+                path: &storage.path,
+                owner,
+                length: storage.length,
+                next: first_link(owner),
+            };
             let (recovered, end) = scan.run()?;
-            storage.end = end;
+            storage.end = Some(end);
             Ok(recovered)
         })
     }
@@ -142,7 +150,10 @@ impl Storage for FileStorage {
 
     /// Grows the file before the next batch needs it.
     fn prepare(&mut self) -> Result<(), StorageError> {
-        self.sealing(|storage| storage.allocate(storage.end.offset + STEP / 4))
+        self.sealing(|storage| {
+            let end = storage.end.ok_or(StorageError::NotLoaded)?;
+            storage.allocate(end.offset + STEP / 4)
+        })
     }
 }
 

@@ -85,8 +85,7 @@ impl Scan<'_> {
         let mut end = self.next.after;
         let mut offset = end;
         while offset < self.length {
-            let length = (self.length - offset).min(BLOCK as u64);
-            let block = self.read(offset, length as usize)?;
+            let block = self.read(offset, BLOCK)?;
             offset += BLOCK as u64;
             if block.is_some_and(|block| block.iter().any(|&byte| byte != 0)) {
                 end = offset;
@@ -95,13 +94,15 @@ impl Scan<'_> {
         Ok(end)
     }
 
-    /// These bytes of the file; `None` if it ends before them.
+    /// Whole blocks of the file; `None` if it ends before them. What the last block lacks counts as
+    /// zeros, since that is what it will hold once the file has grown.
     fn read(&self, offset: u64, size: usize) -> Result<Option<Vec<u8>>, StorageError> {
-        if self.length < offset.saturating_add(size as u64) {
+        if self.length.next_multiple_of(BLOCK as u64) < offset.saturating_add(size as u64) {
             return Ok(None);
         }
         let mut bytes = vec![0; size];
-        self.file.read_exact_at(&mut bytes, offset).attempt("read", self.path)?;
+        let held = (self.length - offset).min(size as u64) as usize;
+        self.file.read_exact_at(&mut bytes[..held], offset).attempt("read", self.path)?;
         Ok(Some(bytes))
     }
 
