@@ -58,6 +58,9 @@ fn write(directory: &Path, batches: &[Vec<Record<Bytes>>]) {
 /// Where each of [`batches`] begins, and where the last one ends.
 const OFFSETS: [u64; 5] = [BLOCK as u64, 2 * BLOCK as u64, 4 * BLOCK as u64, 5 * BLOCK as u64, 8 * BLOCK as u64];
 
+/// How much of the last batch is no filler: header, two records, and the payload of one.
+const LAST_BYTES: u64 = 36 + 9 + 25 + 9000;
+
 /// Changes bytes of the log.
 fn overwrite(directory: &Path, offset: u64, bytes: &[u8]) {
     let log = OpenOptions::new().write(true).open(directory.join("log")).unwrap();
@@ -141,7 +144,7 @@ fn a_last_batch_cut_short_at_any_sector_is_dropped() {
     let original = written();
     for keep in (OFFSETS[3]..OFFSETS[4]).step_by(SECTOR as usize) {
         // The last sectors hold only zeros that fill the block: without them nothing is missing.
-        let is_whole = OFFSETS[3] + 9000 + SECTOR <= keep;
+        let is_whole = OFFSETS[3] + LAST_BYTES <= keep;
         let assert = |directory: &Path, context: String| {
             if is_whole {
                 assert!(load(directory).unwrap().1 == replay(&batches()), "{context}");
@@ -165,8 +168,7 @@ fn a_last_batch_cut_short_at_any_sector_is_dropped() {
 #[test]
 fn a_last_batch_that_lacks_any_one_sector_is_dropped() {
     let original = written();
-    // The 9000 bytes of the entry end in the last of these sectors; behind it are zeros.
-    for lost in (OFFSETS[3]..OFFSETS[3] + 9000).step_by(SECTOR as usize) {
+    for lost in (OFFSETS[3]..OFFSETS[3] + LAST_BYTES).step_by(SECTOR as usize) {
         for filler in [0, 0xff] {
             let damaged = copy(original.path());
             overwrite(damaged.path(), lost, &[filler; SECTOR as usize]);
