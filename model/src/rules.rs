@@ -5,7 +5,7 @@
 
 use crate::log::Log;
 use crate::members::{Members, ServerSet};
-use crate::message::{Message, Range};
+use crate::message::{Envelope, Message, Range};
 use crate::types::{Index, Position, ServerId, Term};
 
 /// The decisions that Raft's safety rests on.
@@ -99,8 +99,8 @@ pub trait Rules {
 
     /// Dissertation 10.2.1: a leader's entries travel while it writes them itself; whatever
     /// promises something waits until the promise is durable.
-    fn may_leave_early(message: &Message<Range>) -> bool {
-        matches!(message, Message::AppendRequest { .. })
+    fn may_leave_early(envelope: &Envelope<Range>) -> bool {
+        matches!(envelope.message, Message::AppendRequest { .. })
     }
 
     /// Dissertation 3.10: leadership is handed only to a server that holds the whole log.

@@ -156,7 +156,7 @@ impl<R: Rules, P> Step<'_, R, P> {
     /// Sends a message in the current term.
     pub(crate) fn send(&mut self, to: ServerId, message: Message<Range>) {
         let envelope = Envelope { from: self.node.id, to, term: self.node.term(), message };
-        let early = R::may_leave_early(&envelope.message);
+        let early = R::may_leave_early(&envelope);
         let output = Output::Send(envelope);
         if early { self.effects.early.push(output) } else { self.effects.outputs.push(output) }
     }

@@ -1,0 +1,226 @@
+//! What a person or a program reads of a search.
+
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write as _};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::engine::{Outcome, Verdict, names};
+use crate::properties::{Property, PropertySet};
+use crate::world::{Action, Bounds};
+
+impl Verdict {
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Verdict::Complete => "COMPLETE",
+            Verdict::Violated => "VIOLATED",
+            Verdict::Incomplete(_) => "INCOMPLETE",
+            Verdict::Vacuous(_) => "VACUOUS",
+        }
+    }
+
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Verdict::Complete => 0,
+            Verdict::Violated => 1,
+            Verdict::Incomplete(_) => 3,
+            Verdict::Vacuous(_) => 4,
+        }
+    }
+
+    /// What the word means this time.
+    fn reasons(&self) -> Vec<String> {
+        match self {
+            Verdict::Complete => vec!["every state within the bounds was visited, and every property held".into()],
+            Verdict::Violated => vec!["a property does not hold; the counterexample is below".into()],
+            Verdict::Incomplete(why) => vec![format!("{why}; nothing is known of the states that were not reached")],
+            Verdict::Vacuous(missing) => missing.clone(),
+        }
+    }
+}
+
+/// What was searched, for the report.
+pub(crate) struct Subject<'a> {
+    pub(crate) preset: &'a str,
+    pub(crate) bounds: Bounds,
+    pub(crate) ablation: Option<&'a str>,
+    pub(crate) watched: PropertySet,
+    pub(crate) threads: usize,
+}
+
+/// The final block.
+pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) -> String {
+    let mut out = String::new();
+    let mut line = |text: String| {
+        out.push_str(&text);
+        out.push('\n');
+    };
+    line(outcome.verdict.word().to_owned());
+    outcome.verdict.reasons().iter().for_each(|why| line(format!("  {why}")));
+    line(String::new());
+    let ablated = subject.ablation.map_or(String::new(), |name| format!(", with the mistake '{name}'"));
+    line(format!("system      {}{ablated}", subject.preset));
+    line(format!("bounds      {}", wrap(&subject.bounds.words(), 12)));
+    line(format!(
+        "states      {} distinct, {} transitions, depth {}",
+        grouped(outcome.states),
+        grouped(outcome.transitions),
+        outcome.depth
+    ));
+    line(format!(
+        "missed      a state with probability {:.0e} at most (64-bit fingerprints collide)",
+        collision(outcome.states)
+    ));
+    line(format!(
+        "resources   {}, {} threads, {} MiB",
+        seconds(outcome.time),
+        subject.threads,
+        outcome.peak_memory >> 20
+    ));
+    line(String::new());
+    for property in subject.watched.iter() {
+        line(format!("{:<10}  {}", state_of(property, outcome), property.name()));
+    }
+    for (witness, reached) in &outcome.witnesses {
+        line(format!("{:<10}  {witness}", if *reached { "reached" } else { "not met" }));
+    }
+    line(String::new());
+    for (kind, count) in &outcome.fired {
+        line(format!("{:>12}  {kind}", grouped(*count)));
+    }
+    if let Some(story) = story {
+        line(format!(
+            "\ncounterexample, {} steps; it breaks {}\n",
+            outcome.counterexample.len(),
+            names(outcome.broken).join(", ")
+        ));
+        line(story.to_owned());
+    }
+    out
+}
+
+fn state_of(property: Property, outcome: &Outcome) -> &'static str {
+    match outcome.verdict {
+        _ if outcome.broken.contains(property) => "BROKEN",
+        Verdict::Complete | Verdict::Vacuous(_) => "holds",
+        Verdict::Violated | Verdict::Incomplete(_) => "unknown",
+    }
+}
+
+/// The same for programs.
+pub(crate) fn value(subject: &Subject, outcome: &Outcome) -> Value {
+    let properties: Vec<_> = subject
+        .watched
+        .iter()
+        .map(|property| json!({"id": property.id(), "name": property.name(), "state": state_of(property, outcome)}))
+        .collect();
+    let pairs = |pairs: &[(&str, u64)]| pairs.iter().map(|(name, count)| ((*name).to_owned(), json!(count))).collect();
+    let fired: serde_json::Map<String, Value> = pairs(&outcome.fired);
+    let witnesses: Vec<_> =
+        outcome.witnesses.iter().map(|(name, reached)| json!({"name": name, "reached": reached})).collect();
+    json!({
+        "verdict": outcome.verdict.word(),
+        "reasons": outcome.verdict.reasons(),
+        "preset": subject.preset,
+        "ablation": subject.ablation,
+        "bounds": subject.bounds,
+        "bounds_in_words": subject.bounds.words(),
+        "states": outcome.states,
+        "transitions": outcome.transitions,
+        "depth": outcome.depth,
+        "collision_probability": collision(outcome.states),
+        "seconds": outcome.time.as_secs_f64(),
+        "threads": subject.threads,
+        "peak_memory_bytes": outcome.peak_memory,
+        "properties": properties,
+        "witnesses": witnesses,
+        "actions": fired,
+        "broken": names(outcome.broken),
+        "counterexample": outcome.counterexample.iter().map(Action::to_string).collect::<Vec<_>>(),
+    })
+}
+
+/// The probability that two of so many states share a fingerprint, so that one was not visited.
+fn collision(states: u64) -> f64 {
+    (states as f64).powi(2) / 2f64.powi(65)
+}
+
+/// A number as people write it: 1,234,567.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+pub(crate) fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+/// Breaks a long line at spaces, further lines indented.
+fn wrap(text: &str, indent: usize) -> String {
+    let mut out = String::new();
+    let mut column = indent;
+    for word in text.split(' ') {
+        if column + word.len() > 100 {
+            let _ = write!(out, "\n{:indent$}", "");
+            column = indent;
+        } else if !out.is_empty() {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += word.len();
+    }
+    out
+}
+
+/// Tells on stderr how far a search is: one line, rewritten, on a terminal; a line each half
+/// minute elsewhere.
+pub(crate) struct Ticker {
+    terminal: bool,
+    shown: Instant,
+    wrote: bool,
+}
+
+impl Ticker {
+    pub(crate) fn new() -> Ticker {
+        Ticker { terminal: std::io::stderr().is_terminal(), shown: Instant::now(), wrote: false }
+    }
+
+    pub(crate) fn tick(&mut self, states: u64, transitions: u64, depth: u64, memory: u64, elapsed: Duration) {
+        let pause = Duration::from_millis(if self.terminal { 200 } else { 30_000 });
+        if self.shown.elapsed() < pause {
+            return;
+        }
+        self.shown = Instant::now();
+        self.wrote = true;
+        let rate = transitions as f64 / elapsed.as_secs_f64().max(0.001) / 1000.0;
+        let line = format!(
+            "{} states, {rate:.0}k transitions/s, depth {depth}, {} MiB, {}",
+            grouped(states),
+            memory >> 20,
+            seconds(elapsed)
+        );
+        // Progress that cannot be written is no reason to stop.
+        let _ = if self.terminal {
+            write!(std::io::stderr(), "\r\x1b[K{line}")
+        } else {
+            writeln!(std::io::stderr(), "{line}")
+        };
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        if self.terminal && self.wrote {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}

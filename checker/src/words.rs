@@ -1,0 +1,87 @@
+//! States and steps in words: what a person reads in a counterexample, a scenario, the Explorer.
+
+use std::fmt;
+
+use rafttree_model::{Role, ServerSet};
+
+use crate::world::{Leadership, Letter, Server, Words, World};
+
+/// What a step changed, one line each: servers first, then what was sent.
+pub(crate) fn changes(before: &World, after: &World) -> Vec<String> {
+    let changed = after.servers.iter().zip(&before.servers).filter(|(new, old)| new != old);
+    let mut lines: Vec<_> = changed.map(|(new, old)| line(old, new)).collect();
+    let sent = after.network.iter().filter(|letter| !before.network.contains(letter));
+    lines.extend(sent.map(|letter| format!("sends {}", Words::<Letter>(letter))));
+    let told = after.leaderships.iter().filter(|leadership| !before.leaderships.contains(leadership));
+    lines.extend(told.map(|leadership| format!("sends {}", leadership_words(leadership))));
+    lines.extend(after.broken.iter().map(|property| format!("BROKEN: {}", property.name())));
+    lines
+}
+
+fn leadership_words(leadership: &Leadership) -> String {
+    let Leadership { term, leader, entries, commit } = leadership;
+    format!("{leader}->all term {term} append parts of {} commit up to {commit}", Words(&entries.as_slice()))
+}
+
+fn line(old: &Server, new: &Server) -> String {
+    let (before, after) = (facts(old), facts(new));
+    let differing: Vec<_> = after.into_iter().filter(|fact| !before.contains(fact)).collect();
+    format!("{}: {}", new.node.id(), differing.join(", "))
+}
+
+/// What there is to say of a server; a step's line shows those that are new.
+fn facts(server: &Server) -> Vec<String> {
+    let node = &server.node;
+    let mut facts = vec![role(node.role()), format!("term {}", node.term())];
+    facts.push(node.vote().map_or("no vote".into(), |vote| format!("votes {vote}")));
+    facts.push(format!("log {}", Words(&server.entries.as_slice())));
+    facts.push(format!("commits {}", node.commit()));
+    let waiting: usize = server.unsynced.iter().map(|step| step.records.len()).sum();
+    facts.push(if waiting == 0 { "all on disk".into() } else { format!("{waiting} records not on disk") });
+    facts
+}
+
+fn role(role: &Role) -> String {
+    match role {
+        Role::Follower { leader: Some(leader), .. } => format!("follows {leader}"),
+        Role::Follower { leader: None, loyal: true } => "follows nobody, loyal".into(),
+        Role::Follower { leader: None, loyal: false } => "follows nobody".into(),
+        Role::PreCandidate { votes } => format!("pre-candidate {}", set(votes)),
+        Role::Candidate { votes, transfer: false } => format!("candidate {}", set(votes)),
+        Role::Candidate { votes, transfer: true } => format!("candidate by transfer {}", set(votes)),
+        Role::Leader { progress, heard, transfer } => {
+            let matched: Vec<_> = progress.iter().map(|(id, it)| format!("{id}:{}<{}", it.matched, it.next)).collect();
+            let handing = transfer.map_or(String::new(), |to| format!(" handing over to {to}"));
+            format!("leader matched<next {} heard {}{handing}", matched.join(" "), set(heard))
+        }
+    }
+}
+
+fn set(servers: &ServerSet) -> String {
+    let ids: Vec<_> = servers.ids().map(|id| id.to_string()).collect();
+    format!("{{{}}}", ids.join(" "))
+}
+
+/// A whole state, a line for each server and for each message.
+pub(crate) struct Picture<'a>(pub(crate) &'a World);
+
+impl fmt::Display for Picture<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for server in &self.0.servers {
+            writeln!(out, "{}: {}", server.node.id(), facts(server).join(", "))?;
+            if !server.unsynced.is_empty() {
+                let disk = &server.disk;
+                let vote = disk.durable.vote().map_or("no vote".into(), |vote| format!("votes {vote}"));
+                let log = Words(&disk.entries.as_slice()).to_string();
+                writeln!(out, "   on disk: term {}, {vote}, log {log}", disk.durable.term())?;
+            }
+        }
+        for (entry, term) in &self.0.history.committed {
+            writeln!(out, "committed in term {term}: {}", Words(entry))?;
+        }
+        for leadership in self.0.leaderships.iter() {
+            writeln!(out, "sent: {}", leadership_words(leadership))?;
+        }
+        self.0.network.iter().try_for_each(|letter| writeln!(out, "sent: {}", Words::<Letter>(letter)))
+    }
+}
