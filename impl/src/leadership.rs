@@ -263,3 +263,57 @@ impl Reign {
         ended.ok().and_then(|state| state.end).unwrap_or(Lost::Stopped)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn reign() -> Arc<Reign> {
+        Reign::new(Fence::new(3), clock::now().after(Duration::from_secs(60)))
+    }
+
+    #[test]
+    fn a_reign_that_was_seen_to_end_is_never_revived() {
+        let reign = reign();
+        reign.check().unwrap();
+        assert!(reign.extend(Stamp(1)));
+        assert_eq!(reign.check(), Err(Lost::LeaseExpired));
+        assert!(!reign.extend(clock::now().after(Duration::from_secs(60))));
+        reign.end(Lost::Deposed);
+        assert_eq!((reign.check(), reign.has_lapsed()), (Err(Lost::LeaseExpired), true));
+    }
+
+    #[test]
+    fn a_reign_is_claimed_once_and_not_when_it_is_about_to_end() {
+        let first = reign();
+        assert!(first.claim() && !first.claim());
+        assert!(first.ask() && first.is_at_work());
+        assert_eq!(first.check(), Ok(()), "it leads until the work has ended");
+        let second = reign();
+        assert!(!second.ask() && !second.claim());
+    }
+
+    #[test]
+    fn the_end_replaces_its_announcement() {
+        let reign = reign();
+        reign.ask();
+        reign.end(Lost::Stopped);
+        assert_eq!(reign.check(), Err(Lost::Stopped));
+    }
+
+    #[tokio::test]
+    async fn bound_work_is_dropped_at_the_end_but_not_at_its_announcement() {
+        let (commands, _asked) = mpsc::unbounded_channel();
+        let leadership = Leadership { reign: reign(), commands: commands.downgrade() };
+        leadership.reign.ask();
+        assert_eq!(leadership.lost().await, Lost::HandingOver);
+        assert_eq!(leadership.bound(async { 7 }).await, Ok(7));
+        let ends = async {
+            tokio::task::yield_now().await;
+            leadership.reign.end(Lost::Deposed);
+        };
+        let (bound, ()) = tokio::join!(leadership.bound(std::future::pending::<()>()), ends);
+        assert_eq!(bound, Err(Lost::Deposed));
+    }
+}

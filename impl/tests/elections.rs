@@ -59,18 +59,26 @@ async fn when_the_leader_ends_another_leads_with_a_greater_fence() {
     }
 }
 
-/// How long a group is without leadership when its leader's process ends.
+/// How long a group is without a leader when the leader's process ends. Nobody works under its
+/// leadership, so that nothing is handed over.
 async fn failover(settings: fn(Builder) -> Builder) -> Duration {
     let mut group = Group::new(3);
     group.settings = settings;
-    group.start_all().await;
-    let first = group.next_leadership().await;
-    for id in (1..=3).filter(|&id| id != first.id) {
-        group.hears(first.id, id).await;
+    for id in 1..=3 {
+        group.start_idle(id).await;
     }
+    let mut view = group.nodes[&1].leader();
+    let leader = soon("a leader", view.wait_for(|view| view.leader.is_some())).await.unwrap().leader.unwrap();
+    let others: Vec<u32> = (1..=3).filter(|&id| id != leader.0).collect();
+    for &id in &others {
+        group.hears(leader.0, id).await;
+        group.knows(id, leader.0).await;
+    }
+    let mut view = group.nodes[&others[0]].leader();
     let start = Instant::now();
-    group.kill(first.id).await;
-    group.next_leadership().await;
+    group.kill(leader.0).await;
+    let follows = view.wait_for(|view| view.leader.is_some_and(|next| next != leader));
+    soon("another leader", follows).await.unwrap();
     start.elapsed()
 }
 
@@ -152,6 +160,26 @@ async fn shutdown_hands_over_after_the_work_has_ended() {
     // The directory is free again.
     group.nodes.remove(&3);
     group.builder(3).start().await.unwrap();
+}
+
+#[tokio::test]
+async fn work_that_does_not_end_keeps_leadership_but_not_the_server() {
+    let mut group = Group::new(1);
+    group.settings = |builder| builder.handover_timeout(T);
+    let node = group.start_idle(1).await;
+    let (began, begins) = tokio::sync::oneshot::channel();
+    let mut began = Some(began);
+    let lead = tokio::spawn(node.lead(async move |leadership: Leadership| {
+        began.take().unwrap().send(leadership).unwrap();
+        std::future::pending::<Result<Then, Infallible>>().await
+    }));
+    let leadership = soon("the work to begin", begins).await.unwrap();
+    let refused = soon("step down", node.step_down()).await.unwrap_err();
+    assert!(matches!(refused, Error::StillAtWork(T)), "{refused}");
+    leadership.check().unwrap();
+    soon("shutdown", node.shutdown()).await.unwrap();
+    leadership.check().unwrap_err();
+    lead.abort();
 }
 
 #[tokio::test]
