@@ -58,8 +58,11 @@ impl Log {
     }
 
     /// The last entry that stands neither after `bound` nor has a later term: where a log that
-    /// ends so could still agree with this one.
+    /// ends so could still agree with this one. The base if there is no such entry.
     pub fn last_within(&self, bound: Position) -> Position {
+        if bound.term < self.base.term {
+            return self.base;
+        }
         let mut index = self.last.min(bound.index);
         for run in self.runs.iter().rev() {
             if run.term <= bound.term {
