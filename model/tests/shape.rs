@@ -1,0 +1,186 @@
+//! The architecture, as far as the text of `src` shows it.
+
+use std::fs;
+use std::path::Path;
+
+/// No function is longer than a screen.
+const LONGEST_FUNCTION: usize = 40;
+
+struct Source {
+    name: String,
+    text: String,
+}
+
+impl Source {
+    /// The lines that are code, without what is said about them.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let lines = (1..).zip(self.text.lines());
+        lines
+            .map(|(number, line)| (number, line.split("//").next().unwrap_or(line)))
+            .filter(|(_, line)| !line.is_empty())
+    }
+
+    /// Fails where a line of code contains one of these.
+    fn assert_without(&self, unwanted: &[&str], why: &str) {
+        for (number, line) in self.code() {
+            for word in unwanted {
+                assert!(!line.contains(word), "src/{}.rs:{number}: `{word}`: {why}", self.name);
+            }
+        }
+    }
+}
+
+fn sources() -> Vec<Source> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let files = fs::read_dir(&folder).expect("the model has sources").map(|file| file.expect("a file of src").path());
+    let mut sources: Vec<Source> = files
+        .map(|path| Source {
+            name: path.file_stem().expect("a source has a name").to_string_lossy().into_owned(),
+            text: fs::read_to_string(&path).expect("sources are text; src has no folders"),
+        })
+        .collect();
+    sources.sort_by(|one, other| one.name.cmp(&other.name));
+    sources
+}
+
+fn source(name: &str) -> Source {
+    sources().into_iter().find(|source| source.name == name).expect("the module exists")
+}
+
+/// The modules in the order in which `lib.rs` lists them.
+fn modules() -> Vec<String> {
+    let lib = source("lib");
+    let listed = lib.text.lines().filter_map(|line| line.strip_prefix("pub mod ").or(line.strip_prefix("mod ")));
+    listed.map(|module| module.trim_end_matches(';').to_string()).collect()
+}
+
+#[test]
+fn every_source_is_listed_once_in_the_order_of_the_modules() {
+    let mut listed = modules();
+    listed.sort();
+    let names: Vec<String> = sources().into_iter().map(|source| source.name).filter(|name| name != "lib").collect();
+    assert_eq!(listed, names);
+}
+
+#[test]
+fn a_module_uses_only_those_listed_before_it() {
+    let modules = modules();
+    for (place, module) in modules.iter().enumerate() {
+        for (number, line) in source(module).code() {
+            for used in line.split("crate::").skip(1) {
+                let used: String =
+                    used.chars().take_while(|&letter| letter.is_alphanumeric() || letter == '_').collect();
+                let before = modules[..place].contains(&used);
+                assert!(before, "src/{module}.rs:{number}: uses `{used}`, which is not listed before it");
+            }
+            assert!(!line.contains("super::"), "src/{module}.rs:{number}: modules are named from the crate's root");
+        }
+    }
+}
+
+#[test]
+fn the_model_needs_no_operating_system() {
+    assert!(source("lib").text.contains("\n#![no_std]\n"));
+    for source in sources() {
+        source.assert_without(&["std::", "extern crate std"], "the model is no_std");
+    }
+}
+
+#[test]
+fn the_model_has_no_clock_no_chance_and_no_world() {
+    let unwanted =
+        ["Instant", "SystemTime", "Duration", "time::", "rand", "thread", "net::", "fs::", "io::", "async ", "await"];
+    for source in sources() {
+        source.assert_without(&unwanted, "time, chance and the world are events and outputs");
+    }
+}
+
+#[test]
+fn nothing_depends_on_the_order_of_a_hash_map_or_on_hidden_state() {
+    let unwanted = ["HashMap", "HashSet", "static ", "Cell<", "RefCell", "Mutex", "Atomic", "thread_local"];
+    for source in sources() {
+        source.assert_without(&unwanted, "the same event on the same state has the same effects");
+    }
+}
+
+#[test]
+fn nothing_is_unsafe_or_unfinished() {
+    assert!(source("lib").text.contains("\n#![forbid(unsafe_code)]\n"));
+    for source in sources() {
+        source.assert_without(&["unsafe {", "unsafe fn", "unsafe impl"], "the model forbids it");
+        source.assert_without(&[".unwrap()", "todo!", "unimplemented!", "dbg!", "println!"], "say why it holds");
+        source.assert_without(&["cfg(feature", "cfg!(", "debug_assert"], "what is checked is what is deployed");
+    }
+}
+
+#[test]
+fn comparisons_read_from_the_smaller_to_the_greater() {
+    for source in sources() {
+        source.assert_without(&[" > ", " >= "], "write `<` and `<=`");
+    }
+}
+
+/// Only the way in which entries are numbered counts, never a number itself.
+#[test]
+fn no_term_but_the_first_of_all_and_no_server_is_named_by_its_number() {
+    let numbered = |line: &str, noun: &str| {
+        line.split(noun).skip(1).any(|rest| rest.starts_with(|digit: char| digit.is_ascii_digit()))
+    };
+    for source in sources() {
+        for (number, line) in source.code() {
+            let named = numbered(line, "Term(") || numbered(line, "ServerId(");
+            assert!(
+                !named,
+                "src/{}.rs:{number}: nothing depends on the absolute value of a term or an id",
+                source.name
+            );
+        }
+    }
+}
+
+/// From the line that opens a function to the one that closes it, by their indentation.
+fn functions(source: &Source) -> Vec<(String, usize)> {
+    let lines: Vec<&str> = source.text.lines().collect();
+    let opens = |line: &str| {
+        let words = line.trim_start().trim_start_matches("pub(crate) ").trim_start_matches("pub ");
+        words.starts_with("fn ").then(|| words.trim_start_matches("fn ").to_string())
+    };
+    let length = |start: usize| {
+        let indent = lines[start].len() - lines[start].trim_start().len();
+        let closes = |line: &&str| line.trim_end() == format!("{}}}", " ".repeat(indent));
+        if lines[start].ends_with('}') { 1 } else { 1 + lines[start..].iter().take_while(|line| !closes(line)).count() }
+    };
+    let starts = (0..lines.len()).filter_map(|start| opens(lines[start]).map(|name| (name, start)));
+    starts.map(|(name, start)| (name, length(start))).collect()
+}
+
+#[test]
+fn no_function_is_longer_than_a_screen_and_most_are_a_few_lines() {
+    let mut lengths = vec![];
+    for source in sources() {
+        for (name, length) in functions(&source) {
+            assert!(length <= LONGEST_FUNCTION, "src/{}.rs: `{name}` has {length} lines", source.name);
+            lengths.push(length);
+        }
+    }
+    lengths.sort();
+    assert!(100 < lengths.len(), "found only {} functions", lengths.len());
+    assert!(lengths[lengths.len() / 2] <= 8, "half of the functions are longer than {}", lengths[lengths.len() / 2]);
+}
+
+#[test]
+fn no_source_is_longer_than_a_few_screens() {
+    for source in sources() {
+        let lines = source.text.lines().count();
+        assert!(lines <= 300, "src/{}.rs has {lines} lines", source.name);
+    }
+}
+
+#[test]
+fn what_ships_depends_on_nothing_but_small_vectors() {
+    let manifest = include_str!("../Cargo.toml");
+    let (_, dependencies) = manifest.split_once("\n[dependencies]\n").expect("the manifest lists dependencies");
+    let (dependencies, _) = dependencies.split_once("\n\n").expect("the list ends");
+    let names: Vec<&str> = dependencies.lines().filter(|line| !line.contains("optional = true")).collect();
+    assert_eq!(names, ["tinyvec.workspace = true"]);
+}

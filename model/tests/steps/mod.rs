@@ -1,0 +1,10 @@
+//! What single steps do: equations over effects, one behaviour each. Server 1 is the one that is
+//! watched.
+
+mod commitment;
+mod elections;
+mod handover;
+mod leadership;
+mod loyalty;
+mod replication;
+mod terms;

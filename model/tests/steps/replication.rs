@@ -1,0 +1,222 @@
+//! §5.3: entries travel from the leader to its followers.
+
+use std::collections::BTreeSet;
+
+use rafttree_model::{
+    Effects, Envelope, Event, Index, Message, Node, Output, Position, Range, Record, Role, Slice, Timers, step,
+};
+
+use crate::support::{
+    Command, after, all_terms, append, at, blank, candidate, command, disk, follower, group, heartbeat, id, leader,
+    leader_in_office, matched, on, range, receive, send, slice, terms_of,
+};
+
+fn refusal(missing: u64, hint: Position) -> Message<Slice<Command>> {
+    Message::AppendRefusal { missing: Index(missing), hint }
+}
+
+#[test]
+fn a_proposal_travels_while_the_leader_writes_it_and_counts_for_the_leader_after_that() {
+    let mut node = leader_in_office(3, 2, &[1]);
+    let done = on(&mut node, Event::Propose("x"));
+    assert_eq!(done.records, [Record::Append(command(3, 2, "x"))]);
+    let entries = range(at(2, 2), at(3, 2), 2);
+    assert_eq!(done.early, [send(2, 2, entries), send(3, 2, entries)]);
+    assert_eq!(done.outputs, [send(1, 2, Message::AppendReply { matched: Index(3) }), Output::Accepted(at(3, 2))]);
+}
+
+#[test]
+fn proposals_do_not_wait_for_the_answers_to_earlier_ones() {
+    let mut node = leader_in_office(3, 2, &[1]);
+    let done = after(&mut node, ["x", "y"].map(Event::Propose));
+    assert_eq!(done.early[0], send(2, 2, range(at(3, 2), at(4, 2), 2)));
+}
+
+#[test]
+fn whoever_does_not_lead_gives_the_proposal_back() {
+    let mut asking = follower(3, 1, &[1]);
+    let _ = on(&mut asking, Event::ElectionTimeout);
+    for mut node in [follower(3, 1, &[1]), asking, candidate(3, 1, &[])] {
+        let done = on(&mut node, Event::Propose("x"));
+        assert_eq!((done.records, done.early), (vec![], vec![]));
+        assert_eq!(done.outputs, [Output::Refused("x")]);
+    }
+}
+
+#[test]
+fn a_heartbeat_carries_nothing_new_and_goes_to_everyone() {
+    let mut node = leader_in_office(3, 2, &[1]);
+    let done = on(&mut node, Event::HeartbeatTimeout);
+    let entries = range(at(2, 2), at(2, 2), 2);
+    assert_eq!(done.early, [send(2, 2, entries), send(3, 2, entries)]);
+    assert_eq!((done.records, done.outputs), (vec![], vec![]));
+}
+
+#[test]
+fn a_follower_has_no_heartbeats() {
+    assert!(on(&mut follower(3, 2, &[1]), Event::HeartbeatTimeout).is_nothing());
+}
+
+#[test]
+fn what_fits_is_stored_before_it_is_acknowledged() {
+    let mut node = follower(3, 2, &[1]);
+    let done = on(&mut node, receive(2, 2, append(at(1, 1), &[2, 2], 0)));
+    assert_eq!(done.records, [Record::Append(blank(2, 2)), Record::Append(blank(3, 2))]);
+    assert_eq!(done.early, [Output::Restart(Timers::Follower)]);
+    assert_eq!(done.outputs, [send(2, 2, Message::AppendReply { matched: Index(3) })]);
+}
+
+#[test]
+fn a_heartbeat_acknowledges_the_entry_it_names_and_no_later_one() {
+    let mut node = follower(3, 2, &[1, 1, 1]);
+    let done = on(&mut node, receive(2, 2, heartbeat(at(2, 1), 0)));
+    assert_eq!(done.records, []);
+    assert_eq!(done.outputs, [send(2, 2, Message::AppendReply { matched: Index(2) })]);
+}
+
+#[test]
+fn a_conflict_is_cut_where_it_begins_before_the_new_entries_are_stored() {
+    let mut node = follower(3, 3, &[1, 2, 2, 2]);
+    let done = on(&mut node, receive(2, 3, append(at(1, 1), &[2, 3], 0)));
+    assert_eq!(done.records, [Record::Truncate { keep: Index(2) }, Record::Append(blank(3, 3))]);
+    assert_eq!(done.outputs, [send(2, 3, Message::AppendReply { matched: Index(3) })]);
+    assert_eq!(terms_of(node.log()), [1, 2, 3]);
+}
+
+#[test]
+fn a_delayed_request_cuts_nothing() {
+    let mut node = follower(3, 2, &[1]);
+    let _ = on(&mut node, receive(2, 2, append(at(1, 1), &[2, 2, 2], 0)));
+    for late in [append(at(1, 1), &[2], 0), append(at(1, 1), &[], 0), append(at(0, 0), &[1, 2], 0)] {
+        let done = on(&mut node, receive(2, 2, late));
+        assert_eq!(done.records, []);
+        assert_eq!(terms_of(node.log()), [1, 2, 2, 2]);
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused_with_a_hint_and_changes_no_entry() {
+    let refused = [
+        (at(7, 3), at(4, 2), "the log is too short"),
+        (at(4, 3), at(4, 2), "another entry stands there"),
+        (at(4, 1), at(2, 1), "later terms cannot agree"),
+        (at(3, 1), at(2, 1), "later terms cannot agree"),
+    ];
+    for (previous, hint, why) in refused {
+        let mut node = follower(3, 3, &[1, 1, 2, 2]);
+        let done = on(&mut node, receive(2, 3, append(previous, &[3], 9)));
+        assert_eq!(done.records, []);
+        let answer = Message::AppendRefusal { missing: previous.index, hint };
+        assert_eq!(done.outputs, [send(2, 3, answer)], "{why}");
+        assert_eq!(node.commit(), Index(0), "nothing was compared");
+    }
+}
+
+#[test]
+fn a_campaign_ends_when_a_leader_of_the_term_is_heard() {
+    let mut asking = follower(3, 2, &[1]);
+    let _ = on(&mut asking, Event::ElectionTimeout);
+    for mut node in [asking, candidate(3, 2, &[1])] {
+        let done = on(&mut node, receive(2, 2, heartbeat(at(1, 1), 0)));
+        assert_eq!(done.early, [Output::Restart(Timers::Follower)]);
+        assert_eq!(node.role(), &Role::Follower { leader: Some(id(2)), loyal: true });
+    }
+}
+
+#[test]
+fn a_leader_takes_no_entries_in_its_own_term() {
+    let mut node = leader_in_office(3, 2, &[1]);
+    let before = node.clone();
+    assert!(on(&mut node, receive(2, 2, append(at(1, 1), &[2, 2, 2], 9))).is_nothing());
+    assert_eq!(node, before);
+}
+
+#[test]
+fn a_refused_leader_tries_again_behind_the_last_entry_that_may_agree() {
+    let mut node = leader(3, 4, &[1, 1, 3, 3]);
+    let done = on(&mut node, receive(2, 4, refusal(4, at(3, 2))));
+    assert_eq!(done.early, [Output::Heard(id(2)), send(2, 4, range(at(2, 1), at(5, 4), 0))]);
+}
+
+#[test]
+fn a_late_refusal_of_what_was_stored_since_changes_nothing() {
+    let mut node = leader(3, 4, &[1, 1, 3, 3]);
+    let _ = on(&mut node, receive(2, 4, matched(4)));
+    for missing in 1..=4 {
+        let done = on(&mut node, receive(2, 4, refusal(missing, at(0, 0))));
+        assert_eq!(done.messages(), [], "missing {missing}");
+    }
+}
+
+#[test]
+fn a_retry_never_starts_before_what_is_known_to_agree() {
+    let mut node = leader(3, 4, &[1, 1, 3, 3]);
+    let _ = on(&mut node, receive(2, 4, matched(3)));
+    let done = on(&mut node, receive(2, 4, refusal(4, at(0, 0))));
+    assert_eq!(done.early[1], send(2, 4, range(at(3, 3), at(5, 4), 0)));
+}
+
+#[test]
+fn a_late_acknowledgement_takes_nothing_back() {
+    let mut node = leader(3, 4, &[1, 1, 3, 3]);
+    let _ = after(&mut node, [4, 2].map(|index| receive(2, 4, matched(index))));
+    let Role::Leader { progress, .. } = node.role() else { panic!("{:?}", node.role()) };
+    assert_eq!(progress.get(id(2)).map(|progress| progress.matched), Some(Index(4)));
+}
+
+/// Figure 3, log matching: where two logs have an entry in common, they are equal up to there.
+fn can_coexist(one: &[u64], other: &[u64]) -> bool {
+    let shared = (0..one.len().min(other.len())).rfind(|&at| one[at] == other[at]);
+    shared.is_none_or(|at| one[..at] == other[..at])
+}
+
+/// The terms in which the logs differ.
+fn differing_terms(one: &[u64], other: &[u64]) -> usize {
+    let common = one.iter().zip(other).take_while(|(one, other)| one == other).count();
+    one[common..].iter().chain(&other[common..]).collect::<BTreeSet<_>>().len()
+}
+
+/// What the follower answers to a request of a leader whose log has these terms.
+fn answer(follower: &mut Node, terms: &[u64], request: Envelope<Range>) -> Envelope<Slice<Command>> {
+    let part = |range: Range| &terms[range.previous.index.0 as usize..range.last.index.0 as usize];
+    let request = request.with_entries(|range| Some(slice(range.previous, part(range))));
+    let mut effects = Effects::new();
+    step(follower, Event::Receive(request.expect("the leader holds what it sends")), &mut effects);
+    match effects.after_sync().last() {
+        Some(Output::Send(answer)) => answer.with_entries(|_| None).expect("an answer carries no entries"),
+        other => panic!("{other:?} is no answer"),
+    }
+}
+
+/// A leader meets a follower; how often it is refused until the follower holds its whole log.
+fn refusals_until_equal(ours: &[u64], theirs: &[u64]) -> usize {
+    let term = 4;
+    let mut follower = Node::recover(id(2), group(3), disk(term, theirs));
+    let mut node = candidate(3, term, ours);
+    let first = after(&mut node, [1, 3].map(|voter| receive(voter, term, Message::VoteReply { granted: true })));
+    let all: Vec<u64> = [ours, &[term]].concat();
+    let mut requests = first.messages();
+    for refusals in 0..20 {
+        let request = requests.iter().find(|request| request.to == id(2)).expect("a refused leader tries again");
+        let answer = answer(&mut follower, &all, *request);
+        if let Message::AppendReply { matched } = answer.message {
+            assert_eq!((matched, terms_of(follower.log())), (node.log().last().index, all));
+            return refusals;
+        }
+        requests = on(&mut node, Event::Receive(answer)).messages();
+    }
+    panic!("{theirs:?} never became {ours:?}");
+}
+
+#[test]
+fn any_follower_becomes_equal_within_one_refusal_for_each_term_the_logs_differ_in() {
+    let mut most = 0;
+    for ours in all_terms(5, 3) {
+        for theirs in all_terms(5, 3).into_iter().filter(|theirs| can_coexist(&ours, theirs)) {
+            let refusals = refusals_until_equal(&ours, &theirs);
+            assert!(refusals <= differing_terms(&ours, &theirs), "{refusals} refusals for {theirs:?} by {ours:?}");
+            most = most.max(refusals);
+        }
+    }
+    assert!(1 < most, "some logs differ in several terms");
+}

@@ -1,0 +1,9 @@
+//! The model's stories: each test's name is a claim, its body the evidence.
+
+mod log;
+mod members;
+mod messages;
+mod rules;
+mod shape;
+mod steps;
+mod support;
