@@ -1,6 +1,6 @@
 //! Raft as pure transition functions.
 //!
-//! [`step`] takes a server's state and an event, changes the state and says what the world has to
+//! [`step()`] takes a server's state and an event, changes the state and says what the world has to
 //! do: [`Record`]s to make durable, then [`Output`]s to perform. The checker of this project calls
 //! it for every interleaving of messages, timers, crashes and flushes; the production server calls
 //! the very same function. There is no other place where a role, a term, a vote, the log or the
