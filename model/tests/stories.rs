@@ -4,6 +4,7 @@ mod log;
 mod members;
 mod messages;
 mod rules;
+mod runs;
 mod shape;
 mod steps;
 mod support;

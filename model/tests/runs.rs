@@ -1,0 +1,356 @@
+//! Long random runs of whole groups over a network and disks that lose things, and what must hold
+//! in every state of them. The checker exhausts small worlds; these runs leave its bounds.
+
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
+use rafttree_model::{
+    Durable, Effects, Entry, Envelope, Event, Index, Message, Node, Output, Position, Progress, Range, Record, Role,
+    ServerId, ServerMap, Slice, Term, step,
+};
+
+use crate::support::{group, id};
+
+/// One server with its disk.
+struct Server {
+    node: Node,
+    /// Every record that was ever made durable.
+    disk: Vec<Record<u16>>,
+    /// What was asked since the last flush.
+    unsynced: Effects<u16>,
+    /// The terms that were told to lead and did not end yet.
+    leading: Option<Term>,
+}
+
+/// A group, its network, and what an observer of everything remembers.
+struct World {
+    servers: Vec<Server>,
+    network: Vec<Envelope<Slice<u16>>>,
+    /// Who won each term: election safety.
+    leaders: BTreeMap<Term, ServerId>,
+    /// Who voted for whom: one vote a term.
+    votes: BTreeMap<(ServerId, Term), ServerId>,
+    /// What was committed first at each index, and in which term: state machine safety.
+    committed: BTreeMap<Index, (Entry<u16>, Term)>,
+    /// The terms that were told to lead.
+    told: BTreeSet<Term>,
+    seen: Seen,
+}
+
+/// How often what is worth seeing was seen.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
+    elections: usize,
+    commits: usize,
+    truncations: usize,
+    lost_records: usize,
+    refusals: usize,
+    handovers: usize,
+}
+
+/// The log that these records add up to, with its payloads.
+fn entries(records: &[Record<u16>]) -> Vec<Entry<u16>> {
+    let mut entries: Vec<Entry<u16>> = vec![];
+    for record in records {
+        match record {
+            Record::Append(entry) => entries.push(*entry),
+            Record::Truncate { keep } => entries.truncate(keep.0 as usize),
+            Record::Term(_) | Record::Vote(_) | Record::Compact { .. } => {}
+        }
+    }
+    entries
+}
+
+fn replay(records: &[Record<u16>]) -> Durable {
+    let mut durable = Durable::default();
+    records.iter().for_each(|record| durable.apply(record));
+    durable
+}
+
+fn position_of(entries: &[Entry<u16>], index: Index) -> Option<Position> {
+    match index.0.checked_sub(1) {
+        None => Some(Position::default()),
+        Some(before) => entries.get(before as usize).map(|entry| entry.position),
+    }
+}
+
+/// The entries of a range, or the first few of them, if the log still has both of its ends.
+fn fill(entries: &[Entry<u16>], range: Range, most: usize) -> Option<Slice<u16>> {
+    let held = |end: Position| position_of(entries, end.index) == Some(end);
+    if !held(range.previous) || !held(range.last) {
+        return None;
+    }
+    let part = &entries[range.previous.index.0 as usize..range.last.index.0 as usize];
+    Slice::new(range.previous, part.iter().take(most).copied().collect())
+}
+
+impl Server {
+    fn new(number: u32, size: u32) -> Server {
+        let node = Node::recover(id(number), group(size), Durable::default());
+        Server { node, disk: vec![], unsynced: Effects::new(), leading: None }
+    }
+
+    /// What memory holds: the disk and what is on its way there.
+    fn records(&self) -> Vec<Record<u16>> {
+        [&self.disk[..], self.unsynced.records()].concat()
+    }
+
+    /// A crash keeps the first few of the unsynced records, and recovery replays them.
+    fn crash(&mut self, kept: usize) -> usize {
+        let lost = std::mem::take(&mut self.unsynced);
+        let kept = kept.min(lost.records().len());
+        self.disk.extend_from_slice(&lost.records()[..kept]);
+        self.node = Node::recover(self.node.id(), *self.node.members(), replay(&self.disk));
+        self.leading = None;
+        lost.records().len() - kept
+    }
+}
+
+impl World {
+    fn new(size: u32) -> World {
+        World {
+            servers: (1..=size).map(|number| Server::new(number, size)).collect(),
+            network: vec![],
+            leaders: BTreeMap::new(),
+            votes: BTreeMap::new(),
+            committed: BTreeMap::new(),
+            told: BTreeSet::new(),
+            seen: Seen::default(),
+        }
+    }
+
+    fn server(&self, id: ServerId) -> &Server {
+        &self.servers[id.0 as usize - 1]
+    }
+
+    fn server_mut(&mut self, id: ServerId) -> &mut Server {
+        &mut self.servers[id.0 as usize - 1]
+    }
+
+    /// One step: what may leave early leaves, the rest waits for the flush.
+    fn step(&mut self, at: ServerId, event: Event<u16>) {
+        let server = self.server_mut(at);
+        let (term, commit) = (server.node.term(), server.node.commit());
+        step(&mut server.node, event, &mut server.unsynced);
+        assert!(term <= server.node.term(), "a term never goes back");
+        assert!(commit <= server.node.commit(), "a commit index never goes back");
+        let early: Vec<_> = server.unsynced.early().collect();
+        for output in early {
+            self.perform(at, output);
+        }
+        self.note_commit(at, commit);
+        self.note_leader(at);
+    }
+
+    /// The records are durable, so the outputs may be performed; what a server says to itself
+    /// comes first.
+    fn flush(&mut self, at: ServerId) {
+        let server = self.server_mut(at);
+        server.disk.extend_from_slice(server.unsynced.records());
+        let cuts = server.unsynced.records().iter().filter(|record| matches!(record, Record::Truncate { .. })).count();
+        let outputs: Vec<_> = server.unsynced.after_sync().collect();
+        self.seen.truncations += cuts;
+        for output in outputs {
+            self.perform(at, output);
+        }
+    }
+
+    fn perform(&mut self, at: ServerId, output: Output<u16>) {
+        match output {
+            Output::Send(envelope) => self.send(at, envelope),
+            Output::Committed(index) => {
+                let durable = replay(&self.server(at).disk);
+                assert!(index <= durable.log().last().index, "{at} applies what it may still lose");
+            }
+            Output::Leading(term) => {
+                assert!(self.told.insert(term), "term {term} is told to lead twice");
+                self.server_mut(at).leading = Some(term);
+            }
+            Output::Yielded(term) => {
+                assert_eq!(self.server_mut(at).leading.take(), Some(term), "only who leads yields, and once");
+            }
+            Output::Accepted(_) | Output::Refused(_) | Output::Heard(_) | Output::Restart(_) => {}
+        }
+    }
+
+    fn send(&mut self, at: ServerId, envelope: Envelope<Range>) {
+        self.note_vote(&envelope);
+        let entries = entries(&self.server(at).records());
+        // Longer ranges travel in parts: here the first part, the rest is asked for again.
+        let Some(filled) = envelope.with_entries(|range| fill(&entries, range, 3)) else { return };
+        if envelope.to == at {
+            return self.step(at, Event::Receive(filled));
+        }
+        match envelope.message {
+            Message::AppendRefusal { .. } => self.seen.refusals += 1,
+            Message::TimeoutNow => self.seen.handovers += 1,
+            _ => {}
+        }
+        self.network.push(filled);
+    }
+
+    /// One vote a term, whatever was forgotten in between.
+    fn note_vote(&mut self, envelope: &Envelope<Range>) {
+        let (voter, candidate) = match envelope.message {
+            Message::VoteReply { granted: true } => (envelope.from, envelope.to),
+            _ => return,
+        };
+        let vote = *self.votes.entry((voter, envelope.term)).or_insert(candidate);
+        assert_eq!(vote, candidate, "{voter} votes twice in term {}", envelope.term);
+        let durable = replay(&self.server(voter).disk);
+        assert!(envelope.term <= durable.term(), "a vote is told before its term is durable");
+        assert!(
+            envelope.term < durable.term() || durable.vote() == Some(candidate),
+            "a vote is told before it is durable"
+        );
+    }
+
+    /// Figure 3: election safety and leader completeness.
+    fn note_leader(&mut self, at: ServerId) {
+        let node = &self.server(at).node;
+        let Role::Leader { progress, .. } = *node.role() else { return };
+        let term = node.term();
+        if let Some(first) = self.leaders.insert(term, at) {
+            assert_eq!(first, at, "term {term} has two leaders");
+            return self.assert_matched_is_held(at, &progress);
+        }
+        self.seen.elections += 1;
+        let log = self.server(at).node.log();
+        for (entry, committed) in self.committed.values() {
+            let held = term <= *committed || log.holds(entry.position);
+            assert!(held, "leader {at} of term {term} lacks {}", entry.position);
+        }
+    }
+
+    /// What a leader believes of a follower is durable there, unless a later term changed it.
+    fn assert_matched_is_held(&self, leader: ServerId, progress: &ServerMap<Progress>) {
+        let node = &self.server(leader).node;
+        for (follower, Progress { matched, .. }) in progress.iter() {
+            let durable = replay(&self.server(follower).disk);
+            let same = node.log().position_at(matched).is_some_and(|entry| durable.log().holds(entry));
+            assert!(same || node.term() < durable.term(), "{leader} believes {follower} to hold {matched}");
+        }
+    }
+
+    /// Figure 3: state machine safety.
+    fn note_commit(&mut self, at: ServerId, before: Index) {
+        let (term, commit) = (self.server(at).node.term(), self.server(at).node.commit());
+        if commit == before {
+            return;
+        }
+        self.seen.commits += 1;
+        let entries = entries(&self.server(at).records());
+        for entry in &entries[..commit.0 as usize] {
+            let (first, _) = *self.committed.entry(entry.position.index).or_insert((*entry, term));
+            assert_eq!(first, *entry, "server {at} commits another entry");
+        }
+    }
+
+    /// Figure 3: log matching, payloads included; memory is what the records add up to.
+    fn assert_sound(&self) {
+        let logs: Vec<_> = self.servers.iter().map(|server| entries(&server.records())).collect();
+        for (place, one) in logs.iter().enumerate() {
+            for other in &logs[..place] {
+                let shared = one.iter().zip(other).rposition(|(one, other)| one.position == other.position);
+                assert!(shared.is_none_or(|shared| one[..=shared] == other[..=shared]), "{one:?} and {other:?}");
+            }
+        }
+        for server in &self.servers {
+            assert_eq!(server.node.durable(), &replay(&server.records()), "memory is not what the records say");
+            assert!(server.node.commit() <= server.node.log().last().index);
+            assert!(server.node.log().last().term <= server.node.term());
+        }
+    }
+
+    /// Chance decides what happens next: mostly deliveries and flushes, so that things get done.
+    fn happen(&mut self, (kind, choice): (u8, u16)) {
+        let at = id(1 + u32::from(choice) % self.servers.len() as u32);
+        match kind {
+            0..60 => self.deliver(choice, kind % 10 == 0),
+            60..85 => self.flush(at),
+            85..89 => self.step(at, Event::ElectionTimeout),
+            89..94 => self.step(at, Event::HeartbeatTimeout),
+            94..96 => self.step(at, Event::MinimumTimeout),
+            96..106 => self.step(at, Event::Propose(choice)),
+            106 => self.step(at, Event::Transfer(id(1 + u32::from(choice / 16) % self.servers.len() as u32))),
+            107 => self.seen.lost_records += self.server_mut(at).crash(usize::from(choice / 16 % 4)),
+            108 => self.step(at, Event::StepDown),
+            _ => self.network.clear(),
+        }
+        self.assert_sound();
+    }
+
+    /// Any message may arrive next, and a repeated one stays for another time.
+    fn deliver(&mut self, choice: u16, repeat: bool) {
+        if self.network.is_empty() {
+            return;
+        }
+        // Older messages are likelier than younger ones, so that most arrive in order.
+        let place = usize::from(choice / 8 % 4 * (choice % 8) / 7) % self.network.len();
+        let envelope = if repeat { self.network[place].clone() } else { self.network.remove(place) };
+        self.step(envelope.to, Event::Receive(envelope));
+    }
+}
+
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        cases: 100,
+        rng_seed: RngSeed::Fixed(2014),
+        failure_persistence: None,
+        max_shrink_iters: 2_000,
+        ..ProptestConfig::default()
+    }
+}
+
+/// Runs a group of this size again and again; what was seen in all runs.
+fn run(size: u32) -> Seen {
+    let total = Cell::new(Seen::default());
+    let happenings = prop::collection::vec((0..110u8, any::<u16>()), 2_000);
+    let verdict = proptest::test_runner::TestRunner::new(config()).run(&happenings, |happenings| {
+        let mut world = World::new(size);
+        happenings.into_iter().for_each(|happening| world.happen(happening));
+        let (seen, sum) = (world.seen, total.get());
+        total.set(Seen {
+            elections: sum.elections + seen.elections,
+            commits: sum.commits + seen.commits,
+            truncations: sum.truncations + seen.truncations,
+            lost_records: sum.lost_records + seen.lost_records,
+            refusals: sum.refusals + seen.refusals,
+            handovers: sum.handovers + seen.handovers,
+        });
+        Ok(())
+    });
+    verdict.unwrap_or_else(|failure| panic!("{failure}"));
+    total.get()
+}
+
+fn assert_worth_seeing(seen: Seen) {
+    let Seen { elections, commits, truncations, lost_records, refusals, handovers } = seen;
+    for (count, what) in [
+        (elections, "elections"),
+        (commits, "commits"),
+        (truncations, "truncations"),
+        (lost_records, "records lost in crashes"),
+        (refusals, "refusals"),
+        (handovers, "handovers"),
+    ] {
+        assert!(10 < count, "only {count} {what}: {seen:?}");
+    }
+}
+
+#[test]
+fn three_servers_stay_safe_whatever_is_lost_repeated_or_late() {
+    assert_worth_seeing(run(3));
+}
+
+#[test]
+fn four_servers_stay_safe_whatever_is_lost_repeated_or_late() {
+    assert_worth_seeing(run(4));
+}
+
+#[test]
+fn five_servers_stay_safe_whatever_is_lost_repeated_or_late() {
+    assert_worth_seeing(run(5));
+}
