@@ -1,1 +1,81 @@
+//! What the protocol costs: groups of servers in one thread, whose messages are moved by hand.
 //!
+//! There is no network, no disk and no clock here, so what remains is the protocol: what a
+//! library does between a message that arrives and those that leave. [`Rafttree`] drives the
+//! deployed transition function; with the feature `peers`, `RaftRs` drives raft-rs 0.7 in the
+//! same [`Round`]s.
+//!
+//! # What is equal
+//!
+//! - Messages travel in waves: those of one wave are delivered in the order in which they were
+//!   sent, and what they cause makes the next wave.
+//! - Entries are kept in a vector in memory and cut off at the front now and then; terms and votes
+//!   are stored beside them; there is no flush. Entries are copied out of that vector for each
+//!   follower, the command's bytes being shared. A command is copied once, when it is proposed.
+//! - Every server takes part in an election: the leader gives up, and the minimum timeout has
+//!   passed at all the others, so that nobody refuses. Both draw random timeouts from ChaCha12.
+//! - [`Library::RaftRs`] has PreVote and CheckQuorum, as ours always has, and tells followers of
+//!   a commit with the next message, as ours does.
+//!
+//! # What is not
+//!
+//! - raft-rs gathers what several messages of a wave cause in one `Ready`, as it is meant to be
+//!   used; ours performs the effects of each step at once, as our driver does when nothing waits
+//!   for the disk. Where a candidate hears enough voters in one wave, raft-rs may thus handle
+//!   several messages with one pass.
+//! - raft-rs is told of passed time by setting its counter, which costs nothing; ours takes an
+//!   event for it, which is counted.
+//! - raft-rs hands out committed entries as copies; ours says up to which index they are
+//!   committed, and they are read where they lie.
+//! - Flow control, snapshots, changes of membership and read-only queries are in raft-rs's path
+//!   and not in ours. raft-rs formats its log lines only if somebody listens: here nobody does.
+//! - [`Library::RaftRsDefault`] is raft-rs as it comes: no PreVote (one wave of questions fewer) and no
+//!   CheckQuorum; each commit is told to the followers at once (one wave of messages more).
+
+#![forbid(unsafe_code)]
+
+mod cluster;
+mod library;
+#[cfg(feature = "peers")]
+mod peer;
+mod round;
+pub mod situation;
+
+pub use cluster::{Deployed, Rafttree, Stepper};
+pub use library::Library;
+#[cfg(feature = "peers")]
+pub use peer::{RaftRs, Settings};
+pub use round::{Round, settle};
+
+/// The sizes of the groups that are measured.
+pub const SIZES: [usize; 4] = [3, 5, 7, 9];
+
+/// Once so many applied entries lie in a log, they are removed.
+const MOST_APPLIED: usize = 8192;
+
+/// A group of servers, numbered from 0, whose messages are moved by hand.
+pub trait Group {
+    /// How many servers there are.
+    fn servers(&self) -> usize;
+
+    /// The leader gives up, time passes, and the election timeout fires at this server.
+    fn campaign(&mut self, server: usize);
+
+    /// The heartbeat timeout fires at this server.
+    fn heartbeat(&mut self, leader: usize);
+
+    /// A client proposes a command to this server.
+    fn propose(&mut self, leader: usize, command: &[u8]);
+
+    /// The leader tells the others what is committed, unless it has done so by itself.
+    fn announce_commit(&mut self, leader: usize);
+
+    /// Delivers what has been sent so far; false if there was nothing.
+    fn deliver(&mut self) -> bool;
+
+    /// Whether every server takes this one for the leader.
+    fn is_known_to_all(&self, leader: usize) -> bool;
+
+    /// How many commands this server has applied.
+    fn applied(&self, server: usize) -> u64;
+}
