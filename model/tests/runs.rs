@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use rafttree_model::{
     Durable, Effects, Entry, Envelope, Event, Index, Message, Node, Output, Position, Progress, Range, Record, Role,
-    ServerId, ServerMap, Slice, Term, step,
+    ServerId, ServerMap, Slice, Status, Term, step,
 };
 
 use crate::support::{group, id};
@@ -87,9 +87,10 @@ fn fill(entries: &[Entry<u16>], range: Range, most: usize) -> Option<Slice<u16>>
 }
 
 impl Server {
-    fn new(number: u32, size: u32) -> Server {
-        let node = Node::recover(id(number), group(size), Durable::default());
-        Server { node, disk: vec![], unsynced: Effects::new(), leading: None }
+    fn new(number: u32, size: u32, term: Term) -> Server {
+        let disk = vec![Record::Term(term)];
+        let node = Node::recover(id(number), group(size), replay(&disk));
+        Server { node, disk, unsynced: Effects::new(), leading: None }
     }
 
     /// What memory holds: the disk and what is on its way there.
@@ -109,9 +110,10 @@ impl Server {
 }
 
 impl World {
-    fn new(size: u32) -> World {
+    /// A group that starts in this term with empty logs.
+    fn new(size: u32, term: Term) -> World {
         World {
-            servers: (1..=size).map(|number| Server::new(number, size)).collect(),
+            servers: (1..=size).map(|number| Server::new(number, size, term)).collect(),
             network: vec![],
             leaders: BTreeMap::new(),
             votes: BTreeMap::new(),
@@ -309,7 +311,7 @@ fn run(size: u32) -> Seen {
     let total = Cell::new(Seen::default());
     let happenings = prop::collection::vec((0..110u8, any::<u16>()), 2_000);
     let verdict = proptest::test_runner::TestRunner::new(config()).run(&happenings, |happenings| {
-        let mut world = World::new(size);
+        let mut world = World::new(size, Term(0));
         happenings.into_iter().for_each(|happening| world.happen(happening));
         let (seen, sum) = (world.seen, total.get());
         total.set(Seen {
@@ -353,4 +355,31 @@ fn four_servers_stay_safe_whatever_is_lost_repeated_or_late() {
 #[test]
 fn five_servers_stay_safe_whatever_is_lost_repeated_or_late() {
     assert_worth_seeing(run(5));
+}
+
+/// What each server is and holds, with its terms counted from the one in which the group started.
+fn relative(world: &World, start: u64) -> Vec<(Status, Vec<Entry<u16>>)> {
+    let since = |term: Term| Term(term.0 - start);
+    let of = |server: &Server| {
+        let mut held = entries(&server.records());
+        held.iter_mut().for_each(|entry| entry.position.term = since(entry.position.term));
+        let last = held.last().map(|entry| entry.position).unwrap_or_default();
+        (Status { term: since(server.node.term()), last, ..server.node.status() }, held)
+    };
+    world.servers.iter().map(of).collect()
+}
+
+#[test]
+fn nothing_depends_on_the_number_of_a_term() {
+    let happenings = prop::collection::vec((0..110u8, any::<u16>()), 500);
+    let verdict = proptest::test_runner::TestRunner::new(config()).run(&happenings, |happenings| {
+        let [mut early, mut late] = [0, 1_000_000_007].map(|start| World::new(3, Term(start)));
+        for happening in happenings {
+            early.happen(happening);
+            late.happen(happening);
+            assert_eq!(relative(&early, 0), relative(&late, 1_000_000_007));
+        }
+        Ok(())
+    });
+    verdict.unwrap_or_else(|failure| panic!("{failure}"));
 }
