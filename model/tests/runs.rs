@@ -261,7 +261,12 @@ impl World {
         }
         for server in &self.servers {
             assert_eq!(server.node.durable(), &replay(&server.records()), "memory is not what the records say");
-            assert!(server.node.commit() <= server.node.log().last().index);
+            let last = server.node.log().last().index;
+            assert!(server.node.commit() <= last);
+            if let Role::Leader { progress, .. } = server.node.role() {
+                let in_range = |known: Progress| known.matched < known.next && known.next <= last.next();
+                assert!(progress.iter().all(|(_, known)| in_range(known)), "{progress:?} up to {last}");
+            }
             assert!(server.node.log().last().term <= server.node.term());
         }
     }

@@ -8,7 +8,7 @@ use rafttree_model::{
 
 use crate::support::{
     Command, after, all_terms, append, at, blank, candidate, command, disk, follower, group, heartbeat, id, leader,
-    leader_in_office, matched, on, range, receive, send, slice, terms_of,
+    leader_in_office, matched, on, range, receive, restarted, send, slice, terms_of,
 };
 
 fn refusal(missing: u64, hint: Position) -> Message<Slice<Command>> {
@@ -112,6 +112,31 @@ fn what_does_not_fit_is_refused_with_a_hint_and_changes_no_entry() {
     }
 }
 
+/// Server 1 as it starts with a snapshot of its first two entries.
+fn restarted_with_snapshot(terms: &[u64]) -> Node {
+    let mut durable = disk(3, terms);
+    durable.apply(&Record::<Command>::Compact { through: Index(2) });
+    restarted(3, durable)
+}
+
+#[test]
+fn what_was_compacted_is_known_to_be_committed_and_is_not_compared_again() {
+    let mut node = restarted_with_snapshot(&[1, 1, 2]);
+    assert_eq!(node.commit(), Index(2));
+    let done = on(&mut node, receive(2, 3, append(at(0, 0), &[1, 1, 2, 3], 1)));
+    assert_eq!(done.records, [Record::Append(blank(4, 3))]);
+    assert_eq!(done.outputs, [send(2, 3, Message::AppendReply { matched: Index(4) })], "the commit index stays");
+    let done = on(&mut node, receive(2, 3, append(at(0, 0), &[1], 1)));
+    assert_eq!((done.records, terms_of(node.log())), (vec![], vec![2, 3]), "a request that ends before the snapshot");
+}
+
+#[test]
+fn a_conflict_behind_a_snapshot_is_cut_as_any_other() {
+    let mut node = restarted_with_snapshot(&[1, 1, 2]);
+    let done = on(&mut node, receive(2, 3, append(at(1, 1), &[1, 3], 1)));
+    assert_eq!(done.records, [Record::Truncate { keep: Index(2) }, Record::Append(blank(3, 3))]);
+}
+
 #[test]
 fn a_campaign_ends_when_a_leader_of_the_term_is_heard() {
     let mut asking = follower(3, 2, &[1]);
@@ -154,6 +179,14 @@ fn a_retry_never_starts_before_what_is_known_to_agree() {
     let _ = on(&mut node, receive(2, 4, matched(3)));
     let done = on(&mut node, receive(2, 4, refusal(4, at(0, 0))));
     assert_eq!(done.early[1], send(2, 4, range(at(3, 3), at(5, 4), 0)));
+}
+
+#[test]
+fn what_is_on_its_way_is_not_sent_again_for_an_acknowledgement_of_a_part() {
+    let mut node = leader_in_office(3, 2, &[1]);
+    let events = [Event::Propose("x"), Event::Propose("y"), receive(2, 2, matched(3))];
+    assert_eq!(after(&mut node, events).messages(), []);
+    assert_eq!(on(&mut node, receive(2, 2, matched(1))).messages(), [], "a late one");
 }
 
 #[test]
