@@ -115,8 +115,8 @@ impl Server {
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let (mut seen, mut refusals) = (None, Vec::new());
         while let Ok(status) = self.node.status().await {
-            let role = role(&status.protocol);
-            if seen.replace(role) != Some(role) {
+            let shown = shown(&status.protocol);
+            if seen.replace(shown) != Some(shown) {
                 self.tell(News::Changed { status: status.protocol });
             }
             let refused = status.peers.iter().filter_map(|peer| Some((peer.id, peer.refusal.as_ref()?.to_string())));
@@ -157,7 +157,7 @@ impl Server {
 }
 
 /// What a line is written for when it changes.
-fn role(status: &Status) -> impl Copy + PartialEq + use<> {
+fn shown(status: &Status) -> impl Copy + PartialEq + use<> {
     (status.role, status.term, status.leader, status.transfer)
 }
 
