@@ -147,6 +147,9 @@ fn what_cannot_be_done_fails() {
     let unknown = run(&["local", "--script", "kill 7"]);
     assert_eq!(unknown.status.code(), Some(1), "{unknown:?}");
     assert!(String::from_utf8_lossy(&unknown.stderr).contains("the servers are 1 to 3"), "{unknown:?}");
+    let hasty = run(&["local", "--election-timeout", "1ms"]);
+    assert_eq!(hasty.status.code(), Some(2), "{hasty:?}");
+    assert!(String::from_utf8_lossy(&hasty.stdout).contains("give 10ms or more"), "{hasty:?}");
     let nonsense = run(&["local", "--script", "destroy"]);
     assert_eq!(nonsense.status.code(), Some(2), "{nonsense:?}");
 }

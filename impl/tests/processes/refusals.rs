@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output, Stdio};
 
-use crate::cluster::{Cluster, number, rafttree_id, run};
+use crate::cluster::{Cluster, number, rafttree, rafttree_id, run};
 
 #[test]
 fn a_directory_of_another_server_is_refused() {
@@ -22,7 +22,7 @@ fn a_directory_of_another_cluster_is_refused() {
 fn a_directory_without_identity_is_never_initialised_unasked() {
     let cluster = Cluster::new(3);
     let empty = cluster.named_directory("empty");
-    refused(&mut cluster.serve(1, &empty), 1, &[&empty, "init"]);
+    refused(&mut cluster.serve(1, &empty), 1, &[&empty, "`rafttree init`"]);
     std::fs::create_dir(&empty).unwrap();
     refused(&mut cluster.serve(1, &empty), 1, &[&empty, "init"]);
 }
@@ -96,6 +96,20 @@ fn a_server_of_another_cluster_is_kept_out_of_the_group() {
     let status = cluster.status(leading.server);
     let peer = status["peers"].as_array().unwrap().iter().find(|peer| peer["id"] == 3).unwrap();
     assert_eq!(peer["connected"], false);
+}
+
+#[test]
+fn output_that_nobody_reads_is_an_error_in_words() {
+    let mut cluster = Cluster::new(1);
+    cluster.launch(1);
+    cluster.wait_for_leader_after(0);
+    let (new, old) = (cluster.named_directory("new"), cluster.directory(1));
+    for arguments in [&["init", &new, "--cluster", "new", "--id", "1"][..], &["status", &old], &["step-down", &old]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = rafttree(arguments).stdout(writer).stderr(Stdio::piped()).spawn().unwrap().wait_with_output();
+        assert_refused(&output.unwrap(), 1, &["cannot write to the standard output"]);
+    }
 }
 
 /// The server does not start, and says why: what, where, what to do.

@@ -43,10 +43,10 @@ Examples:
 Commands, as lines of the standard input when that is no terminal, or each as a --script:
   kill WHO       end the process at once (kill -9)     pause WHO      stop it (SIGSTOP)
   resume WHO     let it go on                          restart WHO    start it again, kill it first
-  transfer WHO   hand leadership to this server        step-down      make the leader give up
+  transfer ID    hand leadership to this server        step-down      make the leader give up
   status         print what every server says          wait leader    until there is a leader
   quit           end the cluster
-WHO is a server's number, or `leader`, which waits until there is one.";
+ID is a server's number; WHO is one, too, or `leader`, which waits until there is one.";
 
 /// Raft whose deployed logic is the model-checked logic: servers that elect a leader, and a
 /// cluster on this machine to see it happen.
@@ -122,7 +122,8 @@ pub(crate) struct ServeOptions {
     /// Listen beyond this machine, though nothing is encrypted.
     #[arg(long)]
     pub(crate) insecure: bool,
-    /// Initialise the directory for this cluster first, unless that was done before.
+    /// Initialise the directory for this cluster first, unless that was done before. Not where a
+    /// disk may come back empty: the server would have forgotten its votes.
     #[arg(long, value_name = "CLUSTER", requires = "id")]
     pub(crate) init: Option<ClusterId>,
     /// End with the process that started this one, or when the standard input ends.

@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::admin::{self, Answer, Request};
 use crate::arguments::{Format, StatusOptions, StepDownOptions, TransferOptions};
 use crate::failure::Failure;
+use crate::report::say;
 
 /// What the servers of these directories know. It fails if one does not answer, after the others
 /// were shown.
@@ -13,10 +14,8 @@ pub(crate) async fn status(options: &StatusOptions, output: Format) -> Result<()
     for directory in &options.directories {
         match admin::status(directory).await {
             Ok(status) => match output {
-                Format::Text => print!("{}: {status}", directory.display()),
-                Format::Json => {
-                    println!("{}", json!({ "directory": directory.display().to_string(), "status": status }))
-                }
+                Format::Text => say(format!("{}: {status}", directory.display()).trim_end())?,
+                Format::Json => say(json!({ "directory": directory.display().to_string(), "status": status }))?,
             },
             Err(error) => {
                 if let Some(former) = failure.replace(error) {
@@ -32,19 +31,17 @@ pub(crate) async fn transfer(options: &TransferOptions, output: Format) -> Resul
     let to = options.to;
     done(admin::ask(&options.directory, &Request::Transfer { to }).await?)?;
     match output {
-        Format::Text => println!("server {to} takes over"),
-        Format::Json => println!("{}", json!({ "transferred_to": to })),
+        Format::Text => say(format!("server {to} takes over")),
+        Format::Json => say(json!({ "transferred_to": to })),
     }
-    Ok(())
 }
 
 pub(crate) async fn step_down(options: &StepDownOptions, output: Format) -> Result<(), Failure> {
     done(admin::ask(&options.directory, &Request::StepDown).await?)?;
     match output {
-        Format::Text => println!("leadership is given up"),
-        Format::Json => println!("{}", json!({ "stepped_down": true })),
+        Format::Text => say("leadership is given up"),
+        Format::Json => say(json!({ "stepped_down": true })),
     }
-    Ok(())
 }
 
 /// Whether the server did what it was asked.

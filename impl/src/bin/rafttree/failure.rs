@@ -1,5 +1,6 @@
 //! How a command fails, and the exit code that says so.
 
+use std::io;
 use std::process::ExitCode;
 
 /// What went wrong, where, and what to do.
@@ -19,6 +20,11 @@ pub(crate) enum Failure {
 impl Failure {
     pub(crate) fn operation(cause: impl ToString) -> Failure {
         Failure::Operation(cause.to_string())
+    }
+
+    /// Nobody reads what is written.
+    pub(crate) fn unread(error: io::Error) -> Failure {
+        Failure::Operation(format!("cannot write to the standard output: {error}"))
     }
 
     pub(crate) fn exit_code(&self) -> ExitCode {

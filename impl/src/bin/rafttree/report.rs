@@ -8,6 +8,12 @@ use rafttree_model::Status;
 use serde::{Deserialize, Serialize};
 
 use crate::arguments::Format;
+use crate::failure::Failure;
+
+/// Writes what a command has to say.
+pub(crate) fn say(text: impl fmt::Display) -> Result<(), Failure> {
+    writeln!(io::stdout(), "{text}").map_err(Failure::unread)
+}
 
 /// One line of a server's output.
 #[derive(Clone, Debug, Deserialize, Serialize)]

@@ -69,12 +69,15 @@ impl FromStr for Who {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Who, String> {
-        if text == "leader" { Ok(Who::Leader) } else { server(text).map(Who::Server) }
+        if text == "leader" {
+            return Ok(Who::Leader);
+        }
+        server(text).map(Who::Server).map_err(|error| format!("{error}, or `leader`"))
     }
 }
 
 fn server(text: &str) -> Result<ServerId, String> {
-    text.parse().map(ServerId).map_err(|_| format!("`{text}` is no server: write its number, or `leader`"))
+    text.parse().map(ServerId).map_err(|_| format!("`{text}` is no server: write its number"))
 }
 
 impl fmt::Display for LocalCommand {
@@ -129,5 +132,12 @@ mod tests {
         for text in ["", "kill", "kill all", "transfer leader", "wait", "quit now"] {
             assert!(text.parse::<LocalCommand>().unwrap_err().contains("write"), "{text}");
         }
+    }
+
+    #[test]
+    fn who_leads_is_no_answer_to_who_shall_lead() {
+        let refusal = |text: &str| text.parse::<LocalCommand>().unwrap_err();
+        assert_eq!(refusal("transfer leader"), "`leader` is no server: write its number");
+        assert_eq!(refusal("kill all"), "`all` is no server: write its number, or `leader`");
     }
 }

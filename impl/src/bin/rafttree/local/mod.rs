@@ -35,6 +35,9 @@ const REFRESH: Duration = Duration::from_millis(200);
 const PATIENCE_IN_TIMEOUTS: u32 = 60;
 const LEAST_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How a server ends that was told what makes no sense.
+const WRONG_USAGE: i32 = 2;
+
 /// What comes from the keyboard, or in its place.
 enum Input {
     Line(String),
@@ -266,7 +269,11 @@ impl Local {
                 let Some(server) = self.cluster.living(life) else { return Ok(()) };
                 let Some(how) = server.bury().await else { return Ok(()) };
                 self.leaves(life.id);
-                self.tell(ClusterNews::Ended { id: life.id, how: how.to_string() })
+                self.tell(ClusterNews::Ended { id: life.id, how: how.to_string() })?;
+                match how.code() {
+                    Some(WRONG_USAGE) => Err(refused(life.id)),
+                    _ => Ok(()),
+                }
             }
         }
     }
@@ -337,7 +344,7 @@ impl Local {
         let rows = self.rows();
         let View::Screen(screen) = &mut self.view else { return Ok(()) };
         self.cluster.ask_all();
-        screen.refresh(rows).map_err(unreadable)
+        screen.refresh(rows).map_err(Failure::unread)
     }
 
     fn tell(&mut self, news: ClusterNews) -> Result<(), Failure> {
@@ -349,13 +356,13 @@ impl Local {
             View::Lines(printer) => printer.print(&line),
             View::Screen(screen) => screen.note(&line.to_string()),
         }
-        .map_err(unreadable)
+        .map_err(Failure::unread)
     }
 }
 
-/// Nobody reads what is written.
-fn unreadable(error: io::Error) -> Failure {
-    Failure::Operation(format!("cannot write to the standard output: {error}"))
+/// All servers have the same settings, so no other could start with them either.
+fn refused(id: ServerId) -> Failure {
+    Failure::Usage(format!("server {id} does not start with these settings, for the reason that it gave above"))
 }
 
 /// Never, if there is no such time.
