@@ -49,7 +49,7 @@ pub enum Error {
     #[error("this server does not lead; ask the leader")]
     NotLeading,
     /// The server is no other member of the group.
-    #[error("server {0} is not one of this server's peers")]
+    #[error("server {0} is not one of this server's peers: name another server of its group")]
     NotAPeer(ServerId),
     /// Leadership is handed only to a server that was heard of late.
     #[error("server {0} has not answered for an election timeout; hand over to another one")]

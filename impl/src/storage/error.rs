@@ -13,8 +13,8 @@ use crate::storage::ClusterId;
 pub enum StorageError {
     /// The directory was never initialised, or lost its identity.
     #[error(
-        "{} has no identity: if this server is new, initialise the directory; if it ever ran, it has \
-         forgotten its votes and must not come back under its old id", directory.display()
+        "{} has no identity: if this server is new, initialise the directory (`rafttree init`, or `init` of the \
+         library); if it ever ran, it has forgotten its votes and must not come back under its old id", directory.display()
     )]
     NoIdentity {
         /// The data directory.
