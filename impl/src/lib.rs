@@ -11,7 +11,7 @@
 //! use rafttree::{Lost, Node, Then};
 //!
 //! # struct Queue;
-//! # impl Queue { async fn next(&self) -> Option<Job> { None } }
+//! # impl Queue { async fn next(&self) -> Job { Job } }
 //! # struct Job;
 //! # impl Job { async fn run(self, fence: rafttree::Fence) {} }
 //! # async fn example(queue: Queue) -> Result<(), Box<dyn std::error::Error>> {
@@ -19,7 +19,11 @@
 //!     .peer(2, "127.0.0.1:7002").peer(3, "127.0.0.1:7003").start().await?;
 //! node.lead(async |leadership| {                              // runs once for each leadership
 //!     let fence = leadership.fence();                         // goes to the protected resource
-//!     while let Some(job) = leadership.bound(queue.next()).await? {
+//!     loop {
+//!         let job = tokio::select! {
+//!             job = queue.next() => job,
+//!             _ = leadership.lost() => break,                 // over, or to be handed over
+//!         };
 //!         leadership.check()?;                                // no I/O: the clock and the lease
 //!         leadership.bound(job.run(fence)).await?;            // dropped where leadership is lost
 //!     }
@@ -36,7 +40,8 @@
 //! # What it promises, and what not
 //!
 //! - Never two leaders of one term; fences only rise: through crashes, power loss, lost, late and
-//!   repeated messages, whatever the clocks do.
+//!   repeated messages, whatever the clocks do. All servers must be given the same group: it is
+//!   not written down anywhere yet, and a server that is started without its peers leads alone.
 //! - [`check`](Leadership::check) is as good as its assumptions about clocks and connections;
 //!   the protected resource should check the [`Fence`].
 //! - Servers are taken to crash, not to lie. Nothing is encrypted or authenticated yet, so
@@ -70,3 +75,8 @@ pub use rafttree_model::{Index, Position, RoleName, ServerId, Status as Protocol
 pub use status::{Leader, LeadershipStatus, PeerStatus, Status};
 pub use storage::{ClusterId, Identity, Incarnation, StorageError, init};
 pub use transport::Refusal;
+
+/// The examples of the README are compiled as those of the documentation are.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
