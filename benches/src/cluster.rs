@@ -7,8 +7,8 @@ use std::mem;
 
 use bytes::Bytes;
 use rafttree_model::{
-    Durable, Effects, Entry, Envelope, Event, Index, Log, Members, Node, Output, Payload, Range, Record, Role,
-    ServerId, Slice, Term, Timers,
+    Durable, Effects, Entry, Envelope, Event, Index, Members, Node, Output, Payload, Range, Record, Role, ServerId,
+    Slice, Term, Timers,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -167,7 +167,9 @@ impl Server {
         S::step(node, event, effects);
         effects.records().iter().for_each(|record| world.store.write(record));
         effects.early().for_each(|output| world.perform(output, node, leaving));
-        effects.after_sync().for_each(|output| world.perform(output, node, leaving));
+        if !effects.is_empty() {
+            effects.after_sync().for_each(|output| world.perform(output, node, leaving));
+        }
     }
 }
 
@@ -175,8 +177,8 @@ impl World {
     fn perform(&mut self, output: Output<Bytes>, node: &Node, leaving: &mut Vec<Letter>) {
         match output {
             Output::Send(envelope) => {
-                let letter = envelope.with_entries(|range| self.store.fill(node.log(), range));
-                let letter = letter.expect("nothing was cut since the range was named");
+                let letter = envelope.with_entries(|range| self.store.fill(range));
+                let letter = letter.expect("entries are sent at once, when the log holds them for sure");
                 if letter.to == node.id() { self.own.push_back(letter) } else { leaving.push(letter) }
             }
             Output::Restart(Timers::Follower | Timers::Candidate) => {
@@ -205,10 +207,7 @@ impl Store {
     }
 
     /// The entries of a range, copied for the message that carries them.
-    fn fill(&self, log: &Log, range: Range) -> Option<Slice<Bytes>> {
-        if !log.holds(range.previous) || !log.holds(range.last) {
-            return None;
-        }
+    fn fill(&self, range: Range) -> Option<Slice<Bytes>> {
         let entries = &self.entries[self.offset(range.previous.index)..self.offset(range.last.index)];
         Slice::new(range.previous, entries.to_vec())
     }

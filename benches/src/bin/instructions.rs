@@ -3,7 +3,8 @@
 //! `cargo run --release -p rafttree-benches --features peers --bin instructions`
 //!
 //! The program runs itself under valgrind twice for each figure, with few rounds and with many;
-//! the difference is what the rounds cost, whatever it takes to start.
+//! the difference is what the rounds cost, whatever it takes to start. What is equal between the
+//! libraries and what is not is said in the library part of this package.
 
 use std::env;
 use std::error::Error;
@@ -75,7 +76,7 @@ fn collected(library: Library, round: Round, servers: usize, rounds: u64) -> Res
         .args(["play", library.name(), round.name(), &servers.to_string(), &rounds.to_string()])
         .output()
         .map_err(|error| {
-            format!("valgrind, which counts the instructions, does not start: {error}; is it installed?")
+            format!("valgrind, which counts the instructions, does not start: {error} (Debian: apt install valgrind)")
         })?;
     let report = String::from_utf8_lossy(&output.stderr);
     let counted = report.lines().find_map(|line| line.split_once("Collected : ")?.1.trim().parse().ok());
