@@ -78,7 +78,7 @@ impl Model for System {
     type Action = Action;
 
     fn init_states(&self) -> Vec<World> {
-        vec![self.start.clone()]
+        vec![self.represented(self.start.clone())]
     }
 
     fn actions(&self, world: &World, actions: &mut Vec<Action>) {
@@ -189,6 +189,24 @@ impl System {
         if shortest.verdict == Verdict::Violated { shortest } else { found }
     }
 
+    /// The actions of a run through these states, or through renamings of them, under the names
+    /// that the servers had at its start.
+    fn named(&self, states: &[World]) -> Vec<Action> {
+        let as_is = System { symmetric: false, stats: Arc::default(), ..self.clone() };
+        let mut world = self.start.clone();
+        let mut actions = Vec::new();
+        for target in states.iter().skip(1) {
+            let next = as_is.offered(&world).into_iter().find_map(|action| {
+                let next = as_is.after(&world, &action)?;
+                (self.represented(next.clone()) == *target).then_some((action, next))
+            });
+            let (action, next) = next.expect("a step between representatives is a step between states");
+            world = next;
+            actions.push(action);
+        }
+        actions
+    }
+
     /// Serves Stateright's Explorer at this address, for ever.
     pub(crate) fn serve(self, address: &str) {
         let _ = self.checker().serve(address);
@@ -217,6 +235,7 @@ impl Outcome {
 fn search(system: System, limits: Limits, progress: Progress) -> Outcome {
     let started = Instant::now();
     let stats = Arc::clone(&system.stats);
+    let unnamed = system.clone();
     let checker = Searched(system).checker().threads(limits.threads).spawn_bfs();
     let mut peak_memory = 0;
     let mut cut = None;
@@ -235,9 +254,9 @@ fn search(system: System, limits: Limits, progress: Progress) -> Outcome {
     // Paths are found again by walking them.
     stats.stop.store(false, Ordering::SeqCst);
     let path = checker.discovery("every watched property");
-    let counterexample = path.clone().map(|path| path.into_actions()).unwrap_or_default();
-    let end = path.map(|path| path.last_state().clone());
-    let broken = end.map(|end| end.broken).unwrap_or_default();
+    let states = path.map(|path| path.into_states()).unwrap_or_default();
+    let broken = states.last().map(|end| end.broken).unwrap_or_default();
+    let counterexample = unnamed.named(&states);
     let verdict = match cut {
         _ if !broken.is_empty() => Verdict::Violated,
         Some(why) => Verdict::Incomplete(why),

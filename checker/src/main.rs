@@ -10,7 +10,7 @@ use crate::engine::{Expected, Limits, Outcome, Verdict, replay};
 use crate::properties::{Property, PropertySet};
 use crate::report::{Subject, Ticker, grouped, seconds};
 use crate::scenario::{Played, Scenario};
-use crate::stats::KINDS;
+use crate::stats::{KINDS, Witness};
 use crate::world::{Bounds, System};
 
 mod ablations;
@@ -21,6 +21,7 @@ mod properties;
 mod report;
 mod scenario;
 mod stats;
+mod symmetry;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -130,9 +131,9 @@ struct CheckArgs {
 
 #[derive(Args)]
 struct SystemArgs {
-    /// A named system; see 'list presets'.
-    #[arg(default_value = presets::DEFAULT)]
-    preset: String,
+    /// A named system; see 'list presets'. Without one: 'elections', or with --ablate the bounds
+    /// at which the zoo catches the mistake.
+    preset: Option<String>,
     /// Break a rule: a name of the zoo, a rule, or a row; see 'list zoo'.
     #[arg(long)]
     ablate: Option<String>,
@@ -215,9 +216,9 @@ struct Usage(String);
 
 impl SystemArgs {
     fn preset(&self) -> Result<&'static presets::Preset, Usage> {
+        let name = self.preset.as_deref().unwrap_or(presets::DEFAULT);
         let names = || presets::PRESETS.map(|preset| preset.name).join(", ");
-        presets::named(&self.preset)
-            .ok_or_else(|| Usage(format!("no preset is called '{}'; there are {}", self.preset, names())))
+        presets::named(name).ok_or_else(|| Usage(format!("no preset is called '{name}'; there are {}", names())))
     }
 
     fn exhibit(&self) -> Result<Option<zoo::Exhibit>, Usage> {
@@ -227,8 +228,15 @@ impl SystemArgs {
         found.map(Some).ok_or_else(unknown)
     }
 
-    fn bounds(&self, base: Bounds) -> Bounds {
-        Bounds {
+    fn bounds(&self) -> Result<Bounds, Usage> {
+        let preset = self.preset()?.bounds;
+        let base = match self.exhibit()? {
+            None => preset,
+            Some(exhibit) if self.preset.is_none() => exhibit.bounds,
+            // What correct servers do not react to may matter to broken ones.
+            Some(exhibit) => Bounds { forgets: preset.forgets && exhibit.bounds.forgets, ..preset },
+        };
+        Ok(Bounds {
             servers: self.servers.unwrap_or(base.servers),
             timeouts: self.timeouts.or(base.timeouts),
             crashes: self.crashes.or(base.crashes),
@@ -239,7 +247,7 @@ impl SystemArgs {
             forgets: base.forgets,
             proposals: self.proposals.unwrap_or(base.proposals),
             handovers: self.handovers.unwrap_or(base.handovers),
-        }
+        })
     }
 
     fn is_changed(&self) -> bool {
@@ -251,8 +259,17 @@ impl SystemArgs {
     }
 
     fn system(&self) -> Result<System, Usage> {
-        let bounds = self.bounds(self.preset()?.bounds);
-        Ok(self.exhibit()?.map_or_else(|| zoo::paper(bounds), |exhibit| exhibit.system(bounds)))
+        let bounds = self.bounds()?;
+        Ok(match self.exhibit()? {
+            None => zoo::paper(bounds),
+            Some(exhibit) if self.preset.is_none() => exhibit.placed(bounds),
+            Some(exhibit) => exhibit.system(bounds),
+        })
+    }
+
+    /// The same, with every server under its own name: for people to follow.
+    fn named_system(&self) -> Result<System, Usage> {
+        Ok(System { symmetric: false, ..self.system()? })
     }
 }
 
@@ -299,20 +316,25 @@ fn run(cli: &Cli) -> Result<u8, Usage> {
 fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
     let preset = args.system.preset()?;
     let exhibit = args.system.exhibit()?;
-    let bounds = args.system.bounds(preset.bounds);
+    let bounds = args.system.bounds()?;
     let mut system = args.system.system()?;
-    system.watched = watched(&args.property)?;
+    if !args.property.is_empty() {
+        system.watched = watched(&args.property)?;
+    }
     let (watched, limits) = (system.watched, args.limits.limits());
-    // Other bounds have other witnesses; then only what every search should meet is asked for.
-    let expected = if args.system.is_changed() { Expected { witnesses: &[], never: &KINDS } } else { preset.expected };
+    // Other bounds have other witnesses; a search that meets no leader checks nothing at any.
+    let leader = Expected { witnesses: &[Witness::Leader], never: &KINDS };
+    let expected = if args.system.is_changed() || exhibit.is_some() { leader } else { preset.expected };
     let mut ticker = Ticker::new();
     let outcome = system.search(limits, expected, &mut |s, t, d, m, e| ticker.tick(s, t, d, m, e));
     drop(ticker);
     let ablation = exhibit.as_ref().map(|exhibit| exhibit.name);
-    let subject = Subject { preset: preset.name, bounds, ablation, watched, threads: limits.threads };
+    let name = if ablation.is_some() && args.system.preset.is_none() { "as in the zoo" } else { preset.name };
+    let subject = Subject { preset: name, bounds, ablation, watched, threads: limits.threads };
     let played = retold(&args.system, &outcome)?;
     if let (Some(path), Some(played)) = (&args.save, &played) {
-        let text = tables::trace(&subject, &outcome, &played.story());
+        let start = exhibit.as_ref().and_then(|exhibit| exhibit.start).filter(|_| args.system.preset.is_none());
+        let text = tables::trace(&subject, &outcome, start, &played.story());
         std::fs::write(path, text).map_err(|why| Usage(format!("cannot write {}: {why}", path.display())))?;
     }
     if json {
@@ -328,7 +350,7 @@ fn retold(args: &SystemArgs, outcome: &Outcome) -> Result<Option<Played>, Usage>
     if outcome.verdict != Verdict::Violated {
         return Ok(None);
     }
-    let system = args.system()?;
+    let system = args.named_system()?;
     let steps = replay(&system, &outcome.counterexample).expect("a counterexample replays");
     let end = steps.last().map(|(_, world)| world.broken).unwrap_or_default();
     assert!(!end.is_empty(), "a counterexample ends in a broken property");
@@ -336,9 +358,6 @@ fn retold(args: &SystemArgs, outcome: &Outcome) -> Result<Option<Played>, Usage>
 }
 
 fn watched(named: &[String]) -> Result<PropertySet, Usage> {
-    if named.is_empty() {
-        return Ok(PropertySet::all());
-    }
     let unknown = |name: &String| Usage(format!("no property is called '{name}'; 'list properties' shows them all"));
     named.iter().map(|name| Property::named(name).ok_or_else(|| unknown(name))).collect()
 }
@@ -381,7 +400,7 @@ fn explore(args: &SystemArgs, address: &str, from: Option<&PathBuf>) -> Result<u
     // Asked first, so that a taken port is an error in words.
     std::net::TcpListener::bind(resolved.collect::<Vec<_>>().as_slice())
         .map_err(|why| Usage(format!("cannot serve at {address}: {why}; choose another with --address")))?;
-    let mut system = args.system()?;
+    let mut system = args.named_system()?;
     if let Some(path) = from {
         let scenario = read(path)?;
         let played = scenario.play(&scenario.system()).map_err(Usage)?;

@@ -67,13 +67,14 @@ pub(crate) fn parts(world: &World) -> impl Iterator<Item = Letter> + '_ {
 
 fn parts_for(leadership: &Leadership, to: ServerId) -> impl Iterator<Item = Letter> + '_ {
     let Leadership { term, leader, entries, commit } = leadership;
-    let commits = 0..=commit.0;
     let ranges = (0..=entries.len()).flat_map(move |first| (first..=entries.len()).map(move |last| (first, last)));
     ranges.flat_map(move |(first, last)| {
         let slice = Slice::new(position(entries, first), entries[first..last].to_vec());
         let slice = slice.expect("a log has no gaps and its terms never fall");
         let message = move |commit| Message::AppendRequest { entries: slice.clone(), commit: Index(commit) };
-        commits.clone().map(move |commit| Envelope { from: *leader, to, term: *term, message: message(commit) })
+        // A commit index beyond these entries tells a correct server no more than one at their end.
+        let commits = (0..=commit.0).filter(move |index| *index <= last as u64 || *index == commit.0);
+        commits.map(move |commit| Envelope { from: *leader, to, term: *term, message: message(commit) })
     })
 }
 

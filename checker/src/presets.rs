@@ -1,7 +1,7 @@
 //! Named bounds, and what must be met within them.
 
 use crate::engine::Expected;
-use crate::stats::Witness;
+use crate::stats::{KINDS, Witness};
 use crate::world::Bounds;
 
 /// A named system to check.
@@ -14,6 +14,8 @@ pub(crate) struct Preset {
 
 /// What `check` runs when nothing else is named.
 pub(crate) const DEFAULT: &str = "elections";
+
+const CRASHES: [&str; 2] = [KINDS[8], KINDS[9]];
 
 const SMALL: Bounds = Bounds {
     servers: 3,
@@ -28,7 +30,7 @@ const SMALL: Bounds = Bounds {
     handovers: false,
 };
 
-pub(crate) const PRESETS: [Preset; 3] = [
+pub(crate) const PRESETS: [Preset; 4] = [
     Preset {
         name: "elections",
         about: "elections, re-elections and split votes, with every crash and flush",
@@ -40,11 +42,20 @@ pub(crate) const PRESETS: [Preset; 3] = [
     },
     Preset {
         name: "log",
-        about: "commands, hand-overs and conflicting logs on top of elections",
-        bounds: Bounds { timeouts: Some(2), crashes: Some(0), entries: 2, proposals: true, handovers: true, ..SMALL },
+        about: "commands on top of elections, and logs that conflict; nothing crashes",
+        bounds: Bounds { crashes: Some(0), proposals: true, ..SMALL },
         expected: Expected {
-            witnesses: &[Witness::Leader, Witness::LaterCommit, Witness::ConflictCut],
-            never: &["heartbeat timeout"],
+            witnesses: &[Witness::Leader, Witness::SplitVote, Witness::LaterCommit, Witness::ConflictCut],
+            never: &["transfer", "step down", "heartbeat timeout", CRASHES[0], CRASHES[1]],
+        },
+    },
+    Preset {
+        name: "handover",
+        about: "leaders that hand over or step down while clients propose commands; nothing crashes",
+        bounds: Bounds { timeouts: Some(1), crashes: Some(0), proposals: true, handovers: true, ..SMALL },
+        expected: Expected {
+            witnesses: &[Witness::Leader, Witness::LaterCommit],
+            never: &["heartbeat timeout", CRASHES[0], CRASHES[1]],
         },
     },
     Preset {

@@ -281,9 +281,9 @@ fn has_one_leader_a_term(world: &World) -> bool {
 
 /// From the last index at which both logs have the same term, everything before is the same.
 fn logs_match(one: &Server, other: &Server) -> bool {
-    let pairs: Vec<_> = one.entries.iter().zip(&other.entries).collect();
-    let agree = pairs.iter().rposition(|(a, b)| a.position == b.position);
-    agree.is_none_or(|last| pairs[..=last].iter().all(|(a, b)| a == b))
+    let pairs = || one.entries.iter().zip(&other.entries);
+    let agree = pairs().rposition(|(a, b)| a.position == b.position);
+    agree.is_none_or(|last| pairs().take(last).all(|(a, b)| a == b) && one.entries[last] == other.entries[last])
 }
 
 fn leads_completely(world: &World, server: &Server) -> bool {

@@ -2,7 +2,7 @@
 //!
 //! A file is a list of verbs, one a line, up to `---`; below it stands what happened, written by
 //! the checker and read by people. A verb is an action of the world in the words in which it is
-//! printed, or one of the macros `elect`, `replicate` and `settle`. `deliver` may leave words out as long
+//! printed, or one of the macros `elect` and `replicate`. `deliver` may leave words out as long
 //! as one message fits. An action that the world does not offer is refused.
 
 use std::collections::VecDeque;
@@ -37,7 +37,7 @@ pub(crate) fn wide(servers: u32) -> Bounds {
         entries: 99,
         unsynced: 99,
         interleaved: true,
-        forgets: true,
+        forgets: false,
         proposals: true,
         handovers: true,
     }
@@ -64,7 +64,8 @@ impl Scenario {
     pub(crate) fn system(&self) -> System {
         let bounds = wide(self.servers);
         let exhibit = self.ablation.as_deref().and_then(zoo::find);
-        exhibit.map_or_else(|| zoo::paper(bounds), |exhibit| exhibit.system(bounds))
+        let system = exhibit.map_or_else(|| zoo::paper(bounds), |exhibit| exhibit.system(bounds));
+        System { symmetric: false, ..system }
     }
 
     /// Plays it; an error names the line whose action the world does not offer.
@@ -102,11 +103,14 @@ impl Stage<'_> {
         let words: Vec<_> = verb.split_whitespace().collect();
         match words[..] {
             ["elect", id, "by", ..] => self.elect(server(id)?, &servers(&words[3..])?),
-            ["replicate", id, "to", ..] => self.replicate(server(id)?, &servers(&words[3..])?),
-            ["settle", ..] => self.settle(&servers(&words[1..])?),
+            ["replicate", id, "to", ..] => {
+                self.replicate(server(id)?, &servers(&words[3..])?);
+                Ok(())
+            }
             _ => {
                 let action = self.offered(&words)?;
-                self.act(action)
+                self.act(action);
+                Ok(())
             }
         }
     }
@@ -118,7 +122,9 @@ impl Stage<'_> {
         if let Some(exact) = offered.iter().find(|action| action.to_string() == text) {
             return Ok(exact.clone());
         }
-        let mut fitting = offered.iter().filter(|action| words[0] == "deliver" && has_words(action, words));
+        let mut fitting: Vec<_> = offered.iter().filter(|it| words[0] == "deliver" && has_words(it, words)).collect();
+        fitting.dedup();
+        let mut fitting = fitting.into_iter();
         match (fitting.next(), fitting.next()) {
             (Some(action), None) => Ok(action.clone()),
             (Some(one), Some(other)) => Err(format!("several actions fit, among them '{one}' and '{other}'")),
@@ -126,12 +132,12 @@ impl Stage<'_> {
         }
     }
 
-    fn act(&mut self, action: Action) -> Result<(), String> {
-        let next = self.system.after(&self.world, &action).ok_or("would change nothing here")?;
+    /// An action that changes nothing is part of the story, too.
+    fn act(&mut self, action: Action) {
+        let next = self.system.after(&self.world, &action).unwrap_or_else(|| self.world.clone());
         self.world = next.clone();
         self.delivered.push(action.clone());
         self.steps.push((action, next));
-        Ok(())
     }
 
     /// The server times out, and with the help of the others it becomes leader.
@@ -139,18 +145,18 @@ impl Stage<'_> {
         for helper in
             helpers.iter().filter(|helper| self.world.server(**helper).node.is_loyal()).copied().collect::<Vec<_>>()
         {
-            self.act(Action::MinimumTimeout(helper))?;
+            self.act(Action::MinimumTimeout(helper));
         }
-        self.learn_term(id, helpers)?;
-        self.act(Action::ElectionTimeout(id))?;
+        self.learn_term(id, helpers);
+        self.act(Action::ElectionTimeout(id));
         let circle: Vec<_> = helpers.iter().copied().chain([id]).collect();
         let leads = |stage: &Self| stage.world.server(id).node.role().name() == RoleName::Leader;
-        self.exchange(&circle, is_about_votes, leads)?;
+        self.exchange(&circle, is_about_votes, leads);
         if leads(self) { Ok(()) } else { Err("it did not become leader".into()) }
     }
 
     /// Whoever was away hears first that a newer term has begun.
-    fn learn_term(&mut self, id: ServerId, helpers: &[ServerId]) -> Result<(), String> {
+    fn learn_term(&mut self, id: ServerId, helpers: &[ServerId]) {
         let tells = |action: &Action| match action {
             Action::Deliver(letter) => {
                 letter.message == Message::Stale && letter.to == id && helpers.contains(&letter.from)
@@ -158,40 +164,28 @@ impl Stage<'_> {
             _ => false,
         };
         while let Some(news) = self.system.offered(&self.world).into_iter().find(|action| tells(action)) {
-            self.act(news)?;
-            self.exchange(&[id], |_| false, |_| false)?;
+            self.act(news);
+            self.exchange(&[id], |_| false, |_| false);
         }
-        Ok(())
     }
 
     /// What the leader has to say reaches the others, and their answers reach it.
-    fn replicate(&mut self, leader: ServerId, followers: &[ServerId]) -> Result<(), String> {
+    fn replicate(&mut self, leader: ServerId, followers: &[ServerId]) {
         let circle: Vec<_> = followers.iter().copied().chain([leader]).collect();
-        self.exchange(&circle, |message| !is_about_votes(message), |_| false)
+        self.exchange(&circle, |message| !is_about_votes(message), |_| false);
     }
 
-    /// Every message among these servers arrives once, and everything is flushed.
-    fn settle(&mut self, circle: &[ServerId]) -> Result<(), String> {
-        self.exchange(circle, |_| true, |_| false)
-    }
-
-    fn exchange(
-        &mut self,
-        circle: &[ServerId],
-        concerns: impl Fn(&Letter) -> bool,
-        done: impl Fn(&Self) -> bool,
-    ) -> Result<(), String> {
+    fn exchange(&mut self, circle: &[ServerId], concerns: impl Fn(&Letter) -> bool, done: impl Fn(&Self) -> bool) {
         while !done(self) {
             let offered = self.system.offered(&self.world);
             let due = offered.into_iter().rev().filter(|action| self.is_due(action, circle, &concerns));
             let mut due: VecDeque<_> = due.collect();
             due.make_contiguous().sort_by_key(|action| !matches!(action, Action::Flush(_)));
             let Some(action) = due.into_iter().find(|action| self.system.after(&self.world, action).is_some()) else {
-                return Ok(());
+                return;
             };
-            self.act(action)?;
+            self.act(action);
         }
-        Ok(())
     }
 
     fn is_due(&self, action: &Action, circle: &[ServerId], concerns: &impl Fn(&Letter) -> bool) -> bool {
@@ -246,6 +240,9 @@ impl Played {
     pub(crate) fn story(&self) -> String {
         let before = std::iter::once(&self.start).chain(self.steps.iter().map(|(_, world)| world));
         let steps = self.steps.iter().zip(before).map(|((action, after), before)| {
+            if before == after {
+                return format!("{action}\n    changes nothing\n");
+            }
             let changes: String = words::changes(before, after).iter().map(|line| format!("    {line}\n")).collect();
             format!("{action}\n{changes}")
         });

@@ -6,9 +6,7 @@ use crate::engine::{Expected, Limits, Outcome};
 use crate::presets::PRESETS;
 use crate::properties::{Property, PropertySet};
 use crate::report::{Subject, grouped, seconds};
-use crate::scenario::Scenario;
 use crate::stats::KINDS;
-use crate::world::System;
 use crate::zoo::{Exhibit, exhibits, find};
 
 /// Where the rules are stated; read for their sections.
@@ -73,28 +71,7 @@ pub(crate) fn chosen(names: &[String]) -> Result<Vec<Exhibit>, String> {
 /// Searches for one mistake, from where its hunt starts.
 pub(crate) fn hunt(exhibit: &Exhibit, limits: Limits) -> Outcome {
     let expected = Expected { witnesses: &[], never: &KINDS };
-    prepared(exhibit).search(limits, expected, &mut |_, _, _, _, _| {})
-}
-
-fn prepared(exhibit: &Exhibit) -> System {
-    let mut system = exhibit.system(exhibit.bounds);
-    if !exhibit.watched.is_empty() {
-        system.watched = exhibit.watched.iter().copied().collect();
-    }
-    if let Some(start) = exhibit.start {
-        let scenario = Scenario::parse(start_text(start)).expect("starting points are well-formed");
-        let played = scenario.play(&scenario.system()).expect("starting points can be played");
-        system.start = played.last().clone();
-    }
-    system
-}
-
-fn start_text(name: &str) -> &'static str {
-    match name {
-        "figure_8" => include_str!("../starts/figure_8.txt"),
-        "older_but_longer" => include_str!("../starts/older_but_longer.txt"),
-        _ => unreachable!("every starting point is listed here"),
-    }
+    exhibit.placed(exhibit.bounds).search(limits, expected, &mut |_, _, _, _, _| {})
 }
 
 pub(crate) fn exhibit_value(exhibit: &Exhibit, outcome: &Outcome) -> Value {
@@ -177,13 +154,14 @@ pub(crate) fn proof(limits: Limits) -> u8 {
 }
 
 /// A counterexample as a scenario file, which `replay` and `explore --from` take.
-pub(crate) fn trace(subject: &Subject, outcome: &Outcome, story: &str) -> String {
+pub(crate) fn trace(subject: &Subject, outcome: &Outcome, start: Option<&str>, story: &str) -> String {
+    let start = start.map_or(String::new(), |name| format!("{}\n", crate::zoo::start_text(name)));
     let broken: PropertySet = outcome.broken;
     let title = format!("# breaks {}", crate::engine::names(broken).join(", "));
     let ablation = subject.ablation.map_or(String::new(), |name| format!("ablate {name}\n"));
     let verbs: String = outcome.counterexample.iter().map(|action| format!("{action}\n")).collect();
     format!(
-        "{title}\n# bounds: {}\nservers {}\n{ablation}{verbs}---\n{story}",
+        "{title}\n# bounds: {}\nservers {}\n{ablation}{start}{verbs}---\n{story}",
         subject.bounds.words(),
         subject.bounds.servers
     )

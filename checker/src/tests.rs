@@ -1,1 +1,238 @@
+//! What the checker must be able to see, and what it may leave out.
 
+use std::collections::{BTreeSet, HashSet, VecDeque};
+use std::path::{Path, PathBuf};
+
+use rafttree_model::{Renamed, ServerId};
+
+use crate::engine::{Expected, Limits, Outcome, Verdict, replay};
+use crate::network;
+use crate::presets::PRESETS;
+use crate::properties::Property;
+use crate::scenario::Scenario;
+use crate::stats::KINDS;
+use crate::tables;
+use crate::world::{Action, Bounds, System, World};
+use crate::zoo;
+
+/// Bounds that are exhausted in a moment.
+const TINY: Bounds = Bounds {
+    servers: 3,
+    timeouts: Some(2),
+    crashes: Some(0),
+    terms: 1,
+    entries: 1,
+    unsynced: 1,
+    interleaved: true,
+    forgets: true,
+    proposals: false,
+    handovers: false,
+};
+
+const NOTHING_EXPECTED: Expected = Expected { witnesses: &[], never: &KINDS };
+
+fn limits(threads: usize) -> Limits {
+    Limits { threads, time: None, memory: 8 << 30 }
+}
+
+fn search(system: System, threads: usize) -> Outcome {
+    system.search(limits(threads), NOTHING_EXPECTED, &mut |_, _, _, _, _| {})
+}
+
+/// Every state, by the simplest search there is.
+fn all_states(system: &System) -> HashSet<World> {
+    let start = system.represented(system.start.clone());
+    let mut seen = HashSet::from([start.clone()]);
+    let mut queue = VecDeque::from([start]);
+    while let Some(world) = queue.pop_front() {
+        for action in system.offered(&world) {
+            if let Some(next) = system.after(&world, &action)
+                && seen.insert(next.clone())
+            {
+                queue.push_back(next);
+            }
+        }
+    }
+    seen
+}
+
+/// The states of random runs; the same seed gives the same run.
+fn walk(system: &System, seed: u64, steps: usize, mut visit: impl FnMut(&World)) {
+    let mut world = system.start.clone();
+    let mut random = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    for _ in 0..steps {
+        visit(&world);
+        let actions: Vec<Action> = system.offered(&world);
+        // xorshift: enough to choose among a few actions.
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        let action = &actions[(random % actions.len() as u64) as usize];
+        world = system.after(&world, action).unwrap_or(world);
+    }
+}
+
+fn wide_system(forgets: bool) -> System {
+    let bounds = Bounds { terms: 4, entries: 5, unsynced: 2, proposals: true, handovers: true, ..TINY };
+    let bounds = Bounds { timeouts: None, crashes: None, forgets, ..bounds };
+    System { symmetric: false, ..zoo::paper(bounds) }
+}
+
+#[test]
+fn one_and_two_threads_and_the_simplest_search_see_the_same_states() {
+    let simplest = all_states(&zoo::paper(TINY)).len() as u64;
+    for threads in [1, 2] {
+        let outcome = search(zoo::paper(TINY), threads);
+        assert_eq!((outcome.verdict, outcome.states), (Verdict::Complete, simplest), "{threads} threads");
+    }
+}
+
+#[test]
+fn the_states_of_the_symmetric_search_stand_for_all_states_and_no_others() {
+    let all = all_states(&System { symmetric: false, ..zoo::paper(TINY) });
+    let symmetric = all_states(&zoo::paper(TINY));
+    assert!(symmetric.is_subset(&all));
+    let stands_for = |world: &World| {
+        RENAMINGS.iter().any(|ids| symmetric.contains(&world.renamed(&|id| ServerId(ids[id.0 as usize - 1]))))
+    };
+    assert!(all.iter().all(stands_for));
+    assert!(5 * symmetric.len() < all.len(), "{} of {} states remain", symmetric.len(), all.len());
+}
+
+const RENAMINGS: [[u32; 3]; 6] = [[1, 2, 3], [2, 1, 3], [2, 3, 1], [3, 1, 2], [1, 3, 2], [3, 2, 1]];
+
+#[test]
+fn a_renamed_run_is_a_run() {
+    let system = wide_system(true);
+    let successors = |world: &World| -> Vec<World> {
+        system.offered(world).iter().filter_map(|action| system.after(world, action)).collect()
+    };
+    for seed in 1..=6 {
+        walk(&system, seed, 60, |world| {
+            let ids = RENAMINGS[seed as usize % RENAMINGS.len()];
+            let rename = |id: ServerId| ServerId(ids[id.0 as usize - 1]);
+            let renamed: HashSet<_> = successors(world).iter().map(|next| next.renamed(&rename)).collect();
+            let directly: HashSet<_> = successors(&world.renamed(&rename)).into_iter().collect();
+            assert!(renamed == directly, "seed {seed}: renamed by {ids:?}:\n{world:?}");
+        });
+    }
+}
+
+#[test]
+fn what_is_forgotten_could_not_have_changed_anything() {
+    let system = wide_system(false);
+    let servers = |world: &World| world.servers.clone();
+    for seed in 1..=12 {
+        walk(&system, seed, 120, |world| {
+            let offered = system.offered(world);
+            let outcomes: HashSet<_> = offered.iter().filter_map(|action| system.after(world, action)).collect();
+            let rumoured: BTreeSet<_> = network::rumours(world).collect();
+            for letter in world.network.iter().filter(|letter| network::is_dead(world, letter)) {
+                let Some(next) = system.after(world, &Action::Deliver(letter.clone())) else { continue };
+                let by_rumour = || {
+                    let heard = rumoured.iter().map(|rumour| Action::Deliver(rumour.clone().into()));
+                    let after = heard.filter_map(|action| system.after(world, &action));
+                    after.into_iter().any(|other| servers(&other) == servers(&next))
+                };
+                let unmoved = servers(&next) == servers(world);
+                assert!(unmoved || by_rumour(), "seed {seed}: {letter:?} moved a server in\n{world:?}");
+                assert!(outcomes.contains(&next));
+            }
+        });
+    }
+}
+
+#[test]
+fn a_counterexample_is_the_shortest_and_replays() {
+    let exhibit = zoo::find("vote_again").expect("it is in the zoo");
+    let [one, two] = [1, 2].map(|threads| tables::hunt(&exhibit, limits(threads)));
+    assert_eq!(one.counterexample.len(), two.counterexample.len());
+    let system = System { symmetric: false, ..exhibit.system(exhibit.bounds) };
+    let steps = replay(&system, &one.counterexample).expect("it replays");
+    let (last, before) = steps.split_last().expect("it has steps");
+    assert!(last.1.broken.contains(Property::VoteOnce));
+    assert!(before.iter().all(|(_, world)| world.broken.is_empty()));
+    // Breadth first: no shorter run breaks anything.
+    let mut layer = vec![system.start.clone()];
+    for _ in 1..one.counterexample.len() {
+        let successors = layer.iter().flat_map(|world| {
+            let after = |action: Action| exhibit.system(exhibit.bounds).after(world, &action);
+            system.offered(world).into_iter().filter_map(after).collect::<Vec<_>>()
+        });
+        let distinct: HashSet<_> = successors.collect();
+        layer = distinct.into_iter().collect();
+        assert!(layer.iter().all(|world| world.broken.is_empty()));
+    }
+}
+
+#[test]
+fn every_rule_has_an_ablation_and_every_ablation_a_rule() {
+    let stated: BTreeSet<_> = tables::stated_rules().into_iter().map(|(rule, _)| rule).collect();
+    let broken: BTreeSet<_> =
+        zoo::exhibits().iter().map(|it| it.rule.to_owned()).filter(|it| it != "the disk").collect();
+    assert_eq!(stated, broken);
+    assert!(tables::stated_rules().iter().all(|(_, section)| section.contains('§') || section.contains("diss.")));
+}
+
+#[test]
+fn every_property_is_named_once() {
+    for (at, property) in Property::ALL.into_iter().enumerate() {
+        assert_eq!(property as usize, at);
+        assert_eq!(Property::named(property.id()), Some(property));
+        assert_eq!(Property::named(property.name()), Some(property));
+    }
+}
+
+/// The whole zoo is visited by `zoo`; these are those that take a moment.
+#[test]
+fn the_quick_part_of_the_zoo_is_caught_by_the_properties_named() {
+    let slow =
+        ["match_index_only", "acknowledge_whole_log", "assume_matched", "commit_any_term", "vote_twice_after_crash"];
+    for exhibit in zoo::exhibits().iter().filter(|exhibit| !slow.contains(&exhibit.name)) {
+        let outcome = tables::hunt(exhibit, limits(1));
+        assert!(outcome.broken.contains(exhibit.caught_by), "{}: {:?}", exhibit.name, outcome.broken);
+    }
+}
+
+#[test]
+fn presets_have_their_own_names_and_words() {
+    let names: BTreeSet<_> = PRESETS.iter().map(|preset| preset.name).collect();
+    assert_eq!(names.len(), PRESETS.len());
+    assert!(PRESETS.iter().all(|preset| preset.bounds.words().contains("3 servers")));
+}
+
+#[test]
+fn what_is_wrong_in_a_scenario_is_said_with_its_line() {
+    let refused = |text: &str| {
+        let scenario = Scenario::parse(text);
+        scenario.and_then(|scenario| scenario.play(&scenario.system()).map(|_| ())).expect_err("it is refused")
+    };
+    assert!(refused("servers 12").starts_with("line 1: 'servers' takes"));
+    assert!(refused("\nablate nothing").starts_with("line 2: no ablation is called"));
+    assert!(refused("flush 1").starts_with("line 1: 'flush 1': cannot happen here"));
+    assert!(refused("elect x by 2").contains("'x' is no server"));
+}
+
+/// Every scenario plays, and the story below its line is what happens. `RAFTTREE_BLESS=1` writes
+/// the stories anew; read them before they are committed.
+#[test]
+fn every_scenario_tells_what_happens() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
+    let mut files: Vec<PathBuf> =
+        std::fs::read_dir(folder).expect("there are scenarios").map(|file| file.expect("a file").path()).collect();
+    files.sort();
+    assert!(!files.is_empty());
+    for file in files {
+        let text = std::fs::read_to_string(&file).expect("scenarios are text");
+        let scenario = Scenario::parse(&text).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
+        let played = scenario.play(&scenario.system()).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
+        assert!(played.last().broken.is_empty(), "{}: {:?}", file.display(), played.last().broken);
+        let verbs = text.split("---\n").next().unwrap_or_default();
+        let told = format!("{verbs}---\n{}", played.story());
+        if std::env::var_os("RAFTTREE_BLESS").is_some() {
+            std::fs::write(&file, told).expect("scenarios can be written");
+        } else {
+            assert_eq!(text, told, "{}: see RAFTTREE_BLESS", file.display());
+        }
+    }
+}

@@ -175,6 +175,8 @@ pub(crate) struct System {
     /// Only these properties count.
     pub(crate) watched: PropertySet,
     pub(crate) stats: Arc<Stats>,
+    /// Whether one state stands for all that differ in the servers' names alone.
+    pub(crate) symmetric: bool,
 }
 
 /// An action led beyond the bounds, so it is not offered.
@@ -226,7 +228,7 @@ impl World {
     }
 
     /// Forgets what can no longer matter to anyone.
-    fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         if self.network.iter().any(|letter| network::is_dead(self, letter)) {
             let mut alive = (*self.network).clone();
             alive.retain(|letter| !network::is_dead(self, letter));
@@ -238,15 +240,8 @@ impl World {
             self.leaderships = Arc::new(alive);
         }
         let lowest = self.lowest_term();
-        let mut history = (*self.history).clone();
-        history.elected.retain(|(term, _)| lowest <= *term);
-        history.votes.retain(|(term, _, _)| lowest <= *term);
-        for (_, term) in &mut history.committed {
-            // Whoever leads from now on leads in a later term, which is all that is asked.
-            *term = if *term < lowest { Term(0) } else { *term };
-        }
-        if history != *self.history {
-            self.history = Arc::new(history);
+        if self.history.has_before(lowest) {
+            Arc::make_mut(&mut self.history).forget_before(lowest);
         }
     }
 
@@ -268,6 +263,21 @@ impl World {
         leaderships.retain(|old| !new.says_all_of(old));
         leaderships.push(Arc::new(new));
         leaderships.sort_unstable();
+    }
+}
+
+impl History {
+    fn has_before(&self, lowest: Term) -> bool {
+        let elected = self.elected.iter().any(|(term, _)| *term < lowest);
+        let votes = self.votes.iter().any(|(term, _, _)| *term < lowest);
+        elected || votes || self.committed.iter().any(|(_, term)| *term < lowest && *term != Term(0))
+    }
+
+    fn forget_before(&mut self, lowest: Term) {
+        self.elected.retain(|(term, _)| lowest <= *term);
+        self.votes.retain(|(term, _, _)| lowest <= *term);
+        // Whoever leads from now on leads in a later term, which is all that is asked.
+        self.committed.iter_mut().filter(|(_, term)| *term < lowest).for_each(|(_, term)| *term = Term(0));
     }
 }
 
@@ -302,7 +312,7 @@ impl Server {
 
 impl Unsynced {
     /// The network keeps a message as long as it may matter and in no order, so once is enough.
-    fn hold(&mut self, outputs: Vec<Envelope<Range>>) {
+    pub(crate) fn hold(&mut self, outputs: Vec<Envelope<Range>>) {
         for envelope in outputs {
             if !self.held.contains(&envelope) && !network::is_never_kept(&envelope) {
                 self.held.push(envelope);
@@ -336,6 +346,7 @@ impl System {
             start: World::new(bounds.servers),
             watched: PropertySet::all(),
             stats: Arc::default(),
+            symmetric: true,
         }
     }
 
@@ -382,18 +393,47 @@ impl System {
 
     /// The state after an action; `None` if it leads beyond the bounds or changes nothing.
     pub(crate) fn after(&self, before: &World, action: &Action) -> Option<World> {
+        if self.passes_unnoticed(before, action) {
+            return None;
+        }
         let mut world = before.clone();
         self.act(&mut world, action).ok()?;
         if self.bounds.forgets {
             world.forget();
         }
         world.broken.extend(properties::broken_by_step(self.step_by, before, action, &world));
-        if (World { spent: before.spent, ..world.clone() }) == *before {
+        let spent = std::mem::replace(&mut world.spent, before.spent);
+        if world == *before {
             return None;
         }
+        world.spent = spent;
         world.broken.extend(properties::broken_in(&world));
         world.broken.keep(self.watched);
-        Some(world)
+        Some(self.represented(world))
+    }
+
+    /// The state that stands for this one in the search.
+    pub(crate) fn represented(&self, world: World) -> World {
+        if self.symmetric { world.representative() } else { world }
+    }
+
+    /// Whether a message is delivered that neither changes its receiver nor makes it say anything
+    /// of consequence. Most are; asking first saves most of the time.
+    fn passes_unnoticed(&self, world: &World, action: &Action) -> bool {
+        let Action::Deliver(letter) = action else { return false };
+        let old = &world.server(letter.to).node;
+        let (mut node, mut effects) = (old.clone(), Effects::new());
+        let event = Event::Receive((**letter).clone());
+        let ended = catch_unwind(AssertUnwindSafe(|| (self.step_by)(&mut node, event, &mut effects)));
+        let of_consequence = |output: Output<Tag>| {
+            sent(output)
+                .is_some_and(|it| !network::is_never_kept(&it) && !matches!(it.message, Message::AppendRequest { .. }))
+        };
+        ended.is_ok()
+            && node == *old
+            && effects.records().is_empty()
+            && !effects.early().any(of_consequence)
+            && !effects.after_sync().any(of_consequence)
     }
 
     fn act(&self, world: &mut World, action: &Action) -> Result<(), OutOfBounds> {

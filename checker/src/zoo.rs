@@ -4,6 +4,7 @@ use rafttree_model::{Paper, Rules};
 
 use crate::ablations as broken;
 use crate::properties::Property;
+use crate::scenario::Scenario;
 use crate::world::{Bounds, Mistake, System};
 
 /// One mistake.
@@ -33,6 +34,23 @@ impl Exhibit {
         (self.make)(bounds)
     }
 
+    /// The same, where the hunt for this mistake starts, with the properties that count there.
+    pub(crate) fn placed(&self, bounds: Bounds) -> System {
+        let mut system = self.system(bounds);
+        if !self.watched.is_empty() {
+            system.watched = self.watched.iter().copied().collect();
+        }
+        if let Some(start) = self.start {
+            let scenario = Scenario::parse(start_text(start)).expect("starting points are well-formed");
+            let played = scenario.play(&scenario.system()).expect("starting points can be played");
+            system.start = played.last().clone();
+            if bounds.forgets {
+                system.start.forget();
+            }
+        }
+        system
+    }
+
     fn starting(self, start: &'static str, watched: &'static [Property]) -> Exhibit {
         Exhibit { start: Some(start), watched, ..self }
     }
@@ -43,6 +61,15 @@ impl Exhibit {
 
     fn watching(self, watched: &'static [Property]) -> Exhibit {
         Exhibit { watched, ..self }
+    }
+}
+
+/// The scenario that leads to a starting point.
+pub(crate) fn start_text(name: &str) -> &'static str {
+    match name {
+        "figure_8" => include_str!("../starts/figure_8.txt"),
+        "older_but_longer" => include_str!("../starts/older_but_longer.txt"),
+        _ => unreachable!("every starting point is listed here"),
     }
 }
 
@@ -154,7 +181,8 @@ pub(crate) fn exhibits() -> Vec<Exhibit> {
             .watching(&[ElectionSafety]),
         rule::<broken::AcknowledgeBeforeFlush>("acknowledge_before_flush", Some(29), "may_leave_early",
             "a follower acknowledges entries that are not durable", "NATS 2.12.1 (Jepsen), d-engine#329",
-            PersistBeforeSend),
+            PersistBeforeSend)
+            .watching(&[PersistBeforeSend]),
         rule::<broken::CountUnsyncedOwn>("count_unsynced_own", Some(28), "may_leave_early",
             "a leader counts its own copy before it is durable", "openraft a9f696a9, etcd#14370", PersistBeforeSend),
         rule::<broken::HandOverEarly>("hand_over_early", Some(18), "may_hand_over",

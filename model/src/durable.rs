@@ -34,7 +34,7 @@ pub struct Durable {
     /// Latest term this server has seen.
     term: Term,
     /// Candidate that received this server's vote in the current term.
-    vote: Option<ServerId>,
+    pub(crate) vote: Option<ServerId>,
     /// The log's shape.
     log: Log,
 }

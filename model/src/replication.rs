@@ -22,7 +22,9 @@ impl<R: Rules, P> Step<'_, R, P> {
     /// counts when its own acknowledgement arrives, which waits for the flush as any other does.
     pub(crate) fn append_and_replicate(&mut self, payload: Payload<P>) -> Position {
         let position = self.append(payload);
-        self.replicate_to_all();
+        for peer in self.node.peers() {
+            self.replicate_new(peer, position.index);
+        }
         self.send(self.node.id, Message::AppendReply { matched: position.index });
         position
     }
@@ -30,12 +32,18 @@ impl<R: Rules, P> Step<'_, R, P> {
     /// Tells the followers that this server leads (§5.2), or asks again for votes that did not
     /// arrive (§5.5).
     pub(crate) fn on_heartbeat_timeout(&mut self) {
-        if let Role::Leader { .. } = self.node.role { self.replicate_to_all() } else { self.ask_for_votes() }
-    }
-
-    fn replicate_to_all(&mut self) {
+        let Role::Leader { .. } = self.node.role else { return self.ask_for_votes() };
         for peer in self.node.peers() {
             self.replicate(peer);
+        }
+    }
+
+    /// Sends an entry that was just appended, unless earlier ones are being sent again: the answer
+    /// to those brings this one.
+    fn replicate_new(&mut self, follower: ServerId, index: Index) {
+        let Role::Leader { progress, .. } = &self.node.role else { return };
+        if progress.get(follower).is_some_and(|progress| progress.next == index) {
+            self.replicate(follower);
         }
     }
 
@@ -129,7 +137,12 @@ impl<R: Rules, P> Step<'_, R, P> {
         if missing <= progress.matched || progress.next <= missing {
             return;
         }
-        progress.next = retry.max(progress.matched).next();
+        let next = retry.max(progress.matched).next();
+        progress.next = next;
         self.replicate(follower);
+        // Until this is answered, whatever else was on its way will be refused as well.
+        if let Some(progress) = self.node.progress_of_answering(follower) {
+            progress.next = next;
+        }
     }
 }

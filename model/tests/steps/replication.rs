@@ -173,6 +173,20 @@ fn a_late_refusal_of_what_was_stored_since_changes_nothing() {
     }
 }
 
+/// Whatever was on its way behind a lost request is refused too.
+#[test]
+fn what_was_lost_is_sent_again_once_however_much_was_on_its_way() {
+    let mut node = leader_in_office(3, 2, &[1]);
+    let _ = after(&mut node, ["x", "y", "z"].map(Event::Propose));
+    let done = on(&mut node, receive(3, 2, refusal(3, at(2, 2))));
+    assert_eq!(done.messages().len(), 1, "everything from 3 on");
+    assert_eq!(on(&mut node, receive(3, 2, refusal(4, at(2, 2)))).messages(), []);
+    let done = on(&mut node, Event::Propose("later"));
+    assert_eq!(done.early, [send(2, 2, range(at(5, 2), at(6, 2), 2))], "server 3 has yet to answer");
+    let done = on(&mut node, receive(3, 2, matched(5)));
+    assert!(done.early.contains(&send(3, 2, range(at(5, 2), at(6, 2), 2))), "{done:?}");
+}
+
 #[test]
 fn a_retry_never_starts_before_what_is_known_to_agree() {
     let mut node = leader(3, 4, &[1, 1, 3, 3]);

@@ -1,0 +1,133 @@
+//! One of all the states that differ in the servers' names alone.
+//!
+//! The deployed transitions only compare ids (the model's tests show that a renamed step is a
+//! step), and neither the world nor the properties look at them. So a state stands for all its
+//! renamings. Which one is kept is decided by what can be said of each server without naming
+//! another; servers of which the same can be said stay in their order, which keeps a few states
+//! more than there need be and loses none.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use rafttree_model::{Entry, Payload, Position, Record, Renamed, Role, ServerId, Term};
+
+use crate::world::{Disk, History, Leadership, Letter, Server, Tag, Unsynced, World};
+
+/// What can be said of a server without naming another.
+#[derive(Eq, Ord, PartialEq, PartialOrd)]
+struct Traits {
+    terms: (Term, Term),
+    role: (u8, bool, usize),
+    refers: [Option<bool>; 2],
+    logs: (Position, usize, u64),
+    unsynced: usize,
+    letters: (usize, usize),
+}
+
+impl World {
+    /// The state that stands for this one and all its renamings.
+    pub(crate) fn representative(self) -> World {
+        let traits: Vec<_> = self.ids().map(|id| traits(&self, id)).collect();
+        if traits.is_sorted() {
+            return self;
+        }
+        let mut order: Vec<usize> = (0..traits.len()).collect();
+        order.sort_by(|&one, &other| traits[one].cmp(&traits[other]).then(Ordering::Equal));
+        let place = |id: ServerId| order.iter().position(|&at| at as u32 + 1 == id.0).unwrap_or_default();
+        self.renamed(&|id| ServerId(place(id) as u32 + 1))
+    }
+}
+
+fn traits(world: &World, id: ServerId) -> Traits {
+    let server = world.server(id);
+    let node = &server.node;
+    let is_self = |other: ServerId| other == id;
+    let role = match node.role() {
+        Role::Follower { loyal, .. } => (0, *loyal, 0),
+        Role::PreCandidate { votes } => (1, false, votes.len()),
+        Role::Candidate { votes, transfer } => (2, *transfer, votes.len()),
+        Role::Leader { heard, transfer, .. } => (3, transfer.is_some(), heard.len()),
+    };
+    let letters = |of: fn(&Letter) -> ServerId| world.network.iter().filter(|letter| of(letter) == id).count();
+    Traits {
+        terms: (node.term(), server.disk.durable.term()),
+        role,
+        refers: [node.vote().map(is_self), node.leader().map(is_self)],
+        logs: (node.log().last(), server.disk.entries.len(), node.commit().0),
+        unsynced: server.unsynced.len(),
+        letters: (letters(|letter| letter.from), letters(|letter| letter.to)),
+    }
+}
+
+impl Renamed for World {
+    fn renamed(&self, rename: &impl Fn(ServerId) -> ServerId) -> World {
+        let mut servers: Vec<_> = self.servers.iter().map(|server| Arc::new(server.renamed(rename))).collect();
+        servers.sort_by_key(|server| server.node.id());
+        let mut network: Vec<_> = self.network.iter().map(|letter| Arc::new(letter.renamed(rename))).collect();
+        network.sort_unstable();
+        let mut leaderships: Vec<_> = self.leaderships.iter().map(|it| Arc::new(it.renamed(rename))).collect();
+        leaderships.sort_unstable();
+        World {
+            servers,
+            network: Arc::new(network),
+            leaderships: Arc::new(leaderships),
+            history: Arc::new(self.history.renamed(rename)),
+            spent: self.spent,
+            broken: self.broken,
+        }
+    }
+}
+
+impl Renamed for Server {
+    fn renamed(&self, rename: &impl Fn(ServerId) -> ServerId) -> Server {
+        let entries = entries(&self.disk.entries, rename);
+        Server {
+            node: self.node.renamed(rename),
+            entries: self::entries(&self.entries, rename),
+            disk: Disk { durable: self.disk.durable.renamed(rename), entries },
+            unsynced: self.unsynced.iter().map(|step| step.renamed(rename)).collect(),
+        }
+    }
+}
+
+impl Renamed for Unsynced {
+    fn renamed(&self, rename: &impl Fn(ServerId) -> ServerId) -> Unsynced {
+        let record = |record: &Record<Tag>| match record {
+            Record::Append(entry) => Record::Append(renamed_entry(entry, rename)),
+            other => other.renamed(rename),
+        };
+        let mut step =
+            Unsynced { records: self.records.iter().map(record).collect(), seen: self.seen, held: Vec::new() };
+        step.hold(self.held.iter().map(|envelope| envelope.renamed(rename)).collect());
+        step
+    }
+}
+
+impl Renamed for Leadership {
+    fn renamed(&self, rename: &impl Fn(ServerId) -> ServerId) -> Leadership {
+        Leadership { leader: rename(self.leader), entries: entries(&self.entries, rename), ..self.clone() }
+    }
+}
+
+impl Renamed for History {
+    fn renamed(&self, rename: &impl Fn(ServerId) -> ServerId) -> History {
+        let mut elected: Vec<_> = self.elected.iter().map(|&(term, id)| (term, rename(id))).collect();
+        elected.sort_unstable();
+        let mut votes: Vec<_> = self.votes.iter().map(|&(term, of, to)| (term, rename(of), rename(to))).collect();
+        votes.sort_unstable();
+        let committed = self.committed.iter().map(|(entry, term)| (renamed_entry(entry, rename), *term)).collect();
+        History { elected, votes, committed }
+    }
+}
+
+fn entries(entries: &[Entry<Tag>], rename: &impl Fn(ServerId) -> ServerId) -> Vec<Entry<Tag>> {
+    entries.iter().map(|entry| renamed_entry(entry, rename)).collect()
+}
+
+fn renamed_entry(entry: &Entry<Tag>, rename: &impl Fn(ServerId) -> ServerId) -> Entry<Tag> {
+    let payload = match entry.payload {
+        Payload::Blank => Payload::Blank,
+        Payload::Command(Tag(proposer)) => Payload::Command(Tag(rename(proposer))),
+    };
+    Entry { payload, ..*entry }
+}

@@ -1,0 +1,114 @@
+//! What the command says and with which code it ends.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+fn checker(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_rafttree-checker")).args(arguments).output().expect("the checker starts")
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().expect("it ends by itself")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("it speaks UTF-8")
+}
+
+fn json(output: &Output) -> serde_json::Value {
+    serde_json::from_slice(&output.stdout).expect("it prints JSON")
+}
+
+const SMALL: [&str; 8] = ["--terms", "1", "--entries", "1", "--timeouts", "2", "--crashes", "1"];
+
+#[test]
+fn a_search_to_the_end_is_complete() {
+    let output = checker(&[&["check", "elections"], &SMALL[..]].concat());
+    let said = text(&output.stdout);
+    assert_eq!(code(&output), 0, "{said}");
+    assert!(said.starts_with("COMPLETE\n"), "{said}");
+    assert!(said.contains("terms up to 1") && said.contains("C1 ElectionSafety"), "{said}");
+}
+
+#[test]
+fn the_same_for_programs() {
+    let output = checker(&[&["check", "--format", "json"], &SMALL[..]].concat());
+    let value = json(&output);
+    assert_eq!(value["verdict"], "COMPLETE");
+    assert_eq!(value["bounds"]["terms"], 1);
+    assert!(value["states"].as_u64().is_some_and(|states| 1000 < states), "{value}");
+    assert!(value["properties"].as_array().is_some_and(|all| all.iter().all(|it| it["state"] == "holds")), "{value}");
+}
+
+#[test]
+fn a_broken_rule_is_violated_and_its_counterexample_replays() {
+    let trace = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("vote_again.txt");
+    let path = trace.to_str().expect("the path is UTF-8");
+    let output = checker(&["check", "--ablate", "may_vote", "--save", path]);
+    let said = text(&output.stdout);
+    assert_eq!(code(&output), 1, "{said}");
+    assert!(said.starts_with("VIOLATED\n") && said.contains("counterexample, "), "{said}");
+    let replayed = checker(&["replay", path]);
+    let said = text(&replayed.stdout);
+    assert_eq!(code(&replayed), 1, "{said}{}", text(&replayed.stderr));
+    assert!(said.contains("BROKEN: C2 VoteOnce"), "{said}");
+}
+
+#[test]
+fn a_search_that_was_cut_short_is_incomplete() {
+    for limit in [["--time", "1s"], ["--memory", "1M"]] {
+        let output = checker(&[&["check", "--terms", "9", "--entries", "9"], &limit[..]].concat());
+        let said = text(&output.stdout);
+        assert_eq!(code(&output), 3, "{said}");
+        assert!(said.starts_with("INCOMPLETE\n") && said.contains("limit of"), "{said}");
+        assert!(!said.contains("holds"), "nothing is claimed: {said}");
+    }
+}
+
+#[test]
+fn a_search_that_met_no_leader_is_vacuous() {
+    let output = checker(&["check", "--terms", "0"]);
+    let said = text(&output.stdout);
+    assert_eq!(code(&output), 4, "{said}");
+    assert!(said.starts_with("VACUOUS\n") && said.contains("a leader was never reached"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_understood_is_a_usage_error() {
+    let wrong: [&[&str]; 9] = [
+        &["check", "nonsense"],
+        &["check", "--ablate", "nonsense"],
+        &["check", "--property", "nonsense"],
+        &["check", "--servers", "10"],
+        &["check", "--time", "soon"],
+        &["check", "--memory", "8"],
+        &["zoo", "nonsense"],
+        &["replay", "no/such/file"],
+        &["explore", "--address", "nowhere"],
+    ];
+    for arguments in wrong {
+        let output = checker(arguments);
+        assert_eq!(code(&output), 2, "{arguments:?}: {}", text(&output.stdout));
+        assert!(text(&output.stderr).starts_with("error: "), "{arguments:?}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn a_part_of_the_zoo_can_be_named() {
+    let output = checker(&["zoo", "may_vote", "1", "--format", "json"]);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let value = json(&output);
+    let caught: Vec<_> = value.as_array().expect("a list").iter().map(|it| it["caught"].clone()).collect();
+    assert_eq!(caught, [true, true]);
+    assert_eq!(value[0]["caught_by"][0], "C2 VoteOnce");
+}
+
+#[test]
+fn everything_that_can_be_named_is_listed() {
+    for what in ["properties", "presets", "actions", "zoo"] {
+        let output = checker(&["list", what]);
+        assert_eq!(code(&output), 0);
+        assert!(2 < text(&output.stdout).lines().count());
+        assert!(json(&checker(&["list", what, "--format", "json"])).is_array());
+    }
+}
