@@ -34,14 +34,13 @@ impl<T: Copy + Default> ServerMap<T> {
 
     /// The value of one server.
     pub fn get(&self, id: ServerId) -> Option<&T> {
-        let at = self.slots.binary_search_by_key(&id, |slot| slot.0).ok()?;
-        Some(&self.slots[at].1)
+        // So few are found soonest by looking at each.
+        self.slots.iter().find(|slot| slot.0 == id).map(|slot| &slot.1)
     }
 
     /// The value of one server, to be changed.
     pub fn get_mut(&mut self, id: ServerId) -> Option<&mut T> {
-        let at = self.slots.binary_search_by_key(&id, |slot| slot.0).ok()?;
-        Some(&mut self.slots[at].1)
+        self.slots.iter_mut().find(|slot| slot.0 == id).map(|slot| &mut slot.1)
     }
 
     /// Whether the server is in the map.

@@ -102,11 +102,14 @@ impl<R: Rules, P> Step<'_, R, P> {
         if last < matched {
             return;
         }
+        let is_news = progress.matched < matched;
         progress.matched = progress.matched.max(matched);
         progress.next = progress.next.max(matched.next());
         let behind = progress.next <= last;
         self.effects.early.push(Output::Heard(follower));
-        self.advance_commit();
+        if is_news {
+            self.advance_commit();
+        }
         if behind && follower != self.node.id {
             self.replicate(follower);
         }
