@@ -21,6 +21,7 @@ use stateright::{Checker, Model};
 
 use crate::properties::{Property, PropertySet};
 use crate::stats::{KINDS, Witness};
+use crate::symmetry;
 use crate::words;
 use crate::world::{Action, System, World};
 
@@ -198,7 +199,7 @@ impl System {
         for target in states.iter().skip(1) {
             let next = as_is.offered(&world).into_iter().find_map(|action| {
                 let next = as_is.after(&world, &action)?;
-                (self.represented(next.clone()) == *target).then_some((action, next))
+                symmetry::are_renamings(&next, target).then_some((action, next))
             });
             let (action, next) = next.expect("a step between representatives is a step between states");
             world = next;

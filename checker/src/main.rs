@@ -13,6 +13,11 @@ use crate::scenario::{Played, Scenario};
 use crate::stats::{KINDS, Witness};
 use crate::world::{Bounds, System};
 
+/// Prints a line, as `println!` does, but whoever reads may stop reading.
+macro_rules! say {
+    ($($words:tt)*) => { crate::report::say(format_args!($($words)*)) };
+}
+
 mod ablations;
 mod engine;
 mod network;
@@ -338,9 +343,9 @@ fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
         std::fs::write(path, text).map_err(|why| Usage(format!("cannot write {}: {why}", path.display())))?;
     }
     if json {
-        println!("{:#}", report::value(&subject, &outcome));
+        say!("{:#}", report::value(&subject, &outcome));
     } else {
-        println!("{}", report::text(&subject, &outcome, played.as_ref().map(Played::story).as_deref()));
+        say!("{}", report::text(&subject, &outcome, played.as_ref().map(Played::story).as_deref()));
     }
     Ok(outcome.verdict.exit_code())
 }
@@ -376,7 +381,7 @@ fn visit_zoo(rows: &[String], limits: Limits, json: bool) -> Result<u8, Usage> {
             let row = exhibit.row.map_or(String::new(), |row| row.to_string());
             let by = if caught { exhibit.caught_by.name().to_owned() } else { tables::escape(&outcome) };
             let (steps, states) = (outcome.counterexample.len(), grouped(outcome.states));
-            println!(
+            say!(
                 "{row:>3}  {:<26}{by:<24}{steps:>3} steps {states:>12} states {:>8}",
                 exhibit.name,
                 seconds(outcome.time)
@@ -385,11 +390,11 @@ fn visit_zoo(rows: &[String], limits: Limits, json: bool) -> Result<u8, Usage> {
         results.push(tables::exhibit_value(exhibit, &outcome));
     }
     if json {
-        println!("{:#}", serde_json::Value::from(results));
+        say!("{:#}", serde_json::Value::from(results));
     } else if escaped.is_empty() {
-        println!("\nall {} caught", exhibits.len());
+        say!("\nall {} caught", exhibits.len());
     } else {
-        println!("\nnot caught: {}", escaped.join(", "));
+        say!("\nnot caught: {}", escaped.join(", "));
     }
     Ok(u8::from(!escaped.is_empty()))
 }
@@ -406,7 +411,7 @@ fn explore(args: &SystemArgs, address: &str, from: Option<&PathBuf>) -> Result<u
         let played = scenario.play(&scenario.system()).map_err(Usage)?;
         system.start = played.last().clone();
     }
-    println!("Stateright's Explorer shows the system at http://{address}/ (end it with Ctrl-C)");
+    say!("Stateright's Explorer shows the system at http://{address}/ (end it with Ctrl-C)");
     system.serve(address);
     Ok(0)
 }
@@ -418,12 +423,12 @@ fn play(file: &PathBuf, json: bool) -> Result<u8, Usage> {
     let broken = engine::names(played.last().broken);
     if json {
         let steps: Vec<_> = played.steps.iter().map(|(action, _)| action.to_string()).collect();
-        println!(
+        say!(
             "{:#}",
             serde_json::json!({"steps": steps, "broken": broken, "end": words::Picture(played.last()).to_string()})
         );
     } else {
-        println!("{}\nin the end:\n{}", played.story(), words::Picture(played.last()));
+        say!("{}\nin the end:\n{}", played.story(), words::Picture(played.last()));
     }
     Ok(u8::from(!broken.is_empty()))
 }

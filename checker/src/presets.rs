@@ -91,7 +91,8 @@ impl Bounds {
         };
         format!(
             "{} servers; terms up to {}; logs up to {} entries; {}, {}; {}{}{flushes}; messages lost, duplicated, \
-             delayed and reordered without limit; timers fire at any moment",
+             delayed and reordered without limit; timers fire at any moment; leaders send any part of their logs \
+             at any moment",
             self.servers,
             self.terms,
             self.entries,

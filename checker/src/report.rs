@@ -10,6 +10,11 @@ use crate::engine::{Outcome, Verdict, names};
 use crate::properties::{Property, PropertySet};
 use crate::world::{Action, Bounds};
 
+/// Prints a line. Nobody may read any more (`| head`); the exit code still tells the verdict.
+pub(crate) fn say(words: std::fmt::Arguments) {
+    let _ = writeln!(std::io::stdout(), "{words}");
+}
+
 impl Verdict {
     pub(crate) fn word(&self) -> &'static str {
         match self {
@@ -63,7 +68,7 @@ pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) ->
     line(format!("system      {}{ablated}", subject.preset));
     line(format!("bounds      {}", wrap(&subject.bounds.words(), 12)));
     line(format!(
-        "states      {} distinct, {} transitions, depth {}",
+        "states      {} distinct, {} transitions, paths of up to {} steps",
         grouped(outcome.states),
         grouped(outcome.transitions),
         outcome.depth
@@ -203,7 +208,7 @@ impl Ticker {
         self.wrote = true;
         let rate = transitions as f64 / elapsed.as_secs_f64().max(0.001) / 1000.0;
         let line = format!(
-            "{} states, {rate:.0}k transitions/s, depth {depth}, {} MiB, {}",
+            "{} states, {rate:.0}k transitions/s, {depth} steps deep, {} MiB, {}",
             grouped(states),
             memory >> 20,
             seconds(elapsed)

@@ -38,6 +38,30 @@ impl World {
     }
 }
 
+/// Whether two states differ in the servers' names alone.
+pub(crate) fn are_renamings(one: &World, other: &World) -> bool {
+    let sorted = |world: &World| {
+        let mut all: Vec<_> = world.ids().map(|id| traits(world, id)).collect();
+        all.sort();
+        all
+    };
+    sorted(one) == sorted(other) && has_renaming(one, other, &mut Vec::new())
+}
+
+/// Whether names that begin with `names` turn one state into the other.
+fn has_renaming(one: &World, other: &World, names: &mut Vec<ServerId>) -> bool {
+    let Some(id) = one.ids().nth(names.len()) else {
+        return one.renamed(&|id| names[id.0 as usize - 1]) == *other;
+    };
+    let free: Vec<_> = other.ids().filter(|name| !names.contains(name)).collect();
+    free.into_iter().filter(|&name| traits(one, id) == traits(other, name)).any(|name| {
+        names.push(name);
+        let found = has_renaming(one, other, names);
+        names.pop();
+        found
+    })
+}
+
 fn traits(world: &World, id: ServerId) -> Traits {
     let server = world.server(id);
     let node = &server.node;

@@ -14,9 +14,9 @@ const RULES: &str = include_str!("../../model/src/rules.rs");
 
 fn print(json: bool, rows: &[Value], line: impl Fn(&Value) -> String) {
     if json {
-        println!("{:#}", Value::from(rows.to_vec()));
+        say!("{:#}", Value::from(rows.to_vec()));
     } else {
-        rows.iter().for_each(|row| println!("{}", line(row)));
+        rows.iter().for_each(|row| say!("{}", line(row)));
     }
 }
 
@@ -119,7 +119,7 @@ pub(crate) fn stated_rules() -> Vec<(String, String)> {
 
 /// The README's rule table.
 pub(crate) fn rules(limits: Limits) -> u8 {
-    println!("| rule | section | broken as | caught by | steps |\n| --- | --- | --- | --- | --- |");
+    say!("| rule | section | broken as | caught by | steps |\n| --- | --- | --- | --- | --- |");
     let mut all_caught = true;
     for (rule, section) in stated_rules() {
         for exhibit in exhibits().iter().filter(|exhibit| exhibit.rule == rule) {
@@ -129,7 +129,7 @@ pub(crate) fn rules(limits: Limits) -> u8 {
             let by = if caught { exhibit.caught_by.name() } else { "NOT CAUGHT" };
             let steps = outcome.counterexample.len();
             let from = exhibit.start.map_or(String::new(), |_| " after a scripted start".to_owned());
-            println!("| `{rule}` | {section} | {} | {by} | {steps}{from} |", exhibit.about);
+            say!("| `{rule}` | {section} | {} | {by} | {steps}{from} |", exhibit.about);
         }
     }
     u8::from(!all_caught)
@@ -137,7 +137,7 @@ pub(crate) fn rules(limits: Limits) -> u8 {
 
 /// The README's proof box.
 pub(crate) fn proof(limits: Limits) -> u8 {
-    println!("| preset | verdict | states | transitions | bounds |\n| --- | --- | --- | --- | --- |");
+    say!("| preset | verdict | states | transitions | bounds |\n| --- | --- | --- | --- | --- |");
     let mut worst = 0;
     for preset in &PRESETS {
         let system = crate::zoo::paper(preset.bounds);
@@ -147,7 +147,7 @@ pub(crate) fn proof(limits: Limits) -> u8 {
         worst = worst.max(outcome.verdict.exit_code());
         let (states, transitions) = (grouped(outcome.states), grouped(outcome.transitions));
         let verdict = outcome.verdict.word();
-        println!("| `{}` | {verdict} | {states} | {transitions} | {} |", preset.name, preset.bounds.words());
+        say!("| `{}` | {verdict} | {states} | {transitions} | {} |", preset.name, preset.bounds.words());
         eprintln!("{}: {}", preset.name, seconds(outcome.time));
     }
     worst
