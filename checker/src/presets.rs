@@ -74,30 +74,34 @@ pub(crate) fn named(name: &str) -> Option<&'static Preset> {
     PRESETS.iter().find(|preset| preset.name == name)
 }
 
+/// What every search covers, whatever its bounds.
+pub(crate) const ALWAYS: &str = "messages are lost, duplicated, delayed and reordered without limit; timers fire at \
+    any moment; leaders send any part of their logs at any moment; states that differ in the servers' names alone are \
+    one state";
+
 impl Bounds {
-    /// What is covered, in words: nothing beyond this was looked at.
+    /// How far the search goes, in words: nothing beyond this was looked at.
     pub(crate) fn words(&self) -> String {
-        let limit = |limit: Option<u32>, what: &str| match limit {
-            None => format!("{what} without limit"),
-            Some(most) => format!("at most {most} {what}"),
+        let limit = |limit: Option<u32>, one: &str, many: &str| match limit {
+            None => format!("any number of {many}"),
+            Some(0) => format!("no {many}"),
+            Some(1) => format!("at most one {one}"),
+            Some(most) => format!("at most {most} {many}"),
         };
-        let yes = |yes: bool, what: &str| if yes { format!("{what}, ") } else { format!("no {what}, ") };
+        let yes = |yes: bool, what: &str| format!("{}{what}", if yes { "" } else { "no " });
         let flushes = if self.interleaved {
             format!("up to {} steps of a server wait for the disk while anything else happens", self.unsynced)
         } else {
-            "a step is flushed or cut off by a crash before its server goes on, and nobody else moves meanwhile unless \
-             something of it left early"
+            "a step that nobody can have seen is flushed, or cut off by a crash, before anything else happens"
                 .to_owned()
         };
         format!(
-            "{} servers; terms up to {}; logs up to {} entries; {}, {}; {}{}{flushes}; messages lost, duplicated, \
-             delayed and reordered without limit; timers fire at any moment; leaders send any part of their logs \
-             at any moment",
+            "{} servers; terms up to {}; logs up to {} entries; {}; {}; {}; {}; {flushes}",
             self.servers,
             self.terms,
             self.entries,
-            limit(self.timeouts, "election timeouts"),
-            limit(self.crashes, "crashes"),
+            limit(self.timeouts, "election timeout", "election timeouts"),
+            limit(self.crashes, "crash", "crashes"),
             yes(self.proposals, "commands"),
             yes(self.handovers, "hand-overs"),
         )

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::engine::{Outcome, Verdict, names};
+use crate::presets;
 use crate::properties::{Property, PropertySet};
 use crate::world::{Action, Bounds};
 
@@ -67,6 +68,7 @@ pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) ->
     let ablated = subject.ablation.map_or(String::new(), |name| format!(", with the mistake '{name}'"));
     line(format!("system      {}{ablated}", subject.preset));
     line(format!("bounds      {}", wrap(&subject.bounds.words(), 12)));
+    line(format!("always      {}", wrap(presets::ALWAYS, 12)));
     line(format!(
         "states      {} distinct, {} transitions, paths of up to {} steps",
         grouped(outcome.states),
@@ -131,6 +133,7 @@ pub(crate) fn value(subject: &Subject, outcome: &Outcome) -> Value {
         "ablation": subject.ablation,
         "bounds": subject.bounds,
         "bounds_in_words": subject.bounds.words(),
+        "always": presets::ALWAYS,
         "states": outcome.states,
         "transitions": outcome.transitions,
         "depth": outcome.depth,

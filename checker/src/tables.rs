@@ -150,6 +150,7 @@ pub(crate) fn proof(limits: Limits) -> u8 {
         say!("| `{}` | {verdict} | {states} | {transitions} | {} |", preset.name, preset.bounds.words());
         eprintln!("{}: {}", preset.name, seconds(outcome.time));
     }
+    say!("\nIn all of them {}.", crate::presets::ALWAYS);
     worst
 }
 
