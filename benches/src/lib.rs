@@ -14,7 +14,7 @@
 //!   follower, the command's bytes being shared. A command is copied once, when it is proposed.
 //! - Every server takes part in an election: the leader gives up, and the minimum timeout has
 //!   passed at all the others, so that nobody refuses. Both draw random timeouts from ChaCha12.
-//! - [`Library::RaftRs`] has PreVote and CheckQuorum, as ours always has, and tells followers of
+//! - `Library::RaftRs` has PreVote and CheckQuorum, as ours always has, and tells followers of
 //!   a commit with the next message, as ours does.
 //!
 //! # What is not
@@ -29,7 +29,7 @@
 //!   committed, and they are read where they lie.
 //! - Flow control, snapshots, changes of membership and read-only queries are in raft-rs's path
 //!   and not in ours. raft-rs formats its log lines only if somebody listens: here nobody does.
-//! - [`Library::RaftRsDefault`] is raft-rs as it comes: no PreVote (one wave of questions fewer) and no
+//! - `Library::RaftRsDefault` is raft-rs as it comes: no PreVote (one wave of questions fewer) and no
 //!   CheckQuorum; each commit is told to the followers at once (one wave of messages more).
 
 #![forbid(unsafe_code)]

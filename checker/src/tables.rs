@@ -151,6 +151,8 @@ pub(crate) fn proof(limits: Limits) -> u8 {
         eprintln!("{}: {}", preset.name, seconds(outcome.time));
     }
     say!("\nIn all of them {}.", crate::presets::ALWAYS);
+    let names = crate::engine::names(PropertySet::all());
+    say!("\nThe {} properties that held in every state and every step: {}.", names.len(), names.join(", "));
     worst
 }
 
