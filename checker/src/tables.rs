@@ -151,8 +151,10 @@ pub(crate) fn proof(limits: Limits) -> u8 {
         eprintln!("{}: {}", preset.name, seconds(outcome.time));
     }
     say!("\nIn all of them {}.", crate::presets::ALWAYS);
-    let names = crate::engine::names(PropertySet::all());
-    say!("\nThe {} properties that held in every state and every step: {}.", names.len(), names.join(", "));
+    if worst == 0 {
+        let names = crate::engine::names(PropertySet::all());
+        say!("\nThe {} properties that held in every state and every step: {}.", names.len(), names.join(", "));
+    }
     worst
 }
 

@@ -142,6 +142,22 @@ fn what_is_forgotten_could_not_have_changed_anything() {
     }
 }
 
+/// Whether a step waits for its flush while others go on, or not: between flushes, the servers and
+/// their disks get into the same states.
+#[test]
+fn prompt_flushes_hide_no_state_of_the_servers() {
+    let settled = |interleaved| -> HashSet<_> {
+        let bounds = Bounds { crashes: Some(1), interleaved, ..TINY };
+        let all = all_states(&System { symmetric: false, ..zoo::paper(bounds) });
+        let at_rest = all.into_iter().filter(|world| world.servers.iter().all(|server| server.unsynced.is_empty()));
+        at_rest.map(|world| (world.servers, world.history.committed.clone())).collect()
+    };
+    let [prompt, interleaved] = [false, true].map(settled);
+    assert!(1000 < prompt.len());
+    assert!(interleaved.is_subset(&prompt), "{} are missing", interleaved.difference(&prompt).count());
+    assert!(prompt.is_subset(&interleaved), "{} are new", prompt.difference(&interleaved).count());
+}
+
 #[test]
 fn a_counterexample_is_the_shortest_and_replays() {
     let exhibit = zoo::find("vote_again").expect("it is in the zoo");
