@@ -14,7 +14,8 @@ pub(crate) fn changes(before: &World, after: &World) -> Vec<String> {
     lines.extend(sent.map(|letter| format!("sends {}", Words::<Letter>(letter))));
     let told = after.leaderships.iter().filter(|leadership| !before.leaderships.contains(leadership));
     lines.extend(told.map(|leadership| format!("sends {}", leadership_words(leadership))));
-    lines.extend(after.broken.iter().map(|property| format!("BROKEN: {}", property.name())));
+    let newly = after.broken.iter().filter(|property| !before.broken.contains(*property));
+    lines.extend(newly.map(|property| format!("BROKEN: {}", property.name())));
     lines
 }
 
