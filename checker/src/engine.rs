@@ -22,8 +22,9 @@ use stateright::{Checker, Model};
 use crate::properties::{Property, PropertySet};
 use crate::stats::{KINDS, Witness};
 use crate::symmetry;
+use crate::system::{Action, System};
 use crate::words;
-use crate::world::{Action, System, World};
+use crate::world::World;
 
 /// What ends a search early.
 #[derive(Clone, Copy, Debug)]

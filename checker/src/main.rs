@@ -11,7 +11,7 @@ use crate::properties::{Property, PropertySet};
 use crate::report::{Subject, Ticker, grouped, seconds};
 use crate::scenario::{Played, Scenario};
 use crate::stats::{KINDS, Witness};
-use crate::world::{Bounds, System};
+use crate::system::{Bounds, System};
 
 /// Prints a line, as `println!` does, but whoever reads may stop reading.
 macro_rules! say {
@@ -19,6 +19,7 @@ macro_rules! say {
 }
 
 mod ablations;
+mod checks;
 mod engine;
 mod network;
 mod presets;
@@ -27,6 +28,7 @@ mod report;
 mod scenario;
 mod stats;
 mod symmetry;
+mod system;
 mod tables;
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use crate::engine::Expected;
 use crate::stats::{KINDS, Witness};
-use crate::world::Bounds;
+use crate::system::Bounds;
 
 /// A named system to check.
 pub(crate) struct Preset {
@@ -17,7 +17,8 @@ pub(crate) const DEFAULT: &str = "elections";
 
 const CRASHES: [&str; 2] = [KINDS[8], KINDS[9]];
 
-const SMALL: Bounds = Bounds {
+/// Three servers and two terms: small, and enough for most of what can go wrong.
+pub(crate) const SMALL: Bounds = Bounds {
     servers: 3,
     timeouts: None,
     crashes: None,

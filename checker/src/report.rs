@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::engine::{Outcome, Verdict, names};
 use crate::presets;
 use crate::properties::{Property, PropertySet};
-use crate::world::{Action, Bounds};
+use crate::system::{Action, Bounds};
 
 /// Prints a line. Nobody may read any more (`| head`); the exit code still tells the verdict.
 pub(crate) fn say(words: std::fmt::Arguments) {

@@ -9,8 +9,9 @@ use std::collections::VecDeque;
 
 use rafttree_model::{Message, RoleName, ServerId};
 
+use crate::system::{Action, Bounds, System};
 use crate::words;
-use crate::world::{Action, Bounds, System, World};
+use crate::world::World;
 use crate::zoo;
 
 /// A scenario, read but not played.

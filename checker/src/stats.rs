@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use crate::world::Action;
+use crate::system::Action;
 
 /// Something that must be reached, or the search checked nothing worth checking.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

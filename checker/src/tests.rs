@@ -11,8 +11,9 @@ use crate::presets::PRESETS;
 use crate::properties::Property;
 use crate::scenario::Scenario;
 use crate::stats::KINDS;
+use crate::system::{Action, Bounds, System};
 use crate::tables;
-use crate::world::{Action, Bounds, System, World};
+use crate::world::World;
 use crate::zoo;
 
 /// Bounds that are exhausted in a moment.

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use rafttree_model::{Role, ServerSet};
+use rafttree_model::{Entry, Envelope, Message, Payload, Role, ServerSet};
 
-use crate::world::{Leadership, Letter, Server, Words, World};
+use crate::system::Action;
+use crate::world::{Leadership, Letter, Server, Tag, World};
 
 /// What a step changed, one line each: servers first, then what was sent.
 pub(crate) fn changes(before: &World, after: &World) -> Vec<String> {
@@ -84,5 +85,73 @@ impl fmt::Display for Picture<'_> {
             writeln!(out, "sent: {}", leadership_words(leadership))?;
         }
         self.0.network.iter().try_for_each(|letter| writeln!(out, "sent: {}", Words::<Letter>(letter)))
+    }
+}
+
+/// What the Explorer shows of a state.
+impl fmt::Debug for World {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", Picture(self))
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Action::ElectionTimeout(id) => write!(out, "election_timeout {id}"),
+            Action::HeartbeatTimeout(id) => write!(out, "heartbeat_timeout {id}"),
+            Action::MinimumTimeout(id) => write!(out, "minimum_timeout {id}"),
+            Action::Deliver(letter) => write!(out, "deliver {}", Words(letter.as_ref())),
+            Action::Propose(id) => write!(out, "propose {id}"),
+            Action::Transfer { from, to } => write!(out, "transfer {from} to {to}"),
+            Action::StepDown(id) => write!(out, "step_down {id}"),
+            Action::Flush(id) => write!(out, "flush {id}"),
+            Action::Crash { server, keep: 0 } => write!(out, "crash {server}"),
+            Action::Crash { server, keep } => write!(out, "crash {server} keep {keep}"),
+            Action::CrashTorn(id) => write!(out, "crash {id} torn"),
+        }
+    }
+}
+
+/// Writes something in the words of the scenario language.
+pub(crate) struct Words<'a, T>(pub(crate) &'a T);
+
+impl fmt::Display for Words<'_, Letter> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Envelope { from, to, term, message } = self.0;
+        write!(out, "{from}->{to} term {term} ")?;
+        match message {
+            Message::PreVoteRequest { last } => write!(out, "pre_vote_request last {last}"),
+            Message::PreVoteReply { granted: true } => write!(out, "pre_vote_granted"),
+            Message::PreVoteReply { granted: false } => write!(out, "pre_vote_denied"),
+            Message::VoteRequest { last, transfer: false } => write!(out, "vote_request last {last}"),
+            Message::VoteRequest { last, transfer: true } => write!(out, "vote_request last {last} transfer"),
+            Message::VoteReply { granted: true } => write!(out, "vote_granted"),
+            Message::VoteReply { granted: false } => write!(out, "vote_denied"),
+            Message::AppendRequest { entries, commit } => {
+                write!(out, "append after {} {} commit {commit}", entries.previous(), Words(&entries.entries()))
+            }
+            Message::AppendReply { matched } => write!(out, "appended up to {matched}"),
+            Message::AppendRefusal { missing, hint } => write!(out, "append_refused missing {missing} hint {hint}"),
+            Message::TimeoutNow => write!(out, "timeout_now"),
+            Message::Stale => write!(out, "stale"),
+        }
+    }
+}
+
+impl fmt::Display for Words<'_, &[Entry<Tag>]> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words: Vec<_> = self.0.iter().map(|entry| Words(entry).to_string()).collect();
+        write!(out, "[{}]", words.join(" "))
+    }
+}
+
+/// Index, term, and for a command who proposed it: `3@2` or `3@2/1`.
+impl fmt::Display for Words<'_, Entry<Tag>> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.payload {
+            Payload::Blank => write!(out, "{}", self.0.position),
+            Payload::Command(Tag(proposer)) => write!(out, "{}/{proposer}", self.0.position),
+        }
     }
 }

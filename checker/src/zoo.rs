@@ -3,9 +3,10 @@
 use rafttree_model::{Paper, Rules};
 
 use crate::ablations as broken;
+use crate::presets::SMALL;
 use crate::properties::Property;
 use crate::scenario::Scenario;
-use crate::world::{Bounds, Mistake, System};
+use crate::system::{Bounds, Mistake, System};
 
 /// One mistake.
 pub(crate) struct Exhibit {
@@ -78,25 +79,13 @@ pub(crate) fn paper(bounds: Bounds) -> System {
     System::new::<Paper>(bounds, None)
 }
 
-const ELECTIONS: Bounds = Bounds {
-    servers: 3,
-    timeouts: None,
-    crashes: None,
-    terms: 2,
-    entries: 2,
-    unsynced: 1,
-    interleaved: false,
-    forgets: true,
-    proposals: false,
-    handovers: false,
-};
 /// Nothing crashes.
-const CALM: Bounds = Bounds { crashes: Some(0), ..ELECTIONS };
+const CALM: Bounds = Bounds { crashes: Some(0), ..SMALL };
 const LOG: Bounds = Bounds { terms: 3, entries: 3, proposals: true, ..CALM };
 const FIGURE_8: Bounds = Bounds { terms: 4, entries: 3, ..CALM };
 /// The mistake is about messages that correct servers do not react to.
 const KEPT: Bounds = Bounds { forgets: false, ..CALM };
-const HANDOVERS: Bounds = Bounds { handovers: true, proposals: true, ..ELECTIONS };
+const HANDOVERS: Bounds = Bounds { handovers: true, proposals: true, ..SMALL };
 
 fn rule<R: Rules + 'static>(
     name: &'static str,
@@ -107,7 +96,7 @@ fn rule<R: Rules + 'static>(
     caught_by: Property,
 ) -> Exhibit {
     let make = |bounds| System::new::<R>(bounds, None);
-    Exhibit { name, row, rule, about, source, caught_by, watched: &[], bounds: ELECTIONS, start: None, make }
+    Exhibit { name, row, rule, about, source, caught_by, watched: &[], bounds: SMALL, start: None, make }
 }
 
 fn world(
@@ -119,7 +108,7 @@ fn world(
     make: fn(Bounds) -> System,
 ) -> Exhibit {
     let rule = "the disk";
-    Exhibit { name, row, rule, about, source, caught_by, watched: &[], bounds: ELECTIONS, start: None, make }
+    Exhibit { name, row, rule, about, source, caught_by, watched: &[], bounds: SMALL, start: None, make }
 }
 
 /// Every mistake, in the order of the rules that they break.
