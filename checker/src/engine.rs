@@ -10,6 +10,8 @@
 //!   threads. The order of discovery is not: so a counterexample found by several threads is
 //!   searched again by one, whose queue is first in, first out, and the first find counts.
 //!   (Stateright keeps the last find of a block of states, which may be longer.)
+//! - `is_done` is also true when a thread panicked, so the threads are joined before anything is
+//!   concluded.
 //! - A counterexample is believed only after it was replayed, action by action.
 
 use std::sync::Arc;
@@ -253,6 +255,8 @@ fn search(system: System, limits: Limits, progress: Progress) -> Outcome {
             stats.stop.store(true, Ordering::SeqCst);
         }
     }
+    // A thread that panicked also makes `is_done` true: this passes its panic on.
+    let checker = checker.join();
     // Paths are found again by walking them.
     stats.stop.store(false, Ordering::SeqCst);
     let path = checker.discovery("every watched property");

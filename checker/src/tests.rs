@@ -102,6 +102,17 @@ fn the_states_of_the_symmetric_search_stand_for_all_states_and_no_others() {
 
 const RENAMINGS: [[u32; 3]; 6] = [[1, 2, 3], [2, 1, 3], [2, 3, 1], [3, 1, 2], [1, 3, 2], [3, 2, 1]];
 
+/// An empty frontier is told from a search that broke.
+#[test]
+fn a_search_that_panics_says_nothing() {
+    for threads in [1, 2] {
+        let mut system = zoo::paper(TINY);
+        system.start.servers.pop();
+        let ended = std::panic::catch_unwind(|| search(system, threads));
+        assert!(ended.is_err(), "{threads} threads: {:?}", ended.map(|outcome| outcome.verdict));
+    }
+}
+
 #[test]
 fn a_renamed_run_is_a_run() {
     let system = wide_system(true);
