@@ -81,7 +81,8 @@ impl Builder {
     }
 
     /// Another server of the group, with its host and port. A host name is resolved anew at each
-    /// attempt to connect. All servers must be given the same group.
+    /// attempt to connect. All servers must be given the same group, and the same at every start;
+    /// addresses may change.
     pub fn peer(mut self, id: u32, address: impl Into<String>) -> Builder {
         self.peers.push((id, address.into()));
         self

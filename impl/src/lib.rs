@@ -40,8 +40,10 @@
 //! # What it promises, and what not
 //!
 //! - Never two leaders of one term; fences only rise: through crashes, power loss, lost, late and
-//!   repeated messages, whatever the clocks do. All servers must be given the same group: it is
-//!   not written down anywhere yet, and a server that is started without its peers leads alone.
+//!   repeated messages, whatever the clocks do. All servers must be given the same group at
+//!   their first start. It is written down then, a later start with another one is refused, and
+//!   servers of unequal groups refuse each other. The first list is believed, though: a server
+//!   that was first started without its peers is a group of one, and leads.
 //! - [`check`](Leadership::check) is as good as its assumptions about clocks and connections;
 //!   the protected resource should check the [`Fence`].
 //! - Servers are taken to crash, not to lie. Nothing is encrypted or authenticated yet, so

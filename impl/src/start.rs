@@ -85,6 +85,7 @@ fn prepare<S: Storage>(
     let directory = Arc::new(open(&settings)?);
     let id = directory.identity.id;
     let members = members(id, &settings)?;
+    directory.expect_group(&members)?;
     let mut storage = storage(FileStorage::within(directory.clone())?);
     let driver = Driver::new(id, members, storage.load()?, settings.policy, rand::random(), clock::now());
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(lacks("runtime"))?;
@@ -93,6 +94,9 @@ fn prepare<S: Storage>(
         .block_on(Transport::start(config(&directory, &settings), report))
         .map_err(|source| Error::Listen { address: settings.listen.clone(), source })?;
     let (writer, flushed) = Writer::start(storage).map_err(lacks("disk thread"))?;
+    // Only now, so that a start that was refused leaves nothing behind. The runtime stands still
+    // until the server serves: not a word was said to a peer yet, and no vote given.
+    directory.keep_group(&members)?;
     let (server, node) = Server::new(settings, directory, driver, (transport, incoming), (writer, flushed), stopped);
     Ok((runtime, server, node))
 }

@@ -273,8 +273,21 @@ async fn a_foreign_directory_is_refused() {
     assert!(matches!(missing, Error::Storage(StorageError::NoIdentity { .. })), "{missing}");
     let own = Node::builder(group.path(1)).listen("127.0.0.1:0").peer(1, "127.0.0.1:1").start().await.unwrap_err();
     assert!(own.to_string().contains("server 1 is named twice"), "{own}");
-    let far = Node::builder(group.path(1)).listen("0.0.0.0:0").start().await.unwrap_err();
+    let alone = Node::builder(group.path(1)).start().await.unwrap_err();
+    let ids = [ServerId(1), ServerId(2)];
+    let is_meant = |kept: &[ServerId], asked: &[ServerId]| kept == ids && asked == &ids[..1];
+    assert!(
+        matches!(&alone, Error::Storage(StorageError::OtherGroup { kept, asked, .. }) if is_meant(kept, asked)),
+        "{alone}"
+    );
+}
+
+#[tokio::test]
+async fn a_start_that_is_refused_leaves_no_group_behind() {
+    let mut group = Group::new(2);
+    let far = group.builder(1).listen("0.0.0.0:0").peer(3, "127.0.0.1:1").start().await.unwrap_err();
     assert!(matches!(far, Error::Listen { .. }), "{far}");
+    group.start_idle(1).await.shutdown().await.unwrap();
 }
 
 mod faulty {

@@ -1,20 +1,18 @@
-//! The data directory: its lock and the identity that an explicit [`init`] writes once.
+//! The data directory: its lock, the identity that an explicit [`init`] writes once, and the group
+//! that the first start writes down.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use rafttree_model::ServerId;
+use rafttree_model::{Members, ServerId};
 use rustix::fs::FlockOperation;
 
 use crate::storage::error::Attempt;
-use crate::storage::{FileStorage, Identity, Incarnation, StorageError};
+use crate::storage::note::{self, sync_directory};
+use crate::storage::{FileStorage, Identity, Incarnation, StorageError, group};
 
 const IDENTITY: &str = "identity";
 const LOCK: &str = "lock";
-
-/// The version of the identity file.
-const FORMAT: u32 = 1;
 
 /// Makes a new, empty data directory for this server, once.
 ///
@@ -27,14 +25,14 @@ pub fn init(directory: impl AsRef<Path>, identity: Identity) -> Result<Incarnati
     }
     create_directory(directory)?;
     let _lock = lock(directory)?;
-    if let Some((found, _)) = read(directory)? {
+    if let Some((found, _)) = note::read(directory, IDENTITY, parse)? {
         let Identity { cluster, id } = found;
         return Err(StorageError::AlreadyInitialised { directory: directory.to_owned(), cluster, id });
     }
     let incarnation = Incarnation::random();
     FileStorage::create(directory, incarnation)?;
     // Last, since it is what makes the directory a server's.
-    place(directory, IDENTITY, render(identity, incarnation).as_bytes())?;
+    note::write(directory, IDENTITY, &render(identity, incarnation))?;
     Ok(incarnation)
 }
 
@@ -55,7 +53,7 @@ impl Directory {
             return Err(missing());
         }
         let _lock = lock(path)?;
-        let (identity, incarnation) = read(path)?.ok_or_else(missing)?;
+        let (identity, incarnation) = note::read(path, IDENTITY, parse)?.ok_or_else(missing)?;
         Ok(Directory { path: path.to_owned(), identity, incarnation, _lock })
     }
 
@@ -71,27 +69,32 @@ impl Directory {
         }
         Ok(())
     }
-}
 
-/// Writes a whole file so that a crash leaves either none or all of it.
-pub(super) fn place(directory: &Path, name: &str, bytes: &[u8]) -> Result<(), StorageError> {
-    let temporary = directory.join(format!("{name}.new"));
-    let mut file = File::create(&temporary).attempt("create", &temporary)?;
-    file.write_all(bytes).attempt("write", &temporary)?;
-    file.sync_all().attempt("flush", &temporary)?;
-    let path = directory.join(name);
-    fs::rename(&temporary, &path).attempt("rename the new file to", &path)?;
-    sync_directory(directory)
+    /// Refuses another group than the one that was written down.
+    pub(crate) fn expect_group(&self, group: &Members) -> Result<(), StorageError> {
+        match group::read(&self.path)? {
+            Some(kept) if kept != *group => {
+                let (directory, kept) = (self.path.clone(), kept.ids().collect());
+                Err(StorageError::OtherGroup { directory, kept, asked: group.ids().collect() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the group down, if no start did so before. A directory that earlier versions used
+    /// has none though its log is not empty: there, too, the first list is believed.
+    pub(crate) fn keep_group(&self, group: &Members) -> Result<(), StorageError> {
+        if group::read(&self.path)?.is_none() {
+            group::write(&self.path, group)?;
+        }
+        Ok(())
+    }
 }
 
 fn create_directory(directory: &Path) -> Result<(), StorageError> {
     fs::create_dir_all(directory).attempt("create", directory)?;
     let directory = directory.canonicalize().attempt("find", directory)?;
     directory.parent().map_or(Ok(()), sync_directory)
-}
-
-fn sync_directory(directory: &Path) -> Result<(), StorageError> {
-    File::open(directory).and_then(|file| file.sync_all()).attempt("flush", directory)
 }
 
 /// Takes the directory for this process; the lock ends with the file.
@@ -104,39 +107,14 @@ fn lock(directory: &Path) -> Result<File, StorageError> {
     }
 }
 
-fn read(directory: &Path) -> Result<Option<(Identity, Incarnation)>, StorageError> {
-    let path = directory.join(IDENTITY);
-    match fs::read_to_string(&path) {
-        Ok(text) => parse(&text, &path).map(Some),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) if error.kind() == ErrorKind::InvalidData => Err(damaged(&path)),
-        Err(error) => Err(error).attempt("read", &path),
-    }
-}
-
-/// The identity as text, for people too; the checksum covers the lines before it.
+/// The identity as lines of text.
 fn render(Identity { cluster, id }: Identity, incarnation: Incarnation) -> String {
-    let lines = format!("rafttree identity {FORMAT}\ncluster {cluster}\nserver {id}\nincarnation {incarnation}\n");
-    let checksum = crc32fast::hash(lines.as_bytes());
-    format!("{lines}checksum {checksum:08x}\n")
+    format!("cluster {cluster}\nserver {id}\nincarnation {incarnation}\n")
 }
 
-fn parse(text: &str, path: &Path) -> Result<(Identity, Incarnation), StorageError> {
-    let found = text.strip_prefix("rafttree identity ").and_then(|rest| rest.lines().next()?.parse().ok());
-    let found = found.ok_or_else(|| damaged(path))?;
-    if found != FORMAT {
-        return Err(StorageError::Format { file: path.to_owned(), found, expected: FORMAT });
-    }
-    fields(text).filter(|&(identity, incarnation)| render(identity, incarnation) == text).ok_or_else(|| damaged(path))
-}
-
-fn fields(text: &str) -> Option<(Identity, Incarnation)> {
-    let field = |name| text.lines().find_map(|line| line.strip_prefix(name));
+fn parse(lines: &str) -> Option<(Identity, Incarnation)> {
+    let field = |name| lines.lines().find_map(|line| line.strip_prefix(name));
     let cluster = field("cluster ")?.parse().ok()?;
     let id = ServerId(field("server ")?.parse().ok()?);
     Some((Identity { cluster, id }, field("incarnation ")?.parse().ok()?))
-}
-
-fn damaged(path: &Path) -> StorageError {
-    StorageError::Foreign { file: path.to_owned(), problem: "it is damaged, or no identity file at all" }
 }

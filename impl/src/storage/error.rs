@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rafttree_model::ServerId;
 
-use crate::storage::ClusterId;
+use crate::storage::{ClusterId, listed};
 
 /// Why a data directory was refused, or why it can no longer be written.
 #[derive(Debug, thiserror::Error)]
@@ -58,6 +58,20 @@ pub enum StorageError {
         expected: ServerId,
         /// The server that the directory belongs to.
         found: ServerId,
+    },
+    /// The directory was started as part of another group before.
+    #[error(
+        "{} was first started in a group of servers {}, and is now given servers {}: give the same servers at every \
+         start (addresses may change); a group cannot be changed yet, so another group needs new directories",
+        directory.display(), listed(kept), listed(asked)
+    )]
+    OtherGroup {
+        /// The data directory.
+        directory: PathBuf,
+        /// The servers of the group that it was first started in.
+        kept: Vec<ServerId>,
+        /// The servers that were asked for.
+        asked: Vec<ServerId>,
     },
     /// The server id 0 was asked for.
     #[error("server ids start at 1")]

@@ -10,8 +10,9 @@ use bytes::{BufMut, Bytes};
 use rafttree_model::Record;
 
 use crate::storage::batch::{self, BLOCK, Link, MOST_BYTES};
-use crate::storage::directory::{Directory, place};
+use crate::storage::directory::Directory;
 use crate::storage::error::Attempt;
+use crate::storage::note::place;
 use crate::storage::scan::{End, Scan};
 use crate::storage::{Incarnation, Recovered, Storage, StorageError, record};
 

@@ -10,7 +10,9 @@ mod directory;
 mod entries;
 mod error;
 mod file;
+mod group;
 mod identity;
+mod note;
 mod record;
 mod scan;
 pub(crate) mod writer;
@@ -26,6 +28,7 @@ pub use directory::init;
 pub use entries::Entries;
 pub use error::StorageError;
 pub use file::FileStorage;
+pub(crate) use group::listed;
 pub use identity::{ClusterId, Identity, Incarnation, InvalidId};
 
 /// Keeps records, in order, through crashes and power loss.

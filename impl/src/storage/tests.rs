@@ -5,7 +5,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use bytes::Bytes;
-use rafttree_model::{Entry, Index, Payload, Position, Record, ServerId, Term};
+use rafttree_model::{Entry, Index, Members, Payload, Position, Record, ServerId, Term};
 use tempfile::TempDir;
 
 use crate::storage::batch::BLOCK;
@@ -332,6 +332,66 @@ fn a_damaged_or_newer_identity_is_refused() {
     }
     fs::write(&path, text.replace("identity 1", "identity 2")).unwrap();
     assert!(matches!(Directory::open(directory.path()), Err(StorageError::Format { found: 2, .. })));
+}
+
+fn members(ids: &[u32]) -> Members {
+    Members::new(ids.iter().copied().map(ServerId)).unwrap()
+}
+
+#[test]
+fn the_group_is_written_down_once() {
+    let directory = directory();
+    let opened = Directory::open(directory.path()).unwrap();
+    let group = members(&[3, 1, 2]);
+    opened.expect_group(&group).unwrap();
+    assert!(!directory.path().join("group").exists(), "asking writes nothing");
+    opened.keep_group(&group).unwrap();
+    drop(opened);
+
+    let opened = Directory::open(directory.path()).unwrap();
+    opened.expect_group(&members(&[2, 3, 1])).unwrap();
+    for other in [&[1][..], &[1, 2], &[1, 2, 4], &[1, 2, 3, 4]] {
+        let refused = opened.expect_group(&members(other)).unwrap_err();
+        assert!(matches!(&refused, StorageError::OtherGroup { asked, .. } if asked.len() == other.len()), "{refused}");
+        opened.keep_group(&members(other)).unwrap();
+        opened.expect_group(&group).unwrap();
+    }
+    let refused = opened.expect_group(&members(&[1])).unwrap_err().to_string();
+    let named = [directory.path().to_str().unwrap(), "servers 1, 2, 3, and", "given servers 1: give the same servers"];
+    named.iter().for_each(|words| assert!(refused.contains(words), "`{words}` is not in: {refused}"));
+}
+
+#[test]
+fn a_directory_that_was_used_without_a_group_takes_the_next_one() {
+    let directory = written();
+    let opened = Directory::open(directory.path()).unwrap();
+    opened.expect_group(&members(&[1, 2, 3])).unwrap();
+    opened.keep_group(&members(&[1, 2, 3])).unwrap();
+    assert!(matches!(opened.expect_group(&members(&[1])), Err(StorageError::OtherGroup { .. })));
+}
+
+#[test]
+fn a_damaged_or_newer_group_is_refused() {
+    let directory = directory();
+    let opened = Directory::open(directory.path()).unwrap();
+    let group = members(&[1, 2, 3]);
+    opened.keep_group(&group).unwrap();
+    let path = directory.path().join("group");
+    let bytes = fs::read(&path).unwrap();
+    for (at, bit) in (0..bytes.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+        let mut damaged = bytes.clone();
+        damaged[at] ^= 1 << bit;
+        fs::write(&path, damaged).unwrap();
+        let refused = opened.expect_group(&group).unwrap_err();
+        assert!(matches!(refused, StorageError::Foreign { .. } | StorageError::Format { .. }), "{at} {bit}: {refused}");
+        opened.keep_group(&group).unwrap_err();
+    }
+    for length in 0..bytes.len() {
+        fs::write(&path, &bytes[..length]).unwrap();
+        assert!(matches!(opened.expect_group(&group), Err(StorageError::Foreign { .. })), "{length}");
+    }
+    fs::write(&path, String::from_utf8(bytes).unwrap().replace("group 1", "group 2")).unwrap();
+    assert!(matches!(opened.expect_group(&group), Err(StorageError::Format { found: 2, .. })));
 }
 
 #[test]

@@ -39,6 +39,8 @@ pub(super) struct Hello {
     /// Whom it believes to talk to.
     pub(super) to: ServerId,
     pub(super) minimum_timeout: Duration,
+    /// The servers of its group, by rising id.
+    pub(super) group: Vec<ServerId>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -65,6 +67,8 @@ struct WireHello {
     to: u32,
     #[prost(uint64, tag = "6")]
     minimum_timeout_nanoseconds: u64,
+    #[prost(uint32, repeated, tag = "7")]
+    group: Vec<u32>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -78,7 +82,7 @@ struct WireProtocols {
 /// A refusal, as the one who refuses sees it.
 #[derive(Clone, PartialEq, prost::Message)]
 struct WireRefused {
-    #[prost(oneof = "WireReason", tags = "1, 2, 3, 4, 5, 6, 7, 8")]
+    #[prost(oneof = "WireReason", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
     reason: Option<WireReason>,
 }
 
@@ -100,6 +104,8 @@ enum WireReason {
     Itself(()),
     #[prost(message, tag = "8")]
     Malformed(()),
+    #[prost(message, tag = "9")]
+    Group(WireGroupMismatch),
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -126,6 +132,14 @@ struct WireWrongServer {
     expected: u32,
     #[prost(uint32, tag = "2")]
     found: u32,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct WireGroupMismatch {
+    #[prost(uint32, repeated, tag = "1")]
+    theirs: Vec<u32>,
+    #[prost(uint32, repeated, tag = "2")]
+    ours: Vec<u32>,
 }
 
 impl From<Greeting> for WireGreeting {
@@ -165,6 +179,7 @@ impl From<Hello> for WireHello {
             incarnation: Bytes::copy_from_slice(&hello.incarnation.to_bytes()),
             to: hello.to.0,
             minimum_timeout_nanoseconds: hello.minimum_timeout.as_nanos().try_into().unwrap_or(u64::MAX),
+            group: wire_ids(&hello.group),
         }
     }
 }
@@ -177,6 +192,7 @@ fn read_hello(wire: &WireHello) -> Option<Hello> {
         incarnation: read_incarnation(&wire.incarnation)?,
         to: ServerId(wire.to),
         minimum_timeout: Duration::from_nanos(wire.minimum_timeout_nanoseconds),
+        group: read_ids(&wire.group),
     })
 }
 
@@ -201,6 +217,9 @@ impl From<Refusal> for Option<WireReason> {
             }
             Refusal::Itself => WireReason::Itself(()),
             Refusal::Malformed => WireReason::Malformed(()),
+            Refusal::Group { theirs, ours } => {
+                WireReason::Group(WireGroupMismatch { theirs: wire_ids(&theirs), ours: wire_ids(&ours) })
+            }
             Refusal::Other => return None,
         })
     }
@@ -224,6 +243,7 @@ fn read_reason(wire: WireReason) -> Option<Refusal> {
         }
         WireReason::Itself(()) => Refusal::Itself,
         WireReason::Malformed(()) => Refusal::Malformed,
+        WireReason::Group(wire) => Refusal::Group { theirs: read_ids(&wire.theirs), ours: read_ids(&wire.ours) },
     })
 }
 
@@ -237,6 +257,14 @@ impl WireProtocols {
     fn read(&self) -> RangeInclusive<u32> {
         self.minimum..=self.maximum
     }
+}
+
+fn wire_ids(servers: &[ServerId]) -> Vec<u32> {
+    servers.iter().map(|id| id.0).collect()
+}
+
+fn read_ids(servers: &[u32]) -> Vec<ServerId> {
+    servers.iter().copied().map(ServerId).collect()
 }
 
 fn read_cluster(bytes: &[u8]) -> Option<ClusterId> {
@@ -258,9 +286,13 @@ mod tests {
         (any::<u32>(), any::<u32>()).prop_map(|(minimum, maximum)| minimum..=maximum)
     }
 
+    fn groups() -> impl Strategy<Value = Vec<ServerId>> {
+        proptest::collection::vec(any::<u32>().prop_map(ServerId), 0..10)
+    }
+
     fn hellos() -> impl Strategy<Value = Greeting> {
-        (ranges(), any::<[u8; 16]>(), any::<u32>(), any::<[u8; 16]>(), any::<u32>(), any::<u64>()).prop_map(
-            |(protocols, cluster, from, incarnation, to, nanoseconds)| {
+        (ranges(), any::<[u8; 16]>(), any::<u32>(), any::<[u8; 16]>(), any::<u32>(), any::<u64>(), groups()).prop_map(
+            |(protocols, cluster, from, incarnation, to, nanoseconds, group)| {
                 Greeting::Hello(Hello {
                     protocols,
                     cluster: ClusterId::from_bytes(cluster),
@@ -268,6 +300,7 @@ mod tests {
                     incarnation: Incarnation::from_bytes(incarnation),
                     to: ServerId(to),
                     minimum_timeout: Duration::from_nanos(nanoseconds),
+                    group,
                 })
             },
         )
@@ -282,6 +315,7 @@ mod tests {
             (ranges(), ranges()).prop_map(|(theirs, ours)| Refusal::Protocol { theirs, ours }),
             (clusters(), clusters()).prop_map(|(theirs, ours)| Refusal::Cluster { theirs, ours }),
             (ids(), ids()).prop_map(|(expected, found)| Refusal::WrongServer { expected, found }),
+            (groups(), groups()).prop_map(|(theirs, ours)| Refusal::Group { theirs, ours }),
             ids().prop_map(Refusal::UnknownPeer),
             (incarnations(), incarnations()).prop_map(|(known, seen)| Refusal::Incarnation { known, seen }),
             Just(Refusal::Itself),

@@ -16,7 +16,8 @@ use super::refusal::Refusal;
 use crate::storage::{ClusterId, Incarnation};
 
 /// Versions of the protocol that this program speaks. Two servers use the highest that both do.
-pub(super) const PROTOCOLS: RangeInclusive<u32> = 1..=1;
+/// Version 1 did not tell the group, so who speaks it alone is refused.
+pub(super) const PROTOCOLS: RangeInclusive<u32> = 2..=2;
 
 /// What this server tells of itself, and what it knows of its peers.
 pub(super) struct Local {
@@ -97,7 +98,16 @@ impl Local {
             incarnation: self.incarnation,
             to,
             minimum_timeout: self.minimum_timeout,
+            group: self.group(),
         }
+    }
+
+    /// This server and its peers, by rising id.
+    fn group(&self) -> Vec<ServerId> {
+        let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut group: Vec<_> = peers.keys().copied().chain([self.id]).collect();
+        group.sort_unstable();
+        group
     }
 
     /// Whether the other side is one to talk to; `expected` is whom this side has called.
@@ -117,6 +127,10 @@ impl Local {
         }
         if let Some(expected) = expected.filter(|&expected| expected != hello.from) {
             return Err(Refusal::WrongServer { expected, found: hello.from });
+        }
+        let (theirs, ours) = (hello.group.clone(), self.group());
+        if theirs != ours {
+            return Err(Refusal::Group { theirs, ours });
         }
         self.recognise(hello.from, hello.incarnation)
     }
@@ -138,6 +152,49 @@ fn highest_common(theirs: &RangeInclusive<u32>, ours: &RangeInclusive<u32>) -> O
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const IDS: [ServerId; 3] = [ServerId(1), ServerId(2), ServerId(3)];
+
+    fn local(id: ServerId) -> Local {
+        let peers = IDS.into_iter().filter(|peer| *peer != id).map(|peer| (peer, None)).collect();
+        Local {
+            protocols: PROTOCOLS,
+            cluster: ClusterId::from_bytes([7; 16]),
+            id,
+            incarnation: Incarnation::from_bytes([id.0 as u8; 16]),
+            minimum_timeout: Duration::from_millis(100),
+            peers: Mutex::new(peers),
+        }
+    }
+
+    #[test]
+    fn only_who_has_the_same_group_is_recognised() {
+        let [one, two] = [ServerId(1), ServerId(2)].map(local);
+        let hello = two.hello(one.id);
+        assert_eq!(hello.group, IDS);
+        for theirs in [vec![], vec![two.id], IDS[..2].to_vec(), [&IDS[..], &[ServerId(4)]].concat()] {
+            let other =
+                Hello { group: theirs.clone(), incarnation: Incarnation::from_bytes([99; 16]), ..hello.clone() };
+            let refused = one.judge(&other, None).unwrap_err();
+            assert_eq!(refused, Refusal::Group { theirs, ours: IDS.to_vec() });
+            assert!(refused.to_string().contains("this server in one of servers 1, 2, 3: give all"), "{refused}");
+        }
+        assert_eq!(one.judge(&hello, None), Ok(()), "a refused incarnation was not remembered");
+    }
+
+    #[test]
+    fn who_is_not_in_its_own_group_is_refused() {
+        let one = local(ServerId(1));
+        let stranger = Hello { from: ServerId(4), ..local(ServerId(2)).hello(one.id) };
+        assert_eq!(one.judge(&stranger, None), Err(Refusal::UnknownPeer(ServerId(4))));
+    }
+
+    #[test]
+    fn who_does_not_tell_its_group_is_refused_by_its_version() {
+        let one = local(ServerId(1));
+        let older = Hello { protocols: 1..=1, group: Vec::new(), ..local(ServerId(2)).hello(one.id) };
+        assert_eq!(one.judge(&older, None), Err(Refusal::Protocol { theirs: 1..=1, ours: PROTOCOLS }));
+    }
 
     #[test]
     fn the_highest_common_version_is_used() {

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use rafttree_model::ServerId;
 
-use crate::storage::{ClusterId, Incarnation};
+use crate::storage::{ClusterId, Incarnation, listed};
 
 /// Why one side of a connection refused the other. Both sides learn it; `ours` is always what
 /// the server that reports it has, `theirs` what the other side has.
@@ -43,6 +43,19 @@ pub enum Refusal {
         /// Who is there.
         found: ServerId,
     },
+    /// The servers were told of unequal groups.
+    #[error(
+        "the other side is in a group of servers {}, this server in one of servers {}: give all servers the same \
+         list; a server that was ever started with another one needs a new directory, and an id never used before",
+        listed(theirs),
+        listed(ours)
+    )]
+    Group {
+        /// The servers of the group as the other side has it.
+        theirs: Vec<ServerId>,
+        /// The servers of the group as this server has it.
+        ours: Vec<ServerId>,
+    },
     /// A server that the other one was not told about.
     #[error("server {0} is not in the list of peers of the server that it called: give all servers the same list")]
     UnknownPeer(ServerId),
@@ -80,6 +93,7 @@ impl Refusal {
         match self {
             Refusal::Protocol { theirs, ours } => Refusal::Protocol { theirs: ours, ours: theirs },
             Refusal::Cluster { theirs, ours } => Refusal::Cluster { theirs: ours, ours: theirs },
+            Refusal::Group { theirs, ours } => Refusal::Group { theirs: ours, ours: theirs },
             Refusal::NotRaftTree
             | Refusal::WrongServer { .. }
             | Refusal::UnknownPeer(_)

@@ -255,9 +255,21 @@ async fn refusals_of_one(refusals: impl Future<Output = [(ServerId, Refusal); 2]
 }
 
 #[tokio::test]
-async fn a_server_that_is_no_peer_is_refused() {
-    let refusals = refusals_of_two(|_, two| two.peers.clear());
-    assert_eq!(refusals_of_one(refusals).await, (TWO, Refusal::UnknownPeer(ONE)));
+async fn servers_of_unequal_groups_refuse_each_other() {
+    let three = ServerId(3);
+    let (fewer, more) = (vec![ONE, TWO], vec![ONE, TWO, three]);
+    let refusals = refusals_of_two(|_, two| two.peers.push((three, free_address().to_string()))).await;
+    let [first, second] = [(&more, &fewer), (&fewer, &more)]
+        .map(|(theirs, ours)| Refusal::Group { theirs: theirs.clone(), ours: ours.clone() });
+    assert_eq!(refusals, [(TWO, first), (ONE, second)]);
+}
+
+#[tokio::test]
+async fn a_server_that_was_given_no_peers_is_refused_by_one_that_was() {
+    let refusals = refusals_of_two(|_, two| two.peers.clear()).await;
+    let (one, two) = (vec![TWO], vec![ONE, TWO]);
+    assert_eq!(refusals[0], (TWO, Refusal::Group { theirs: one.clone(), ours: two.clone() }));
+    assert_eq!(refusals[1], (ONE, Refusal::Group { theirs: two, ours: one }));
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::process::{Command, Output, Stdio};
 
 use crate::cluster::{Cluster, number, rafttree, rafttree_id, run};
+use crate::nobody_leads;
 
 #[test]
 fn a_directory_of_another_server_is_refused() {
@@ -96,6 +97,38 @@ fn a_server_of_another_cluster_is_kept_out_of_the_group() {
     let status = cluster.status(leading.server);
     let peer = status["peers"].as_array().unwrap().iter().find(|peer| peer["id"] == 3).unwrap();
     assert_eq!(peer["connected"], false);
+}
+
+#[test]
+fn a_server_that_is_restarted_without_its_peers_is_refused() {
+    let mut cluster = Cluster::new(3);
+    cluster.launch(1);
+    cluster.wait_for_line(1, "a status", |news| news["event"] == "changed");
+    cluster.kill(1);
+    let directory = cluster.directory(1);
+    let words = [directory.as_str(), "servers 1, 2, 3", "servers 1:", "the same servers at every start"];
+    assert_refused(&run(&["serve", &directory, "--listen", "127.0.0.1:0"]), 1, &words);
+    cluster.launch(1);
+    cluster.launch(2);
+    cluster.wait_for_leader_after(0);
+}
+
+/// Either of the two would make a majority of the smaller group, together with the other.
+#[test]
+fn servers_that_were_given_unequal_groups_refuse_each_other_and_nobody_leads() {
+    let mut cluster = Cluster::new(2);
+    cluster.launch(1);
+    let mut more = cluster.serve(2, &cluster.directory(2));
+    more.args(["--peer", "3=127.0.0.1:1"]);
+    cluster.launch_as(2, more);
+    for (server, peer, theirs, ours) in [(1, 2, "1, 2, 3", "1, 2"), (2, 1, "1, 2", "1, 2, 3")] {
+        let refusal = cluster.wait_for_line(server, "the other is refused", |news| news["event"] == "refused");
+        assert_eq!(refusal["peer"], peer);
+        let reason = refusal["reason"].as_str().unwrap();
+        let named = [format!("group of servers {theirs}, this"), format!("one of servers {ours}: give all servers")];
+        named.iter().for_each(|words| assert!(reason.contains(words), "`{words}` is not in: {reason}"));
+    }
+    assert_eq!(nobody_leads(&cluster), []);
 }
 
 #[test]

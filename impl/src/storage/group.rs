@@ -1,0 +1,34 @@
+//! Which servers make the group: written down when a directory is first started, never changed.
+//!
+//! Majorities of unequal groups need not overlap, so two leaders of one term could be elected.
+
+use std::path::Path;
+
+use rafttree_model::{Members, ServerId};
+
+use crate::storage::{StorageError, note};
+
+const GROUP: &str = "group";
+
+/// The group that was written down, if there is one.
+pub(super) fn read(directory: &Path) -> Result<Option<Members>, StorageError> {
+    note::read(directory, GROUP, parse)
+}
+
+/// Writes the group down.
+pub(super) fn write(directory: &Path, group: &Members) -> Result<(), StorageError> {
+    let servers: Vec<String> = group.ids().map(|id| id.to_string()).collect();
+    note::write(directory, GROUP, &format!("servers {}\n", servers.join(" ")))
+}
+
+/// The ids as a sentence has them.
+pub(crate) fn listed(servers: &[ServerId]) -> String {
+    let servers: Vec<String> = servers.iter().map(ServerId::to_string).collect();
+    servers.join(", ")
+}
+
+fn parse(lines: &str) -> Option<Members> {
+    let servers = lines.strip_prefix("servers ")?.trim_end().split(' ');
+    let servers: Option<Vec<_>> = servers.map(|id| id.parse().ok().map(ServerId)).collect();
+    Members::new(servers?).ok()
+}
