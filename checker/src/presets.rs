@@ -31,7 +31,7 @@ pub(crate) const SMALL: Bounds = Bounds {
     handovers: false,
 };
 
-pub(crate) const PRESETS: [Preset; 4] = [
+pub(crate) const PRESETS: [Preset; 5] = [
     Preset {
         name: "elections",
         about: "elections, re-elections and split votes, with every crash and flush",
@@ -57,6 +57,15 @@ pub(crate) const PRESETS: [Preset; 4] = [
         expected: Expected {
             witnesses: &[Witness::Leader, Witness::LaterCommit],
             never: &["heartbeat timeout", CRASHES[0], CRASHES[1]],
+        },
+    },
+    Preset {
+        name: "pair",
+        about: "two servers, with everything at once: commands, hand-overs and crashes",
+        bounds: Bounds { servers: 2, terms: 3, entries: 3, proposals: true, handovers: true, ..SMALL },
+        expected: Expected {
+            witnesses: &[Witness::Leader, Witness::SplitVote, Witness::LaterCommit, Witness::UnsyncedLost],
+            never: &["heartbeat timeout"],
         },
     },
     Preset {
