@@ -311,7 +311,11 @@ impl System {
     }
 
     fn perform(&self, world: &mut World, id: ServerId, envelope: Envelope<Range>, own: &mut VecDeque<Event<Tag>>) {
-        if let Message::AppendRequest { .. } = envelope.message {
+        if let Message::AppendRequest { entries, commit } = envelope.message {
+            // What is offered in its place are all parts of the leader's log.
+            let node = &world.server(id).node;
+            let is_part = node.log().holds(entries.previous) && node.log().holds(entries.last);
+            debug_assert!(is_part && commit <= node.commit(), "a leader sends what it has");
             let on_disk = envelope.term <= world.server(id).disk.durable.term();
             if !on_disk {
                 world.broken.insert(Property::TermMonotonic);
