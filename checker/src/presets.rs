@@ -102,8 +102,11 @@ impl Bounds {
         let flushes = if self.interleaved {
             format!("up to {} steps of a server wait for the disk while anything else happens", self.unsynced)
         } else {
-            "a step that nobody can have seen is flushed, or cut off by a crash, before anything else happens"
-                .to_owned()
+            format!(
+                "a step that nobody can have seen is flushed, or cut off by a crash, before anything else happens; at \
+                 most {} that was sent early waits for the disk at a server",
+                self.unsynced
+            )
         };
         format!(
             "{} servers; terms up to {}; logs up to {} entries; {}; {}; {}; {}; {flushes}",

@@ -168,7 +168,11 @@ impl System {
             return None;
         }
         let mut world = before.clone();
-        self.act(&mut world, action).ok()?;
+        if let Err(OutOfBounds) = self.act(&mut world, action) {
+            // What was broken on the way counts all the same.
+            world.broken.keep(self.watched);
+            return (!world.broken.is_empty()).then_some(world);
+        }
         if self.bounds.forgets {
             world.forget();
         }
