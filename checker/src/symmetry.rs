@@ -9,7 +9,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use rafttree_model::{Entry, Payload, Position, Record, Renamed, Role, ServerId, Term};
+use rafttree_model::{Entry, Labels, Payload, Position, Record, Relabelled, Role, ServerId, Term};
 
 use crate::world::{Disk, History, Leadership, Letter, Server, Tag, Unsynced, World};
 
@@ -83,75 +83,82 @@ fn traits(world: &World, id: ServerId) -> Traits {
     }
 }
 
-impl Renamed for World {
-    fn renamed(&self, rename: &impl Fn(ServerId) -> ServerId) -> World {
-        let mut servers: Vec<_> = self.servers.iter().map(|server| Arc::new(server.renamed(rename))).collect();
+impl Relabelled for World {
+    fn relabelled(&self, labels: &impl Labels) -> World {
+        let mut servers: Vec<_> = self.servers.iter().map(|server| Arc::new(server.relabelled(labels))).collect();
         servers.sort_by_key(|server| server.node.id());
-        let mut network: Vec<_> = self.network.iter().map(|letter| Arc::new(letter.renamed(rename))).collect();
+        let mut network: Vec<_> = self.network.iter().map(|letter| Arc::new(letter.relabelled(labels))).collect();
         network.sort_unstable();
-        let mut leaderships: Vec<_> = self.leaderships.iter().map(|it| Arc::new(it.renamed(rename))).collect();
+        let mut leaderships: Vec<_> = self.leaderships.iter().map(|it| Arc::new(it.relabelled(labels))).collect();
         leaderships.sort_unstable();
         World {
             servers,
             network: Arc::new(network),
             leaderships: Arc::new(leaderships),
-            history: Arc::new(self.history.renamed(rename)),
+            history: Arc::new(self.history.relabelled(labels)),
             spent: self.spent,
             broken: self.broken,
         }
     }
 }
 
-impl Renamed for Server {
-    fn renamed(&self, rename: &impl Fn(ServerId) -> ServerId) -> Server {
-        let entries = entries(&self.disk.entries, rename);
+impl Relabelled for Server {
+    fn relabelled(&self, labels: &impl Labels) -> Server {
+        let entries = entries(&self.disk.entries, labels);
         Server {
-            node: self.node.renamed(rename),
-            entries: self::entries(&self.entries, rename),
-            disk: Disk { durable: self.disk.durable.renamed(rename), entries },
-            unsynced: self.unsynced.iter().map(|step| step.renamed(rename)).collect(),
+            node: self.node.relabelled(labels),
+            entries: self::entries(&self.entries, labels),
+            disk: Disk { durable: self.disk.durable.relabelled(labels), entries },
+            unsynced: self.unsynced.iter().map(|step| step.relabelled(labels)).collect(),
         }
     }
 }
 
-impl Renamed for Unsynced {
-    fn renamed(&self, rename: &impl Fn(ServerId) -> ServerId) -> Unsynced {
+impl Relabelled for Unsynced {
+    fn relabelled(&self, labels: &impl Labels) -> Unsynced {
         let record = |record: &Record<Tag>| match record {
-            Record::Append(entry) => Record::Append(renamed_entry(entry, rename)),
-            other => other.renamed(rename),
+            Record::Append(entry) => Record::Append(relabelled_entry(entry, labels)),
+            other => other.relabelled(labels),
         };
         let mut step =
             Unsynced { records: self.records.iter().map(record).collect(), seen: self.seen, held: Vec::new() };
-        step.hold(self.held.iter().map(|envelope| envelope.renamed(rename)).collect());
+        step.hold(self.held.iter().map(|envelope| envelope.relabelled(labels)).collect());
         step
     }
 }
 
-impl Renamed for Leadership {
-    fn renamed(&self, rename: &impl Fn(ServerId) -> ServerId) -> Leadership {
-        Leadership { leader: rename(self.leader), entries: entries(&self.entries, rename), ..self.clone() }
+impl Relabelled for Leadership {
+    fn relabelled(&self, labels: &impl Labels) -> Leadership {
+        Leadership {
+            term: labels.term(self.term),
+            leader: labels.id(self.leader),
+            entries: entries(&self.entries, labels),
+            commit: labels.matched(self.commit),
+        }
     }
 }
 
-impl Renamed for History {
-    fn renamed(&self, rename: &impl Fn(ServerId) -> ServerId) -> History {
-        let mut elected: Vec<_> = self.elected.iter().map(|&(term, id)| (term, rename(id))).collect();
+impl Relabelled for History {
+    fn relabelled(&self, labels: &impl Labels) -> History {
+        let mut elected: Vec<_> = self.elected.iter().map(|&(term, id)| (labels.term(term), labels.id(id))).collect();
         elected.sort_unstable();
-        let mut votes: Vec<_> = self.votes.iter().map(|&(term, of, to)| (term, rename(of), rename(to))).collect();
+        let mut votes: Vec<_> =
+            self.votes.iter().map(|&(term, of, to)| (labels.term(term), labels.id(of), labels.id(to))).collect();
         votes.sort_unstable();
-        let committed = self.committed.iter().map(|(entry, term)| (renamed_entry(entry, rename), *term)).collect();
+        let committed =
+            self.committed.iter().map(|(entry, term)| (relabelled_entry(entry, labels), labels.term(*term))).collect();
         History { elected, votes, committed }
     }
 }
 
-fn entries(entries: &[Entry<Tag>], rename: &impl Fn(ServerId) -> ServerId) -> Vec<Entry<Tag>> {
-    entries.iter().map(|entry| renamed_entry(entry, rename)).collect()
+fn entries(entries: &[Entry<Tag>], labels: &impl Labels) -> Vec<Entry<Tag>> {
+    entries.iter().map(|entry| relabelled_entry(entry, labels)).collect()
 }
 
-fn renamed_entry(entry: &Entry<Tag>, rename: &impl Fn(ServerId) -> ServerId) -> Entry<Tag> {
+fn relabelled_entry(entry: &Entry<Tag>, labels: &impl Labels) -> Entry<Tag> {
     let payload = match entry.payload {
         Payload::Blank => Payload::Blank,
-        Payload::Command(Tag(proposer)) => Payload::Command(Tag(rename(proposer))),
+        Payload::Command(Tag(proposer)) => Payload::Command(Tag(labels.id(proposer))),
     };
-    Entry { payload, ..*entry }
+    Entry { payload, position: entry.position.relabelled(labels) }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 
-use rafttree_model::{Renamed, ServerId};
+use rafttree_model::{Relabelled, ServerId};
 
 use crate::engine::{Expected, Limits, Outcome, Verdict, replay};
 use crate::network;

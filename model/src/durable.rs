@@ -34,12 +34,17 @@ pub struct Durable {
     /// Latest term this server has seen.
     term: Term,
     /// Candidate that received this server's vote in the current term.
-    pub(crate) vote: Option<ServerId>,
+    vote: Option<ServerId>,
     /// The log's shape.
     log: Log,
 }
 
 impl Durable {
+    /// Any persistent state, reached or not: what transitions do is asked of all of them.
+    pub fn assume(term: Term, vote: Option<ServerId>, log: Log) -> Durable {
+        Durable { term, vote, log }
+    }
+
     /// Takes over one record. Reading a log back means to apply its records in order.
     pub fn apply<P>(&mut self, record: &Record<P>) {
         match record {

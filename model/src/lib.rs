@@ -43,7 +43,7 @@ mod election;
 
 mod replication;
 
-pub mod renaming;
+pub mod relabelling;
 
 pub use durable::{Durable, Record};
 pub use effects::{Effects, Output, Timers};
@@ -51,7 +51,7 @@ pub use log::Log;
 pub use members::{InvalidMembers, MOST_SERVERS, Members, ServerMap, ServerSet};
 pub use message::{Envelope, Message, Range, Slice};
 pub use node::{Node, Progress, Role, RoleName, Status};
-pub use renaming::Renamed;
+pub use relabelling::{Labels, Relabelled};
 pub use rules::{Paper, Rules};
 pub use step::{Event, step, step_by};
 pub use types::{Entry, Index, Payload, Position, ServerId, Term};

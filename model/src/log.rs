@@ -26,6 +26,17 @@ struct Run {
 }
 
 impl Log {
+    /// A log without entries that begins behind `base`, as a snapshot leaves it.
+    pub fn starting_at(base: Position) -> Log {
+        Log { base, runs: TinyVec::default(), last: base.index }
+    }
+
+    /// The entries that are held, by rising index.
+    pub fn positions(&self) -> impl Iterator<Item = Position> + '_ {
+        let held = self.base.index.0 + 1..=self.last.0;
+        held.map(|index| self.position_at(Index(index)).expect("held entries have positions"))
+    }
+
     /// The last entry that is no longer held; `0@0` if the log was never compacted.
     pub fn base(&self) -> Position {
         self.base
@@ -74,7 +85,7 @@ impl Log {
     }
 
     /// Adds an entry at the end.
-    pub(crate) fn push(&mut self, entry: Position) {
+    pub fn push(&mut self, entry: Position) {
         let last = self.last();
         assert!(entry.index == last.index.next(), "a log has no gaps");
         assert!(last.term <= entry.term, "terms never fall along a log");

@@ -109,6 +109,12 @@ impl Node {
         Node { id, members, durable, commit, role }
     }
 
+    /// A server in any state, reached or not: what transitions do is asked of all of them. A server
+    /// that runs is made by [`Node::recover`] and changes by steps alone.
+    pub fn assume(id: ServerId, members: Members, durable: Durable, commit: Index, role: Role) -> Node {
+        Node { id, members, durable, commit, role }
+    }
+
     /// Who this server is.
     pub fn id(&self) -> ServerId {
         self.id
