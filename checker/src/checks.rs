@@ -3,11 +3,13 @@
 //! Properties of a state are asked in every state, those of a step after every step, those of a
 //! message at the moment it leaves, when it is known what the sender's disk holds.
 
-use rafttree_model::{Effects, Entry, Event, Message, Record, Role, RoleName, ServerId, ServerSet, Term};
+use rafttree_model::{
+    Durable, Effects, Entry, Envelope, Event, Message, Range, Record, Role, RoleName, ServerId, ServerSet, Term,
+};
 
 use crate::properties::{Property, PropertySet};
-use crate::system::{Action, StepBy};
-use crate::world::{Disk, Letter, Server, Tag, World};
+use crate::server::{Disk, Server, StepBy, Stepped, Tag};
+use crate::world::{Letter, World};
 
 // Of a state.
 
@@ -21,6 +23,9 @@ pub(crate) fn broken_in(world: &World) -> PropertySet {
     broken.insert_unless(servers().all(|s| holds_committed(world, s)), Property::CommitImmutable);
     broken.insert_unless(is_committed_durably(world), Property::CommitDurable);
     broken.insert_unless(servers().all(|s| beliefs_are_sound(world, s)), Property::MatchSafety);
+    let sound = world.network.iter().all(|letter| acknowledgements_are_sound(world, letter));
+    broken.insert_unless(sound, Property::MatchSafety);
+    broken.insert_unless(votes_are_single(world), Property::VoteOnce);
     broken.insert_unless(servers().all(is_in_bounds), Property::Bounds);
     broken.insert_unless(servers().all(|s| counts_given_votes(world, s)), Property::OwnVotes);
     broken
@@ -28,6 +33,11 @@ pub(crate) fn broken_in(world: &World) -> PropertySet {
 
 fn has_one_leader_a_term(world: &World) -> bool {
     world.history.elected.windows(2).all(|pair| pair[0].0 != pair[1].0)
+}
+
+fn votes_are_single(world: &World) -> bool {
+    let votes = || world.history.votes.iter();
+    votes().all(|one| votes().all(|other| (one.0, one.1) != (other.0, other.1) || one.2 == other.2))
 }
 
 /// From the last index at which both logs have the same term, everything before is the same.
@@ -69,6 +79,16 @@ fn beliefs_are_sound(world: &World, leader: &Server) -> bool {
     })
 }
 
+/// What a leader may yet come to believe, by acknowledgements that are on their way.
+fn acknowledgements_are_sound(world: &World, reply: &Letter) -> bool {
+    let Message::AppendReply { matched } = reply.message else { return true };
+    let leader = world.server(reply.to);
+    let Role::Leader { .. } = leader.node.role() else { return true };
+    let disk = &world.server(reply.from).disk;
+    let counts = leader.node.term() == reply.term && disk.durable.term() <= reply.term;
+    !counts || holds_prefix(disk, &leader.entries, matched.0 as usize)
+}
+
 fn holds_prefix(disk: &Disk, entries: &[Entry<Tag>], length: usize) -> bool {
     length <= entries.len() && disk.entries.get(..length) == Some(&entries[..length])
 }
@@ -107,33 +127,23 @@ fn gave_vote(world: &World, voter: ServerId, candidate: &Server) -> bool {
 // Of a message, as it leaves.
 
 /// The properties that this message breaks by leaving now.
-pub(crate) fn broken_by_send(world: &World, letter: &Letter) -> PropertySet {
+pub(crate) fn broken_by_send(sender: &Server, letter: &Letter) -> PropertySet {
     let mut broken = PropertySet::default();
-    let disk = &world.server(letter.from).disk;
+    let disk = &sender.disk;
     broken.insert_unless(letter.term <= disk.durable.term(), Property::TermMonotonic);
     match &letter.message {
         Message::VoteReply { granted: true } => {
-            broken.insert_unless(is_only_vote(world, letter), Property::VoteOnce);
             broken.insert_unless(is_vote_durable(disk, letter), Property::VoteOnce);
-            broken.insert_unless(is_vote_deserved(world, letter), Property::ElectionRestriction);
         }
+        // Whether the entries are those of the leader is asked of every state: `MatchSafety`.
         Message::AppendReply { matched } => {
-            let kept = acknowledges_what_it_holds(world, letter, matched.0 as usize);
-            broken.insert_unless(kept, Property::PersistBeforeSend);
-        }
-        Message::TimeoutNow => {
-            let (leader, target) = (world.server(letter.from), world.server(letter.to));
-            let whole = holds_prefix(&target.disk, &leader.entries, leader.entries.len());
-            broken.insert_unless(whole, Property::HandOverComplete);
+            let moved_on = letter.term < disk.durable.term();
+            let held = matched.0 as usize <= disk.entries.len();
+            broken.insert_unless(moved_on || held, Property::PersistBeforeSend);
         }
         _ => {}
     }
     broken
-}
-
-fn is_only_vote(world: &World, vote: &Letter) -> bool {
-    let (term, voter, candidate) = (vote.term, vote.from, vote.to);
-    world.history.votes.iter().all(|other| (other.0, other.1) != (term, voter) || other.2 == candidate)
 }
 
 fn is_vote_durable(disk: &Disk, vote: &Letter) -> bool {
@@ -141,78 +151,63 @@ fn is_vote_durable(disk: &Disk, vote: &Letter) -> bool {
     vote.term < term || (vote.term == term && granted == Some(vote.to))
 }
 
-/// A vote for oneself needs no comparison; another's log is in its request.
-fn is_vote_deserved(world: &World, vote: &Letter) -> bool {
-    let ours = world.server(vote.from).disk.entries.last().map(|entry| entry.position);
-    let asked_with = |letter: &Letter| match letter.message {
-        Message::VoteRequest { last, .. } if (letter.from, letter.term) == (vote.to, vote.term) => Some(last),
-        _ => None,
-    };
-    let mut requests = world.network.iter().filter_map(|letter| asked_with(letter));
-    vote.from == vote.to
-        || requests.all(|theirs| {
-            ours.is_none_or(|ours| ours.term < theirs.term || (ours.term == theirs.term && ours.index <= theirs.index))
-        })
+/// Whether the target of a hand-over holds all that its leader has.
+pub(crate) fn may_take_over(leader: &Server, target: &Server) -> bool {
+    holds_prefix(&target.disk, &leader.entries, leader.entries.len())
 }
 
-/// While the leader of that term leads, its log tells what was acknowledged; afterwards at least
-/// so many entries must be there.
-fn acknowledges_what_it_holds(world: &World, reply: &Letter, matched: usize) -> bool {
-    let (disk, leader) = (&world.server(reply.from).disk, world.server(reply.to));
-    if reply.term < disk.durable.term() {
-        return true; // A later leader may have cut it; the leader of that term will not be asked.
-    }
-    match leader.node.role() {
-        Role::Leader { .. } if leader.node.term() == reply.term => holds_prefix(disk, &leader.entries, matched),
-        _ => matched <= disk.entries.len(),
-    }
+// Of a disk.
+
+/// The properties that a change of what is on a disk broke.
+pub(crate) fn broken_on_disk(was: &Durable, is: &Durable) -> PropertySet {
+    let mut broken = PropertySet::default();
+    broken.insert_unless(was.term() <= is.term(), Property::TermMonotonic);
+    let keeps_vote = was.term() != is.term() || was.vote().is_none() || was.vote() == is.vote();
+    broken.insert_unless(keeps_vote, Property::VoteOnce);
+    broken
 }
 
 // Of a step.
 
-/// The properties that this step broke.
-pub(crate) fn broken_by_step(step_by: StepBy, before: &World, action: &Action, after: &World) -> PropertySet {
-    let mut broken = PropertySet::default();
-    for id in after.ids() {
-        let (old, new) = (before.server(id), after.server(id));
-        broken.insert_unless(keeps_vote(old, new), Property::VoteOnce);
-        if !action.is_crash() {
-            broken.extend(broken_between(action, old, new));
-        } else if old != new {
-            broken.insert_unless(restarts_from_disk(old, new), Property::TermMonotonic);
-        }
-    }
-    if let Action::Deliver(letter) = action {
-        broken.insert_unless(leads_by_given_votes(before, letter, after), Property::OwnVotes);
-        broken.insert_unless(is_idempotent(step_by, letter, after.server(letter.to)), Property::Totality);
-        let (old, new) = (before.server(letter.to), after.server(letter.to));
+/// The properties that this step of one server broke.
+pub(crate) fn broken_by_event(
+    step_by: StepBy,
+    old: &Server,
+    event: &Event<Tag>,
+    new: &Server,
+    stepped: &Stepped,
+) -> PropertySet {
+    let mut broken = broken_between(old, new);
+    broken.insert_unless(asks_first(event, old, new), Property::AskFirst);
+    broken.insert_unless(leaves_quiet_majority(event, old, new), Property::QuorumHeard);
+    if let Event::Receive(letter) = event {
+        broken.insert_unless(leads_by_votes_of_its_term(letter, old, new), Property::OwnVotes);
+        broken.insert_unless(is_idempotent(step_by, letter, new), Property::Totality);
         broken.insert_unless(disturbs_nobody(letter, old, new), Property::NonDisruption);
+        broken.insert_unless(is_vote_deserved(letter, old, stepped), Property::ElectionRestriction);
     }
     broken
 }
 
-/// Within a term, the vote on a disk never changes.
-fn keeps_vote(old: &Server, new: &Server) -> bool {
-    let (was, is) = (&old.disk.durable, &new.disk.durable);
-    was.term() != is.term() || was.vote().is_none() || was.vote() == is.vote()
-}
-
 /// The vote that completed a majority was given in the term that the server now leads.
-fn leads_by_given_votes(before: &World, letter: &Letter, after: &World) -> bool {
-    let (old, new) = (before.server(letter.to), after.server(letter.to));
+fn leads_by_votes_of_its_term(letter: &Letter, old: &Server, new: &Server) -> bool {
     let (Role::Candidate { .. }, Role::Leader { .. }) = (old.node.role(), new.node.role()) else { return true };
-    gave_vote(before, letter.from, old)
+    letter.term == new.node.term()
 }
 
-fn restarts_from_disk(old: &Server, new: &Server) -> bool {
-    new.node.durable() == &new.disk.durable && old.disk.durable.term() <= new.disk.durable.term()
+/// A vote for oneself needs no comparison.
+fn is_vote_deserved(request: &Letter, voter: &Server, stepped: &Stepped) -> bool {
+    let Message::VoteRequest { last: theirs, .. } = request.message else { return true };
+    let grants = |reply: &Envelope<Range>| reply.message == Message::VoteReply { granted: true };
+    let ours = voter.entries.last().map_or(voter.node.log().base(), |entry| entry.position);
+    let is_as_new = ours.term < theirs.term || (ours.term == theirs.term && ours.index <= theirs.index);
+    is_as_new || !stepped.early.iter().chain(&stepped.outputs).any(grants)
 }
 
-fn broken_between(action: &Action, old: &Server, new: &Server) -> PropertySet {
+fn broken_between(old: &Server, new: &Server) -> PropertySet {
     let mut broken = PropertySet::default();
     let (was, is) = (&old.node, &new.node);
-    let terms_rise = was.term() <= is.term() && old.disk.durable.term() <= new.disk.durable.term();
-    broken.insert_unless(terms_rise, Property::TermMonotonic);
+    broken.insert_unless(was.term() <= is.term(), Property::TermMonotonic);
     broken.insert_unless(was.commit() <= is.commit(), Property::CommitImmutable);
     broken.insert_unless(follows_figure_4(old, new), Property::RoleTransitions);
     if let (Role::Leader { progress: then, .. }, Role::Leader { progress: now, .. }) = (was.role(), is.role())
@@ -228,13 +223,10 @@ fn broken_between(action: &Action, old: &Server, new: &Server) -> PropertySet {
         let own = new.entries.get(is.commit().0 as usize - 1).is_some_and(|entry| entry.position.term == is.term());
         broken.insert_unless(own, Property::CommitOnlyOwnTerm);
     }
-    broken.insert_unless(asks_first(action, old, new), Property::AskFirst);
-    broken.insert_unless(leaves_quiet_majority(action, old, new), Property::QuorumHeard);
     broken
 }
 
-/// Figure 4, with the pre-candidate. In one step a server may pass through several roles if it is
-/// its own majority or its flush completes one, so the arrows are those of the paths.
+/// Figure 4, with the pre-candidate.
 fn follows_figure_4(old: &Server, new: &Server) -> bool {
     use RoleName::{Candidate, Follower, Leader, PreCandidate};
     let same_term = old.node.term() == new.node.term();
@@ -250,24 +242,24 @@ fn follows_figure_4(old: &Server, new: &Server) -> bool {
 }
 
 /// Who becomes a candidate was asked to by the leader, or had a majority of pre-votes.
-fn asks_first(action: &Action, old: &Server, new: &Server) -> bool {
+fn asks_first(event: &Event<Tag>, old: &Server, new: &Server) -> bool {
     let Role::Candidate { transfer, .. } = new.node.role() else { return true };
     if old.node.term() == new.node.term() {
         return true;
     }
     if let Role::PreCandidate { votes } = old.node.role() {
-        let last = if let Action::Deliver(letter) = action { letter.from } else { old.node.id() };
-        let granted: ServerSet = votes.ids().chain([last]).collect();
+        let Event::Receive(letter) = event else { return false };
+        let granted: ServerSet = votes.ids().chain([letter.from]).collect();
         return !transfer && old.node.members().ids().len() < 2 * granted.len();
     }
-    let told = matches!(action, Action::Deliver(letter) if letter.message == Message::TimeoutNow);
-    *transfer && told || old.node.members().ids().len() == 1
+    let told = matches!(event, Event::Receive(letter) if letter.message == Message::TimeoutNow);
+    *transfer && told
 }
 
-fn leaves_quiet_majority(action: &Action, old: &Server, new: &Server) -> bool {
+fn leaves_quiet_majority(event: &Event<Tag>, old: &Server, new: &Server) -> bool {
     let Role::Leader { heard, .. } = old.node.role() else { return true };
     let Role::Leader { .. } = new.node.role() else { return true };
-    *action != Action::MinimumTimeout(old.node.id()) || old.node.members().ids().len() < 2 * heard.len()
+    *event != Event::MinimumTimeout || old.node.members().ids().len() < 2 * heard.len()
 }
 
 /// Who hears a leader is not moved by another server's campaign.

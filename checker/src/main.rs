@@ -26,6 +26,7 @@ mod presets;
 mod properties;
 mod report;
 mod scenario;
+mod server;
 mod stats;
 mod symmetry;
 mod system;

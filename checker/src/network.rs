@@ -7,7 +7,8 @@
 
 use rafttree_model::{Entry, Envelope, Index, Message, Position, Role, ServerId, Slice};
 
-use crate::world::{Leadership, Letter, Tag, World};
+use crate::server::Tag;
+use crate::world::{Leadership, Letter, World};
 
 /// Whether messages of this kind are not kept, as there are [`rumours`] of them.
 pub(crate) fn is_never_kept<E>(envelope: &Envelope<E>) -> bool {

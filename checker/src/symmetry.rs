@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use rafttree_model::{Entry, Labels, Payload, Position, Record, Relabelled, Role, ServerId, Term};
 
-use crate::world::{Disk, History, Leadership, Letter, Server, Tag, Unsynced, World};
+use crate::server::{Disk, Server, Tag, Unsynced};
+use crate::world::{History, Leadership, Letter, World};
 
 /// What can be said of a server without naming another.
 #[derive(Eq, Ord, PartialEq, PartialOrd)]
@@ -120,9 +121,10 @@ impl Relabelled for Unsynced {
             Record::Append(entry) => Record::Append(relabelled_entry(entry, labels)),
             other => other.relabelled(labels),
         };
-        let mut step =
-            Unsynced { records: self.records.iter().map(record).collect(), seen: self.seen, held: Vec::new() };
-        step.hold(self.held.iter().map(|envelope| envelope.relabelled(labels)).collect());
+        let records = self.records.iter().map(record).collect();
+        let held = self.held.iter().map(|envelope| envelope.relabelled(labels)).collect();
+        let mut step = Unsynced { records, seen: self.seen, held };
+        step.normalise();
         step
     }
 }

@@ -14,8 +14,9 @@ use rafttree_model::{
 use crate::checks;
 use crate::network;
 use crate::properties::{Property, PropertySet};
+use crate::server::{Mistake, Server, StepBy, Stepped, Tag, sent};
 use crate::stats::{Stats, Witness};
-use crate::world::{Disk, Letter, Server, Tag, Unsynced, World, apply_to_entries};
+use crate::world::{Letter, World};
 
 /// Something that may happen.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -40,15 +41,6 @@ pub(crate) enum Action {
     },
     /// Only for a disk that writes term and vote apart: the newest vote survives, its term does not.
     CrashTorn(ServerId),
-}
-
-/// A mistake that is not a rule of the protocol but lies in what surrounds it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Mistake {
-    /// Term and vote are written to different places, so that a crash may keep either.
-    TornVote,
-    /// A server whose term and vote were lost starts as if for the first time.
-    LostHardState,
 }
 
 /// How far the system is explored. Everything else is unlimited: losses, duplications, delays,
@@ -79,9 +71,6 @@ pub(crate) struct Bounds {
     pub(crate) handovers: bool,
 }
 
-/// The deployed `step`, by the rules of the paper or with one of them broken.
-pub(crate) type StepBy = fn(&mut Node, Event<Tag>, &mut Effects<Tag>);
-
 /// The system to explore: the deployed transitions in a world that may go wrong in every way
 /// within the bounds.
 #[derive(Clone)]
@@ -102,12 +91,6 @@ pub(crate) struct System {
 #[derive(Debug)]
 pub(crate) struct OutOfBounds;
 
-impl Action {
-    pub(crate) fn is_crash(&self) -> bool {
-        matches!(self, Action::Crash { .. } | Action::CrashTorn(_))
-    }
-}
-
 impl System {
     pub(crate) fn new<R: Rules>(bounds: Bounds, mistake: Option<Mistake>) -> Self {
         System {
@@ -123,9 +106,8 @@ impl System {
 
     /// Everything that may happen next. An action that would change nothing may be among them.
     pub(crate) fn offers(&self, world: &World, actions: &mut Vec<Action>) {
-        let unseen = |server: &Server| server.unsynced.iter().any(|step| !step.seen);
         if !self.bounds.interleaved
-            && let Some(server) = world.servers.iter().find(|server| unseen(server))
+            && let Some(server) = world.servers.iter().find(|server| server.hides_something())
         {
             return self.offer_disk(server, actions);
         }
@@ -176,7 +158,6 @@ impl System {
         if self.bounds.forgets {
             world.forget();
         }
-        world.broken.extend(checks::broken_by_step(self.step_by, before, action, &world));
         let spent = std::mem::replace(&mut world.spent, before.spent);
         if world == *before {
             return None;
@@ -232,7 +213,8 @@ impl System {
                 Ok(())
             }
             Action::CrashTorn(id) => {
-                self.crash_torn(world, *id);
+                let broken = world.server_mut(*id).crash_torn(self.mistake);
+                world.broken.extend(broken);
                 Ok(())
             }
         }
@@ -267,50 +249,27 @@ impl System {
     ) -> Result<(), OutOfBounds> {
         let server = world.server_mut(id);
         let committed = server.node.commit();
-        let mut effects = Effects::new();
-        // A panic is a finding, not the end of the search.
-        if catch_unwind(AssertUnwindSafe(|| (self.step_by)(&mut server.node, event, &mut effects))).is_err() {
-            world.broken.insert(Property::Totality);
-            return Ok(());
-        }
-        for record in effects.records() {
-            self.stats.witness_if(matches!(record, Record::Truncate { .. }), Witness::ConflictCut);
-            apply_to_entries(&mut server.entries, record);
-        }
-        if self.bounds.terms < server.node.term().0 || self.bounds.entries < server.node.log().last().index.0 {
+        let Stepped { early, records, outputs, broken } = server.step(self.step_by, event);
+        let cuts = records.iter().any(|record| matches!(record, Record::Truncate { .. }));
+        let (term, last) = (server.node.term(), server.node.log().last().index);
+        world.broken.extend(broken);
+        self.stats.witness_if(cuts, Witness::ConflictCut);
+        if self.bounds.terms < term.0 || self.bounds.entries < last.0 {
             return Err(OutOfBounds);
         }
         self.remember(world, id, committed);
-        let early: Vec<_> = effects.early().collect();
-        let seen = early.iter().any(|output| matches!(output, Output::Send(_)));
-        early.into_iter().filter_map(sent).for_each(|envelope| self.perform(world, id, envelope, own));
-        let records = effects.records().to_vec();
-        let outputs = effects.after_sync().filter_map(sent).collect();
-        self.hold_or_perform(world, id, Unsynced { records, seen, held: outputs }, own)
-    }
-
-    /// Outputs wait for every record before them; without such they need not wait.
-    fn hold_or_perform(
-        &self,
-        world: &mut World,
-        id: ServerId,
-        step: Unsynced,
-        own: &mut VecDeque<Event<Tag>>,
-    ) -> Result<(), OutOfBounds> {
+        let seen = !early.is_empty();
+        early.into_iter().for_each(|envelope| self.perform(world, id, envelope, own));
         let server = world.server_mut(id);
-        let Unsynced { records, seen, held } = step;
-        if records.is_empty() && server.unsynced.is_empty() {
-            held.into_iter().for_each(|envelope| self.perform(world, id, envelope, own));
-            return Ok(());
+        if !records.is_empty() && server.unsynced.len() == self.bounds.unsynced {
+            return Err(OutOfBounds);
         }
-        if !records.is_empty() {
-            if server.unsynced.len() == self.bounds.unsynced {
-                return Err(OutOfBounds);
-            }
-            server.unsynced.push_back(Unsynced { records, seen, held: Vec::new() });
-        }
-        let waiting = server.unsynced.back_mut().expect("either there was one or it was just added");
-        waiting.hold(held);
+        // What is told by rumours need not be held to be told.
+        let waits = !records.is_empty() || !server.unsynced.is_empty();
+        let told = |envelope: &Envelope<Range>| waits && network::is_never_kept(envelope);
+        let kept = outputs.into_iter().filter(|envelope| !told(envelope)).collect();
+        let ready = server.hold(records, seen, kept);
+        ready.into_iter().for_each(|envelope| self.perform(world, id, envelope, own));
         Ok(())
     }
 
@@ -327,8 +286,12 @@ impl System {
             return world.put_leadership(id, envelope.term);
         }
         let Some(letter) = envelope.with_entries(|_| None) else { return };
-        let found = checks::broken_by_send(world, &letter);
+        let found = checks::broken_by_send(world.server(id), &letter);
         world.broken.extend(found);
+        if letter.message == Message::TimeoutNow {
+            let may = checks::may_take_over(world.server(id), world.server(letter.to));
+            world.broken.insert_unless(may, Property::HandOverComplete);
+        }
         world.note_vote(&letter);
         if letter.to == id {
             own.push_back(Event::Receive(letter));
@@ -365,39 +328,18 @@ impl System {
     }
 
     fn flush(&self, world: &mut World, id: ServerId) -> Result<(), OutOfBounds> {
-        let server = world.server_mut(id);
-        let Some(Unsynced { records, held, .. }) = server.unsynced.pop_front() else { return Ok(()) };
-        records.iter().for_each(|record| server.disk.apply(record));
+        let (ready, broken) = world.server_mut(id).flush();
+        world.broken.extend(broken);
         let mut own = VecDeque::new();
-        held.into_iter().for_each(|envelope| self.perform(world, id, envelope, &mut own));
+        ready.into_iter().for_each(|envelope| self.perform(world, id, envelope, &mut own));
         self.drain(world, id, own)
     }
 
     fn crash(&self, world: &mut World, id: ServerId, keep: usize) {
         let server = world.server_mut(id);
         self.stats.witness_if(keep < server.unsynced_records(), Witness::UnsyncedLost);
-        let unsynced = std::mem::take(&mut server.unsynced);
-        let survivors: Vec<_> = unsynced.into_iter().flat_map(|step| step.records).take(keep).collect();
-        survivors.iter().for_each(|record| server.disk.apply(record));
-        self.restart(server);
-    }
-
-    fn crash_torn(&self, world: &mut World, id: ServerId) {
-        let server = world.server_mut(id);
-        let unsynced = std::mem::take(&mut server.unsynced);
-        let votes = unsynced.into_iter().flat_map(|step| step.records).filter(|r| matches!(r, Record::Vote(_)));
-        votes.for_each(|vote| server.disk.apply(&vote));
-        self.restart(server);
-    }
-
-    fn restart(&self, server: &mut Server) {
-        if self.mistake == Some(Mistake::LostHardState) {
-            let mut without = Disk::default();
-            server.disk.entries.iter().for_each(|entry| without.apply(&Record::Append(*entry)));
-            server.disk = without;
-        }
-        server.entries = server.disk.entries.clone();
-        server.node = Node::recover(server.node.id(), *server.node.members(), server.disk.durable.clone());
+        let broken = server.crash(keep, self.mistake);
+        world.broken.extend(broken);
     }
 }
 
@@ -406,9 +348,4 @@ fn spend(spent: &mut u32, limit: Option<u32>) -> Result<(), OutOfBounds> {
     let Some(limit) = limit else { return Ok(()) };
     *spent += 1;
     if *spent <= limit { Ok(()) } else { Err(OutOfBounds) }
-}
-
-/// What is to be sent; the other outputs concern timers and clients, of which the world has none.
-fn sent(output: Output<Tag>) -> Option<Envelope<Range>> {
-    if let Output::Send(envelope) = output { Some(envelope) } else { None }
 }

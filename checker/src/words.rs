@@ -4,8 +4,9 @@ use std::fmt;
 
 use rafttree_model::{Entry, Envelope, Message, Payload, Role, ServerSet};
 
+use crate::server::{Server, Tag};
 use crate::system::Action;
-use crate::world::{Leadership, Letter, Server, Tag, World};
+use crate::world::{Leadership, Letter, World};
 
 /// What a step changed, one line each: servers first, then what was sent.
 pub(crate) fn changes(before: &World, after: &World) -> Vec<String> {

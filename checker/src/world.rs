@@ -3,15 +3,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use rafttree_model::{Durable, Entry, Envelope, Index, Members, Message, Node, Range, Record, ServerId, Slice, Term};
+use rafttree_model::{Durable, Entry, Envelope, Index, Members, Message, Node, ServerId, Slice, Term};
 
 use crate::network;
 use crate::properties::PropertySet;
-
-/// A command's payload: who proposed it, so that two entries of one index and term can be told
-/// apart when a broken rule makes them.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub(crate) struct Tag(pub(crate) ServerId);
+use crate::server::{Disk, Server, Tag};
 
 pub(crate) type Letter = Envelope<Slice<Tag>>;
 
@@ -47,34 +43,6 @@ pub(crate) struct Leadership {
 pub(crate) struct Spent {
     pub(crate) timeouts: u32,
     pub(crate) crashes: u32,
-}
-
-/// One server with its disk.
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub(crate) struct Server {
-    pub(crate) node: Node,
-    /// The log in memory, with payloads.
-    pub(crate) entries: Vec<Entry<Tag>>,
-    pub(crate) disk: Disk,
-    /// Steps whose records are not flushed yet, oldest first.
-    pub(crate) unsynced: VecDeque<Unsynced>,
-}
-
-/// What survives a crash.
-#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
-pub(crate) struct Disk {
-    pub(crate) durable: Durable,
-    pub(crate) entries: Vec<Entry<Tag>>,
-}
-
-/// The records of one step, and the outputs that wait for them.
-#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
-pub(crate) struct Unsynced {
-    pub(crate) records: Vec<Record<Tag>>,
-    /// Whether something of this step could be seen before the flush.
-    pub(crate) seen: bool,
-    /// Invariant: those to others first, in order; then those to the server itself, as they came.
-    pub(crate) held: Vec<Envelope<Range>>,
 }
 
 /// What really happened, whether or not any server remembers it. Terms that every server has left
@@ -192,41 +160,5 @@ impl Leadership {
         (self.term, self.leader) == (old.term, old.leader)
             && self.entries.starts_with(&old.entries)
             && old.commit <= self.commit
-    }
-}
-
-impl Disk {
-    pub(crate) fn apply(&mut self, record: &Record<Tag>) {
-        self.durable.apply(record);
-        apply_to_entries(&mut self.entries, record);
-    }
-}
-
-pub(crate) fn apply_to_entries(entries: &mut Vec<Entry<Tag>>, record: &Record<Tag>) {
-    match record {
-        Record::Append(entry) => entries.push(*entry),
-        Record::Truncate { keep } => entries.truncate(keep.0 as usize),
-        Record::Term(_) | Record::Vote(_) | Record::Compact { .. } => {}
-    }
-}
-
-impl Server {
-    pub(crate) fn unsynced_records(&self) -> usize {
-        self.unsynced.iter().map(|step| step.records.len()).sum()
-    }
-}
-
-impl Unsynced {
-    /// The network keeps a message as long as it may matter and in no order, so once is enough.
-    pub(crate) fn hold(&mut self, outputs: Vec<Envelope<Range>>) {
-        for envelope in outputs {
-            if !self.held.contains(&envelope) && !network::is_never_kept(&envelope) {
-                self.held.push(envelope);
-            }
-        }
-        self.held.sort_by_key(|envelope| {
-            let own = envelope.from == envelope.to;
-            (own, (!own).then_some(*envelope))
-        });
     }
 }

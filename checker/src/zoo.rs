@@ -6,7 +6,8 @@ use crate::ablations as broken;
 use crate::presets::SMALL;
 use crate::properties::Property;
 use crate::scenario::Scenario;
-use crate::system::{Bounds, Mistake, System};
+use crate::server::Mistake;
+use crate::system::{Bounds, System};
 
 /// One mistake.
 pub(crate) struct Exhibit {
@@ -141,12 +142,12 @@ pub(crate) fn exhibits() -> Vec<Exhibit> {
         rule::<broken::LeadUnheard>("lead_unheard", None, "must_step_down",
             "a leader that nobody answers leads on", "dissertation 6.2", QuorumHeard),
         rule::<broken::MatchIndexOnly>("match_index_only", None, "matches",
-            "entries are taken behind an entry of another term", "§5.3", PersistBeforeSend).within(LOG),
+            "entries are taken behind an entry of another term", "§5.3", MatchSafety).within(LOG),
         rule::<broken::TruncateAlways>("truncate_always", Some(22), "must_truncate",
             "whatever follows the request's entries is removed, conflict or not",
             "openraft 9540c904, async-raft#98, CCF#5991", MatchSafety).within(LOG),
         rule::<broken::AcknowledgeWholeLog>("acknowledge_whole_log", Some(23), "acknowledged",
-            "a follower acknowledges its whole log, compared or not", "CCF#6001", PersistBeforeSend)
+            "a follower acknowledges its whole log, compared or not", "CCF#6001", MatchSafety)
             .within(CALM),
         rule::<broken::CommitUnverified>("commit_unverified", Some(21), "follower_commit",
             "a follower commits what its leader has, compared or not", "etcd b927fa8", CommitImmutable),

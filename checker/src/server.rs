@@ -1,0 +1,190 @@
+//! One server: the deployed transitions, the log with its payloads, the disk, and what a crash
+//! keeps. Every world of the checker is made of these.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rafttree_model::{Durable, Effects, Entry, Envelope, Event, Node, Output, Range, Record, ServerId};
+
+use crate::checks;
+use crate::properties::{Property, PropertySet};
+
+/// A command's payload: who proposed it, so that two entries of one index and term can be told
+/// apart when a broken rule makes them.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Tag(pub(crate) ServerId);
+
+/// The deployed `step`, by the rules of the paper or with a mistake put into it.
+pub(crate) type StepBy = fn(&mut Node, Event<Tag>, &mut Effects<Tag>);
+
+/// A mistake that is not a rule of the protocol but lies in what surrounds it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Mistake {
+    /// Term and vote are written to different places, so that a crash may keep either.
+    TornVote,
+    /// A server whose term and vote were lost starts as if for the first time.
+    LostHardState,
+}
+
+/// One server with its disk.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct Server {
+    pub(crate) node: Node,
+    /// The log in memory, with payloads, from the log's base on.
+    pub(crate) entries: Vec<Entry<Tag>>,
+    pub(crate) disk: Disk,
+    /// Steps whose records are not flushed yet, oldest first.
+    pub(crate) unsynced: VecDeque<Unsynced>,
+}
+
+/// What survives a crash.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub(crate) struct Disk {
+    pub(crate) durable: Durable,
+    pub(crate) entries: Vec<Entry<Tag>>,
+}
+
+/// The records of one step, and the outputs that wait for them.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub(crate) struct Unsynced {
+    pub(crate) records: Vec<Record<Tag>>,
+    /// Whether something of this step could be seen before the flush.
+    pub(crate) seen: bool,
+    /// Invariant: those to others first, in order; then those to the server itself, as they came.
+    pub(crate) held: Vec<Envelope<Range>>,
+}
+
+/// What a step asks for, and what it broke.
+#[derive(Debug, Default)]
+pub(crate) struct Stepped {
+    /// Messages that need not wait for the records.
+    pub(crate) early: Vec<Envelope<Range>>,
+    pub(crate) records: Vec<Record<Tag>>,
+    /// Messages that wait.
+    pub(crate) outputs: Vec<Envelope<Range>>,
+    pub(crate) broken: PropertySet,
+}
+
+impl Server {
+    /// An event happens: the deployed step changes the node, and its records the log in memory. A
+    /// panic is a finding, not the end of the search.
+    pub(crate) fn step(&mut self, step_by: StepBy, event: Event<Tag>) -> Stepped {
+        let old = self.clone();
+        let mut effects = Effects::new();
+        let again = event.clone();
+        if catch_unwind(AssertUnwindSafe(|| step_by(&mut self.node, event, &mut effects))).is_err() {
+            *self = old;
+            return Stepped { broken: PropertySet::from_iter([Property::Totality]), ..Stepped::default() };
+        }
+        effects.records().iter().for_each(|record| apply_to_entries(&mut self.entries, record));
+        let mut stepped = Stepped {
+            early: effects.early().filter_map(sent).collect(),
+            records: effects.records().to_vec(),
+            outputs: effects.after_sync().filter_map(sent).collect(),
+            broken: PropertySet::default(),
+        };
+        stepped.broken = checks::broken_by_event(step_by, &old, &again, self, &stepped);
+        stepped
+    }
+
+    /// Outputs wait for every record before them; without such they need not: those come back.
+    pub(crate) fn hold(&mut self, records: Vec<Record<Tag>>, seen: bool, held: Vec<Envelope<Range>>) -> Ready {
+        if records.is_empty() && self.unsynced.is_empty() {
+            return held;
+        }
+        if !records.is_empty() {
+            self.unsynced.push_back(Unsynced { records, seen, held: Vec::new() });
+        }
+        let waiting = self.unsynced.back_mut().expect("either there was one or it was just added");
+        waiting.hold(held);
+        Vec::new()
+    }
+
+    /// The oldest unsynced step becomes durable: what waited for it is ready.
+    pub(crate) fn flush(&mut self) -> (Ready, PropertySet) {
+        let Some(Unsynced { records, held, .. }) = self.unsynced.pop_front() else { return Default::default() };
+        let old = self.disk.durable.clone();
+        records.iter().for_each(|record| self.disk.apply(record));
+        (held, checks::broken_on_disk(&old, &self.disk.durable))
+    }
+
+    /// The server stops and starts again. Of its unsynced records the first `keep` had reached the
+    /// disk; what waited for them is lost.
+    pub(crate) fn crash(&mut self, keep: usize, mistake: Option<Mistake>) -> PropertySet {
+        let unsynced = std::mem::take(&mut self.unsynced);
+        let old = self.disk.durable.clone();
+        let survivors = unsynced.into_iter().flat_map(|step| step.records).take(keep);
+        survivors.for_each(|record| self.disk.apply(&record));
+        self.restart(&old, mistake)
+    }
+
+    /// The same with a disk on which votes are written apart from terms, and sooner.
+    pub(crate) fn crash_torn(&mut self, mistake: Option<Mistake>) -> PropertySet {
+        let unsynced = std::mem::take(&mut self.unsynced);
+        let old = self.disk.durable.clone();
+        let records = unsynced.into_iter().flat_map(|step| step.records);
+        records.filter(|record| matches!(record, Record::Vote(_))).for_each(|vote| self.disk.apply(&vote));
+        self.restart(&old, mistake)
+    }
+
+    fn restart(&mut self, old: &Durable, mistake: Option<Mistake>) -> PropertySet {
+        if mistake == Some(Mistake::LostHardState) {
+            self.disk.durable = Durable::assume(Default::default(), None, self.disk.durable.log().clone());
+        }
+        self.entries.clone_from(&self.disk.entries);
+        self.node = Node::recover(self.node.id(), *self.node.members(), self.disk.durable.clone());
+        checks::broken_on_disk(old, &self.disk.durable)
+    }
+
+    pub(crate) fn unsynced_records(&self) -> usize {
+        self.unsynced.iter().map(|step| step.records.len()).sum()
+    }
+
+    /// Whether something waits for the disk that nobody can have seen.
+    pub(crate) fn hides_something(&self) -> bool {
+        self.unsynced.iter().any(|step| !step.seen)
+    }
+}
+
+/// Messages that may leave now.
+pub(crate) type Ready = Vec<Envelope<Range>>;
+
+/// What is to be sent; the other outputs concern timers and clients, of which the world has none.
+pub(crate) fn sent(output: Output<Tag>) -> Option<Envelope<Range>> {
+    if let Output::Send(envelope) = output { Some(envelope) } else { None }
+}
+
+impl Disk {
+    pub(crate) fn apply(&mut self, record: &Record<Tag>) {
+        self.durable.apply(record);
+        apply_to_entries(&mut self.entries, record);
+    }
+}
+
+fn apply_to_entries(entries: &mut Vec<Entry<Tag>>, record: &Record<Tag>) {
+    match record {
+        Record::Append(entry) => entries.push(*entry),
+        Record::Truncate { keep } => entries.truncate(keep.0 as usize),
+        Record::Term(_) | Record::Vote(_) | Record::Compact { .. } => {}
+    }
+}
+
+impl Unsynced {
+    /// The network keeps a message as long as it may matter and in no order, so once is enough.
+    fn hold(&mut self, outputs: Ready) {
+        for envelope in outputs {
+            if !self.held.contains(&envelope) {
+                self.held.push(envelope);
+            }
+        }
+        self.normalise();
+    }
+
+    /// In the order of the invariant: states that differ in it alone are one.
+    pub(crate) fn normalise(&mut self) {
+        self.held.sort_by_key(|envelope| {
+            let own = envelope.from == envelope.to;
+            (own, (!own).then_some(*envelope))
+        });
+    }
+}
