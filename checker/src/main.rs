@@ -24,6 +24,7 @@ mod engine;
 mod network;
 mod presets;
 mod properties;
+mod quotient;
 mod report;
 mod scenario;
 mod server;
@@ -282,6 +283,13 @@ impl SystemArgs {
 }
 
 fn main() -> ExitCode {
+    if std::env::args().nth(1).as_deref() == Some("try") {
+        let n = |at| std::env::args().nth(at).expect("n").parse::<u8>().expect("number");
+        let mut quotient = quotient::Quotient::new(rafttree_model::step_by::<rafttree_model::Paper, server::Tag>, n(3), quotient::Reach { spread: n(4), window: n(5) });
+        quotient.forgets_logs = std::env::args().nth(2).as_deref() == Some("elections");
+        quotient::try_out(&quotient);
+        return ExitCode::SUCCESS;
+    }
     // A panic inside a transition is a finding that is reported as such. What is printed of it
     // would only stand between the lines.
     std::panic::set_hook(Box::new(|_| {}));

@@ -1,0 +1,366 @@
+//! What can happen to one server, and what comes of it: the deployed steps, run once for each
+//! server state and stimulus and remembered, since they look at nothing else.
+//!
+//! A stimulus is one thing that may happen, or several of which only the end matters: what lies
+//! between is told apart by nobody else. Steps that nobody can have seen are flushed, or cut off
+//! by a crash, before anything else happens.
+
+use std::collections::VecDeque;
+
+use rafttree_model::{Envelope, Event, Index, Members, Message, Position, Range, Record, Role, ServerId, Slice, Term};
+use rustc_hash::FxHashMap;
+
+use crate::checks;
+use crate::properties::{Property, PropertySet};
+use crate::quotient::seat::{Cells, Part, Seat};
+use crate::server::{Mistake, Server, StepBy, Stepped, Tag};
+use crate::stats::Witness;
+use crate::world::Letter;
+
+/// Servers of a set, one bit each: server 1 is the lowest bit.
+pub(crate) type Mask = u8;
+
+/// Three bits for each server.
+pub(crate) type Indices = u32;
+
+/// Something that may happen to a server. Terms, indices and ids are those of the state.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Stimulus {
+    /// §5.2: times out, and hears that these others would vote for it.
+    Campaign { grants: Mask },
+    /// Counts the votes of these others.
+    Count { votes: Mask },
+    /// Learns that a newer term has begun.
+    Learn { term: u8, from: u8 },
+    /// Is asked for its vote; it may have just heard from this leader (0: from none).
+    VoteRequest { term: u8, from: u8, last: (u8, u8), loyal_to: u8 },
+    /// Is asked how it would vote.
+    PreVoteRequest { term: u8, from: u8, last: (u8, u8), loyal_to: u8 },
+    /// Is sent this part of a leader's log.
+    Append { term: u8, from: u8, previous: (u8, u8), cells: Cells, commit: u8 },
+    /// A leader hears what followers acknowledge.
+    Acknowledge { matched: Indices },
+    /// A leader hears that a follower lacks an entry.
+    Refuse { from: u8, missing: u8, hint: (u8, u8) },
+    /// It is time to repeat what was said.
+    HeartbeatTimeout,
+    /// The minimum timeout passes after these were heard.
+    MinimumTimeout { heard: Mask },
+    /// A client proposes a command.
+    Propose { version: u8 },
+    /// The leader is told to hand over to a server that has acknowledged so much.
+    Transfer { to: u8, matched: u8 },
+    /// The leader, just heard, hands over.
+    TimeoutNow { from: u8 },
+    StepDown,
+    /// A leader's oldest unsynced entry becomes durable.
+    Flush,
+    /// The server stops and starts again; of its unsynced records so many are on the disk.
+    Crash { keep: u8 },
+}
+
+/// What leaves a server.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Sent {
+    pub(crate) term: u8,
+    /// Whom it granted its vote, if anyone.
+    pub(crate) vote: u8,
+    /// To whom it acknowledged entries, and up to where.
+    pub(crate) acknowledged: (u8, u8),
+    /// Whom it told to take over.
+    pub(crate) timeout_now: u8,
+}
+
+/// What came of a stimulus.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Outcome {
+    pub(crate) seat: Seat,
+    pub(crate) sent: Sent,
+    pub(crate) broken: PropertySet,
+    /// Witnesses, one bit each.
+    pub(crate) met: u8,
+    /// Where a crash cut it off: how many unsynced records the disk has kept.
+    pub(crate) cut: Option<u8>,
+    /// Its log has become longer than there is room for.
+    pub(crate) too_long: bool,
+}
+
+/// The deployed steps of one server, remembered.
+pub(crate) struct Local {
+    step_by: StepBy,
+    mistake: Option<Mistake>,
+    members: Members,
+    /// Logs are forgotten after each step.
+    forgets_logs: bool,
+    memo: FxHashMap<(u64, Stimulus), Box<[Outcome]>>,
+    /// Deployed steps that were run, not remembered.
+    pub(crate) steps: u64,
+}
+
+/// One way in which a stimulus may go on.
+#[derive(Clone)]
+struct Course {
+    server: Server,
+    sent: Sent,
+    /// Whether something left that is not a part of the leader's log.
+    spoke: bool,
+    broken: PropertySet,
+    met: u8,
+    cut: Option<u8>,
+    own: VecDeque<Event<Tag>>,
+}
+
+impl Local {
+    pub(crate) fn new(step_by: StepBy, mistake: Option<Mistake>, members: Members, forgets_logs: bool) -> Local {
+        Local { step_by, mistake, members, forgets_logs, memo: FxHashMap::default(), steps: 0 }
+    }
+
+    /// Everything that may come of this stimulus; what changes nothing and breaks nothing is not
+    /// among it.
+    pub(crate) fn outcomes(&mut self, seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> &[Outcome] {
+        let key = seat.0 | u64::from(base) << 51 | u64::from(id) << 56;
+        if !self.memo.contains_key(&(key, stimulus)) {
+            let outcomes = self.compute(seat, id, base, stimulus);
+            self.memo.insert((key, stimulus), outcomes.into());
+        }
+        &self.memo[&(key, stimulus)]
+    }
+
+    fn compute(&mut self, seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> Vec<Outcome> {
+        let server = seat.server(id, self.members, base);
+        let start = Course {
+            server,
+            sent: Sent::default(),
+            spoke: false,
+            broken: PropertySet::default(),
+            met: 0,
+            cut: None,
+            own: VecDeque::new(),
+        };
+        let courses = match stimulus {
+            Stimulus::Flush => self.flushed(start),
+            Stimulus::Crash { keep } => vec![start.crashed(keep, self.mistake)],
+            _ => self.played(start, script(seat, id, base, stimulus)),
+        };
+        let mut outcomes = Vec::new();
+        for course in courses {
+            let outcome = self.outcome(course);
+            let idle = outcome.seat == seat && outcome.sent == Sent::default() && outcome.broken.is_empty();
+            let known = |other: &Outcome| (other.seat, other.sent, other.broken) == (outcome.seat, outcome.sent, outcome.broken);
+            if !idle && !outcomes.iter().any(known) {
+                outcomes.push(outcome);
+            }
+        }
+        outcomes
+    }
+
+    fn outcome(&self, course: Course) -> Outcome {
+        let Course { mut server, sent, broken, met, cut, .. } = course;
+        if self.forgets_logs {
+            server.entries.clear();
+            server.disk.entries.clear();
+        }
+        let seat = Seat::of(&server);
+        let too_long = seat.is_err();
+        let seat = seat.unwrap_or_default();
+        let seat = if self.forgets_logs { seat.with_commit(0) } else { seat };
+        Outcome { seat, sent, broken, met, cut, too_long }
+    }
+
+    /// Plays events one after the other until the part or the commit index has changed.
+    fn played(&mut self, start: Course, script: Vec<Event<Tag>>) -> Vec<Course> {
+        let before = (start.server.node.role().name(), start.server.node.commit());
+        let mut ended = Vec::new();
+        let mut course = start;
+        for event in script {
+            course.own.push_back(event);
+            let (going, cut) = self.settled(course);
+            ended.extend(cut);
+            course = going;
+            let role = course.server.node.role();
+            let undecided = before.0 == role.name() || matches!(role, Role::PreCandidate { .. } | Role::Follower { .. });
+            if !undecided || before.1 != course.server.node.commit() || !course.broken.is_empty() {
+                break;
+            }
+        }
+        ended.push(course);
+        ended
+    }
+
+    fn flushed(&mut self, mut course: Course) -> Vec<Course> {
+        course.flush();
+        let (going, mut ended) = self.settled(course);
+        ended.push(going);
+        ended
+    }
+
+    /// Runs a server until nothing of it waits that must not: the way without a crash, and those
+    /// with one.
+    fn settled(&mut self, mut course: Course) -> (Course, Vec<Course>) {
+        let mut ended = Vec::new();
+        loop {
+            let seen = course.server.unsynced_records();
+            while let Some(event) = course.own.pop_front() {
+                self.step(&mut course, event);
+            }
+            if course.may_wait() {
+                return (course, ended);
+            }
+            let total = course.server.unsynced_records();
+            let least = if course.spoke { 0 } else { seen + 1 };
+            ended.extend((least..=total).map(|keep| course.clone().crashed(keep as u8, self.mistake)));
+            if self.mistake == Some(Mistake::TornVote) {
+                ended.push(course.clone().crashed_torn(self.mistake));
+            }
+            while !course.server.unsynced.is_empty() {
+                course.flush();
+            }
+        }
+    }
+
+    fn step(&mut self, course: &mut Course, event: Event<Tag>) {
+        self.steps += 1;
+        let Stepped { early, records, outputs, broken } = course.server.step(self.step_by, event);
+        course.broken.extend(broken);
+        if records.iter().any(|record| matches!(record, Record::Truncate { .. })) {
+            course.met |= 1 << Witness::ConflictCut as u8;
+        }
+        let seen = !early.is_empty();
+        early.into_iter().for_each(|envelope| course.perform(envelope));
+        let ready = course.server.hold(records, seen, outputs);
+        ready.into_iter().for_each(|envelope| course.perform(envelope));
+    }
+}
+
+impl Course {
+    /// What a leader has shown of its log before it was flushed is the one thing that may stay so.
+    fn may_wait(&self) -> bool {
+        let leads = matches!(self.server.node.role(), Role::Leader { .. });
+        let shown = |records: &Vec<Record<Tag>>| records.iter().all(|record| matches!(record, Record::Append(_)));
+        let waiting = &self.server.unsynced;
+        waiting.iter().all(|step| leads && step.seen && !self.spoke && shown(&step.records))
+    }
+
+    fn flush(&mut self) {
+        let (ready, broken) = self.server.flush();
+        self.broken.extend(broken);
+        ready.into_iter().for_each(|envelope| self.perform(envelope));
+    }
+
+    fn crashed(mut self, keep: u8, mistake: Option<Mistake>) -> Course {
+        if usize::from(keep) < self.server.unsynced_records() {
+            self.met |= 1 << Witness::UnsyncedLost as u8;
+        }
+        let broken = self.server.crash(keep.into(), mistake);
+        self.broken.extend(broken);
+        Course { cut: Some(keep), ..self }
+    }
+
+    fn crashed_torn(mut self, mistake: Option<Mistake>) -> Course {
+        let broken = self.server.crash_torn(mistake);
+        self.broken.extend(broken);
+        Course { cut: Some(0), ..self }
+    }
+
+    fn perform(&mut self, envelope: Envelope<Range>) {
+        let node = &self.server.node;
+        if let Message::AppendRequest { entries, commit } = envelope.message {
+            let is_part = node.log().holds(entries.previous) && node.log().holds(entries.last);
+            self.broken.insert_unless(is_part && commit <= node.commit(), Property::Bounds);
+            let on_disk = envelope.term <= self.server.disk.durable.term();
+            self.broken.insert_unless(on_disk, Property::TermMonotonic);
+            return;
+        }
+        let letter: Letter = envelope.with_entries(|_| None).expect("the one message with entries is dealt with above");
+        self.broken.extend(checks::broken_by_send(&self.server, &letter));
+        if letter.to == letter.from {
+            return self.own.push_back(Event::Receive(letter));
+        }
+        let to = letter.to.0 as u8;
+        match letter.message {
+            Message::VoteReply { granted: true } => self.sent.vote = to,
+            Message::AppendReply { matched } => self.sent.acknowledged = (to, matched.0 as u8),
+            Message::TimeoutNow => self.sent.timeout_now = to,
+            _ => return,
+        }
+        self.sent.term = letter.term.0 as u8;
+        self.spoke = true;
+    }
+}
+
+pub(crate) fn members_of(mask: Mask) -> impl Iterator<Item = u8> {
+    (1..=8).filter(move |id| mask & (1 << (id - 1)) != 0)
+}
+
+pub(crate) fn index_of(indices: Indices, id: u8) -> u8 {
+    (indices >> (3 * (id - 1))) as u8 & 7
+}
+
+fn position((term, index): (u8, u8)) -> Position {
+    Position { term: Term(term.into()), index: Index(index.into()) }
+}
+
+/// The events that a stimulus consists of.
+pub(crate) fn script(seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> Vec<Event<Tag>> {
+    let receive = |from: u8, term: u8, message| {
+        let (from, to) = (ServerId(from.into()), ServerId(id.into()));
+        Event::Receive(Envelope { from, to, term: Term(term.into()), message })
+    };
+    let granted = |votes: Mask, message: Message<Slice<Tag>>| {
+        members_of(votes).map(|voter| receive(voter, seat.term(), message.clone())).collect::<Vec<_>>()
+    };
+    let append = |from, term, previous: (u8, u8), cells: Cells, commit: u8| {
+        let entries = Slice::new(position(previous), cells.entries(previous.1));
+        let entries = entries.expect("a log has no gaps and its terms never fall");
+        receive(from, term, Message::AppendRequest { entries, commit: Index(commit.into()) })
+    };
+    let heard = |leader: u8| (leader != 0).then(|| append(leader, seat.term(), (base, 0), Cells::default(), 0));
+    let asked = |loyal_to, from, term, message| heard(loyal_to).into_iter().chain([receive(from, term, message)]).collect();
+    let acknowledged = |from, matched: u8| {
+        (matched != 0).then(|| receive(from, seat.term(), Message::AppendReply { matched: Index(matched.into()) }))
+    };
+    match stimulus {
+        Stimulus::Campaign { grants } => {
+            let replies = granted(grants, Message::PreVoteReply { granted: true });
+            [vec![Event::ElectionTimeout], replies].concat()
+        }
+        Stimulus::Count { votes } => granted(votes, Message::VoteReply { granted: true }),
+        Stimulus::Learn { term, from } => vec![receive(from, term, Message::Stale)],
+        Stimulus::VoteRequest { term, from, last, loyal_to } => {
+            asked(loyal_to, from, term, Message::VoteRequest { last: position(last), transfer: false })
+        }
+        Stimulus::PreVoteRequest { term, from, last, loyal_to } => {
+            asked(loyal_to, from, term, Message::PreVoteRequest { last: position(last) })
+        }
+        Stimulus::Append { term, from, previous, cells, commit } => vec![append(from, term, previous, cells, commit)],
+        Stimulus::Acknowledge { matched } => {
+            let others = (1..=8).filter(|other| *other != id).map(|other| acknowledged(other, index_of(matched, other)));
+            [acknowledged(id, seat.synced())].into_iter().chain(others).flatten().collect()
+        }
+        Stimulus::Refuse { from, missing, hint } => {
+            let message = Message::AppendRefusal { missing: Index(missing.into()), hint: position(hint) };
+            vec![receive(from, seat.term(), message)]
+        }
+        Stimulus::HeartbeatTimeout => vec![Event::HeartbeatTimeout],
+        Stimulus::MinimumTimeout { heard } => {
+            let answers = granted(heard, Message::AppendReply { matched: Index(0) });
+            [answers, vec![Event::MinimumTimeout]].concat()
+        }
+        Stimulus::Propose { version } => vec![Event::Propose(Tag(ServerId(version.into())))],
+        Stimulus::Transfer { to, matched } => {
+            acknowledged(to, matched).into_iter().chain([Event::Transfer(ServerId(to.into()))]).collect()
+        }
+        Stimulus::TimeoutNow { from } => {
+            heard(from).into_iter().chain([receive(from, seat.term(), Message::TimeoutNow)]).collect()
+        }
+        Stimulus::StepDown => vec![Event::StepDown],
+        Stimulus::Flush | Stimulus::Crash { .. } => unreachable!("no event of the server"),
+    }
+}
+
+impl Seat {
+    /// Whether this seat is still in this part of this term.
+    pub(crate) fn still(self, part: Part, term: u8) -> bool {
+        self.is(part) && self.term() == term
+    }
+}

@@ -1,0 +1,251 @@
+//! What may happen in a state of the quotient, and what it leads to.
+//!
+//! This module describes no protocol behaviour: it decides what may happen, and what a server then
+//! does comes from the deployed steps.
+
+use crate::checks;
+use crate::properties::{Property, PropertySet};
+use crate::quotient::Quotient;
+use crate::quotient::local::{Indices, Local, Mask, Outcome, Sent, Stimulus, index_of};
+use crate::quotient::seat::{Cells, Part, Seat, term_of};
+use crate::quotient::state::{Asked, Past, State, without};
+
+/// Something that happens to one server, and how it comes out.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Move {
+    pub(crate) server: u8,
+    pub(crate) stimulus: Stimulus,
+    /// Where a crash cuts it off: how many unsynced records the disk keeps.
+    pub(crate) cut: Option<u8>,
+}
+
+/// What a thread keeps: the steps that it has run.
+pub(crate) struct Worker {
+    pub(crate) local: Local,
+    offers: Vec<(u8, Stimulus)>,
+}
+
+impl Worker {
+    pub(crate) fn new(local: Local) -> Worker {
+        Worker { local, offers: Vec::new() }
+    }
+}
+
+/// A step: the move, where it leads, what it broke, and what it met.
+pub(crate) type Visit<'a> = &'a mut dyn FnMut(Move, State, PropertySet, u8);
+
+impl Quotient {
+    pub(crate) fn moves(&self, worker: &mut Worker, state: &State, visit: Visit) {
+        let mut offers = std::mem::take(&mut worker.offers);
+        offers.clear();
+        self.offer(state, &mut offers);
+        for &(id, stimulus) in &offers {
+            let outcomes = worker.local.outcomes(state.seat(id), id, state.base, stimulus);
+            for outcome in outcomes {
+                self.come_out(state, id, stimulus, outcome, visit);
+            }
+        }
+        worker.offers = offers;
+        self.hand_over(worker, state, visit);
+    }
+
+    fn come_out(&self, before: &State, id: u8, stimulus: Stimulus, outcome: &Outcome, visit: Visit) {
+        let step = Move { server: id, stimulus, cut: outcome.cut };
+        let mut broken = outcome.broken;
+        broken.keep(self.watched);
+        if outcome.too_long {
+            if !broken.is_empty() {
+                visit(step, *before, broken, outcome.met);
+            }
+            return;
+        }
+        let mut state = *before;
+        broken.extend(state.take(id, outcome.seat));
+        state.send(id, outcome.sent);
+        broken.keep(self.watched);
+        match state.settled(self.reach) {
+            Ok(settled) => {
+                let next = if self.symmetric { settled.canonical() } else { settled };
+                if next != *before || !broken.is_empty() {
+                    visit(step, next, broken, outcome.met);
+                }
+            }
+            // What was broken on the way beyond the bounds counts all the same.
+            Err(_) if !broken.is_empty() => visit(step, state, broken, outcome.met),
+            Err(_) => {}
+        }
+    }
+
+    /// Dissertation 3.10, two servers at once: the leader tells the target, which campaigns.
+    fn hand_over(&self, worker: &mut Worker, state: &State, visit: Visit) {
+        for (leader, leads) in state.seats().filter(|(_, seat)| seat.is(Part::Leader) && seat.synced() == seat.len()) {
+            for (to, target) in state.seats().filter(|(id, seat)| *id != leader && seat.term() == leads.term()) {
+                let stimulus = Stimulus::Transfer { to, matched: state.holds(leader, to) };
+                let told = worker.local.outcomes(leads, leader, state.base, stimulus).first().copied();
+                let Some(told) = told.filter(|told| told.sent.timeout_now == to) else { continue };
+                let members = self.members;
+                let servers = [(leader, leads), (to, target)].map(|(id, seat)| seat.server(id, members, state.base));
+                let mut broken = told.broken;
+                broken.insert_unless(checks::may_take_over(&servers[0], &servers[1]), Property::HandOverComplete);
+                let stimulus = Stimulus::TimeoutNow { from: leader };
+                for outcome in worker.local.outcomes(target, to, state.base, stimulus) {
+                    let outcome = Outcome { broken: broken.and(outcome.broken), ..*outcome };
+                    self.come_out(state, to, stimulus, &outcome, visit);
+                }
+            }
+        }
+    }
+
+    /// Everything that may happen to a server.
+    fn offer(&self, state: &State, offers: &mut Vec<(u8, Stimulus)>) {
+        let mut offer = |id, stimulus| offers.push((id, stimulus));
+        for (id, seat) in state.seats() {
+            offer_timers(state, id, seat, &mut offer);
+            let unsynced = seat.len() - seat.synced().min(seat.len());
+            (0..=unsynced).for_each(|keep| offer(id, Stimulus::Crash { keep }));
+            match seat.part() {
+                Part::Follower => {}
+                Part::Candidate => offer(id, Stimulus::Count { votes: without(state.heard(id), id) }),
+                Part::Leader => self.offer_leader(state, id, seat, &mut offer),
+            }
+        }
+        offer_terms(state, &mut offer);
+        for asked in state.candidacies() {
+            offer_request(state, asked, &mut offer);
+        }
+        for past in state.leaderships() {
+            offer_log(state, past, &mut offer);
+        }
+    }
+
+    fn offer_leader(&self, state: &State, id: u8, seat: Seat, offer: &mut impl FnMut(u8, Stimulus)) {
+        offer(id, Stimulus::StepDown);
+        if self.forgets_logs {
+            return;
+        }
+        if seat.synced() < seat.len() {
+            offer(id, Stimulus::Flush);
+        }
+        if self.proposals {
+            offer(id, Stimulus::Propose { version: state.version_at(seat.len() + 1, seat.term()) });
+        }
+        let heard = state.heard(id);
+        for most in seat.commit() + 1..=seat.len() {
+            let capped = |other: u8| index_of(heard, other).min(most);
+            if state.ids().any(|other| capped(other) == most) || seat.synced() == most {
+                let matched: Indices = state.ids().map(|other| Indices::from(capped(other)) << (3 * (other - 1))).sum();
+                offer(id, Stimulus::Acknowledge { matched });
+            }
+        }
+        for other in state.ids().filter(|&other| other != id && seat.term() <= state.seat(other).term()) {
+            offer(id, Stimulus::Refuse { from: other, missing: seat.len(), hint: (state.base, 0) });
+        }
+    }
+}
+
+fn offer_timers(state: &State, id: u8, seat: Seat, offer: &mut impl FnMut(u8, Stimulus)) {
+    let have_been_there = |other: &u8| *other != id && seat.term() <= state.seat(*other).term();
+    let others: Mask = state.ids().filter(have_been_there).map(|other| 1 << (other - 1)).sum();
+    offer(id, Stimulus::Campaign { grants: others });
+    offer(id, Stimulus::HeartbeatTimeout);
+    offer(id, Stimulus::MinimumTimeout { heard: 0 });
+    if seat.is(Part::Leader) {
+        offer(id, Stimulus::MinimumTimeout { heard: others });
+    }
+}
+
+/// Any server may learn the term that another has reached.
+fn offer_terms(state: &State, offer: &mut impl FnMut(u8, Stimulus)) {
+    for (id, seat) in state.seats() {
+        let mut told = 0u32;
+        for (from, other) in state.seats().filter(|(_, other)| seat.term() < other.term()) {
+            if told & 1 << other.term() == 0 {
+                told |= 1 << other.term();
+                offer(id, Stimulus::Learn { term: other.term(), from });
+            }
+        }
+        // Whoever may yet ask how somebody would vote.
+        for (from, other) in state.seats().filter(|(from, other)| *from != id && seat.term() <= other.term()) {
+            let last = other.cells().last(state.base);
+            if seat.term() == other.term() {
+                offer(id, Stimulus::PreVoteRequest { term: other.term(), from, last, loyal_to: 0 });
+            }
+            for leader in leaders_heard(state, id, seat).filter(|&leader| leader != from) {
+                offer(id, Stimulus::PreVoteRequest { term: other.term(), from, last, loyal_to: leader });
+            }
+        }
+    }
+}
+
+/// The leaders of its term from which a server may just have heard.
+fn leaders_heard(state: &State, id: u8, seat: Seat) -> impl Iterator<Item = u8> + '_ {
+    let of_its_term = move |past: &Past| past.term == seat.term() && past.leader != id;
+    state.leaderships().filter(of_its_term).map(|past| past.leader)
+}
+
+fn offer_request(state: &State, asked: Asked, offer: &mut impl FnMut(u8, Stimulus)) {
+    let Asked { term, candidate: from, last } = asked;
+    for (id, seat) in state.seats().filter(|(id, seat)| *id != from && seat.term() <= term) {
+        offer(id, Stimulus::VoteRequest { term, from, last, loyal_to: 0 });
+        for leader in leaders_heard(state, id, seat).filter(|&leader| leader != from) {
+            offer(id, Stimulus::VoteRequest { term, from, last, loyal_to: leader });
+        }
+    }
+}
+
+/// Every part of a leader's log, with its commit index or without.
+fn offer_log(state: &State, past: Past, offer: &mut impl FnMut(u8, Stimulus)) {
+    let Past { term, leader, commit, cells } = past;
+    for id in state.ids().filter(|&id| id != leader && state.seat(id).term() <= term) {
+        for first in 0..=cells.len {
+            let previous = (cells.term_at(state.base, first), first);
+            for last in first..=cells.len {
+                let part = cells.between(first, last);
+                offer(id, Stimulus::Append { term, from: leader, previous, cells: part, commit: 0 });
+                if commit != 0 {
+                    offer(id, Stimulus::Append { term, from: leader, previous, cells: part, commit });
+                }
+            }
+        }
+    }
+}
+
+impl State {
+    /// A server becomes what a step made of it.
+    fn take(&mut self, id: u8, new: Seat) -> PropertySet {
+        let old = self.seat(id);
+        self.leave_behind(id, new);
+        if !new.still(old.part(), old.term()) {
+            self.heard[id as usize - 1] = 0;
+        }
+        self.seats[id as usize - 1] = new;
+        let mut broken = PropertySet::default();
+        for at in old.commit()..new.commit().min(new.len()) {
+            let cell = new.cells().get(at);
+            if at < self.committed.len {
+                broken.insert_unless(self.committed.get(at) == cell, Property::StateMachineSafety);
+            } else {
+                self.known_in[self.committed.len as usize] = new.term();
+                self.committed.push(cell);
+            }
+        }
+        broken
+    }
+
+    fn send(&mut self, id: u8, sent: Sent) {
+        if sent.vote != 0 {
+            self.grant(sent.vote, sent.term, id);
+        }
+        if sent.acknowledged.0 != 0 {
+            self.acknowledge(sent.acknowledged.0, sent.term, id, sent.acknowledged.1);
+        }
+    }
+
+    /// What tells a new command from those that stand, or stood, in the same place of the same term.
+    fn version_at(&self, index: u8, term: u8) -> u8 {
+        let logs = self.seats().map(|(_, seat)| seat.cells()).chain(self.past.iter().map(|past| past.cells));
+        let there = |cells: Cells| (index <= cells.len).then(|| cells.get(index - 1));
+        let same = logs.chain([self.committed]).filter_map(there).filter(|&cell| term_of(cell) == term);
+        same.map(|cell| cell >> 5).max().unwrap_or(0)
+    }
+}

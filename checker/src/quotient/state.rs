@@ -1,0 +1,332 @@
+//! One state of the quotient: what is left of servers and network once everything is taken away
+//! that makes no difference to what may happen.
+
+use tinyvec::ArrayVec;
+
+use crate::quotient::local::{Indices, Mask, index_of};
+use crate::quotient::seat::{Cells, MOST_SEATS, Part, Seat, term_of, with_term};
+
+/// A leadership that is over and may still be heard: its term, its leader, and all that it said.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Past {
+    pub(crate) term: u8,
+    pub(crate) leader: u8,
+    pub(crate) commit: u8,
+    pub(crate) cells: Cells,
+}
+
+/// A candidacy that is over and whose requests may still arrive.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Asked {
+    pub(crate) term: u8,
+    pub(crate) candidate: u8,
+    pub(crate) last: (u8, u8),
+}
+
+/// A state of the whole system.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub(crate) struct State {
+    pub(crate) servers: u8,
+    /// Term of the entry before the first one; every server knows it to be committed.
+    pub(crate) base: u8,
+    pub(crate) seats: [Seat; MOST_SEATS],
+    /// Of a candidate, whose votes it may count; of a leader, what was acknowledged to it.
+    pub(crate) heard: [u32; MOST_SEATS],
+    pub(crate) past: ArrayVec<[Past; 10]>,
+    pub(crate) asked: ArrayVec<[Asked; 20]>,
+    /// What was ever committed behind the base, and the term in which that was first known.
+    pub(crate) committed: Cells,
+    pub(crate) known_in: [u8; 4],
+}
+
+/// A state that is further out than the bounds allow.
+#[derive(Debug)]
+pub(crate) struct Beyond;
+
+/// How far apart the servers of a state may be.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Serialize)]
+pub(crate) struct Reach {
+    /// The highest term less the lowest.
+    pub(crate) spread: u8,
+    /// Entries of a log behind the base.
+    pub(crate) window: u8,
+}
+
+impl State {
+    /// Every server starts for the first time.
+    pub(crate) fn start(servers: u8) -> State {
+        let mut state = State { servers, ..State::default() };
+        state.seats[..servers as usize].fill(Seat::default().with_term(1));
+        state
+    }
+
+    pub(crate) fn ids(&self) -> impl Iterator<Item = u8> + use<> {
+        1..=self.servers
+    }
+
+    pub(crate) fn seat(&self, id: u8) -> Seat {
+        self.seats[id as usize - 1]
+    }
+
+    pub(crate) fn heard(&self, id: u8) -> u32 {
+        self.heard[id as usize - 1]
+    }
+
+    pub(crate) fn seats(&self) -> impl Iterator<Item = (u8, Seat)> + '_ {
+        (1..).zip(self.seats[..self.servers as usize].iter().copied())
+    }
+
+    pub(crate) fn lowest_term(&self) -> u8 {
+        self.seats().map(|(_, seat)| seat.term()).min().unwrap_or_default()
+    }
+
+    /// Everything a leader of some term said or may say: those who lead, and those who did.
+    pub(crate) fn leaderships(&self) -> impl Iterator<Item = Past> + '_ {
+        let leading = self.seats().filter(|(_, seat)| seat.is(Part::Leader));
+        let leading = leading.map(|(id, seat)| leadership(id, seat));
+        leading.chain(self.past.iter().copied())
+    }
+
+    /// Every candidacy whose requests may arrive.
+    pub(crate) fn candidacies(&self) -> impl Iterator<Item = Asked> + '_ {
+        let asking = self.seats().filter(|(_, seat)| seat.is(Part::Candidate));
+        asking.map(|(id, seat)| candidacy(id, seat, self.base)).chain(self.asked.iter().copied())
+    }
+
+    /// How far a server's disk is known to hold the leader's log: what it acknowledged, or would if
+    /// it were asked again.
+    pub(crate) fn holds(&self, leader: u8, follower: u8) -> u8 {
+        let (leads, follows) = (self.seat(leader), self.seat(follower));
+        let acknowledged = index_of(self.heard(leader), follower);
+        if !follows.still(Part::Follower, leads.term()) {
+            return acknowledged;
+        }
+        acknowledged.max(follows.cells().first(follows.synced()).common(leads.cells()))
+    }
+
+    /// The state that stands for this one among all from which the same may happen, but for the
+    /// servers' names.
+    pub(crate) fn settled(mut self, reach: Reach) -> Result<State, Beyond> {
+        self.forget();
+        self.hear_again();
+        self.shift();
+        let lowest = self.lowest_term();
+        let spread = self.seats().map(|(_, seat)| seat.term() - lowest).max().unwrap_or_default();
+        let longest = self.seats().map(|(_, seat)| seat.len()).chain(self.past.iter().map(|past| past.cells.len)).max();
+        if reach.spread < spread || reach.window < longest.unwrap_or_default() {
+            return Err(Beyond);
+        }
+        self.rank_terms(lowest);
+        self.past.sort_unstable();
+        self.asked.sort_unstable();
+        Ok(self)
+    }
+
+    /// What nobody can react to any more: terms, and votes within a term, only move on.
+    fn forget(&mut self) {
+        let state = *self;
+        let lowest = state.lowest_term();
+        let others = |id: u8| state.seats().filter(move |(other, _)| *other != id).map(|(_, seat)| seat);
+        self.past.retain(|past| others(past.leader).any(|seat| seat.term() <= past.term));
+        // A term is open while somebody may yet win it.
+        let open = |term: u8| state.seats().any(|(_, seat)| seat.term() < term || seat.still(Part::Candidate, term));
+        self.asked.retain(|asked| {
+            let undecided = |seat: Seat| seat.term() < asked.term || seat.term() == asked.term && seat.vote() == 0;
+            open(asked.term) && others(asked.candidate).any(undecided)
+        });
+        for seat in self.seats[..state.servers as usize].iter_mut() {
+            if seat.is(Part::Follower) && !open(seat.term()) {
+                *seat = seat.with_vote(0);
+            }
+        }
+        for term in &mut self.known_in {
+            if *term < lowest {
+                *term = 0;
+            }
+        }
+    }
+
+    /// What may have been lost and can be had again at any time counts as said: a vote, as long as
+    /// the voter is in that term; an acknowledgement, as long as the follower is. What a leader has
+    /// committed need not be acknowledged any more.
+    fn hear_again(&mut self) {
+        let state = *self;
+        for (id, seat) in state.seats() {
+            let others = || state.ids().filter(move |&other| other != id);
+            self.heard[id as usize - 1] = match seat.part() {
+                Part::Follower => 0,
+                Part::Candidate => {
+                    let votes = |other: &u8| state.seat(*other).term() == seat.term() && state.seat(*other).vote() == id;
+                    others().filter(votes).fold(state.heard(id), |all, other| all | 1 << (other - 1))
+                }
+                Part::Leader => {
+                    let news = |index: u8| if seat.commit() < index { Indices::from(index) } else { 0 };
+                    others().map(|other| news(state.holds(id, other)) << (3 * (other - 1))).sum()
+                }
+            };
+        }
+    }
+
+    /// Drops the prefix that every server knows to be committed, as compaction does.
+    fn shift(&mut self) {
+        let known = self.seats().map(|(_, seat)| seat.commit().min(seat.synced())).min().unwrap_or_default();
+        let everyone = self.seats().map(|(_, seat)| seat.cells()).chain(self.past.iter().map(|past| past.cells));
+        // Where a log says otherwise something is broken, and nothing is dropped.
+        let agreed = everyone.map(|cells| cells.common(self.committed)).min().unwrap_or_default();
+        let count = known.min(agreed);
+        if count == 0 {
+            return;
+        }
+        self.base = self.committed.term_at(self.base, count);
+        for (seat, heard) in self.seats[..self.servers as usize].iter_mut().zip(&mut self.heard) {
+            let shorter = seat.with_cells(seat.cells().without_first(count));
+            *seat = shorter.with_commit(seat.commit() - count).with_synced(seat.synced() - count);
+            if seat.is(Part::Leader) {
+                *heard = (0..self.servers).map(|at| (*heard >> (3 * at) & 7).saturating_sub(count.into()) << (3 * at)).sum();
+            }
+        }
+        for past in &mut self.past {
+            past.cells = past.cells.without_first(count);
+            past.commit = past.commit.saturating_sub(count);
+        }
+        for asked in &mut self.asked {
+            // What ended before the base is older than any log.
+            asked.last = asked.last.1.checked_sub(count).map_or((0, 0), |index| (asked.last.0, index));
+        }
+        self.committed = self.committed.without_first(count);
+        self.known_in.rotate_left(count.into());
+        self.known_in[4 - usize::from(count)..].fill(0);
+    }
+
+    /// Log terms below every server's matter by their order alone, the others by their distance.
+    fn rank_terms(&mut self, lowest: u8) {
+        let logs = self.seats().map(|(_, seat)| seat.cells()).chain(self.past.iter().map(|past| past.cells));
+        let in_logs = logs.chain([self.committed]).flat_map(Cells::iter).map(term_of);
+        let terms = in_logs.chain([self.base]).chain(self.asked.iter().map(|asked| asked.last.0));
+        let old = terms.filter(|&term| term < lowest).fold(0u32, |mask, term| mask | 1 << term) & !1;
+        let start = old.count_ones() as u8 + 1;
+        if start == lowest && old == (1 << start) - 2 {
+            return;
+        }
+        let rank = |term: u8| match term {
+            0 => 0,
+            _ if term < lowest => (old & ((1 << term) - 1)).count_ones() as u8 + 1,
+            _ => term - lowest + start,
+        };
+        let ranked = |cells: Cells| cells.map(|cell| with_term(cell, rank(term_of(cell))));
+        self.base = rank(self.base);
+        for seat in self.seats[..self.servers as usize].iter_mut() {
+            *seat = seat.with_cells(ranked(seat.cells())).with_term(rank(seat.term()));
+        }
+        for past in &mut self.past {
+            *past = Past { term: rank(past.term), cells: ranked(past.cells), ..*past };
+        }
+        for asked in &mut self.asked {
+            *asked = Asked { term: rank(asked.term), last: (rank(asked.last.0), asked.last.1), ..*asked };
+        }
+        self.committed = ranked(self.committed);
+        self.known_in = self.known_in.map(rank);
+    }
+
+    /// The state under other names: `names[i]` is what server `i + 1` is called.
+    pub(crate) fn renamed(&self, names: &[u8]) -> State {
+        let name = |id: u8| if id == 0 { 0 } else { names[id as usize - 1] };
+        let mut state = *self;
+        for (id, seat) in self.seats() {
+            let at = name(id) as usize - 1;
+            state.seats[at] = seat.with_vote(name(seat.vote()));
+            state.heard[at] = match seat.part() {
+                Part::Follower => 0,
+                Part::Candidate => self.ids().map(|other| (self.heard(id) >> (other - 1) & 1) << (name(other) - 1)).sum(),
+                Part::Leader => {
+                    let moved = |other| u32::from(index_of(self.heard(id), other)) << (3 * (name(other) - 1));
+                    self.ids().map(moved).sum()
+                }
+            };
+        }
+        state.past.iter_mut().for_each(|past| past.leader = name(past.leader));
+        state.asked.iter_mut().for_each(|asked| asked.candidate = name(asked.candidate));
+        state.past.sort_unstable();
+        state.asked.sort_unstable();
+        state
+    }
+
+    /// A candidate or leader that is none any more leaves its words behind.
+    pub(crate) fn leave_behind(&mut self, id: u8, new: Seat) {
+        let old = self.seat(id);
+        if old.part() == Part::Follower || new.still(old.part(), old.term()) {
+            return;
+        }
+        match old.part() {
+            Part::Candidate => {
+                let asked = candidacy(id, old, self.base);
+                if !self.asked.contains(&asked) {
+                    self.asked.push(asked);
+                }
+            }
+            _ => self.past.push(leadership(id, old)),
+        }
+    }
+
+    /// A vote arrives that may be counted; one for a candidacy that is over counts no more.
+    pub(crate) fn grant(&mut self, candidate: u8, term: u8, voter: u8) {
+        if self.seat(candidate).still(Part::Candidate, term) {
+            self.heard[candidate as usize - 1] |= 1 << (voter - 1);
+        }
+    }
+
+    /// An acknowledgement arrives.
+    pub(crate) fn acknowledge(&mut self, leader: u8, term: u8, follower: u8, index: u8) {
+        let before = index_of(self.heard(leader), follower);
+        if self.seat(leader).still(Part::Leader, term) && before < index {
+            let shift = 3 * (follower - 1);
+            let heard = &mut self.heard[leader as usize - 1];
+            *heard = *heard & !(7 << shift) | Indices::from(index) << shift;
+        }
+    }
+
+    /// All that tells states apart, as words.
+    pub(crate) fn words(&self, mut word: impl FnMut(u64)) {
+        let known = u32::from_le_bytes(self.known_in);
+        word(u64::from(self.base) | (self.past.len() as u64) << 8 | (self.asked.len() as u64) << 16 | u64::from(known) << 32);
+        word(u64::from(self.committed.bits) << 8 | u64::from(self.committed.len));
+        let seats = self.seats[..self.servers as usize].iter().zip(&self.heard);
+        let mut pair = 0;
+        for (at, (seat, heard)) in seats.enumerate() {
+            word(seat.0);
+            pair |= u64::from(*heard) << (32 * (at % 2));
+            if at % 2 == 1 {
+                word(std::mem::take(&mut pair));
+            }
+        }
+        word(pair);
+        for past in &self.past {
+            let Past { term, leader, commit, cells } = *past;
+            let small = [term, leader, commit, cells.len].into_iter().fold(0u64, |all, part| all << 8 | u64::from(part));
+            word(small << 32 | u64::from(cells.bits));
+        }
+        let mut several = 1;
+        for (at, asked) in self.asked.iter().enumerate() {
+            let Asked { term, candidate, last } = *asked;
+            let bits = u64::from(term) | u64::from(candidate) << 5 | u64::from(last.0) << 8 | u64::from(last.1) << 13;
+            several = several << 16 | bits;
+            if at % 3 == 2 {
+                word(std::mem::replace(&mut several, 1));
+            }
+        }
+        word(several);
+    }
+}
+
+fn leadership(id: u8, seat: Seat) -> Past {
+    Past { term: seat.term(), leader: id, commit: seat.commit(), cells: seat.cells() }
+}
+
+fn candidacy(id: u8, seat: Seat, base: u8) -> Asked {
+    Asked { term: seat.term(), candidate: id, last: seat.cells().last(base) }
+}
+
+/// The servers of a mask but one.
+pub(crate) fn without(mask: u32, id: u8) -> Mask {
+    mask as Mask & !(1 << (id - 1))
+}
