@@ -285,7 +285,7 @@ impl SystemArgs {
 fn main() -> ExitCode {
     if std::env::args().nth(1).as_deref() == Some("try") {
         let n = |at| std::env::args().nth(at).expect("n").parse::<u8>().expect("number");
-        let mut quotient = quotient::Quotient::new(rafttree_model::step_by::<rafttree_model::Paper, server::Tag>, n(3), quotient::Reach { spread: n(4), window: n(5) });
+        let mut quotient = quotient::Quotient::new(rafttree_model::step_by::<rafttree_model::Paper, server::Tag>, n(3), quotient::Reach { spread: n(4), window: n(5), absolute: false });
         quotient.forgets_logs = std::env::args().nth(2).as_deref() == Some("elections");
         quotient::try_out(&quotient);
         return ExitCode::SUCCESS;

@@ -108,8 +108,13 @@ fn newer_term(world: &World, from: ServerId, to: ServerId) -> Option<Letter> {
 }
 
 fn request(world: &World, from: ServerId, to: ServerId) -> Option<Letter> {
-    let node = &world.server(from).node;
+    let server = world.server(from);
+    let node = &server.node;
     let Role::PreCandidate { .. } = node.role() else { return None };
+    // It asks when everything before is on its disk.
+    if !server.unsynced.is_empty() {
+        return None;
+    }
     let message = Message::PreVoteRequest { last: node.log().last() };
     Some(Envelope { from, to, term: node.term(), message })
 }

@@ -6,8 +6,11 @@
 mod local;
 mod moves;
 mod names;
+mod picture;
 mod seat;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use moves::{Move, Worker};
 pub(crate) use state::{Reach, State};
@@ -66,7 +69,12 @@ pub(crate) fn try_out(quotient: &Quotient) {
         quotient.moves(&mut worker, &state, &mut |step, next, broken, _| {
             transitions += 1;
             if !broken.is_empty() { bad = Some((step, next, broken)); return; }
-            if seen.insert(hash(&next)) { queue.push_back(next); }
+            if seen.insert(hash(&next)) {
+                let mut broken = crate::checks::broken_in(&next.world(quotient.members));
+                broken.keep(quotient.watched);
+                if !broken.is_empty() { bad = Some((step, next, broken)); return; }
+                queue.push_back(next);
+            }
         });
         if let Some((step, next, broken)) = bad {
             println!("BROKEN {:?}\n{:?}\n{state:?}\n{next:?}", crate::engine::names(broken), step);

@@ -146,6 +146,7 @@ impl Quotient {
 fn offer_timers(state: &State, id: u8, seat: Seat, offer: &mut impl FnMut(u8, Stimulus)) {
     let have_been_there = |other: &u8| *other != id && seat.term() <= state.seat(*other).term();
     let others: Mask = state.ids().filter(have_been_there).map(|other| 1 << (other - 1)).sum();
+    offer(id, Stimulus::Campaign { grants: 0 });
     offer(id, Stimulus::Campaign { grants: others });
     offer(id, Stimulus::HeartbeatTimeout);
     offer(id, Stimulus::MinimumTimeout { heard: 0 });

@@ -50,6 +50,9 @@ pub(crate) struct Reach {
     pub(crate) spread: u8,
     /// Entries of a log behind the base.
     pub(crate) window: u8,
+    /// Whether terms and indices are counted from the beginning: then the spread is the highest
+    /// term and the window the longest log that there may be.
+    pub(crate) absolute: bool,
 }
 
 impl State {
@@ -58,6 +61,18 @@ impl State {
         let mut state = State { servers, ..State::default() };
         state.seats[..servers as usize].fill(Seat::default().with_term(1));
         state
+    }
+
+    /// What is left where logs do not count.
+    #[cfg(test)]
+    pub(crate) fn without_logs(mut self) -> State {
+        let none = Cells::default();
+        for seat in &mut self.seats {
+            *seat = seat.with_cells(none).with_commit(0).with_synced(0);
+        }
+        self.past.iter_mut().for_each(|past| *past = Past { cells: none, commit: 0, ..*past });
+        self.asked.iter_mut().for_each(|asked| asked.last = (0, 0));
+        State { committed: none, known_in: [0; 4], ..self }
     }
 
     pub(crate) fn ids(&self) -> impl Iterator<Item = u8> + use<> {
@@ -109,8 +124,10 @@ impl State {
     pub(crate) fn settled(mut self, reach: Reach) -> Result<State, Beyond> {
         self.forget();
         self.hear_again();
-        self.shift();
-        let lowest = self.lowest_term();
+        let lowest = if reach.absolute { 1 } else { self.lowest_term() };
+        if !reach.absolute {
+            self.shift();
+        }
         let spread = self.seats().map(|(_, seat)| seat.term() - lowest).max().unwrap_or_default();
         let longest = self.seats().map(|(_, seat)| seat.len()).chain(self.past.iter().map(|past| past.cells.len)).max();
         if reach.spread < spread || reach.window < longest.unwrap_or_default() {
