@@ -2,7 +2,7 @@
 
 use rafttree_model::{
     Durable, Effects, Entry, Envelope, Event, Index, Log, Members, Message, Node, Output, Payload, Position, Range,
-    Record, ServerId, Slice, Term, step,
+    Record, Rules, ServerId, Slice, Term, step, step_by,
 };
 
 /// What clients propose in the stories.
@@ -105,6 +105,17 @@ impl Done {
 pub(crate) fn on(node: &mut Node, event: Event<Command>) -> Done {
     let mut effects = Effects::new();
     step(node, event, &mut effects);
+    done(effects)
+}
+
+/// One step by other rules than those that are deployed.
+pub(crate) fn on_by<R: Rules>(node: &mut Node, event: Event<Command>) -> Done {
+    let mut effects = Effects::new();
+    step_by::<R, Command>(node, event, &mut effects);
+    done(effects)
+}
+
+fn done(mut effects: Effects<Command>) -> Done {
     let records = effects.records().to_vec();
     let early = effects.early().collect();
     let outputs = effects.after_sync().collect();
