@@ -1,6 +1,11 @@
 //! Mistakes that others have shipped, each put back into one rule, outside of what is deployed.
 
-use rafttree_model::{Envelope, Index, Log, Members, Message, Position, Range, Rules, ServerId, ServerSet, Term};
+use rafttree_model::{
+    Effects, Envelope, Event, Index, Log, Members, Message, Node, Paper, Position, Progress, Range, Role,
+    Rules, ServerId, ServerSet, Term, step_by,
+};
+
+use crate::server::Tag;
 
 /// Defines rules that break one rule of the paper.
 macro_rules! ablation {
@@ -130,4 +135,123 @@ ablation! {
 ablation! {
     /// Leadership is handed to a server that lacks entries.
     HandOverEarly { fn may_hand_over(_: Index, _: Index) -> bool { true } }
+}
+ablation! {
+    /// Conflicting entries stay, and new ones are written behind them.
+    NeverTruncate { fn must_truncate(_: &Log, _: Index, _: Option<Position>) -> bool { false } }
+}
+ablation! {
+    /// The median is taken of values of which only neighbours were put in order.
+    HalfSorted {
+        fn replicated(members: &Members, matched: impl Fn(ServerId) -> Index) -> Index {
+            let mut values: Vec<Index> = members.ids().map(matched).collect();
+            for pair in values.chunks_mut(2) {
+                pair.sort_unstable();
+            }
+            values[(values.len() - 1) / 2]
+        }
+    }
+}
+
+// Mistakes that no single rule holds, put around the deployed step.
+
+/// Granting a pre-vote uses up the vote.
+pub(crate) fn pre_vote_binds(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let asked = match &event {
+        Event::Receive(letter) => match letter.message {
+            Message::PreVoteRequest { last } => Some((letter.from, last)),
+            _ => None,
+        },
+        _ => None,
+    };
+    step_by::<Paper, Tag>(node, event, effects);
+    if let Some((from, last)) = asked {
+        let message = Message::VoteRequest { last, transfer: false };
+        let request = Envelope { from, to: node.id(), term: node.term(), message };
+        step_by::<Paper, Tag>(node, Event::Receive(request), effects);
+    }
+}
+
+/// A leader takes one more command in a term that it just learned of, and only then steps down.
+pub(crate) fn append_in_learned_term(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let newer = |event: &Event<Tag>| matches!(event, Event::Receive(letter) if node.term() < letter.term);
+    let deposed = matches!(node.role(), Role::Leader { .. }) && newer(&event);
+    if !deposed {
+        return step_by::<Paper, Tag>(node, event, effects);
+    }
+    step_by::<LeadOnInNewerTerm, Tag>(node, event, effects);
+    let proposer = node.id();
+    step_by::<LeadOnInNewerTerm, Tag>(node, Event::Propose(Tag(proposer)), effects);
+    step_by::<LeadOnInNewerTerm, Tag>(node, Event::StepDown, effects);
+}
+
+/// A sitting leader campaigns when an election is triggered.
+pub(crate) fn leader_campaigns(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    if event == Event::ElectionTimeout && matches!(node.role(), Role::Leader { .. }) {
+        *node = with_role(node, Role::Follower { leader: None, loyal: false });
+    }
+    step_by::<Paper, Tag>(node, event, effects);
+}
+
+/// A refusal counts as an acknowledgement.
+pub(crate) fn refusal_acknowledges(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let event = match event {
+        Event::Receive(Envelope { from, to, term, message: Message::AppendRefusal { missing, .. } }) => {
+            Event::Receive(Envelope { from, to, term, message: Message::AppendReply { matched: missing } })
+        }
+        other => other,
+    };
+    step_by::<Paper, Tag>(node, event, effects);
+}
+
+/// An acknowledgement of an earlier term counts as if it were given in this one.
+pub(crate) fn stale_acknowledgement(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let event = match event {
+        Event::Receive(letter) if matches!(letter.message, Message::AppendReply { .. }) && letter.term < node.term() => {
+            Event::Receive(Envelope { term: node.term(), ..letter })
+        }
+        other => other,
+    };
+    step_by::<Paper, Tag>(node, event, effects);
+}
+
+/// A follower takes over its leader's commit index, also when it is lower than its own.
+pub(crate) fn commit_goes_back(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let told = match &event {
+        Event::Receive(letter) => match letter.message {
+            Message::AppendRequest { commit, .. } if node.term() <= letter.term => Some(commit),
+            _ => None,
+        },
+        _ => None,
+    };
+    step_by::<Paper, Tag>(node, event, effects);
+    if let Some(commit) = told
+        && commit < node.commit()
+    {
+        *node = Node::assume(node.id(), *node.members(), node.durable().clone(), commit, node.role().clone());
+    }
+}
+
+/// A late refusal takes back what was acknowledged.
+pub(crate) fn refusal_takes_back(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let refused = match &event {
+        Event::Receive(letter) => match letter.message {
+            Message::AppendRefusal { missing, .. } => Some((letter.from, missing)),
+            _ => None,
+        },
+        _ => None,
+    };
+    step_by::<Paper, Tag>(node, event, effects);
+    let (Some((from, missing)), Role::Leader { progress, heard, transfer }) = (refused, node.role().clone()) else {
+        return;
+    };
+    let mut progress = progress;
+    if let Some(follower) = progress.get_mut(from) {
+        *follower = Progress { matched: follower.matched.min(missing.previous()), ..*follower };
+    }
+    *node = with_role(node, Role::Leader { progress, heard, transfer });
+}
+
+fn with_role(node: &Node, role: Role) -> Node {
+    Node::assume(node.id(), *node.members(), node.durable().clone(), node.commit(), role)
 }

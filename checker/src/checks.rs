@@ -185,6 +185,8 @@ pub(crate) fn broken_by_event(
         broken.insert_unless(is_idempotent(step_by, letter, new), Property::Totality);
         broken.insert_unless(disturbs_nobody(letter, old, new), Property::NonDisruption);
         broken.insert_unless(is_vote_deserved(letter, old, stepped), Property::ElectionRestriction);
+        let asks = matches!(letter.message, Message::PreVoteRequest { .. }) && letter.term == old.node.term();
+        broken.insert_unless(!asks || old.node == new.node, Property::PreVoteBindsNobody);
     }
     broken
 }

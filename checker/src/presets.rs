@@ -1,94 +1,247 @@
-//! Named bounds, and what must be met within them.
+//! Named systems, how far each is explored, and what must be met on the way.
+
+use rafttree_model::{Paper, step_by};
 
 use crate::engine::Expected;
-use crate::stats::{KINDS, Witness};
-use crate::system::Bounds;
+use crate::explored;
+use crate::properties::{Property, PropertySet};
+use crate::quotient::{self, Quotient, Reach};
+use crate::server::{Ground, Tag};
+use crate::system::{Bounds, System};
+use crate::witness::Witness;
 
-/// A named system to check.
+/// A named set of systems to check.
 pub(crate) struct Preset {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
-    pub(crate) bounds: Bounds,
-    pub(crate) expected: Expected,
+    pub(crate) parts: &'static [(Part, Expected)],
+}
+
+/// One system, explored in one way.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Serialize)]
+#[serde(untagged)]
+pub(crate) enum Part {
+    /// Runs of any length, in the quotient.
+    Quotient(Scope),
+    /// Runs up to a length, in the plain system.
+    Plain(Bounds),
+}
+
+/// How far the quotient is explored. Everything else is unlimited.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Serialize)]
+pub(crate) struct Scope {
+    pub(crate) servers: u8,
+    /// Highest term less lowest.
+    pub(crate) spread: u8,
+    /// Entries of a log behind what every server knows to be committed; none where logs do not count.
+    pub(crate) window: Option<u8>,
 }
 
 /// What `check` runs when nothing else is named.
-pub(crate) const DEFAULT: &str = "elections";
+pub(crate) const DEFAULT: &str = "quick";
 
-const CRASHES: [&str; 2] = [KINDS[8], KINDS[9]];
+const fn elections(servers: u8, spread: u8) -> Part {
+    Part::Quotient(Scope { servers, spread, window: None })
+}
 
-/// Three servers and two terms: small, and enough for most of what can go wrong.
-pub(crate) const SMALL: Bounds = Bounds {
-    servers: 3,
+const fn logs(servers: u8, spread: u8, window: u8) -> Part {
+    Part::Quotient(Scope { servers, spread, window: Some(window) })
+}
+
+/// Heartbeats, refusals and pre-votes change nothing by themselves.
+const ELECTIONS: Expected = Expected {
+    witnesses: &[Witness::Leader, Witness::SplitVote, Witness::UnsyncedLost],
+    never: &[
+        "ask for a pre-vote",
+        "acknowledge",
+        "refuse entries",
+        "heartbeat timeout",
+        "propose",
+        "flush",
+    ],
+    kinds: true,
+};
+
+const LOGS: Expected = Expected {
+    witnesses: &Witness::ALL,
+    never: &["ask for a pre-vote", "refuse entries", "heartbeat timeout"],
+    kinds: true,
+};
+
+/// Two servers and three terms: small, and with everything at once.
+pub(crate) const PAIR: Bounds = Bounds {
+    servers: 2,
     timeouts: None,
     crashes: None,
-    terms: 2,
-    entries: 2,
+    terms: 3,
+    entries: 3,
     unsynced: 1,
     interleaved: false,
     forgets: true,
-    proposals: false,
-    handovers: false,
+    proposals: true,
+    handovers: true,
 };
 
-pub(crate) const PRESETS: [Preset; 5] = [
+/// Three servers and two terms: small, and enough for most of what can go wrong.
+pub(crate) const SMALL: Bounds = Bounds { servers: 3, terms: 2, entries: 2, proposals: false, handovers: false, ..PAIR };
+
+pub(crate) const PRESETS: [Preset; 9] = [
     Preset {
-        name: "elections",
-        about: "elections, re-elections and split votes, with every crash and flush",
-        bounds: SMALL,
-        expected: Expected {
-            witnesses: &Witness::ALL,
-            never: &["propose", "transfer", "step down", "heartbeat timeout"],
-        },
+        name: "quick",
+        about: "three servers: elections, and logs on top of them",
+        parts: &[(elections(3, 2), ELECTIONS), (logs(3, 1, 1), LOGS_OF_ONE)],
+    },
+    Preset { name: "elections-3", about: "elections of three servers", parts: &[(elections(3, 3), ELECTIONS)] },
+    Preset { name: "elections-5", about: "elections of five servers", parts: &[(elections(5, 1), ELECTIONS)] },
+    Preset {
+        name: "elections-5-wide",
+        about: "elections of five servers, terms further apart",
+        parts: &[(elections(5, 2), ELECTIONS)],
+    },
+    Preset { name: "log-3", about: "logs of three servers", parts: &[(logs(3, 2, 2), LOGS)] },
+    Preset {
+        name: "log-3-wide",
+        about: "logs of three servers, further apart; minutes to an hour",
+        parts: &[(logs(3, 2, 3), LOGS)],
     },
     Preset {
-        name: "log",
-        about: "commands on top of elections, and logs that conflict; nothing crashes",
-        bounds: Bounds { crashes: Some(0), proposals: true, ..SMALL },
-        expected: Expected {
-            witnesses: &[Witness::Leader, Witness::SplitVote, Witness::LaterCommit, Witness::ConflictCut],
-            never: &["transfer", "step down", "heartbeat timeout", CRASHES[0], CRASHES[1]],
-        },
+        name: "log-5",
+        about: "logs of five servers; minutes",
+        parts: &[(logs(5, 1, 1), LOGS_OF_ONE)],
     },
     Preset {
-        name: "handover",
-        about: "leaders that hand over or step down while clients propose commands; nothing crashes",
-        bounds: Bounds { timeouts: Some(1), crashes: Some(0), proposals: true, handovers: true, ..SMALL },
-        expected: Expected {
-            witnesses: &[Witness::Leader, Witness::LaterCommit],
-            never: &["heartbeat timeout", CRASHES[0], CRASHES[1]],
-        },
+        name: "plain-pair",
+        about: "the second opinion: two servers, terms, logs, disks and messages in full",
+        parts: &[(
+            Part::Plain(PAIR),
+            Expected {
+                witnesses: &[Witness::Leader, Witness::SplitVote, Witness::LaterCommit, Witness::UnsyncedLost],
+                never: &["heartbeat timeout"],
+                kinds: true,
+            },
+        )],
     },
     Preset {
-        name: "pair",
-        about: "two servers, with everything at once: commands, hand-overs and crashes",
-        bounds: Bounds { servers: 2, terms: 3, entries: 3, proposals: true, handovers: true, ..SMALL },
-        expected: Expected {
-            witnesses: &[Witness::Leader, Witness::SplitVote, Witness::LaterCommit, Witness::UnsyncedLost],
-            never: &["heartbeat timeout"],
-        },
-    },
-    Preset {
-        name: "flush",
-        about: "one term, with several steps of a server waiting for the disk while the world goes on",
-        bounds: Bounds { terms: 1, entries: 1, unsynced: 2, interleaved: true, ..SMALL },
-        expected: Expected {
-            witnesses: &[Witness::Leader, Witness::SplitVote, Witness::UnsyncedLost],
-            never: &["propose", "transfer", "step down", "heartbeat timeout"],
-        },
+        name: "plain-flush",
+        about: "the same with three servers in one term, several steps of each waiting for the disk",
+        parts: &[(
+            Part::Plain(Bounds { terms: 1, entries: 1, unsynced: 2, interleaved: true, ..SMALL }),
+            Expected {
+                witnesses: &[Witness::Leader, Witness::SplitVote, Witness::UnsyncedLost],
+                never: &["propose", "transfer", "step down", "heartbeat timeout"],
+                kinds: true,
+            },
+        )],
     },
 ];
+
+/// One entry cannot conflict with what is committed before it.
+const LOGS_OF_ONE: Expected = Expected { witnesses: &Witness::ALL, ..LOGS };
 
 /// The preset of this name.
 pub(crate) fn named(name: &str) -> Option<&'static Preset> {
     PRESETS.iter().find(|preset| preset.name == name)
 }
 
-/// What every search covers, whatever its bounds.
-pub(crate) const ALWAYS: &str = "messages are lost, duplicated, delayed and reordered without limit; timers fire at \
-    any moment; leaders send any part of their logs at any moment; states that differ in the servers' names alone are \
+/// The deployed rules.
+pub(crate) const PAPER: Ground = Ground { step_by: step_by::<Paper, Tag>, mistake: None };
+
+impl Scope {
+    pub(crate) fn quotient(&self, ground: Ground) -> Quotient {
+        let reach = Reach { spread: self.spread, window: self.window.unwrap_or(0), absolute: false };
+        let mut quotient = Quotient::new(ground, self.servers, reach);
+        quotient.forgets_logs = self.window.is_none();
+        quotient.watched = self.watched();
+        quotient
+    }
+
+    /// The properties that say something where logs do not count, or all.
+    pub(crate) fn watched(&self) -> PropertySet {
+        use Property::{
+            AskFirst, ElectionSafety, NonDisruption, OwnVotes, PreVoteBindsNobody, QuorumHeard, RoleTransitions, TermMonotonic, Totality,
+            VoteOnce,
+        };
+        let of_elections = [
+            ElectionSafety,
+            VoteOnce,
+            TermMonotonic,
+            RoleTransitions,
+            OwnVotes,
+            Totality,
+            NonDisruption,
+            AskFirst,
+            QuorumHeard,
+            PreVoteBindsNobody,
+        ];
+        if self.window.is_some() { PropertySet::all() } else { of_elections.into_iter().collect() }
+    }
+
+    fn words(&self) -> String {
+        let logs = match self.window {
+            Some(window) => {
+                format!("logs at most {window} entries beyond what every server knows to be committed; commands")
+            }
+            None => "logs do not count, so that votes are given whatever they hold".to_owned(),
+        };
+        format!("{} servers; terms at most {} apart; {logs}; runs of any length", self.servers, self.spread)
+    }
+}
+
+impl Part {
+    pub(crate) fn servers(&self) -> u32 {
+        match self {
+            Part::Quotient(scope) => scope.servers.into(),
+            Part::Plain(bounds) => bounds.servers,
+        }
+    }
+
+    /// How far the search goes, in words: nothing beyond this was looked at.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Part::Quotient(scope) => scope.words(),
+            Part::Plain(bounds) => bounds.words(),
+        }
+    }
+
+    /// The same, very short: servers, spread and window, or the plain system.
+    pub(crate) fn short(&self) -> String {
+        match self {
+            Part::Quotient(Scope { servers, spread, window: None }) => format!("{servers}/{spread}"),
+            Part::Quotient(Scope { servers, spread, window: Some(window) }) => format!("{servers}/{spread}/{window}"),
+            Part::Plain(bounds) => format!("plain {}", bounds.servers),
+        }
+    }
+
+    /// What every such search covers, whatever its bounds.
+    pub(crate) fn always(&self) -> &'static str {
+        match self {
+            Part::Quotient(_) => QUOTIENT_ALWAYS,
+            Part::Plain(_) => PLAIN_ALWAYS,
+        }
+    }
+
+    pub(crate) fn kinds(&self) -> Vec<&'static str> {
+        match self {
+            Part::Quotient(_) => quotient::KINDS.into_iter().chain([quotient::CUT_OFF]).collect(),
+            Part::Plain(_) => explored::KINDS.to_vec(),
+        }
+    }
+}
+
+const QUOTIENT_ALWAYS: &str = "any number of elections, commands, crashes, hand-overs; messages are lost, duplicated, \
+    delayed and reordered without limit; timers fire at any moment; leaders send any part of their logs at any \
+    moment; a crash comes between any two of change, flush and send, and keeps any number of the records that were \
+    not flushed; states are one that differ only in names, in where terms and indices begin to count, or in what \
+    could be forgotten and heard again at any time";
+
+const PLAIN_ALWAYS: &str = "messages are lost, duplicated, delayed and reordered without limit; timers fire at any \
+    moment; leaders send any part of their logs at any moment; states that differ in the servers' names alone are \
     one state";
 
+/// The deployed rules in the plain system.
+pub(crate) fn plain(bounds: Bounds) -> System {
+    System::with(PAPER, bounds)
+}
 impl Bounds {
     /// How far the search goes, in words: nothing beyond this was looked at.
     pub(crate) fn words(&self) -> String {

@@ -24,10 +24,11 @@ pub(crate) enum Property {
     AskFirst,
     QuorumHeard,
     HandOverComplete,
+    PreVoteBindsNobody,
 }
 
 impl Property {
-    pub(crate) const ALL: [Property; 21] = [
+    pub(crate) const ALL: [Property; 22] = [
         Property::ElectionSafety,
         Property::VoteOnce,
         Property::TermMonotonic,
@@ -49,6 +50,7 @@ impl Property {
         Property::AskFirst,
         Property::QuorumHeard,
         Property::HandOverComplete,
+        Property::PreVoteBindsNobody,
     ];
 
     /// Its short name, its name, where it comes from, and what it says.
@@ -174,6 +176,12 @@ impl Property {
                 "3.10",
                 "a server is told to take over only when its disk holds the leader's whole log",
             ],
+            Property::PreVoteBindsNobody => [
+                "E4",
+                "E4 PreVoteBindsNobody",
+                "9.6",
+                "a request for a pre-vote in the server's own term changes nothing of it",
+            ],
         }
     }
 
@@ -210,6 +218,15 @@ pub(crate) struct PropertySet(u32);
 impl PropertySet {
     pub(crate) fn all() -> PropertySet {
         Property::ALL.into_iter().collect()
+    }
+
+    /// One bit for each property, in the order in which they are listed.
+    pub(crate) fn bits(self) -> u64 {
+        self.0.into()
+    }
+
+    pub(crate) fn of_bits(bits: u64) -> PropertySet {
+        PropertySet(bits as u32)
     }
 
     pub(crate) fn contains(self, property: Property) -> bool {

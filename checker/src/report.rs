@@ -7,9 +7,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::engine::{Outcome, Verdict, names};
-use crate::presets;
+use crate::presets::Part;
 use crate::properties::{Property, PropertySet};
-use crate::system::{Action, Bounds};
+use crate::search::Progress;
+use crate::system::Action;
 
 /// Prints a line. Nobody may read any more (`| head`); the exit code still tells the verdict.
 pub(crate) fn say(words: std::fmt::Arguments) {
@@ -49,7 +50,7 @@ impl Verdict {
 /// What was searched, for the report.
 pub(crate) struct Subject<'a> {
     pub(crate) preset: &'a str,
-    pub(crate) bounds: Bounds,
+    pub(crate) part: Part,
     pub(crate) ablation: Option<&'a str>,
     pub(crate) watched: PropertySet,
     pub(crate) threads: usize,
@@ -67,8 +68,8 @@ pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) ->
     line(String::new());
     let ablated = subject.ablation.map_or(String::new(), |name| format!(", with the mistake '{name}'"));
     line(format!("system      {}{ablated}", subject.preset));
-    line(format!("bounds      {}", wrap(&subject.bounds.words(), 12)));
-    line(format!("always      {}", wrap(presets::ALWAYS, 12)));
+    line(format!("bounds      {}", wrap(&subject.part.words(), 12)));
+    line(format!("always      {}", wrap(subject.part.always(), 12)));
     line(format!(
         "states      {} distinct, {} transitions, paths of up to {} steps",
         grouped(outcome.states),
@@ -76,15 +77,21 @@ pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) ->
         outcome.depth
     ));
     line(format!(
-        "missed      a state with probability {:.0e} at most (64-bit fingerprints collide)",
-        collision(outcome.states)
+        "missed      a state with probability {:.0e} at most (fingerprints collide)",
+        outcome.collision
     ));
     line(format!(
-        "resources   {}, {} threads, {} MiB",
+        "resources   {}, {} threads, {} MiB in all, {} MiB for what was visited",
         seconds(outcome.time),
         subject.threads,
-        outcome.peak_memory >> 20
+        outcome.peak_memory >> 20,
+        outcome.table >> 20
     ));
+    match &outcome.saved {
+        Some(Ok(())) => line("checkpoint  written; --resume goes on from it".into()),
+        Some(Err(why)) => line(format!("checkpoint  not written: {why}")),
+        None => {}
+    }
     line(String::new());
     for property in subject.watched.iter() {
         line(format!("{:<10}  {}", state_of(property, outcome), property.name()));
@@ -96,13 +103,16 @@ pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) ->
     for (kind, count) in &outcome.fired {
         line(format!("{:>12}  {kind}", grouped(*count)));
     }
-    if let Some(story) = story {
-        line(format!(
-            "\ncounterexample, {} steps; it breaks {}\n",
-            outcome.counterexample.len(),
-            names(outcome.broken).join(", ")
-        ));
-        line(story.to_owned());
+    if outcome.verdict == Verdict::Violated {
+        let broken = names(outcome.broken).join(", ");
+        match (&outcome.counterexample, story) {
+            (Ok(actions), Some(story)) => {
+                line(format!("\ncounterexample, {} steps; it breaks {broken}\n", actions.len()));
+                line(story.to_owned());
+            }
+            (Err(why), _) => line(format!("\nit breaks {broken}; there is no counterexample to show: {why}")),
+            _ => {}
+        }
     }
     out
 }
@@ -131,27 +141,41 @@ pub(crate) fn value(subject: &Subject, outcome: &Outcome) -> Value {
         "reasons": outcome.verdict.reasons(),
         "preset": subject.preset,
         "ablation": subject.ablation,
-        "bounds": subject.bounds,
-        "bounds_in_words": subject.bounds.words(),
-        "always": presets::ALWAYS,
+        "bounds": subject.part,
+        "bounds_in_words": subject.part.words(),
+        "always": subject.part.always(),
         "states": outcome.states,
         "transitions": outcome.transitions,
         "depth": outcome.depth,
-        "collision_probability": collision(outcome.states),
+        "collision_probability": outcome.collision,
         "seconds": outcome.time.as_secs_f64(),
         "threads": subject.threads,
         "peak_memory_bytes": outcome.peak_memory,
+        "visited_set_bytes": outcome.table,
         "properties": properties,
         "witnesses": witnesses,
         "actions": fired,
         "broken": names(outcome.broken),
-        "counterexample": outcome.counterexample.iter().map(Action::to_string).collect::<Vec<_>>(),
+        "counterexample": told(outcome),
     })
 }
 
-/// The probability that two of so many states share a fingerprint, so that one was not visited.
-fn collision(states: u64) -> f64 {
-    (states as f64).powi(2) / 2f64.powi(65)
+/// The actions of a counterexample; null where there is none to tell.
+pub(crate) fn told(outcome: &Outcome) -> Option<Vec<String>> {
+    outcome.counterexample.as_ref().ok().map(|actions| actions.iter().map(Action::to_string).collect())
+}
+
+/// Several systems under one verdict.
+pub(crate) fn all(preset: &str, worst: u8, parts: Vec<Value>) -> Value {
+    let words = [(1, "VIOLATED"), (3, "INCOMPLETE"), (4, "VACUOUS")];
+    let word = words.iter().find(|(code, _)| *code == worst).map_or("COMPLETE", |(_, word)| word);
+    json!({"preset": preset, "verdict": word, "parts": parts})
+}
+
+/// Of two exit codes the one that says the worse: violated, incomplete, vacuous, complete.
+pub(crate) fn worse(one: u8, other: u8) -> u8 {
+    let rank = |code: u8| [0, 4, 3, 1].iter().position(|&known| known == code);
+    if rank(one) < rank(other) { other } else { one }
 }
 
 /// A number as people write it: 1,234,567.
@@ -202,19 +226,22 @@ impl Ticker {
         Ticker { terminal: std::io::stderr().is_terminal(), shown: Instant::now(), wrote: false }
     }
 
-    pub(crate) fn tick(&mut self, states: u64, transitions: u64, depth: u64, memory: u64, elapsed: Duration) {
+    pub(crate) fn tick(&mut self, progress: &Progress) {
         let pause = Duration::from_millis(if self.terminal { 200 } else { 30_000 });
         if self.shown.elapsed() < pause {
             return;
         }
         self.shown = Instant::now();
         self.wrote = true;
-        let rate = transitions as f64 / elapsed.as_secs_f64().max(0.001) / 1000.0;
+        let rate = progress.transitions as f64 / progress.elapsed.as_secs_f64().max(0.001) / 1000.0;
         let line = format!(
-            "{} states, {rate:.0}k transitions/s, {depth} steps deep, {} MiB, {}",
-            grouped(states),
-            memory >> 20,
-            seconds(elapsed)
+            "{}{} states, {} to go in this layer, {rate:.0}k transitions/s, {} steps deep, {} MiB, {}",
+            if progress.is_retracing { "the way to it: " } else { "" },
+            grouped(progress.states),
+            grouped(progress.waiting),
+            progress.depth,
+            progress.resident >> 20,
+            seconds(progress.elapsed)
         );
         // Progress that cannot be written is no reason to stop.
         let _ = if self.terminal {

@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 
 use rafttree_model::{Message, RoleName, ServerId};
 
+use crate::presets::PAPER;
 use crate::system::{Action, Bounds, System};
 use crate::words;
 use crate::world::World;
@@ -65,8 +66,8 @@ impl Scenario {
     pub(crate) fn system(&self) -> System {
         let bounds = wide(self.servers);
         let exhibit = self.ablation.as_deref().and_then(zoo::find);
-        let system = exhibit.map_or_else(|| zoo::paper(bounds), |exhibit| exhibit.system(bounds));
-        System { symmetric: false, ..system }
+        let ground = exhibit.map_or(PAPER, |exhibit| exhibit.ground);
+        System { symmetric: false, ..System::with(ground, bounds) }
     }
 
     /// Plays it; an error names the line whose action the world does not offer.

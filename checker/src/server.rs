@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rafttree_model::{Durable, Effects, Entry, Envelope, Event, Node, Output, Range, Record, ServerId};
+use rafttree_model::{Durable, Effects, Entry, Envelope, Event, Node, Output, Range, Record, Role, ServerId};
 
 use crate::checks;
 use crate::properties::{Property, PropertySet};
@@ -24,6 +24,21 @@ pub(crate) enum Mistake {
     TornVote,
     /// A server whose term and vote were lost starts as if for the first time.
     LostHardState,
+    /// A write fails, and is reported as done.
+    SwallowedError,
+    /// When the oldest write is done, the newest is reported.
+    SwappedCompletions,
+    /// A restart finds the log without its last entry.
+    LostTail,
+    /// A leader that steps down drops what is not committed.
+    DropsWhenDeposed,
+}
+
+/// What a server runs on: the transitions, and what surrounds them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ground {
+    pub(crate) step_by: StepBy,
+    pub(crate) mistake: Option<Mistake>,
 }
 
 /// One server with its disk.
@@ -68,7 +83,8 @@ pub(crate) struct Stepped {
 impl Server {
     /// An event happens: the deployed step changes the node, and its records the log in memory. A
     /// panic is a finding, not the end of the search.
-    pub(crate) fn step(&mut self, step_by: StepBy, event: Event<Tag>) -> Stepped {
+    pub(crate) fn step(&mut self, ground: Ground, event: Event<Tag>) -> Stepped {
+        let Ground { step_by, mistake } = ground;
         let old = self.clone();
         let mut effects = Effects::new();
         let again = event.clone();
@@ -76,15 +92,31 @@ impl Server {
             *self = old;
             return Stepped { broken: PropertySet::from_iter([Property::Totality]), ..Stepped::default() };
         }
-        effects.records().iter().for_each(|record| apply_to_entries(&mut self.entries, record));
         let mut stepped = Stepped {
             early: effects.early().filter_map(sent).collect(),
             records: effects.records().to_vec(),
             outputs: effects.after_sync().filter_map(sent).collect(),
             broken: PropertySet::default(),
         };
+        if mistake == Some(Mistake::DropsWhenDeposed) && old.leads() && !self.leads() {
+            stepped.records.push(self.drop_uncommitted());
+        }
+        stepped.records.iter().for_each(|record| apply_to_entries(&mut self.entries, record));
         stepped.broken = checks::broken_by_event(step_by, &old, &again, self, &stepped);
         stepped
+    }
+
+    fn leads(&self) -> bool {
+        matches!(self.node.role(), Role::Leader { .. })
+    }
+
+    fn drop_uncommitted(&mut self) -> Record<Tag> {
+        let record = Record::Truncate { keep: self.node.commit() };
+        let mut durable = self.node.durable().clone();
+        durable.apply(&record);
+        let (commit, role) = (self.node.commit(), self.node.role().clone());
+        self.node = Node::assume(self.node.id(), *self.node.members(), durable, commit, role);
+        record
     }
 
     /// Outputs wait for every record before them; without such they need not: those come back.
@@ -101,35 +133,47 @@ impl Server {
     }
 
     /// The oldest unsynced step becomes durable: what waited for it is ready.
-    pub(crate) fn flush(&mut self) -> (Ready, PropertySet) {
-        let Some(Unsynced { records, held, .. }) = self.unsynced.pop_front() else { return Default::default() };
+    pub(crate) fn flush(&mut self, ground: Ground) -> (Ready, PropertySet) {
+        let Some(Unsynced { mut records, mut held, .. }) = self.unsynced.pop_front() else { return Default::default() };
         let old = self.disk.durable.clone();
+        match (ground.mistake, self.unsynced.back_mut()) {
+            (Some(Mistake::SwallowedError), _) => records.clear(),
+            (Some(Mistake::SwappedCompletions), Some(newest)) => std::mem::swap(&mut held, &mut newest.held),
+            _ => {}
+        }
         records.iter().for_each(|record| self.disk.apply(record));
         (held, checks::broken_on_disk(&old, &self.disk.durable))
     }
 
     /// The server stops and starts again. Of its unsynced records the first `keep` had reached the
     /// disk; what waited for them is lost.
-    pub(crate) fn crash(&mut self, keep: usize, mistake: Option<Mistake>) -> PropertySet {
+    pub(crate) fn crash(&mut self, ground: Ground, keep: usize) -> PropertySet {
         let unsynced = std::mem::take(&mut self.unsynced);
         let old = self.disk.durable.clone();
         let survivors = unsynced.into_iter().flat_map(|step| step.records).take(keep);
         survivors.for_each(|record| self.disk.apply(&record));
-        self.restart(&old, mistake)
+        self.restart(&old, ground)
     }
 
     /// The same with a disk on which votes are written apart from terms, and sooner.
-    pub(crate) fn crash_torn(&mut self, mistake: Option<Mistake>) -> PropertySet {
+    pub(crate) fn crash_torn(&mut self, ground: Ground) -> PropertySet {
         let unsynced = std::mem::take(&mut self.unsynced);
         let old = self.disk.durable.clone();
         let records = unsynced.into_iter().flat_map(|step| step.records);
         records.filter(|record| matches!(record, Record::Vote(_))).for_each(|vote| self.disk.apply(&vote));
-        self.restart(&old, mistake)
+        self.restart(&old, ground)
     }
 
-    fn restart(&mut self, old: &Durable, mistake: Option<Mistake>) -> PropertySet {
-        if mistake == Some(Mistake::LostHardState) {
-            self.disk.durable = Durable::assume(Default::default(), None, self.disk.durable.log().clone());
+    fn restart(&mut self, old: &Durable, ground: Ground) -> PropertySet {
+        let disk = &mut self.disk;
+        match ground.mistake {
+            Some(Mistake::LostHardState) => {
+                disk.durable = Durable::assume(Default::default(), None, disk.durable.log().clone());
+            }
+            Some(Mistake::LostTail) if !disk.entries.is_empty() => {
+                disk.apply(&Record::Truncate { keep: disk.durable.log().last().index.previous() });
+            }
+            _ => {}
         }
         self.entries.clone_from(&self.disk.entries);
         self.node = Node::recover(self.node.id(), *self.node.members(), self.disk.durable.clone());

@@ -8,14 +8,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use rafttree_model::{
-    Effects, Envelope, Event, Index, Message, Node, Output, Range, Record, Role, Rules, ServerId, step_by,
+    Effects, Envelope, Event, Index, Message, Node, Output, Range, Role, ServerId,
 };
 
 use crate::checks;
 use crate::network;
 use crate::properties::{Property, PropertySet};
-use crate::server::{Mistake, Server, StepBy, Stepped, Tag, sent};
-use crate::stats::{Stats, Witness};
+use crate::server::{Ground, Mistake, Server, Stepped, Tag, sent};
 use crate::world::{Letter, World};
 
 /// Something that may happen.
@@ -75,14 +74,12 @@ pub(crate) struct Bounds {
 /// within the bounds.
 #[derive(Clone)]
 pub(crate) struct System {
-    pub(crate) step_by: StepBy,
+    pub(crate) ground: Ground,
     pub(crate) bounds: Bounds,
-    pub(crate) mistake: Option<Mistake>,
     /// Where exploration starts.
     pub(crate) start: World,
     /// Only these properties count.
     pub(crate) watched: PropertySet,
-    pub(crate) stats: Arc<Stats>,
     /// Whether one state stands for all that differ in the servers' names alone.
     pub(crate) symmetric: bool,
 }
@@ -92,16 +89,9 @@ pub(crate) struct System {
 pub(crate) struct OutOfBounds;
 
 impl System {
-    pub(crate) fn new<R: Rules>(bounds: Bounds, mistake: Option<Mistake>) -> Self {
-        System {
-            step_by: step_by::<R, Tag>,
-            bounds,
-            mistake,
-            start: World::new(bounds.servers),
-            watched: PropertySet::all(),
-            stats: Arc::default(),
-            symmetric: true,
-        }
+    pub(crate) fn with(ground: Ground, bounds: Bounds) -> Self {
+        let start = World::new(bounds.servers);
+        System { ground, bounds, start, watched: PropertySet::all(), symmetric: true }
     }
 
     /// Everything that may happen next. An action that would change nothing may be among them.
@@ -127,7 +117,7 @@ impl System {
             actions.push(Action::Flush(id));
         }
         actions.extend((0..=server.unsynced_records()).map(|keep| Action::Crash { server: id, keep }));
-        if self.mistake == Some(Mistake::TornVote) && !server.unsynced.is_empty() {
+        if self.ground.mistake == Some(Mistake::TornVote) && !server.unsynced.is_empty() {
             actions.push(Action::CrashTorn(id));
         }
     }
@@ -180,7 +170,7 @@ impl System {
         let old = &world.server(letter.to).node;
         let (mut node, mut effects) = (old.clone(), Effects::new());
         let event = Event::Receive((**letter).clone());
-        let ended = catch_unwind(AssertUnwindSafe(|| (self.step_by)(&mut node, event, &mut effects)));
+        let ended = catch_unwind(AssertUnwindSafe(|| (self.ground.step_by)(&mut node, event, &mut effects)));
         let of_consequence = |output: Output<Tag>| {
             sent(output)
                 .is_some_and(|it| !network::is_never_kept(&it) && !matches!(it.message, Message::AppendRequest { .. }))
@@ -213,7 +203,7 @@ impl System {
                 Ok(())
             }
             Action::CrashTorn(id) => {
-                let broken = world.server_mut(*id).crash_torn(self.mistake);
+                let broken = world.server_mut(*id).crash_torn(self.ground);
                 world.broken.extend(broken);
                 Ok(())
             }
@@ -249,11 +239,9 @@ impl System {
     ) -> Result<(), OutOfBounds> {
         let server = world.server_mut(id);
         let committed = server.node.commit();
-        let Stepped { early, records, outputs, broken } = server.step(self.step_by, event);
-        let cuts = records.iter().any(|record| matches!(record, Record::Truncate { .. }));
+        let Stepped { early, records, outputs, broken } = server.step(self.ground, event);
         let (term, last) = (server.node.term(), server.node.log().last().index);
         world.broken.extend(broken);
-        self.stats.witness_if(cuts, Witness::ConflictCut);
         if self.bounds.terms < term.0 || self.bounds.entries < last.0 {
             return Err(OutOfBounds);
         }
@@ -317,8 +305,6 @@ impl System {
             match world.history.committed.get(index as usize) {
                 None => {
                     let committed = &mut Arc::make_mut(&mut world.history).committed;
-                    let later = committed.last().is_some_and(|(last, _)| last.position.term < entry.position.term);
-                    self.stats.witness_if(later, Witness::LaterCommit);
                     committed.push((entry, term));
                 }
                 Some((first, _)) if *first != entry => world.broken.insert(Property::StateMachineSafety),
@@ -328,7 +314,7 @@ impl System {
     }
 
     fn flush(&self, world: &mut World, id: ServerId) -> Result<(), OutOfBounds> {
-        let (ready, broken) = world.server_mut(id).flush();
+        let (ready, broken) = world.server_mut(id).flush(self.ground);
         world.broken.extend(broken);
         let mut own = VecDeque::new();
         ready.into_iter().for_each(|envelope| self.perform(world, id, envelope, &mut own));
@@ -336,9 +322,7 @@ impl System {
     }
 
     fn crash(&self, world: &mut World, id: ServerId, keep: usize) {
-        let server = world.server_mut(id);
-        self.stats.witness_if(keep < server.unsynced_records(), Witness::UnsyncedLost);
-        let broken = server.crash(keep, self.mistake);
+        let broken = world.server_mut(id).crash(self.ground, keep);
         world.broken.extend(broken);
     }
 }

@@ -2,11 +2,11 @@
 
 use serde_json::{Value, json};
 
-use crate::engine::{Expected, Limits, Outcome};
-use crate::presets::PRESETS;
+use crate::engine::{Limits, Outcome, Verdict, explore};
+use crate::presets::{PAPER, PRESETS, Part, plain};
 use crate::properties::{Property, PropertySet};
-use crate::report::{Subject, grouped, seconds};
-use crate::stats::KINDS;
+use crate::report::{Subject, grouped, seconds, told, worse};
+use crate::scenario::Played;
 use crate::zoo::{Exhibit, exhibits, find};
 
 /// Where the rules are stated; read for their sections.
@@ -32,16 +32,30 @@ pub(crate) fn properties(json: bool) {
 }
 
 pub(crate) fn presets(json: bool) {
-    let rows =
-        PRESETS.map(|preset| json!({"name": preset.name, "about": preset.about, "bounds": preset.bounds.words()}));
+    let rows: Vec<Value> = PRESETS
+        .iter()
+        .map(|preset| {
+            let bounds: Vec<_> = preset.parts.iter().map(|(part, _)| part.words()).collect();
+            json!({"name": preset.name, "about": preset.about, "bounds": bounds})
+        })
+        .collect();
     print(json, &rows, |row| {
-        format!("{:<12}{}\n{:12}{}\n", text(row, "name"), text(row, "about"), "", text(row, "bounds"))
+        let bounds = row["bounds"].as_array().into_iter().flatten();
+        let bounds: String = bounds.map(|it| format!("{:18}{}\n", "", it.as_str().unwrap_or_default())).collect();
+        format!("{:<18}{}\n{bounds}", text(row, "name"), text(row, "about"))
     });
 }
 
 pub(crate) fn actions(json: bool) {
-    let rows = KINDS.map(|kind| json!({"name": kind}));
-    print(json, &rows, |row| text(row, "name").to_owned());
+    let any = |wanted: fn(&Part) -> bool| PRESETS.iter().flat_map(|it| it.parts).map(|(part, _)| part).find(|it| wanted(it));
+    let parts = [any(|part| matches!(part, Part::Quotient(_))), any(|part| matches!(part, Part::Plain(_)))];
+    let systems = ["runs of any length", "the plain system"];
+    let of = |(part, system): (Option<&Part>, &'static str)| {
+        let kinds = part.map(Part::kinds).unwrap_or_default();
+        kinds.into_iter().map(move |kind| json!({"name": kind, "system": system})).collect::<Vec<_>>()
+    };
+    let rows: Vec<Value> = parts.into_iter().zip(systems).flat_map(of).collect();
+    print(json, &rows, |row| format!("{:<24}{}", text(row, "name"), text(row, "system")));
 }
 
 pub(crate) fn zoo(json: bool) {
@@ -68,12 +82,6 @@ pub(crate) fn chosen(names: &[String]) -> Result<Vec<Exhibit>, String> {
     names.iter().map(|name| find(name).ok_or_else(|| unknown(name))).collect()
 }
 
-/// Searches for one mistake, from where its hunt starts.
-pub(crate) fn hunt(exhibit: &Exhibit, limits: Limits) -> Outcome {
-    let expected = Expected { witnesses: &[], never: &KINDS };
-    exhibit.placed(exhibit.bounds).search(limits, expected, &mut |_, _, _, _, _| {})
-}
-
 pub(crate) fn exhibit_value(exhibit: &Exhibit, outcome: &Outcome) -> Value {
     json!({
         "name": exhibit.name,
@@ -84,19 +92,22 @@ pub(crate) fn exhibit_value(exhibit: &Exhibit, outcome: &Outcome) -> Value {
         "expected": exhibit.caught_by.name(),
         "caught": outcome.broken.contains(exhibit.caught_by),
         "caught_by": crate::engine::names(outcome.broken),
-        "bounds": exhibit.bounds,
+        "bounds": exhibit.part,
+        "bounds_in_words": exhibit.part.words(),
         "starts_from": exhibit.start,
         "states": outcome.states,
-        "steps": outcome.counterexample.len(),
+        "steps": outcome.steps,
         "seconds": outcome.time.as_secs_f64(),
-        "counterexample": outcome.counterexample.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "counterexample": told(outcome),
     })
 }
 
 /// What became of a mistake that its property did not catch.
 pub(crate) fn escape(outcome: &Outcome) -> String {
     let others = crate::engine::names(outcome.broken).join(", ");
-    if others.is_empty() {
+    if let (Verdict::Violated, Err(why)) = (&outcome.verdict, &outcome.counterexample) {
+        format!("{others}, NOT TOLD: {why}")
+    } else if others.is_empty() {
         format!("NOT CAUGHT: {}", outcome.verdict.word())
     } else {
         format!("NOT AS EXPECTED: {others}")
@@ -118,39 +129,49 @@ pub(crate) fn stated_rules() -> Vec<(String, String)> {
 }
 
 /// The README's rule table.
-pub(crate) fn rules(limits: Limits) -> u8 {
-    say!("| rule | section | broken as | caught by | steps |\n| --- | --- | --- | --- | --- |");
+pub(crate) fn rules(limits: &Limits) -> u8 {
+    say!("| rule | section | broken as | caught by | within | steps |\n| --- | --- | --- | --- | --- | --- |");
     let mut all_caught = true;
-    for (rule, section) in stated_rules() {
+    let around = [("the step", "-"), ("the disk", "-")].map(|(rule, section)| (rule.to_owned(), section.to_owned()));
+    for (rule, section) in stated_rules().into_iter().chain(around) {
         for exhibit in exhibits().iter().filter(|exhibit| exhibit.rule == rule) {
-            let outcome = hunt(exhibit, limits);
-            let caught = outcome.broken.contains(exhibit.caught_by);
+            let outcome = exhibit.hunt(exhibit.part, limits).expect("nothing is resumed");
+            let caught = outcome.broken.contains(exhibit.caught_by) && outcome.counterexample.is_ok();
             all_caught &= caught;
             let by = if caught { exhibit.caught_by.name() } else { "NOT CAUGHT" };
-            let steps = outcome.counterexample.len();
-            let from = exhibit.start.map_or(String::new(), |_| " after a scripted start".to_owned());
-            say!("| `{rule}` | {section} | {} | {by} | {steps}{from} |", exhibit.about);
+            let (within, steps) = (exhibit.part.short(), outcome.steps);
+            let row = exhibit.row.map_or(String::new(), |row| format!(" (row {row})"));
+            say!("| `{rule}` | {section} | {}{row} | {by} | {within} | {steps} |", exhibit.about);
         }
     }
     u8::from(!all_caught)
 }
 
 /// The README's proof box.
-pub(crate) fn proof(limits: Limits) -> u8 {
+pub(crate) fn proof(limits: &Limits) -> u8 {
     say!("| preset | verdict | states | transitions | bounds |\n| --- | --- | --- | --- | --- |");
     let mut worst = 0;
     for preset in &PRESETS {
-        let system = crate::zoo::paper(preset.bounds);
-        let mut ticker = crate::report::Ticker::new();
-        let outcome = system.search(limits, preset.expected, &mut |s, t, d, m, e| ticker.tick(s, t, d, m, e));
-        drop(ticker);
-        worst = worst.max(outcome.verdict.exit_code());
-        let (states, transitions) = (grouped(outcome.states), grouped(outcome.transitions));
-        let verdict = outcome.verdict.word();
-        say!("| `{}` | {verdict} | {states} | {transitions} | {} |", preset.name, preset.bounds.words());
-        eprintln!("{}: {}", preset.name, seconds(outcome.time));
+        for (part, expected) in preset.parts {
+            let mut ticker = crate::report::Ticker::new();
+            let mut tick = |progress: &crate::search::Progress| ticker.tick(progress);
+            let words = part.words();
+            let outcome = match part {
+                Part::Quotient(scope) => explore(&scope.quotient(PAPER), &words, limits, *expected, &mut tick),
+                Part::Plain(bounds) => explore(&plain(*bounds), &words, limits, *expected, &mut tick),
+            };
+            drop(ticker);
+            let outcome = outcome.expect("nothing is resumed");
+            worst = worse(worst, outcome.verdict.exit_code());
+            let (states, transitions) = (grouped(outcome.states), grouped(outcome.transitions));
+            say!("| `{}` | {} | {states} | {transitions} | {words} |", preset.name, outcome.verdict.word());
+            eprintln!("{}: {}, {} MiB", preset.name, seconds(outcome.time), outcome.peak_memory >> 20);
+        }
     }
-    say!("\nIn all of them {}.", crate::presets::ALWAYS);
+    for part in [PRESETS[0].parts[0].0, PRESETS[PRESETS.len() - 1].parts[0].0] {
+        let which = if matches!(part, Part::Quotient(_)) { "Where runs have any length" } else { "In the plain system" };
+        say!("\n{which}: {}.", part.always());
+    }
     if worst == 0 {
         let names = crate::engine::names(PropertySet::all());
         say!("\nThe {} properties that held in every state and every step: {}.", names.len(), names.join(", "));
@@ -159,15 +180,11 @@ pub(crate) fn proof(limits: Limits) -> u8 {
 }
 
 /// A counterexample as a scenario file, which `replay` and `explore --from` take.
-pub(crate) fn trace(subject: &Subject, outcome: &Outcome, start: Option<&str>, story: &str) -> String {
+pub(crate) fn trace(subject: &Subject, outcome: &Outcome, start: Option<&str>, played: &Played) -> String {
     let start = start.map_or(String::new(), |name| format!("{}\n", crate::zoo::start_text(name)));
-    let broken: PropertySet = outcome.broken;
-    let title = format!("# breaks {}", crate::engine::names(broken).join(", "));
+    let title = format!("# breaks {}", crate::engine::names(outcome.broken).join(", "));
     let ablation = subject.ablation.map_or(String::new(), |name| format!("ablate {name}\n"));
-    let verbs: String = outcome.counterexample.iter().map(|action| format!("{action}\n")).collect();
-    format!(
-        "{title}\n# bounds: {}\nservers {}\n{ablation}{start}{verbs}---\n{story}",
-        subject.bounds.words(),
-        subject.bounds.servers
-    )
+    let verbs: String = told(outcome).into_iter().flatten().map(|action| format!("{action}\n")).collect();
+    let (words, servers) = (subject.part.words(), subject.part.servers());
+    format!("{title}\n# found within: {words}\nservers {servers}\n{ablation}{start}{verbs}---\n{}", played.story())
 }

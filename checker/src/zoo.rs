@@ -1,12 +1,14 @@
 //! The zoo: mistakes that were made elsewhere, each of which the checker must catch.
 
-use rafttree_model::{Paper, Rules};
+use rafttree_model::{Rules, step_by};
 
 use crate::ablations as broken;
-use crate::presets::SMALL;
-use crate::properties::Property;
+use crate::engine::{self, Limits, NOTHING, Outcome};
+use crate::presets::{PAPER, Part, SMALL, Scope};
+use crate::properties::{Property, PropertySet};
 use crate::scenario::Scenario;
-use crate::server::Mistake;
+use crate::search::CheckpointError;
+use crate::server::{Ground, Mistake, StepBy, Tag};
 use crate::system::{Bounds, System};
 
 /// One mistake.
@@ -15,7 +17,7 @@ pub(crate) struct Exhibit {
     pub(crate) name: &'static str,
     /// Its row in the published list of Raft bugs that this project keeps, if it stands there.
     pub(crate) row: Option<u8>,
-    /// The rule that it breaks, or what of the world.
+    /// The rule that it breaks, or what around it.
     pub(crate) rule: &'static str,
     pub(crate) about: &'static str,
     /// Where the mistake was met.
@@ -24,24 +26,35 @@ pub(crate) struct Exhibit {
     pub(crate) caught_by: Property,
     /// Only these properties count; all, if none is named.
     pub(crate) watched: &'static [Property],
-    pub(crate) bounds: Bounds,
+    /// The least bounds at which it is caught.
+    pub(crate) part: Part,
     /// A scenario that leads to where the search starts.
     pub(crate) start: Option<&'static str>,
-    make: fn(Bounds) -> System,
+    pub(crate) ground: Ground,
 }
 
 impl Exhibit {
-    /// The system with this mistake, at these bounds.
-    pub(crate) fn system(&self, bounds: Bounds) -> System {
-        (self.make)(bounds)
+    /// Searches for this mistake within these bounds.
+    pub(crate) fn hunt(&self, part: Part, limits: &Limits) -> Result<Outcome, CheckpointError> {
+        let words = format!("{} {}", self.name, part.words());
+        match part {
+            Part::Quotient(scope) => {
+                let mut quotient = scope.quotient(self.ground);
+                quotient.watched.keep(self.counted());
+                engine::explore(&quotient, &words, limits, NOTHING, &mut |_| {})
+            }
+            Part::Plain(bounds) => engine::explore(&self.placed(bounds), &words, limits, NOTHING, &mut |_| {}),
+        }
     }
 
-    /// The same, where the hunt for this mistake starts, with the properties that count there.
+    pub(crate) fn counted(&self) -> PropertySet {
+        if self.watched.is_empty() { PropertySet::all() } else { self.watched.iter().copied().collect() }
+    }
+
+    /// The plain system with this mistake, where the hunt for it starts.
     pub(crate) fn placed(&self, bounds: Bounds) -> System {
-        let mut system = self.system(bounds);
-        if !self.watched.is_empty() {
-            system.watched = self.watched.iter().copied().collect();
-        }
+        let mut system = System::with(self.ground, bounds);
+        system.watched = self.counted();
         if let Some(start) = self.start {
             let scenario = Scenario::parse(start_text(start)).expect("starting points are well-formed");
             let played = scenario.play(&scenario.system()).expect("starting points can be played");
@@ -53,12 +66,12 @@ impl Exhibit {
         system
     }
 
-    fn starting(self, start: &'static str, watched: &'static [Property]) -> Exhibit {
-        Exhibit { start: Some(start), watched, ..self }
+    fn starting(self, start: &'static str) -> Exhibit {
+        Exhibit { start: Some(start), ..self }
     }
 
-    fn within(self, bounds: Bounds) -> Exhibit {
-        Exhibit { bounds, ..self }
+    fn within(self, part: Part) -> Exhibit {
+        Exhibit { part, ..self }
     }
 
     fn watching(self, watched: &'static [Property]) -> Exhibit {
@@ -69,47 +82,64 @@ impl Exhibit {
 /// The scenario that leads to a starting point.
 pub(crate) fn start_text(name: &str) -> &'static str {
     match name {
-        "figure_8" => include_str!("../starts/figure_8.txt"),
-        "older_but_longer" => include_str!("../starts/older_but_longer.txt"),
+        "stale_acknowledgement" => include_str!("../starts/stale_acknowledgement.txt"),
         _ => unreachable!("every starting point is listed here"),
     }
 }
 
-/// The deployed rules.
-pub(crate) fn paper(bounds: Bounds) -> System {
-    System::new::<Paper>(bounds, None)
+const fn elections(servers: u8, spread: u8) -> Part {
+    Part::Quotient(Scope { servers, spread, window: None })
 }
 
-/// Nothing crashes.
-const CALM: Bounds = Bounds { crashes: Some(0), ..SMALL };
-const LOG: Bounds = Bounds { terms: 3, entries: 3, proposals: true, ..CALM };
-const FIGURE_8: Bounds = Bounds { terms: 4, entries: 3, ..CALM };
-/// The mistake is about messages that correct servers do not react to.
-const KEPT: Bounds = Bounds { forgets: false, ..CALM };
-const HANDOVERS: Bounds = Bounds { handovers: true, proposals: true, ..SMALL };
+const fn logs(servers: u8, spread: u8, window: u8) -> Part {
+    Part::Quotient(Scope { servers, spread, window: Some(window) })
+}
+
+/// The mistake is about messages that correct servers do not react to, so none are forgotten.
+const KEPT: Part = Part::Plain(Bounds { crashes: Some(0), forgets: false, ..SMALL });
+const KEPT_LOGS: Part = Part::Plain(Bounds { crashes: Some(0), forgets: false, terms: 3, ..SMALL });
+
+fn exhibit(
+    (name, row): (&'static str, Option<u8>),
+    rule: &'static str,
+    about: &'static str,
+    source: &'static str,
+    caught_by: Property,
+    ground: Ground,
+) -> Exhibit {
+    Exhibit { name, row, rule, about, source, caught_by, watched: &[], part: logs(3, 1, 1), start: None, ground }
+}
 
 fn rule<R: Rules + 'static>(
-    name: &'static str,
-    row: Option<u8>,
+    named: (&'static str, Option<u8>),
     rule: &'static str,
     about: &'static str,
     source: &'static str,
     caught_by: Property,
 ) -> Exhibit {
-    let make = |bounds| System::new::<R>(bounds, None);
-    Exhibit { name, row, rule, about, source, caught_by, watched: &[], bounds: SMALL, start: None, make }
+    exhibit(named, rule, about, source, caught_by, Ground { step_by: step_by::<R, Tag>, ..PAPER })
 }
 
-fn world(
-    name: &'static str,
-    row: Option<u8>,
+/// A mistake put around the deployed step.
+fn around(
+    named: (&'static str, Option<u8>),
     about: &'static str,
     source: &'static str,
     caught_by: Property,
-    make: fn(Bounds) -> System,
+    step_by: StepBy,
 ) -> Exhibit {
-    let rule = "the disk";
-    Exhibit { name, row, rule, about, source, caught_by, watched: &[], bounds: SMALL, start: None, make }
+    exhibit(named, "the step", about, source, caught_by, Ground { step_by, ..PAPER })
+}
+
+/// A mistake of the world.
+fn world(
+    named: (&'static str, Option<u8>),
+    about: &'static str,
+    source: &'static str,
+    caught_by: Property,
+    mistake: Mistake,
+) -> Exhibit {
+    exhibit(named, "the disk", about, source, caught_by, Ground { mistake: Some(mistake), ..PAPER })
 }
 
 /// Every mistake, in the order of the rules that they break.
@@ -117,73 +147,96 @@ fn world(
 pub(crate) fn exhibits() -> Vec<Exhibit> {
     use Property::*;
     vec![
-        rule::<broken::IgnoreNewerTerm>("ignore_newer_term", None, "is_newer",
+        rule::<broken::IgnoreNewerTerm>(("ignore_newer_term", None), "is_newer",
             "a newer term is seen and not adopted", "§5.1", Bounds),
-        rule::<broken::AcceptStale>("accept_stale", None, "is_stale",
-            "what was said in an older term counts as if it were said now", "§5.1", OwnVotes)
-            .within(KEPT),
-        rule::<broken::LeadOnInNewerTerm>("lead_on_in_newer_term", Some(8), "must_yield_to_newer_term",
+        rule::<broken::AcceptStale>(("accept_stale", None), "is_stale",
+            "what was said in an older term counts as if it were said now", "§5.1", OwnVotes).within(KEPT),
+        rule::<broken::LeadOnInNewerTerm>(("lead_on_in_newer_term", Some(8)), "must_yield_to_newer_term",
             "a deposed leader goes on in the term that it just learned", "eliben/raft#13", OwnVotes),
-        rule::<broken::CampaignAtOnce>("campaign_at_once", None, "must_ask_first",
-            "the term rises with every timeout", "dissertation 9.6", AskFirst),
-        rule::<broken::HelpDisturbers>("help_disturbers", None, "is_disturbance",
-            "a server that hears its leader helps to replace it", "dissertation 4.2.3", NonDisruption),
-        rule::<broken::VoteAgain>("vote_again", None, "may_vote",
-            "the vote of a term is given again", "§5.2", VoteOnce).within(KEPT),
-        rule::<broken::VoteForAnyLog>("vote_for_any_log", None, "is_up_to_date",
+        rule::<broken::CampaignAtOnce>(("campaign_at_once", None), "must_ask_first",
+            "the term rises with every timeout", "dissertation 9.6", AskFirst).within(elections(3, 1)),
+        rule::<broken::HelpDisturbers>(("help_disturbers", None), "is_disturbance",
+            "a server that hears its leader helps to replace it", "dissertation 4.2.3", NonDisruption)
+            .within(elections(3, 1)),
+        rule::<broken::VoteAgain>(("vote_again", None), "may_vote",
+            "the vote of a term is given again", "§5.2", VoteOnce).within(elections(3, 1)),
+        rule::<broken::VoteForAnyLog>(("vote_for_any_log", None), "is_up_to_date",
             "votes go to candidates whose logs lack entries", "§5.4.1", ElectionRestriction),
-        rule::<broken::CompareIndexFirst>("compare_index_first", Some(5), "is_up_to_date",
+        rule::<broken::CompareIndexFirst>(("compare_index_first", Some(5)), "is_up_to_date",
             "of two logs the longer one counts as the newer", "the twin of async-raft vote.rs:53", ElectionRestriction)
-            .within(LOG)
-            .starting("older_but_longer", &[]),
-        rule::<broken::HalfIsEnough>("half_is_enough", None, "is_majority",
+            .within(logs(3, 2, 2)),
+        rule::<broken::HalfIsEnough>(("half_is_enough", None), "is_majority",
             "half of the members, rounded down, make a leader", "§5.2", ElectionSafety)
-            .watching(&[ElectionSafety]),
-        rule::<broken::LeadUnheard>("lead_unheard", None, "must_step_down",
-            "a leader that nobody answers leads on", "dissertation 6.2", QuorumHeard),
-        rule::<broken::MatchIndexOnly>("match_index_only", None, "matches",
-            "entries are taken behind an entry of another term", "§5.3", MatchSafety).within(LOG),
-        rule::<broken::TruncateAlways>("truncate_always", Some(22), "must_truncate",
+            .within(elections(3, 1)).watching(&[ElectionSafety]),
+        rule::<broken::LeadUnheard>(("lead_unheard", None), "must_step_down",
+            "a leader that nobody answers leads on", "dissertation 6.2", QuorumHeard).within(elections(3, 1)),
+        rule::<broken::MatchIndexOnly>(("match_index_only", None), "matches",
+            "entries are taken behind an entry of another term", "§5.3", MatchSafety).within(logs(3, 1, 2)),
+        rule::<broken::TruncateAlways>(("truncate_always", Some(22)), "must_truncate",
             "whatever follows the request's entries is removed, conflict or not",
-            "openraft 9540c904, async-raft#98, CCF#5991", MatchSafety).within(LOG),
-        rule::<broken::AcknowledgeWholeLog>("acknowledge_whole_log", Some(23), "acknowledged",
-            "a follower acknowledges its whole log, compared or not", "CCF#6001", MatchSafety)
-            .within(CALM),
-        rule::<broken::CommitUnverified>("commit_unverified", Some(21), "follower_commit",
+            "openraft 9540c904, async-raft#98, CCF#5991", MatchSafety),
+        rule::<broken::NeverTruncate>(("never_truncate", Some(32)), "must_truncate",
+            "conflicting entries stay, and new ones are put behind them", "LogCabin#160, hashicorp", Totality)
+            .within(logs(3, 1, 2)),
+        rule::<broken::AcknowledgeWholeLog>(("acknowledge_whole_log", Some(23)), "acknowledged",
+            "a follower acknowledges its whole log, compared or not", "CCF#6001", MatchSafety).within(logs(3, 1, 2)),
+        rule::<broken::CommitUnverified>(("commit_unverified", Some(21)), "follower_commit",
             "a follower commits what its leader has, compared or not", "etcd b927fa8", CommitImmutable),
-        rule::<broken::AssumeMatched>("assume_matched", Some(27), "matched_at_start",
-            "a new leader believes that everyone holds what it holds", "async-raft F-4", MatchSafety),
-        rule::<broken::CountAnyCopy>("count_any_copy", Some(26), "replicated",
-            "an entry counts as replicated with one copy", "compare openraft#1802", CommitDurable),
-        rule::<broken::CommitAnyTerm>("commit_any_term", Some(20), "may_commit",
+        rule::<broken::AssumeMatched>(("assume_matched", Some(27)), "matched_at_start",
+            "a new leader believes that everyone holds what it holds", "async-raft F-4", MatchSafety)
+            .within(logs(3, 1, 2)),
+        rule::<broken::CountAnyCopy>(("count_any_copy", None), "replicated",
+            "an entry counts as replicated with one copy", "§5.3", CommitDurable),
+        rule::<broken::HalfSorted>(("half_sorted", Some(26)), "replicated",
+            "the majority's index is taken from values that are only partly in order", "openraft#1802", CommitDurable)
+            .within(logs(5, 1, 1)),
+        rule::<broken::CommitAnyTerm>(("commit_any_term", Some(20)), "may_commit",
             "an entry of an earlier term is committed by counting", "LogCabin#44, async-raft#108, PySyncObj#169",
-            CommitOnlyOwnTerm)
-            .within(CALM),
-        rule::<broken::CommitAnyTerm>("figure_8", Some(20), "may_commit",
+            CommitOnlyOwnTerm).within(logs(3, 1, 2)),
+        rule::<broken::CommitAnyTerm>(("figure_8", Some(20)), "may_commit",
             "the same, up to the loss of a committed entry", "Figure 8", LeaderCompleteness)
-            .within(FIGURE_8)
-            .starting("figure_8", &[LeaderCompleteness, StateMachineSafety]),
-        rule::<broken::VoteBeforeFlush>("vote_before_flush", Some(1), "may_leave_early",
+            .within(logs(3, 2, 2)).watching(&[LeaderCompleteness, StateMachineSafety]),
+        rule::<broken::VoteBeforeFlush>(("vote_before_flush", Some(1)), "may_leave_early",
             "votes and requests for them leave before they are durable", "SOFAJRaft#1245, ongardie/raft.tla#5",
-            TermMonotonic),
-        rule::<broken::VoteBeforeFlush>("vote_twice_after_crash", Some(1), "may_leave_early",
+            TermMonotonic).within(elections(3, 1)),
+        rule::<broken::VoteBeforeFlush>(("vote_twice_after_crash", Some(1)), "may_leave_early",
             "the same, up to two leaders of one term", "SOFAJRaft#1245", ElectionSafety)
-            .watching(&[ElectionSafety]),
-        rule::<broken::AcknowledgeBeforeFlush>("acknowledge_before_flush", Some(29), "may_leave_early",
+            .within(elections(3, 1)).watching(&[ElectionSafety]),
+        rule::<broken::AcknowledgeBeforeFlush>(("acknowledge_before_flush", Some(29)), "may_leave_early",
             "a follower acknowledges entries that are not durable", "NATS 2.12.1 (Jepsen), d-engine#329",
-            PersistBeforeSend)
-            .watching(&[PersistBeforeSend]),
-        rule::<broken::CountUnsyncedOwn>("count_unsynced_own", Some(28), "may_leave_early",
+            PersistBeforeSend).watching(&[PersistBeforeSend]),
+        rule::<broken::CountUnsyncedOwn>(("count_unsynced_own", Some(28)), "may_leave_early",
             "a leader counts its own copy before it is durable", "openraft a9f696a9, etcd#14370", PersistBeforeSend),
-        rule::<broken::HandOverEarly>("hand_over_early", Some(18), "may_hand_over",
-            "leadership is handed to a server that lacks entries", "openraft#1805, hashicorp#581", HandOverComplete)
-            .within(HANDOVERS),
-        world("torn_vote", Some(2), "term and vote are written to different places",
-            "hashicorp#661, SOFAJRaft#1241", VoteOnce,
-            |bounds| System::new::<Paper>(bounds, Some(Mistake::TornVote))),
-        world("lost_hard_state", Some(4), "a server whose term and vote are lost starts as if for the first time",
-            "SOFAJRaft", TermMonotonic,
-            |bounds| System::new::<Paper>(bounds, Some(Mistake::LostHardState))),
+        rule::<broken::HandOverEarly>(("hand_over_early", Some(18)), "may_hand_over",
+            "leadership is handed to a server that lacks entries", "openraft#1805, hashicorp#581", HandOverComplete),
+        around(("append_in_learned_term", Some(7)),
+            "a leader appends an entry in a term that it just learned of, and only then steps down", "hashicorp#695",
+            LogMatching, broken::append_in_learned_term).watching(&[LogMatching]),
+        around(("pre_vote_binds", Some(9)), "granting a pre-vote uses up the vote", "ra#608", PreVoteBindsNobody,
+            broken::pre_vote_binds).within(elections(3, 1)),
+        around(("leader_campaigns", Some(17)), "a sitting leader campaigns", "openraft#1839", RoleTransitions,
+            broken::leader_campaigns).within(elections(3, 1)),
+        around(("refusal_acknowledges", Some(24)), "a refusal counts as an acknowledgement",
+            "CCF (Howard et al., NSDI'25)", MatchSafety, broken::refusal_acknowledges),
+        around(("stale_acknowledgement", Some(25)), "an acknowledgement of an earlier term counts in this one",
+            "openraft cecb5de8", MatchSafety, broken::stale_acknowledgement)
+            .within(KEPT_LOGS).starting("stale_acknowledgement"),
+        around(("commit_goes_back", Some(35)), "a commit index is shortened", "etcd 8ecce32", CommitImmutable,
+            broken::commit_goes_back),
+        around(("refusal_takes_back", Some(36)), "a late refusal takes back what was acknowledged",
+            "openraft#1500, CCF#3723", MatchSafety, broken::refusal_takes_back),
+        world(("torn_vote", Some(2)), "term and vote are written to different places", "hashicorp#661, SOFAJRaft#1241",
+            VoteOnce, Mistake::TornVote).within(elections(3, 1)),
+        world(("lost_hard_state", Some(4)), "a server whose term and vote are lost starts as if for the first time",
+            "SOFAJRaft", TermMonotonic, Mistake::LostHardState).within(elections(3, 1)),
+        world(("swallowed_error", Some(30)), "a write fails and is reported as done", "dragonboat#409",
+            PersistBeforeSend, Mistake::SwallowedError).watching(&[PersistBeforeSend]),
+        world(("swapped_completions", Some(31)), "the write that is reported as done is not the one that is",
+            "openraft#1960, raft-rs#417", PersistBeforeSend, Mistake::SwappedCompletions).within(logs(3, 1, 2)),
+        world(("drops_when_deposed", Some(33)), "a leader that steps down drops entries that others count on",
+            "CCF#5674", CommitDurable, Mistake::DropsWhenDeposed).watching(&[CommitDurable]),
+        world(("lost_tail", Some(34)), "a server restarts with a shorter log and votes", "NuRaft#185, etcd#14140",
+            CommitDurable, Mistake::LostTail).watching(&[CommitDurable]),
     ]
 }
 

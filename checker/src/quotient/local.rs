@@ -13,8 +13,8 @@ use rustc_hash::FxHashMap;
 use crate::checks;
 use crate::properties::{Property, PropertySet};
 use crate::quotient::seat::{Cells, Part, Seat};
-use crate::server::{Mistake, Server, StepBy, Stepped, Tag};
-use crate::stats::Witness;
+use crate::server::{Ground, Mistake, Server, Stepped, Tag};
+use crate::witness::Witness;
 use crate::world::Letter;
 
 /// Servers of a set, one bit each: server 1 is the lowest bit.
@@ -40,8 +40,8 @@ pub(crate) enum Stimulus {
     Append { term: u8, from: u8, previous: (u8, u8), cells: Cells, commit: u8 },
     /// A leader hears what followers acknowledge.
     Acknowledge { matched: Indices },
-    /// A leader hears that a follower lacks an entry.
-    Refuse { from: u8, missing: u8, hint: (u8, u8) },
+    /// A leader that was told so much hears that a follower lacks an entry.
+    Refuse { from: u8, missing: u8, hint: (u8, u8), matched: u8 },
     /// It is time to repeat what was said.
     HeartbeatTimeout,
     /// The minimum timeout passes after these were heard.
@@ -77,6 +77,8 @@ pub(crate) struct Outcome {
     pub(crate) seat: Seat,
     pub(crate) sent: Sent,
     pub(crate) broken: PropertySet,
+    /// What a leader believes its followers hold, before that is forgotten.
+    pub(crate) believed: Indices,
     /// Witnesses, one bit each.
     pub(crate) met: u8,
     /// Where a crash cut it off: how many unsynced records the disk has kept.
@@ -87,8 +89,7 @@ pub(crate) struct Outcome {
 
 /// The deployed steps of one server, remembered.
 pub(crate) struct Local {
-    step_by: StepBy,
-    mistake: Option<Mistake>,
+    ground: Ground,
     members: Members,
     /// Logs are forgotten after each step.
     forgets_logs: bool,
@@ -111,8 +112,8 @@ struct Course {
 }
 
 impl Local {
-    pub(crate) fn new(step_by: StepBy, mistake: Option<Mistake>, members: Members, forgets_logs: bool) -> Local {
-        Local { step_by, mistake, members, forgets_logs, memo: FxHashMap::default(), steps: 0 }
+    pub(crate) fn new(ground: Ground, members: Members, forgets_logs: bool) -> Local {
+        Local { ground, members, forgets_logs, memo: FxHashMap::default(), steps: 0 }
     }
 
     /// Everything that may come of this stimulus; what changes nothing and breaks nothing is not
@@ -139,14 +140,17 @@ impl Local {
         };
         let courses = match stimulus {
             Stimulus::Flush => self.flushed(start),
-            Stimulus::Crash { keep } => vec![start.crashed(keep, self.mistake)],
+            Stimulus::Crash { keep } => vec![start.crashed(self.ground, keep)],
             _ => self.played(start, script(seat, id, base, stimulus)),
         };
         let mut outcomes = Vec::new();
-        for course in courses {
+        let (cut, whole): (Vec<_>, Vec<_>) = courses.into_iter().partition(|course| course.cut.is_some());
+        for course in whole.into_iter().chain(cut) {
             let outcome = self.outcome(course);
-            let idle = outcome.seat == seat && outcome.sent == Sent::default() && outcome.broken.is_empty();
-            let known = |other: &Outcome| (other.seat, other.sent, other.broken) == (outcome.seat, outcome.sent, outcome.broken);
+            let said = outcome.sent != Sent::default() || outcome.believed != 0 || !outcome.broken.is_empty();
+            let idle = outcome.seat == seat && !said;
+            let all = |it: &Outcome| (it.seat, it.sent, it.broken, it.believed);
+            let known = |other: &Outcome| all(other) == all(&outcome);
             if !idle && !outcomes.iter().any(known) {
                 outcomes.push(outcome);
             }
@@ -160,11 +164,12 @@ impl Local {
             server.entries.clear();
             server.disk.entries.clear();
         }
+        let believed = believed(&server);
         let seat = Seat::of(&server);
         let too_long = seat.is_err();
         let seat = seat.unwrap_or_default();
         let seat = if self.forgets_logs { seat.with_commit(0) } else { seat };
-        Outcome { seat, sent, broken, met, cut, too_long }
+        Outcome { seat, sent, broken, believed, met, cut, too_long }
     }
 
     /// Plays events one after the other until the part or the commit index has changed.
@@ -188,7 +193,7 @@ impl Local {
     }
 
     fn flushed(&mut self, mut course: Course) -> Vec<Course> {
-        course.flush();
+        course.flush(self.ground);
         let (going, mut ended) = self.settled(course);
         ended.push(going);
         ended
@@ -208,19 +213,19 @@ impl Local {
             }
             let total = course.server.unsynced_records();
             let least = if course.spoke { 0 } else { seen + 1 };
-            ended.extend((least..=total).map(|keep| course.clone().crashed(keep as u8, self.mistake)));
-            if self.mistake == Some(Mistake::TornVote) {
-                ended.push(course.clone().crashed_torn(self.mistake));
+            ended.extend((least..=total).map(|keep| course.clone().crashed(self.ground, keep as u8)));
+            if self.ground.mistake == Some(Mistake::TornVote) {
+                ended.push(course.clone().crashed_torn(self.ground));
             }
             while !course.server.unsynced.is_empty() {
-                course.flush();
+                course.flush(self.ground);
             }
         }
     }
 
     fn step(&mut self, course: &mut Course, event: Event<Tag>) {
         self.steps += 1;
-        let Stepped { early, records, outputs, broken } = course.server.step(self.step_by, event);
+        let Stepped { early, records, outputs, broken } = course.server.step(self.ground, event);
         course.broken.extend(broken);
         if records.iter().any(|record| matches!(record, Record::Truncate { .. })) {
             course.met |= 1 << Witness::ConflictCut as u8;
@@ -241,23 +246,23 @@ impl Course {
         waiting.iter().all(|step| leads && step.seen && !self.spoke && shown(&step.records))
     }
 
-    fn flush(&mut self) {
-        let (ready, broken) = self.server.flush();
+    fn flush(&mut self, ground: Ground) {
+        let (ready, broken) = self.server.flush(ground);
         self.broken.extend(broken);
         ready.into_iter().for_each(|envelope| self.perform(envelope));
     }
 
-    fn crashed(mut self, keep: u8, mistake: Option<Mistake>) -> Course {
+    fn crashed(mut self, ground: Ground, keep: u8) -> Course {
         if usize::from(keep) < self.server.unsynced_records() {
             self.met |= 1 << Witness::UnsyncedLost as u8;
         }
-        let broken = self.server.crash(keep.into(), mistake);
+        let broken = self.server.crash(ground, keep.into());
         self.broken.extend(broken);
         Course { cut: Some(keep), ..self }
     }
 
-    fn crashed_torn(mut self, mistake: Option<Mistake>) -> Course {
-        let broken = self.server.crash_torn(mistake);
+    fn crashed_torn(mut self, ground: Ground) -> Course {
+        let broken = self.server.crash_torn(ground);
         self.broken.extend(broken);
         Course { cut: Some(0), ..self }
     }
@@ -286,6 +291,12 @@ impl Course {
         self.sent.term = letter.term.0 as u8;
         self.spoke = true;
     }
+}
+
+fn believed(server: &Server) -> Indices {
+    let Role::Leader { progress, .. } = server.node.role() else { return 0 };
+    let others = progress.iter().filter(|(id, _)| *id != server.node.id());
+    others.map(|(id, it)| (it.matched.0.min(7) as Indices) << (3 * (id.0 - 1))).sum()
 }
 
 pub(crate) fn members_of(mask: Mask) -> impl Iterator<Item = u8> {
@@ -337,9 +348,9 @@ pub(crate) fn script(seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> Vec<Ev
             let others = (1..=8).filter(|other| *other != id).map(|other| acknowledged(other, index_of(matched, other)));
             [acknowledged(id, seat.synced())].into_iter().chain(others).flatten().collect()
         }
-        Stimulus::Refuse { from, missing, hint } => {
+        Stimulus::Refuse { from, missing, hint, matched } => {
             let message = Message::AppendRefusal { missing: Index(missing.into()), hint: position(hint) };
-            vec![receive(from, seat.term(), message)]
+            acknowledged(from, matched).into_iter().chain([receive(from, seat.term(), message)]).collect()
         }
         Stimulus::HeartbeatTimeout => vec![Event::HeartbeatTimeout],
         Stimulus::MinimumTimeout { heard } => {

@@ -6,25 +6,30 @@
 mod local;
 mod moves;
 mod names;
+mod packed;
 mod picture;
+mod retell;
 mod seat;
+mod space;
 mod state;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use seat::{LONGEST, MOST_SEATS};
 pub(crate) use moves::{Move, Worker};
+pub(crate) use packed::Packed;
+pub(crate) use space::{CUT_OFF, KINDS};
 pub(crate) use state::{Reach, State};
 use rafttree_model::{Members, ServerId};
 
 use crate::properties::PropertySet;
-use crate::server::{Mistake, StepBy};
+use crate::server::Ground;
 use local::Local;
 
 /// The system, explored in its quotient.
 #[derive(Clone)]
 pub(crate) struct Quotient {
-    pub(crate) step_by: StepBy,
-    pub(crate) mistake: Option<Mistake>,
+    pub(crate) ground: Ground,
     pub(crate) members: Members,
     pub(crate) reach: Reach,
     /// Elections alone: logs are forgotten after each step.
@@ -38,9 +43,9 @@ pub(crate) struct Quotient {
 }
 
 impl Quotient {
-    pub(crate) fn new(step_by: StepBy, servers: u8, reach: Reach) -> Quotient {
+    pub(crate) fn new(ground: Ground, servers: u8, reach: Reach) -> Quotient {
         let members = Members::new((1..=u32::from(servers)).map(ServerId)).expect("one to seven servers");
-        Quotient { step_by, mistake: None, members, reach, forgets_logs: false, proposals: true, watched: PropertySet::all(), symmetric: true }
+        Quotient { ground, members, reach, forgets_logs: false, proposals: true, watched: PropertySet::all(), symmetric: true }
     }
 
     pub(crate) fn start(&self) -> State {
@@ -48,39 +53,6 @@ impl Quotient {
     }
 
     pub(crate) fn new_worker(&self) -> Worker {
-        Worker::new(Local::new(self.step_by, self.mistake, self.members, self.forgets_logs))
+        Worker::new(Local::new(self.ground, self.members, self.forgets_logs))
     }
-}
-
-/// A throw-away search.
-pub(crate) fn try_out(quotient: &Quotient) {
-    use std::collections::VecDeque;
-    let started = std::time::Instant::now();
-    let mut seen: rustc_hash::FxHashSet<u64> = Default::default();
-    let hash = |state: &State| { let mut h = 0u64; state.words(|w| { let m = u128::from(h ^ w ^ 0x9e3779b97f4a7c15).wrapping_mul(0xa0761d6478bd642f_e7037ed1a0b428db); h = (m as u64) ^ (m >> 64) as u64; }); h };
-    let start = quotient.start().settled(quotient.reach).expect("in").canonical();
-    seen.insert(hash(&start));
-    let mut queue = VecDeque::from([start]);
-    let mut worker = quotient.new_worker();
-    let (mut transitions, mut done) = (0u64, 0u64);
-    while let Some(state) = queue.pop_front() {
-        done += 1;
-        let mut bad = None;
-        quotient.moves(&mut worker, &state, &mut |step, next, broken, _| {
-            transitions += 1;
-            if !broken.is_empty() { bad = Some((step, next, broken)); return; }
-            if seen.insert(hash(&next)) {
-                let mut broken = crate::checks::broken_in(&next.world(quotient.members));
-                broken.keep(quotient.watched);
-                if !broken.is_empty() { bad = Some((step, next, broken)); return; }
-                queue.push_back(next);
-            }
-        });
-        if let Some((step, next, broken)) = bad {
-            println!("BROKEN {:?}\n{:?}\n{state:?}\n{next:?}", crate::engine::names(broken), step);
-            break;
-        }
-        if done % 1_000_000 == 0 { eprintln!("{done} {} {:?}", seen.len(), started.elapsed()); }
-    }
-    println!("{} states, {transitions} transitions, {:?}, {} steps run, {:.2} M/s", seen.len(), started.elapsed(), worker.local.steps, transitions as f64 / started.elapsed().as_secs_f64() / 1e6);
 }

@@ -15,6 +15,8 @@ use crate::quotient::state::{Asked, Past, State, without};
 pub(crate) struct Move {
     pub(crate) server: u8,
     pub(crate) stimulus: Stimulus,
+    /// Which of the ways in which it may come out.
+    pub(crate) way: u8,
     /// Where a crash cuts it off: how many unsynced records the disk keeps.
     pub(crate) cut: Option<u8>,
 }
@@ -41,16 +43,16 @@ impl Quotient {
         self.offer(state, &mut offers);
         for &(id, stimulus) in &offers {
             let outcomes = worker.local.outcomes(state.seat(id), id, state.base, stimulus);
-            for outcome in outcomes {
-                self.come_out(state, id, stimulus, outcome, visit);
+            for (way, outcome) in (0..).zip(outcomes) {
+                let step = Move { server: id, stimulus, way, cut: outcome.cut };
+                self.come_out(state, step, outcome, visit);
             }
         }
         worker.offers = offers;
         self.hand_over(worker, state, visit);
     }
 
-    fn come_out(&self, before: &State, id: u8, stimulus: Stimulus, outcome: &Outcome, visit: Visit) {
-        let step = Move { server: id, stimulus, cut: outcome.cut };
+    fn come_out(&self, before: &State, step: Move, outcome: &Outcome, visit: Visit) {
         let mut broken = outcome.broken;
         broken.keep(self.watched);
         if outcome.too_long {
@@ -60,8 +62,9 @@ impl Quotient {
             return;
         }
         let mut state = *before;
-        broken.extend(state.take(id, outcome.seat));
-        state.send(id, outcome.sent);
+        broken.extend(state.take(step.server, outcome.seat));
+        state.send(step.server, outcome.sent);
+        state.believe(step.server, outcome.believed);
         broken.keep(self.watched);
         match state.settled(self.reach) {
             Ok(settled) => {
@@ -88,9 +91,10 @@ impl Quotient {
                 let mut broken = told.broken;
                 broken.insert_unless(checks::may_take_over(&servers[0], &servers[1]), Property::HandOverComplete);
                 let stimulus = Stimulus::TimeoutNow { from: leader };
-                for outcome in worker.local.outcomes(target, to, state.base, stimulus) {
+                for (way, outcome) in (0..).zip(worker.local.outcomes(target, to, state.base, stimulus)) {
+                    let step = Move { server: to, stimulus, way, cut: outcome.cut };
                     let outcome = Outcome { broken: broken.and(outcome.broken), ..*outcome };
-                    self.come_out(state, to, stimulus, &outcome, visit);
+                    self.come_out(state, step, &outcome, visit);
                 }
             }
         }
@@ -138,7 +142,11 @@ impl Quotient {
             }
         }
         for other in state.ids().filter(|&other| other != id && seat.term() <= state.seat(other).term()) {
-            offer(id, Stimulus::Refuse { from: other, missing: seat.len(), hint: (state.base, 0) });
+            let (missing, matched) = (seat.len(), state.holds(id, other));
+            offer(id, Stimulus::Refuse { from: other, missing, hint: (state.base, 0), matched: 0 });
+            if matched != 0 {
+                offer(id, Stimulus::Refuse { from: other, missing: matched, hint: (state.base, 0), matched });
+            }
         }
     }
 }
@@ -239,6 +247,13 @@ impl State {
         }
         if sent.acknowledged.0 != 0 {
             self.acknowledge(sent.acknowledged.0, sent.term, id, sent.acknowledged.1);
+        }
+    }
+
+    /// What a leader believes it counts as told: so it is judged as any acknowledgement is.
+    fn believe(&mut self, leader: u8, believed: Indices) {
+        for follower in self.ids().filter(|_| believed != 0) {
+            self.acknowledge(leader, self.seat(leader).term(), follower, index_of(believed, follower));
         }
     }
 

@@ -301,38 +301,6 @@ impl State {
             *heard = *heard & !(7 << shift) | Indices::from(index) << shift;
         }
     }
-
-    /// All that tells states apart, as words.
-    pub(crate) fn words(&self, mut word: impl FnMut(u64)) {
-        let known = u32::from_le_bytes(self.known_in);
-        word(u64::from(self.base) | (self.past.len() as u64) << 8 | (self.asked.len() as u64) << 16 | u64::from(known) << 32);
-        word(u64::from(self.committed.bits) << 8 | u64::from(self.committed.len));
-        let seats = self.seats[..self.servers as usize].iter().zip(&self.heard);
-        let mut pair = 0;
-        for (at, (seat, heard)) in seats.enumerate() {
-            word(seat.0);
-            pair |= u64::from(*heard) << (32 * (at % 2));
-            if at % 2 == 1 {
-                word(std::mem::take(&mut pair));
-            }
-        }
-        word(pair);
-        for past in &self.past {
-            let Past { term, leader, commit, cells } = *past;
-            let small = [term, leader, commit, cells.len].into_iter().fold(0u64, |all, part| all << 8 | u64::from(part));
-            word(small << 32 | u64::from(cells.bits));
-        }
-        let mut several = 1;
-        for (at, asked) in self.asked.iter().enumerate() {
-            let Asked { term, candidate, last } = *asked;
-            let bits = u64::from(term) | u64::from(candidate) << 5 | u64::from(last.0) << 8 | u64::from(last.1) << 13;
-            several = several << 16 | bits;
-            if at % 3 == 2 {
-                word(std::mem::replace(&mut several, 1));
-            }
-        }
-        word(several);
-    }
 }
 
 fn leadership(id: u8, seat: Seat) -> Past {

@@ -2,15 +2,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use rafttree_model::{Paper, step_by};
-
 use crate::quotient::local::index_of;
 use crate::quotient::seat::Part;
 use crate::quotient::{Quotient, Reach, State};
-use crate::server::Tag;
+use crate::presets::{PAPER, plain};
 use crate::system::{Bounds, System};
 use crate::world::World;
-use crate::zoo;
 
 /// Every state of the quotient, by the simplest search there is.
 fn all_states(quotient: &Quotient) -> HashSet<State> {
@@ -82,12 +79,12 @@ impl State {
 fn compare(bounds: Bounds, forgets_logs: bool) {
     let window = if forgets_logs { 0 } else { bounds.entries as u8 };
     let reach = Reach { spread: bounds.terms as u8, window, absolute: true };
-    let mut quotient = Quotient::new(step_by::<Paper, Tag>, bounds.servers as u8, reach);
+    let mut quotient = Quotient::new(PAPER, bounds.servers as u8, reach);
     quotient.proposals = bounds.proposals;
     quotient.forgets_logs = forgets_logs;
     let states = all_states(&quotient);
     println!("{} quotient states", states.len());
-    let (kept, parents) = kept_of_all_states(&zoo::paper(bounds), reach, forgets_logs);
+    let (kept, parents) = kept_of_all_states(&plain(bounds), reach, forgets_logs);
     let mut deaf: HashMap<State, Vec<State>> = HashMap::new();
     states.iter().for_each(|state| deaf.entry(state.deaf()).or_default().push(*state));
     let is_dominated = |state: &State| {

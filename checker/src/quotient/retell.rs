@@ -1,0 +1,240 @@
+//! A run of the quotient, told in the plain system: action by action, with every server under its
+//! own name, terms and indices counted from the beginning, and disks and messages in full.
+
+use rafttree_model::{Event, Index, Labels, Message, Relabelled, Role, ServerId, Slice, Term};
+
+use crate::quotient::local::{Stimulus, script};
+use crate::quotient::seat::{LONGEST, Part};
+use crate::quotient::{Move, Quotient, Reach, State};
+use crate::server::{Server, Tag};
+use crate::system::{Action, System};
+use crate::world::World;
+
+/// Terms of a state are one above those of the plain system.
+struct FromZero;
+
+impl Labels for FromZero {
+    fn term(&self, term: Term) -> Term {
+        Term(term.0.saturating_sub(1))
+    }
+}
+
+/// How often a leader hears its minimum timeout until it steps down for want of answers.
+const PATIENCE: usize = 2;
+
+impl Quotient {
+    /// The actions of the plain system that such a run consists of; an error says where it cannot be
+    /// followed.
+    pub(crate) fn in_the_plain_system(&self, path: &[Move]) -> Result<Vec<Action>, String> {
+        let absolute = Reach { spread: 30, window: LONGEST as u8, absolute: true };
+        let unnamed = Quotient { symmetric: false, reach: absolute, ..self.clone() };
+        let system = self.plain();
+        let mut stage = Stage { system: &system, world: system.start.clone(), actions: Vec::new() };
+        let (mut here, mut there) = (unnamed.start(), self.start());
+        for (at, step) in path.iter().enumerate() {
+            let (target, broken) = self.led_to(&there, *step)?;
+            let fitting = unnamed.steps_to(&here, |next, others| {
+                others == broken && (broken != 0 || self.form(next) == Some(target))
+            });
+            let told = fitting.iter().find_map(|(own, next)| stage.tell(&here, *own, at + 1 == path.len()).map(|told| (told, *next)));
+            let Some((told, next)) = told else {
+                return Err(format!("step {} of {}, {step:?}, cannot be told there", at + 1, path.len()));
+            };
+            (stage, here, there) = (told, next, target);
+        }
+        Ok(stage.actions)
+    }
+
+    /// The plain system with the same mistake, without bounds that matter.
+    pub(crate) fn plain(&self) -> System {
+        let bounds = crate::scenario::wide(self.members.ids().len() as u32);
+        System { symmetric: false, watched: self.watched, ..System::with(self.ground, bounds) }
+    }
+
+    fn form(&self, state: &State) -> Option<State> {
+        state.settled(self.reach).ok().map(|state| state.canonical())
+    }
+
+    fn led_to(&self, state: &State, step: Move) -> Result<(State, u64), String> {
+        let mut led = None;
+        self.moves(&mut self.new_worker(), state, &mut |other, next, broken, _| {
+            if other == step {
+                led.get_or_insert((next, broken.bits()));
+            }
+        });
+        led.ok_or_else(|| format!("{step:?} is no move there"))
+    }
+
+    fn steps_to(&self, state: &State, fits: impl Fn(&State, u64) -> bool) -> Vec<(Move, State)> {
+        let mut fitting = Vec::new();
+        self.moves(&mut self.new_worker(), state, &mut |step, next, broken, _| {
+            if fits(&next, broken.bits()) {
+                fitting.push((step, next));
+            }
+        });
+        fitting
+    }
+}
+
+#[derive(Clone)]
+struct Stage<'a> {
+    system: &'a System,
+    world: World,
+    actions: Vec<Action>,
+}
+
+impl<'a> Stage<'a> {
+    /// One move, and what it takes before it; `None` if the plain system does not offer it.
+    fn tell(&self, state: &State, step: Move, ends: bool) -> Option<Stage<'a>> {
+        let mut stage = self.clone();
+        stage.say_again(state)?;
+        let id = ServerId(step.server.into());
+        match step.stimulus {
+            Stimulus::Crash { keep } => stage.act(Action::Crash { server: id, keep: keep.into() })?,
+            Stimulus::Flush => stage.act(Action::Flush(id))?,
+            Stimulus::TimeoutNow { from } => {
+                let held = Stimulus::Transfer { to: step.server, matched: state.holds(from, step.server) };
+                stage.play(state, Move { server: from, stimulus: held, way: 0, cut: None })?;
+                stage.play(state, step)?;
+            }
+            _ => stage.play(state, step)?,
+        }
+        (ends || stage.world.broken.is_empty()).then_some(stage)
+    }
+
+    fn play(&mut self, state: &State, step: Move) -> Option<()> {
+        let id = ServerId(step.server.into());
+        if is_only_for_the_disloyal(step.stimulus) && self.is_loyal_follower(id) {
+            self.act(Action::MinimumTimeout(id))?;
+        }
+        let before = (self.node_role(id), self.world.server(id).node.commit());
+        for event in script(state.seat(step.server), step.server, state.base, step.stimulus) {
+            self.happen(id, &event.relabelled(&FromZero))?;
+            if self.must_settle(id) {
+                if let Some(keep) = step.cut {
+                    return self.act(Action::Crash { server: id, keep: keep.into() });
+                }
+                while self.must_settle(id) && self.world.broken.is_empty() {
+                    self.act(Action::Flush(id))?;
+                }
+            }
+            let after = (self.node_role(id), self.world.server(id).node.commit());
+            let decided = before.0 != after.0 && after.0 != Part::Follower || before.1 != after.1;
+            if decided || !self.world.broken.is_empty() {
+                break;
+            }
+        }
+        Some(())
+    }
+
+    fn happen(&mut self, id: ServerId, event: &Event<Tag>) -> Option<()> {
+        match event {
+            // What it has to say to itself it has heard already.
+            Event::Receive(letter) if letter.from == id => Some(()),
+            Event::Receive(letter) => self.act(Action::Deliver(letter.clone().into())),
+            Event::ElectionTimeout => self.act(Action::ElectionTimeout(id)),
+            Event::HeartbeatTimeout => self.act(Action::HeartbeatTimeout(id)),
+            Event::MinimumTimeout => {
+                for _ in 0..PATIENCE {
+                    if self.node_role(id) == Part::Leader {
+                        self.act(Action::MinimumTimeout(id))?;
+                    }
+                }
+                Some(())
+            }
+            Event::Propose(_) => self.act(Action::Propose(id)),
+            Event::Transfer(to) => self.act(Action::Transfer { from: id, to: *to }),
+            Event::StepDown => self.act(Action::StepDown(id)),
+        }
+    }
+
+    fn act(&mut self, action: Action) -> Option<()> {
+        if !self.system.offered(&self.world).contains(&action) {
+            return None;
+        }
+        // What changes nothing need not be told.
+        if let Some(next) = self.system.after(&self.world, &action) {
+            self.world = next;
+            self.actions.push(action);
+        }
+        Some(())
+    }
+
+    fn server(&self, id: ServerId) -> &Server {
+        self.world.server(id)
+    }
+
+    fn node_role(&self, id: ServerId) -> Part {
+        match self.server(id).node.role() {
+            Role::Follower { .. } | Role::PreCandidate { .. } => Part::Follower,
+            Role::Candidate { .. } => Part::Candidate,
+            Role::Leader { .. } => Part::Leader,
+        }
+    }
+
+    fn is_loyal_follower(&self, id: ServerId) -> bool {
+        matches!(self.server(id).node.role(), Role::Follower { loyal: true, .. })
+    }
+
+    fn must_settle(&self, id: ServerId) -> bool {
+        let server = self.server(id);
+        server.hides_something() || self.node_role(id) != Part::Leader && !server.unsynced.is_empty()
+    }
+
+    /// Answers that a crash has cut off, and that may still be had.
+    fn say_again(&mut self, state: &State) -> Option<()> {
+        for (id, seat) in state.seats() {
+            let asking = ServerId(id.into());
+            for other in state.ids().filter(|&other| other != id && state.seat(other).term() == seat.term()) {
+                let answering = ServerId(other.into());
+                let wanted = match seat.part() {
+                    Part::Candidate if state.seat(other).vote() == id => Message::VoteReply { granted: true },
+                    Part::Leader if state.holds(id, other) != 0 => {
+                        Message::AppendReply { matched: Index(state.holds(id, other).into()) }
+                    }
+                    _ => continue,
+                };
+                self.have_answered(asking, answering, &wanted)?;
+            }
+        }
+        Some(())
+    }
+
+    fn have_answered(&mut self, asking: ServerId, answering: ServerId, wanted: &Message<Slice<Tag>>) -> Option<()> {
+        let is_wanted = |world: &World| {
+            world.network.iter().any(|it| (it.from, it.to) == (answering, asking) && it.message == *wanted)
+        };
+        if is_wanted(&self.world) {
+            return Some(());
+        }
+        if self.is_loyal_follower(answering) {
+            self.act(Action::MinimumTimeout(answering))?;
+        }
+        let offered = self.system.offered(&self.world);
+        let asks = |action: &Action| match action {
+            Action::Deliver(letter) => {
+                let says = matches!(letter.message, Message::VoteRequest { .. } | Message::AppendRequest { .. });
+                (letter.from, letter.to) == (asking, answering) && says
+            }
+            _ => false,
+        };
+        let answered = |action: Action| {
+            let mut stage = self.clone();
+            stage.act(action)?;
+            is_wanted(&stage.world).then_some(stage)
+        };
+        if let Some(stage) = offered.into_iter().filter(asks).find_map(answered) {
+            *self = stage;
+        }
+        // Where it cannot be had it will be missed, or not.
+        Some(())
+    }
+}
+
+/// What a server that is loyal to a leader would not even look at.
+fn is_only_for_the_disloyal(stimulus: Stimulus) -> bool {
+    matches!(
+        stimulus,
+        Stimulus::VoteRequest { loyal_to: 0, .. } | Stimulus::PreVoteRequest { loyal_to: 0, .. }
+    )
+}

@@ -1,0 +1,176 @@
+//! The quotient as a space to search, and as a Stateright model.
+
+use std::hash::Hasher;
+
+use stateright::Model;
+
+use crate::checks;
+use crate::engine::Checked;
+use crate::quotient::local::Stimulus;
+use crate::quotient::seat::{Part, Seat, term_of};
+use crate::quotient::{Move, Packed, Quotient, State, Worker};
+use crate::search::{Bits, Fingerprinter, Judgement, Space};
+use crate::witness::Witness;
+use crate::system::Action;
+
+/// The kinds of [`Move`], as they are counted.
+pub(crate) const KINDS: [&str; 15] = [
+    "campaign",
+    "count votes",
+    "learn a newer term",
+    "ask for a vote",
+    "ask for a pre-vote",
+    "append entries",
+    "acknowledge",
+    "refuse entries",
+    "heartbeat timeout",
+    "minimum timeout",
+    "propose",
+    "take over",
+    "step down",
+    "flush",
+    "crash",
+];
+
+/// One kind more: any of them, if a crash cut it off before its records were all durable or seen.
+pub(crate) const CUT_OFF: &str = "cut off by a crash";
+
+impl Space for Quotient {
+    type State = Packed;
+    type Action = Move;
+    type Worker = Worker;
+
+    fn worker(&self) -> Worker {
+        self.new_worker()
+    }
+
+    fn starts(&self) -> Vec<Packed> {
+        vec![Packed::new(&self.start())]
+    }
+
+    fn expand(&self, worker: &mut Worker, state: &Packed, visit: &mut dyn FnMut(Move, Packed, Judgement)) {
+        self.moves(worker, &state.state(), &mut |step, next, broken, met| {
+            visit(step, Packed::new(&next), Judgement { broken: broken.bits(), met: met.into() });
+        });
+    }
+
+    fn judge(&self, _: &mut Worker, state: &Packed) -> Judgement {
+        let state = state.state();
+        let mut broken = checks::broken_in(&state.world(self.members));
+        broken.keep(self.watched);
+        Judgement { broken: broken.bits(), met: state.witnesses() }
+    }
+
+    fn fingerprint(&self, state: &Packed, seed: u64) -> u128 {
+        let mut hasher = Fingerprinter::new(seed);
+        state.words().iter().for_each(|word| hasher.write_u64(*word));
+        hasher.fingerprint()
+    }
+
+    fn kinds(&self) -> usize {
+        KINDS.len() + 1
+    }
+
+    fn kind(&self, action: &Move) -> usize {
+        let is_crash = matches!(action.stimulus, Stimulus::Crash { .. });
+        if action.cut.is_some() && !is_crash { KINDS.len() } else { kind_of(action.stimulus) }
+    }
+
+    fn can_checkpoint(&self) -> bool {
+        true
+    }
+
+    fn encode(&self, state: &Packed, out: &mut Vec<u8>) {
+        out.push(state.words().len() as u8);
+        state.words().iter().for_each(|word| out.extend_from_slice(&word.to_le_bytes()));
+    }
+
+    fn decode(&self, bytes: &mut &[u8]) -> Option<Packed> {
+        let (&count, rest) = bytes.split_first()?;
+        let (words, rest) = rest.split_at_checked(usize::from(count) * 8)?;
+        *bytes = rest;
+        let words: Vec<u64> = words.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
+        Packed::from_words(&words)
+    }
+}
+
+impl Checked for Quotient {
+    fn kind_names(&self) -> Vec<&'static str> {
+        KINDS.into_iter().chain([CUT_OFF]).collect()
+    }
+
+    fn retold(&self, path: &[Move]) -> Result<Vec<Action>, String> {
+        self.in_the_plain_system(path)
+    }
+}
+
+fn kind_of(stimulus: Stimulus) -> usize {
+    match stimulus {
+        Stimulus::Campaign { .. } => 0,
+        Stimulus::Count { .. } => 1,
+        Stimulus::Learn { .. } => 2,
+        Stimulus::VoteRequest { .. } => 3,
+        Stimulus::PreVoteRequest { .. } => 4,
+        Stimulus::Append { .. } => 5,
+        Stimulus::Acknowledge { .. } => 6,
+        Stimulus::Refuse { .. } => 7,
+        Stimulus::HeartbeatTimeout => 8,
+        Stimulus::MinimumTimeout { .. } => 9,
+        Stimulus::Propose { .. } => 10,
+        Stimulus::Transfer { .. } | Stimulus::TimeoutNow { .. } => 11,
+        Stimulus::StepDown => 12,
+        Stimulus::Flush => 13,
+        Stimulus::Crash { .. } => 14,
+    }
+}
+
+impl State {
+    /// The witnesses of a state, one bit each.
+    fn witnesses(&self) -> Bits {
+        let leads = self.seats().any(|(_, seat)| seat.is(Part::Leader));
+        let terms: Vec<u8> = [self.base].into_iter().chain(self.committed.iter().map(term_of)).collect();
+        let later = terms.windows(2).any(|pair| 0 < pair[0] && pair[0] < pair[1]);
+        let met = [(leads, Witness::Leader), (self.is_split(), Witness::SplitVote), (later, Witness::LaterCommit)];
+        met.into_iter().filter(|(holds, _)| *holds).map(|(_, witness)| 1 << witness as u8).sum()
+    }
+
+    /// §5.2: everyone voted in this term, and no candidate can get a majority.
+    fn is_split(&self) -> bool {
+        let term = self.seats[0].term();
+        let votes_for = |id: u8| self.seats().filter(|(_, seat)| seat.vote() == id).count();
+        let voted = |seat: Seat| seat.term() == term && seat.vote() != 0;
+        self.seats().all(|(_, seat)| voted(seat))
+            && self.seats().any(|(_, seat)| seat.is(Part::Candidate))
+            && self.ids().all(|id| 2 * votes_for(id) <= usize::from(self.servers))
+    }
+}
+
+/// The quotient as Stateright sees it: its own searches reach the same states.
+impl Model for Quotient {
+    type State = Packed;
+    type Action = Move;
+
+    fn init_states(&self) -> Vec<Packed> {
+        self.starts()
+    }
+
+    fn actions(&self, state: &Packed, actions: &mut Vec<Move>) {
+        self.moves(&mut self.new_worker(), &state.state(), &mut |step, _, _, _| actions.push(step));
+    }
+
+    fn next_state(&self, state: &Packed, action: Move) -> Option<Packed> {
+        let mut found = None;
+        self.moves(&mut self.new_worker(), &state.state(), &mut |step, next, _, _| {
+            if step == action {
+                found.get_or_insert(Packed::new(&next));
+            }
+        });
+        found
+    }
+
+    fn properties(&self) -> Vec<stateright::Property<Self>> {
+        vec![stateright::Property::always("every watched property", |quotient: &Quotient, state: &Packed| {
+            quotient.judge(&mut quotient.new_worker(), state).broken == 0
+        })]
+    }
+}

@@ -1,0 +1,290 @@
+//! A search that is written down, to be gone on with later.
+//!
+//! A file is a magic, a version, a body, and a checksum of all that comes before it. It is written
+//! beside its place, flushed, and then put there, so that a crash leaves the old one or the new.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::Search;
+use super::fingerprint::Print;
+use super::frontier::{Block, Frontier};
+use super::layers::{Layers, Totals};
+use super::space::Space;
+use super::table::Table;
+
+const MAGIC: &[u8; 8] = b"RTsearch";
+const VERSION: u32 = 1;
+const CHECKSUM_BYTES: u64 = 4;
+
+/// Why a search cannot be gone on with.
+#[derive(Debug)]
+pub(crate) enum CheckpointError {
+    Unreadable(io::Error),
+    /// Something else than a checkpoint.
+    Foreign,
+    /// Written in another version of the format.
+    OtherVersion(u32),
+    /// The checksum is not right, or what it covers makes no sense.
+    Damaged,
+    /// Of a search with this description.
+    OtherDescription(String),
+    /// Of a search whose fingerprints or kinds of action are others.
+    OtherSettings(String),
+}
+
+impl fmt::Display for CheckpointError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            CheckpointError::Unreadable(error) => write!(f, "the checkpoint cannot be read: {error}"),
+            CheckpointError::Foreign => f.write_str("this is not a checkpoint of a search"),
+            CheckpointError::OtherVersion(version) => {
+                write!(f, "the checkpoint has version {version} of its format, and this is version {VERSION}")
+            }
+            CheckpointError::Damaged => f.write_str("the checkpoint is damaged"),
+            CheckpointError::OtherDescription(found) => write!(f, "the checkpoint is of another search: {found}"),
+            CheckpointError::OtherSettings(which) => write!(f, "the checkpoint is of a search with {which}"),
+        }
+    }
+}
+
+impl std::error::Error for CheckpointError {}
+
+impl From<io::Error> for CheckpointError {
+    fn from(error: io::Error) -> CheckpointError {
+        CheckpointError::Unreadable(error)
+    }
+}
+
+/// When to write a checkpoint, and what became of the latest.
+pub(super) struct Saver {
+    path: Option<PathBuf>,
+    every: Option<Duration>,
+    latest: Instant,
+    pub(super) saved: Option<Result<(), String>>,
+}
+
+impl Saver {
+    pub(super) fn new(search: &Search) -> Saver {
+        let (path, every) = (search.checkpoint.clone(), search.checkpoint_every);
+        Saver { path, every, latest: Instant::now(), saved: None }
+    }
+
+    pub(super) fn is_due(&self) -> bool {
+        self.path.is_some() && self.every.is_some_and(|every| every <= self.latest.elapsed())
+    }
+
+    pub(super) fn save(&mut self, write: impl FnOnce(&Path) -> io::Result<()>) {
+        if let Some(path) = &self.path {
+            self.saved = Some(write(path).map_err(|error| format!("{}: {error}", path.display())));
+            self.latest = Instant::now();
+        }
+    }
+}
+
+/// Writes all that a search is at a moment at which nobody works.
+pub(super) fn write<S: Space, P: Print>(path: &Path, layers: &Layers<S, P>, elapsed: Duration) -> io::Result<()> {
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".part");
+    let mut out = Sealed { file: BufWriter::new(File::create(&beside)?), checksum: crc32fast::Hasher::new() };
+    out.write_all(MAGIC)?;
+    out.write_all(&VERSION.to_le_bytes())?;
+    write_body(&mut out, layers, elapsed)?;
+    let checksum = out.checksum.finalize();
+    out.file.write_all(&checksum.to_le_bytes())?;
+    out.file.into_inner()?.sync_all()?;
+    std::fs::rename(&beside, path)?;
+    // The name is only there for good when the directory is.
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+fn write_body<S: Space, P: Print>(out: &mut impl Write, layers: &Layers<S, P>, elapsed: Duration) -> io::Result<()> {
+    put_bytes(out, layers.search.description.as_bytes())?;
+    put(out, P::BYTES as u64)?;
+    put(out, layers.search.seed)?;
+    put(out, elapsed.as_nanos() as u64)?;
+    write_totals(out, &layers.totals)?;
+    write_table(out, &layers.table)?;
+    write_blocks(out, layers.space, layers.frontier.current())?;
+    write_blocks(out, layers.space, layers.frontier.next())
+}
+
+fn write_table<P: Print>(out: &mut impl Write, table: &Table<P>) -> io::Result<()> {
+    let mut bytes = Vec::new();
+    for (places, prints) in table.shards() {
+        bytes.clear();
+        for print in prints {
+            print.write(&mut bytes);
+        }
+        put(out, places as u64)?;
+        put_bytes(out, &bytes)?;
+    }
+    Ok(())
+}
+
+fn write_totals(out: &mut impl Write, totals: &Totals) -> io::Result<()> {
+    for count in [totals.layer as u64, totals.transitions, totals.met, totals.broken] {
+        put(out, count)?;
+    }
+    for counts in [&totals.layers, &totals.fired] {
+        put(out, counts.len() as u64)?;
+        counts.iter().try_for_each(|&count| put(out, count))?;
+    }
+    Ok(())
+}
+
+fn write_blocks<S: Space>(out: &mut impl Write, space: &S, blocks: &[Block<S::State>]) -> io::Result<()> {
+    put(out, blocks.len() as u64)?;
+    let mut bytes = Vec::new();
+    for block in blocks {
+        bytes.clear();
+        for state in block {
+            space.encode(state, &mut bytes);
+        }
+        put(out, block.len() as u64)?;
+        put_bytes(out, &bytes)?;
+    }
+    Ok(())
+}
+
+fn put(out: &mut impl Write, number: u64) -> io::Result<()> {
+    out.write_all(&number.to_le_bytes())
+}
+
+fn put_bytes(out: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+    put(out, bytes.len() as u64)?;
+    out.write_all(bytes)
+}
+
+/// Takes the checksum of what passes through.
+struct Sealed {
+    file: BufWriter<File>,
+    checksum: crc32fast::Hasher,
+}
+
+impl Write for Sealed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.checksum.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// The search as it was written down, and how long it had taken.
+pub(super) fn read<'a, S: Space, P: Print>(
+    path: &Path,
+    search: &'a Search,
+    space: &'a S,
+) -> Result<(Layers<'a, S, P>, Duration), CheckpointError> {
+    check_seal(path)?;
+    // What the checksum covers was written by this code, so an end in the middle means damage.
+    read_body(BufReader::new(File::open(path)?), search, space).map_err(|error| match error {
+        CheckpointError::Unreadable(error) if error.kind() == io::ErrorKind::UnexpectedEof => CheckpointError::Damaged,
+        error => error,
+    })
+}
+
+/// Looks at the whole file before anything in it is believed.
+fn check_seal(path: &Path) -> Result<(), CheckpointError> {
+    let file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let mut input = BufReader::new(file);
+    let mut start = Vec::new();
+    input.by_ref().take(MAGIC.len() as u64 + 4).read_to_end(&mut start)?;
+    let Some(version) = start.strip_prefix(MAGIC) else { return Err(CheckpointError::Foreign) };
+    let version = u32::from_le_bytes(version.try_into().map_err(|_| CheckpointError::Damaged)?);
+    if version != VERSION {
+        return Err(CheckpointError::OtherVersion(version));
+    }
+    let mut checksum = crc32fast::Hasher::new();
+    checksum.update(&start);
+    let sealed = length.checked_sub(CHECKSUM_BYTES + start.len() as u64).ok_or(CheckpointError::Damaged)?;
+    let mut sealed = input.by_ref().take(sealed);
+    let mut bytes = vec![0; 1 << 16];
+    loop {
+        let read = sealed.read(&mut bytes)?;
+        if read == 0 {
+            break;
+        }
+        checksum.update(&bytes[..read]);
+    }
+    let mut expected = Vec::new();
+    input.read_to_end(&mut expected)?;
+    if expected == checksum.finalize().to_le_bytes() { Ok(()) } else { Err(CheckpointError::Damaged) }
+}
+
+fn read_body<'a, S: Space, P: Print>(
+    mut input: impl Read,
+    search: &'a Search,
+    space: &'a S,
+) -> Result<(Layers<'a, S, P>, Duration), CheckpointError> {
+    let input = &mut input;
+    input.read_exact(&mut [0; MAGIC.len() + 4])?;
+    let description = String::from_utf8_lossy(&get_bytes(input)?).into_owned();
+    if description != search.description {
+        return Err(CheckpointError::OtherDescription(description));
+    }
+    let (print_bytes, seed) = (get(input)?, get(input)?);
+    if (print_bytes, seed) != (P::BYTES as u64, search.seed) {
+        let bits = 8 * print_bytes;
+        return Err(CheckpointError::OtherSettings(format!("fingerprints of {bits} bits, under the seed {seed}")));
+    }
+    let elapsed = Duration::from_nanos(get(input)?);
+    let totals = read_totals(input)?;
+    if totals.fired.len() != space.kinds() {
+        return Err(CheckpointError::OtherSettings(format!("{} kinds of action", totals.fired.len())));
+    }
+    let table = read_table(input)?;
+    let frontier = Frontier::new(read_blocks(input, space)?, read_blocks(input, space)?);
+    Ok((Layers::at(search, space, table, frontier, totals), elapsed))
+}
+
+fn read_totals(input: &mut impl Read) -> Result<Totals, CheckpointError> {
+    let (layer, transitions, met, broken) = (get(input)? as usize, get(input)?, get(input)?, get(input)?);
+    let mut counts = || (0..get(input)?).map(|_| get(input)).collect::<io::Result<Vec<u64>>>();
+    let (layers, fired) = (counts()?, counts()?);
+    Ok(Totals { states: layers.iter().sum(), layers, fired, layer, transitions, met, broken })
+}
+
+fn read_table<P: Print>(input: &mut impl Read) -> Result<Table<P>, CheckpointError> {
+    let read_shard = || {
+        let places = get(input)? as usize;
+        let prints: Option<Vec<P>> = get_bytes(input)?.chunks(P::BYTES).map(P::read).collect();
+        Ok((places, prints.ok_or(CheckpointError::Damaged)?))
+    };
+    Table::of_shards(read_shard)
+}
+
+fn read_blocks<S: Space>(input: &mut impl Read, space: &S) -> Result<Vec<Block<S::State>>, CheckpointError> {
+    let blocks = get(input)?;
+    (0..blocks).map(|_| read_block(input, space)).collect()
+}
+
+fn read_block<S: Space>(input: &mut impl Read, space: &S) -> Result<Block<S::State>, CheckpointError> {
+    let states = get(input)?;
+    let bytes = get_bytes(input)?;
+    let mut rest = &bytes[..];
+    let block: Option<_> = (0..states).map(|_| space.decode(&mut rest)).collect();
+    block.filter(|_| rest.is_empty()).ok_or(CheckpointError::Damaged)
+}
+
+fn get(input: &mut impl Read) -> io::Result<u64> {
+    let mut bytes = [0; 8];
+    input.read_exact(&mut bytes)?;
+    Ok(u64::from_le_bytes(bytes))
+}
+
+fn get_bytes(input: &mut impl Read) -> io::Result<Vec<u8>> {
+    let length = get(input)?;
+    let mut bytes = Vec::new();
+    let read = input.take(length).read_to_end(&mut bytes)?;
+    if (read as u64) < length { Err(io::ErrorKind::UnexpectedEof.into()) } else { Ok(bytes) }
+}

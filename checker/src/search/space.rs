@@ -1,0 +1,80 @@
+//! What a search explores.
+
+/// A set of up to 64 properties or witnesses.
+pub(crate) type Bits = u64;
+
+/// What a state, or a step, by itself says.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Judgement {
+    /// Properties that do not hold in it.
+    pub(crate) broken: Bits,
+    /// Witnesses that are met in it.
+    pub(crate) met: Bits,
+}
+
+/// A state space: where it starts and what follows what.
+///
+/// Everything here is a function of its arguments. A space that answers one question in two ways
+/// has no number of states, and no path through it can be walked again.
+pub(crate) trait Space: Sync {
+    type State: Clone + Send + Sync;
+    type Action: Clone + Send + Sync;
+    /// What a thread keeps between expansions (caches, buffers).
+    type Worker: Send;
+
+    fn worker(&self) -> Self::Worker;
+
+    fn starts(&self) -> Vec<Self::State>;
+
+    /// Calls `visit` for every transition of this state: the action, where it leads, and what the
+    /// step by itself breaks and meets.
+    fn expand(
+        &self,
+        worker: &mut Self::Worker,
+        state: &Self::State,
+        visit: &mut dyn FnMut(Self::Action, Self::State, Judgement),
+    );
+
+    /// Called once for each distinct state.
+    fn judge(&self, worker: &mut Self::Worker, state: &Self::State) -> Judgement;
+
+    /// Fingerprint of a state under a seed; the search uses 64 or 128 bits of it.
+    fn fingerprint(&self, state: &Self::State, seed: u64) -> u128;
+
+    /// How many kinds of action there are, for statistics.
+    fn kinds(&self) -> usize;
+
+    /// Less than `kinds()`.
+    fn kind(&self, action: &Self::Action) -> usize;
+
+    /// Whether states can be written down and read again.
+    fn can_checkpoint(&self) -> bool {
+        false
+    }
+
+    /// Appends the state; only asked of a space that can checkpoint.
+    fn encode(&self, _state: &Self::State, _out: &mut Vec<u8>) {
+        unimplemented!("a space that can checkpoint says how states are written");
+    }
+
+    /// Takes one state off the front; only asked of a space that can checkpoint.
+    fn decode(&self, _bytes: &mut &[u8]) -> Option<Self::State> {
+        unimplemented!("a space that can checkpoint says how states are read");
+    }
+}
+
+/// The first transition of a state that is wanted: its action, where it leads, what it breaks.
+pub(super) fn first_step<S: Space>(
+    space: &S,
+    worker: &mut S::Worker,
+    state: &S::State,
+    mut is_wanted: impl FnMut(&S::State, Bits) -> bool,
+) -> Option<(S::Action, S::State, Bits)> {
+    let mut first = None;
+    space.expand(worker, state, &mut |action, target, Judgement { broken, .. }| {
+        if first.is_none() && is_wanted(&target, broken) {
+            first = Some((action, target, broken));
+        }
+    });
+    first
+}

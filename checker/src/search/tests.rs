@@ -1,0 +1,32 @@
+//! What the search promises, each claim on a small space whose answer is known otherwise.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use super::*;
+
+mod checkpoints;
+mod counterexamples;
+mod counts;
+mod cuts;
+mod fingerprints;
+mod tables;
+mod toys;
+
+fn with_threads(threads: usize) -> Search {
+    Search { threads, ..Search::default() }
+}
+
+fn search<S: Space>(search: &Search, space: &S) -> Found<S::Action> {
+    search.run(space, &mut |_| {})
+}
+
+/// All that must not depend on threads, seeds and interruptions.
+fn counts<A>(found: &Found<A>) -> (u64, u64, u64, &[u64], &[u64], Bits, Bits) {
+    let Found { states, transitions, depth, layers, fired, met, broken, .. } = found;
+    (*states, *transitions, *depth, layers, fired, *met, *broken)
+}
+
+fn flag() -> Arc<AtomicBool> {
+    Arc::new(AtomicBool::new(false))
+}

@@ -1,0 +1,420 @@
+//! Small spaces.
+
+use std::collections::{BTreeSet, HashSet};
+use std::hash::Hash;
+
+use stateright::{Model, Property};
+
+use crate::search::{Bits, Judgement, Space, fingerprint};
+
+/// Counters from 0 to `top`, of which each step turns one.
+#[derive(Clone, Copy)]
+pub(super) struct Counters<'a> {
+    pub(super) counters: usize,
+    pub(super) top: u8,
+    /// Counters are alike: states that differ by their order are one.
+    pub(super) alike: bool,
+    pub(super) breaks: fn(&[u8]) -> Bits,
+    pub(super) step_breaks: fn(&[u8], Turn) -> Bits,
+    /// Called with each state before it is expanded.
+    pub(super) hook: &'a (dyn Fn(&[u8]) + Sync),
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Turn {
+    Up(usize),
+    Down(usize),
+}
+
+pub(super) fn counters(counters: usize, top: u8) -> Counters<'static> {
+    Counters { counters, top, alike: false, breaks: |_| 0, step_breaks: |_, _| 0, hook: &|_| {} }
+}
+
+pub(super) fn sum(state: &[u8]) -> u32 {
+    state.iter().map(|&counter| u32::from(counter)).sum()
+}
+
+impl Counters<'_> {
+    pub(super) fn after(&self, state: &[u8], turn: Turn) -> Option<Vec<u8>> {
+        let mut after = state.to_vec();
+        match turn {
+            Turn::Up(counter) if state[counter] < self.top => after[counter] += 1,
+            Turn::Down(counter) if 0 < state[counter] => after[counter] -= 1,
+            _ => return None,
+        }
+        Some(after)
+    }
+}
+
+impl Space for Counters<'_> {
+    type State = Vec<u8>;
+    type Action = Turn;
+    type Worker = ();
+
+    fn worker(&self) {}
+
+    fn starts(&self) -> Vec<Vec<u8>> {
+        vec![vec![0; self.counters]]
+    }
+
+    fn expand(&self, _: &mut (), state: &Vec<u8>, visit: &mut dyn FnMut(Turn, Vec<u8>, Judgement)) {
+        (self.hook)(state);
+        for turn in (0..self.counters).flat_map(|counter| [Turn::Up(counter), Turn::Down(counter)]) {
+            if let Some(after) = self.after(state, turn) {
+                let broken = (self.step_breaks)(state, turn);
+                visit(turn, after, Judgement { broken, met: 0 });
+            }
+        }
+    }
+
+    fn judge(&self, _: &mut (), state: &Vec<u8>) -> Judgement {
+        let all = |value| state.iter().all(|&counter| counter == value);
+        let met = u64::from(all(0)) | u64::from(all(self.top)) << 1 | u64::from(all(self.top + 1)) << 2;
+        Judgement { broken: (self.breaks)(state), met }
+    }
+
+    fn fingerprint(&self, state: &Vec<u8>, seed: u64) -> u128 {
+        let mut state = state.clone();
+        if self.alike {
+            state.sort_unstable();
+        }
+        fingerprint(&state, seed)
+    }
+
+    fn kinds(&self) -> usize {
+        2
+    }
+
+    fn kind(&self, turn: &Turn) -> usize {
+        usize::from(matches!(turn, Turn::Down(_)))
+    }
+
+    fn can_checkpoint(&self) -> bool {
+        true
+    }
+
+    fn encode(&self, state: &Vec<u8>, out: &mut Vec<u8>) {
+        out.extend_from_slice(state);
+    }
+
+    fn decode(&self, bytes: &mut &[u8]) -> Option<Vec<u8>> {
+        let (state, rest) = bytes.split_at_checked(self.counters)?;
+        *bytes = rest;
+        Some(state.to_vec())
+    }
+}
+
+/// Numbers without end: only something else ends a search of them.
+pub(super) struct Endless;
+
+impl Space for Endless {
+    type State = u64;
+    type Action = u64;
+    type Worker = ();
+
+    fn worker(&self) {}
+
+    fn starts(&self) -> Vec<u64> {
+        vec![1]
+    }
+
+    fn expand(&self, _: &mut (), state: &u64, visit: &mut dyn FnMut(u64, u64, Judgement)) {
+        for digit in 0..4 {
+            visit(digit, state.wrapping_mul(5).wrapping_add(digit), Judgement::default());
+        }
+    }
+
+    fn judge(&self, _: &mut (), _: &u64) -> Judgement {
+        Judgement::default()
+    }
+
+    fn fingerprint(&self, state: &u64, seed: u64) -> u128 {
+        fingerprint(state, seed)
+    }
+
+    fn kinds(&self) -> usize {
+        4
+    }
+
+    fn kind(&self, digit: &u64) -> usize {
+        *digit as usize
+    }
+}
+
+/// States and arrows between them, the first state being the start, as a Stateright model.
+#[derive(Clone)]
+pub(super) struct Arrows {
+    pub(super) arrows: &'static [(u8, u8)],
+    pub(super) bad: &'static [u8],
+    /// States from here on are out of bounds.
+    pub(super) bound: u8,
+}
+
+impl Model for Arrows {
+    type State = u8;
+    type Action = u8;
+
+    fn init_states(&self) -> Vec<u8> {
+        vec![self.arrows[0].0]
+    }
+
+    fn actions(&self, state: &u8, actions: &mut Vec<u8>) {
+        actions.extend(self.arrows.iter().filter(|(from, _)| from == state).map(|(_, to)| to));
+    }
+
+    fn next_state(&self, _: &u8, to: u8) -> Option<u8> {
+        Some(to)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always("good", |model: &Self, state| !model.bad.contains(state)),
+            // Stateright goes on for as long as there is something that it has not found.
+            Property::always("anything", |_, _| true),
+        ]
+    }
+
+    fn within_boundary(&self, state: &u8) -> bool {
+        *state < self.bound
+    }
+}
+
+/// A sliding puzzle of two rows and three columns.
+#[derive(Clone)]
+pub(super) struct Puzzle {
+    pub(super) start: [u8; 6],
+}
+
+pub(super) const SOLVED: [u8; 6] = [0, 1, 2, 3, 4, 5];
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Slide {
+    Down,
+    Up,
+    Right,
+    Left,
+}
+
+impl Model for Puzzle {
+    type State = [u8; 6];
+    type Action = Slide;
+
+    fn init_states(&self) -> Vec<[u8; 6]> {
+        vec![self.start]
+    }
+
+    fn actions(&self, _: &[u8; 6], actions: &mut Vec<Slide>) {
+        actions.extend([Slide::Down, Slide::Up, Slide::Right, Slide::Left]);
+    }
+
+    fn next_state(&self, state: &[u8; 6], slide: Slide) -> Option<[u8; 6]> {
+        let empty = state.iter().position(|&tile| tile == 0)?;
+        let from = match slide {
+            Slide::Down if 3 <= empty => empty - 3,
+            Slide::Up if empty < 3 => empty + 3,
+            Slide::Right if empty % 3 != 0 => empty - 1,
+            Slide::Left if empty % 3 != 2 => empty + 1,
+            _ => return None,
+        };
+        let mut next = *state;
+        next.swap(empty, from);
+        Some(next)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::sometimes("solved", |_, state| *state == SOLVED),
+            Property::always("every tile is there", |_, state: &[u8; 6]| state.iter().sum::<u8>() == 15),
+        ]
+    }
+}
+
+/// The same puzzle, to which a solution is a counterexample.
+#[derive(Clone)]
+pub(super) struct Unsolvable(pub(super) Puzzle);
+
+impl Model for Unsolvable {
+    type State = [u8; 6];
+    type Action = Slide;
+
+    fn init_states(&self) -> Vec<[u8; 6]> {
+        self.0.init_states()
+    }
+
+    fn actions(&self, state: &[u8; 6], actions: &mut Vec<Slide>) {
+        self.0.actions(state, actions);
+    }
+
+    fn next_state(&self, state: &[u8; 6], slide: Slide) -> Option<[u8; 6]> {
+        self.0.next_state(state, slide)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![Property::always("unsolved", |_, state| *state != SOLVED)]
+    }
+}
+
+/// Two-phase commit, after Stateright's example of it, which is after Gray and Lamport's.
+#[derive(Clone)]
+pub(super) struct TwoPhase {
+    pub(super) managers: usize,
+}
+
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(super) struct Transaction {
+    managers: Vec<Phase>,
+    coordinator: Phase,
+    heard: BTreeSet<usize>,
+    sent: BTreeSet<Message>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+enum Phase {
+    Working,
+    Prepared,
+    Committed,
+    Aborted,
+}
+
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(super) enum Message {
+    Prepared(usize),
+    Commit,
+    Abort,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Act {
+    Decide(Message),
+    Hear(usize),
+    Prepare(usize),
+    Choose(usize),
+    Obey(usize, Message),
+}
+
+impl Transaction {
+    fn all_are(&self, phase: Phase) -> bool {
+        self.managers.iter().all(|&of| of == phase)
+    }
+}
+
+impl Model for TwoPhase {
+    type State = Transaction;
+    type Action = Act;
+
+    fn init_states(&self) -> Vec<Transaction> {
+        let managers = vec![Phase::Working; self.managers];
+        let (heard, sent) = (BTreeSet::new(), BTreeSet::new());
+        vec![Transaction { managers, coordinator: Phase::Working, heard, sent }]
+    }
+
+    fn actions(&self, state: &Transaction, actions: &mut Vec<Act>) {
+        let undecided = state.coordinator == Phase::Working;
+        if undecided && state.heard.len() == self.managers {
+            actions.push(Act::Decide(Message::Commit));
+        }
+        if undecided {
+            actions.push(Act::Decide(Message::Abort));
+        }
+        for manager in 0..self.managers {
+            if undecided && state.sent.contains(&Message::Prepared(manager)) {
+                actions.push(Act::Hear(manager));
+            }
+            if state.managers[manager] == Phase::Working {
+                actions.extend([Act::Prepare(manager), Act::Choose(manager)]);
+            }
+            let orders = [Message::Commit, Message::Abort].into_iter().filter(|order| state.sent.contains(order));
+            actions.extend(orders.map(|order| Act::Obey(manager, order)));
+        }
+    }
+
+    fn next_state(&self, state: &Transaction, act: Act) -> Option<Transaction> {
+        let phase_of = |order| if order == Message::Commit { Phase::Committed } else { Phase::Aborted };
+        let mut next = state.clone();
+        match act {
+            Act::Decide(order) => {
+                next.coordinator = phase_of(order);
+                next.sent.insert(order);
+            }
+            Act::Hear(manager) => {
+                next.heard.insert(manager);
+            }
+            Act::Prepare(manager) => {
+                next.managers[manager] = Phase::Prepared;
+                next.sent.insert(Message::Prepared(manager));
+            }
+            Act::Choose(manager) => next.managers[manager] = Phase::Aborted,
+            Act::Obey(manager, order) => next.managers[manager] = phase_of(order),
+        }
+        Some(next)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::sometimes("all abort", |_, state: &Transaction| state.all_are(Phase::Aborted)),
+            Property::sometimes("all commit", |_, state: &Transaction| state.all_are(Phase::Committed)),
+            Property::always("consistent", |_, state: &Transaction| {
+                !(state.managers.contains(&Phase::Aborted) && state.managers.contains(&Phase::Committed))
+            }),
+        ]
+    }
+}
+
+impl TwoPhase {
+    pub(super) fn kind(act: &Act) -> usize {
+        match act {
+            Act::Decide(_) => 0,
+            Act::Hear(_) => 1,
+            Act::Prepare(_) => 2,
+            Act::Choose(_) => 3,
+            Act::Obey(..) => 4,
+        }
+    }
+}
+
+/// What a search must count.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub(super) struct Naive {
+    pub(super) states: u64,
+    pub(super) transitions: u64,
+    pub(super) layers: Vec<u64>,
+    pub(super) fired: Vec<u64>,
+    pub(super) met: Bits,
+}
+
+/// A search with whole states in a set, and nothing clever.
+pub(super) fn naive<S: Space<State: Eq + Hash>>(space: &S) -> Naive {
+    let mut worker = space.worker();
+    let mut counts = Naive { fired: vec![0; space.kinds()], ..Naive::default() };
+    for layer in naive_layers(space) {
+        counts.states += layer.len() as u64;
+        counts.layers.push(layer.len() as u64);
+        for state in layer {
+            counts.met |= space.judge(&mut worker, &state).met;
+            space.expand(&mut worker, &state, &mut |action, _, _| {
+                counts.transitions += 1;
+                counts.fired[space.kind(&action)] += 1;
+            });
+        }
+    }
+    counts
+}
+
+/// States by their distance from the starts.
+pub(super) fn naive_layers<S: Space<State: Eq + Hash>>(space: &S) -> Vec<Vec<S::State>> {
+    let mut seen = HashSet::new();
+    let mut layers = Vec::new();
+    let mut next: Vec<S::State> = space.starts().into_iter().filter(|start| seen.insert(start.clone())).collect();
+    while !next.is_empty() {
+        let layer = std::mem::take(&mut next);
+        for state in &layer {
+            space.expand(&mut space.worker(), state, &mut |_, target, _| {
+                if seen.insert(target.clone()) {
+                    next.push(target);
+                }
+            });
+        }
+        layers.push(layer);
+    }
+    layers
+}
