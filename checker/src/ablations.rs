@@ -1,8 +1,8 @@
 //! Mistakes that others have shipped, each put back into one rule, outside of what is deployed.
 
 use rafttree_model::{
-    Effects, Envelope, Event, Index, Log, Members, Message, Node, Paper, Position, Progress, Range, Role,
-    Rules, ServerId, ServerSet, Term, step_by,
+    Effects, Envelope, Event, Index, Log, Members, Message, Node, Paper, Position, Progress, Range, Role, Rules,
+    ServerId, ServerSet, Term, step_by,
 };
 
 use crate::server::Tag;
@@ -207,7 +207,9 @@ pub(crate) fn refusal_acknowledges(node: &mut Node, event: Event<Tag>, effects: 
 /// An acknowledgement of an earlier term counts as if it were given in this one.
 pub(crate) fn stale_acknowledgement(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
     let event = match event {
-        Event::Receive(letter) if matches!(letter.message, Message::AppendReply { .. }) && letter.term < node.term() => {
+        Event::Receive(letter)
+            if matches!(letter.message, Message::AppendReply { .. }) && letter.term < node.term() =>
+        {
             Event::Receive(Envelope { term: node.term(), ..letter })
         }
         other => other,

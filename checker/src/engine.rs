@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use crate::properties::{Property, PropertySet};
 use crate::search::{CheckpointError, Ended, Found, Progress, Search, Space};
-use crate::witness::Witness;
 use crate::system::{Action, System};
+use crate::witness::Witness;
 use crate::world::World;
 
 /// How to search, and what ends a search early.
@@ -167,7 +167,8 @@ impl Outcome {
         let reached = |words: &str| self.witnesses.iter().any(|&(name, reached)| name == words && reached);
         let witnesses = expected.witnesses.iter().map(|witness| witness.words()).filter(|words| !reached(words));
         let missing = witnesses.map(|words| format!("{words} was never reached"));
-        let idle = self.fired.iter().filter(|(kind, count)| expected.kinds && *count == 0 && !expected.never.contains(kind));
+        let idle =
+            self.fired.iter().filter(|(kind, count)| expected.kinds && *count == 0 && !expected.never.contains(kind));
         let missing: Vec<_> = missing.chain(idle.map(|(kind, _)| format!("'{kind}' never happened"))).collect();
         if !missing.is_empty() {
             self.verdict = Verdict::Vacuous(missing);

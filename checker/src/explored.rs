@@ -119,7 +119,8 @@ fn met_by(before: &World, action: &Action, after: &World) -> Bits {
         _ => None,
     };
     // Renaming may have moved the servers, so one log is sought that no earlier one begins.
-    let shorter = |new: &[_]| !before.servers.iter().any(|old| new.starts_with(&old.entries) || old.entries.starts_with(new));
+    let shorter =
+        |new: &[_]| !before.servers.iter().any(|old| new.starts_with(&old.entries) || old.entries.starts_with(new));
     let cut = crashed.is_none() && after.servers.iter().any(|server| shorter(&server.entries));
     bits(&[(cut, Witness::ConflictCut), (crashed == Some(true), Witness::UnsyncedLost)])
 }

@@ -150,7 +150,8 @@ impl SystemArgs {
             _ => preset.parts.iter().map(|(part, _)| *part).collect(),
         };
         self.refuse_misplaced(&named)?;
-        let keeps = exhibit.as_ref().is_some_and(|exhibit| matches!(exhibit.part, Part::Plain(Bounds { forgets: false, .. })));
+        let keeps =
+            exhibit.as_ref().is_some_and(|exhibit| matches!(exhibit.part, Part::Plain(Bounds { forgets: false, .. })));
         let parts: Vec<Part> = named.iter().map(|part| self.changed(*part, keeps)).collect::<Result<_, _>>()?;
         let changed = parts != named;
         Ok(Chosen { preset, exhibit, parts, changed })
@@ -181,12 +182,17 @@ impl SystemArgs {
             ("handovers", self.handovers.is_some()),
         ];
         let is_quotient = |part: &Part| matches!(part, Part::Quotient(_));
-        let named = |options: &[(&str, bool)]| options.iter().find(|(_, given)| *given).map(|(name, _)| format!("--{name}"));
+        let named =
+            |options: &[(&str, bool)]| options.iter().find(|(_, given)| *given).map(|(name, _)| format!("--{name}"));
         if let Some(option) = named(&of_quotient).filter(|_| !parts.iter().any(is_quotient)) {
-            return Err(Usage(format!("{option} is for runs of any length; the plain system has --terms and --entries")));
+            return Err(Usage(format!(
+                "{option} is for runs of any length; the plain system has --terms and --entries"
+            )));
         }
         if let Some(option) = named(&of_plain).filter(|_| parts.iter().all(is_quotient)) {
-            return Err(Usage(format!("{option} is for the plain system (presets plain-*); here there are --spread and --window")));
+            return Err(Usage(format!(
+                "{option} is for the plain system (presets plain-*); here there are --spread and --window"
+            )));
         }
         Ok(())
     }
@@ -202,7 +208,9 @@ impl SystemArgs {
                 debug_assert!(window.is_none_or(|window| usize::from(window) <= LONGEST));
                 Part::Quotient(Scope { servers, spread: self.spread.unwrap_or(scope.spread), window })
             }
-            Part::Plain(bounds) => Part::Plain(self.changed_plain(Bounds { forgets: bounds.forgets && !keeps, ..bounds })),
+            Part::Plain(bounds) => {
+                Part::Plain(self.changed_plain(Bounds { forgets: bounds.forgets && !keeps, ..bounds }))
+            }
         })
     }
 

@@ -51,14 +51,7 @@ const fn logs(servers: u8, spread: u8, window: u8) -> Part {
 /// Heartbeats, refusals and pre-votes change nothing by themselves.
 const ELECTIONS: Expected = Expected {
     witnesses: &[Witness::Leader, Witness::SplitVote, Witness::UnsyncedLost],
-    never: &[
-        "ask for a pre-vote",
-        "acknowledge",
-        "refuse entries",
-        "heartbeat timeout",
-        "propose",
-        "flush",
-    ],
+    never: &["ask for a pre-vote", "acknowledge", "refuse entries", "heartbeat timeout", "propose", "flush"],
     kinds: true,
 };
 
@@ -83,7 +76,8 @@ pub(crate) const PAIR: Bounds = Bounds {
 };
 
 /// Three servers and two terms: small, and enough for most of what can go wrong.
-pub(crate) const SMALL: Bounds = Bounds { servers: 3, terms: 2, entries: 2, proposals: false, handovers: false, ..PAIR };
+pub(crate) const SMALL: Bounds =
+    Bounds { servers: 3, terms: 2, entries: 2, proposals: false, handovers: false, ..PAIR };
 
 pub(crate) const PRESETS: [Preset; 9] = [
     Preset {
@@ -104,11 +98,7 @@ pub(crate) const PRESETS: [Preset; 9] = [
         about: "logs of three servers, further apart; minutes to an hour",
         parts: &[(logs(3, 2, 3), LOGS)],
     },
-    Preset {
-        name: "log-5",
-        about: "logs of five servers; minutes",
-        parts: &[(logs(5, 1, 1), LOGS_OF_ONE)],
-    },
+    Preset { name: "log-5", about: "logs of five servers; minutes", parts: &[(logs(5, 1, 1), LOGS_OF_ONE)] },
     Preset {
         name: "plain-pair",
         about: "the second opinion: two servers, terms, logs, disks and messages in full",
@@ -158,8 +148,8 @@ impl Scope {
     /// The properties that say something where logs do not count, or all.
     pub(crate) fn watched(&self) -> PropertySet {
         use Property::{
-            AskFirst, ElectionSafety, NonDisruption, OwnVotes, PreVoteBindsNobody, QuorumHeard, RoleTransitions, TermMonotonic, Totality,
-            VoteOnce,
+            AskFirst, ElectionSafety, NonDisruption, OwnVotes, PreVoteBindsNobody, QuorumHeard, RoleTransitions,
+            TermMonotonic, Totality, VoteOnce,
         };
         let of_elections = [
             ElectionSafety,

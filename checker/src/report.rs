@@ -76,10 +76,7 @@ pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) ->
         grouped(outcome.transitions),
         outcome.depth
     ));
-    line(format!(
-        "missed      a state with probability {:.0e} at most (fingerprints collide)",
-        outcome.collision
-    ));
+    line(format!("missed      a state with probability {:.0e} at most (fingerprints collide)", outcome.collision));
     line(format!(
         "resources   {}, {} threads, {} MiB in all, {} MiB for what was visited",
         seconds(outcome.time),

@@ -7,9 +7,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use rafttree_model::{
-    Effects, Envelope, Event, Index, Message, Node, Output, Range, Role, ServerId,
-};
+use rafttree_model::{Effects, Envelope, Event, Index, Message, Node, Output, Range, Role, ServerId};
 
 use crate::checks;
 use crate::network;

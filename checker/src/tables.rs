@@ -47,7 +47,8 @@ pub(crate) fn presets(json: bool) {
 }
 
 pub(crate) fn actions(json: bool) {
-    let any = |wanted: fn(&Part) -> bool| PRESETS.iter().flat_map(|it| it.parts).map(|(part, _)| part).find(|it| wanted(it));
+    let any =
+        |wanted: fn(&Part) -> bool| PRESETS.iter().flat_map(|it| it.parts).map(|(part, _)| part).find(|it| wanted(it));
     let parts = [any(|part| matches!(part, Part::Quotient(_))), any(|part| matches!(part, Part::Plain(_)))];
     let systems = ["runs of any length", "the plain system"];
     let of = |(part, system): (Option<&Part>, &'static str)| {
@@ -169,7 +170,8 @@ pub(crate) fn proof(limits: &Limits) -> u8 {
         }
     }
     for part in [PRESETS[0].parts[0].0, PRESETS[PRESETS.len() - 1].parts[0].0] {
-        let which = if matches!(part, Part::Quotient(_)) { "Where runs have any length" } else { "In the plain system" };
+        let which =
+            if matches!(part, Part::Quotient(_)) { "Where runs have any length" } else { "In the plain system" };
         say!("\n{which}: {}.", part.always());
     }
     if worst == 0 {

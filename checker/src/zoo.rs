@@ -228,7 +228,7 @@ pub(crate) fn exhibits() -> Vec<Exhibit> {
         world(("torn_vote", Some(2)), "term and vote are written to different places", "hashicorp#661, SOFAJRaft#1241",
             VoteOnce, Mistake::TornVote).within(elections(3, 1)),
         world(("lost_hard_state", Some(4)), "a server whose term and vote are lost starts as if for the first time",
-            "SOFAJRaft", TermMonotonic, Mistake::LostHardState).within(elections(3, 1)),
+            "SOFAJRaft", TermMonotonic, Mistake::LostHardState).within(Part::Plain(SMALL)),
         world(("swallowed_error", Some(30)), "a write fails and is reported as done", "dragonboat#409",
             PersistBeforeSend, Mistake::SwallowedError).watching(&[PersistBeforeSend]),
         world(("swapped_completions", Some(31)), "the write that is reported as done is not the one that is",

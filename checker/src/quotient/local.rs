@@ -27,36 +27,77 @@ pub(crate) type Indices = u32;
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Stimulus {
     /// §5.2: times out, and hears that these others would vote for it.
-    Campaign { grants: Mask },
+    Campaign {
+        grants: Mask,
+    },
     /// Counts the votes of these others.
-    Count { votes: Mask },
+    Count {
+        votes: Mask,
+    },
     /// Learns that a newer term has begun.
-    Learn { term: u8, from: u8 },
+    Learn {
+        term: u8,
+        from: u8,
+    },
     /// Is asked for its vote; it may have just heard from this leader (0: from none).
-    VoteRequest { term: u8, from: u8, last: (u8, u8), loyal_to: u8 },
+    VoteRequest {
+        term: u8,
+        from: u8,
+        last: (u8, u8),
+        loyal_to: u8,
+    },
     /// Is asked how it would vote.
-    PreVoteRequest { term: u8, from: u8, last: (u8, u8), loyal_to: u8 },
+    PreVoteRequest {
+        term: u8,
+        from: u8,
+        last: (u8, u8),
+        loyal_to: u8,
+    },
     /// Is sent this part of a leader's log.
-    Append { term: u8, from: u8, previous: (u8, u8), cells: Cells, commit: u8 },
+    Append {
+        term: u8,
+        from: u8,
+        previous: (u8, u8),
+        cells: Cells,
+        commit: u8,
+    },
     /// A leader hears what followers acknowledge.
-    Acknowledge { matched: Indices },
+    Acknowledge {
+        matched: Indices,
+    },
     /// A leader that was told so much hears that a follower lacks an entry.
-    Refuse { from: u8, missing: u8, hint: (u8, u8), matched: u8 },
+    Refuse {
+        from: u8,
+        missing: u8,
+        hint: (u8, u8),
+        matched: u8,
+    },
     /// It is time to repeat what was said.
     HeartbeatTimeout,
     /// The minimum timeout passes after these were heard.
-    MinimumTimeout { heard: Mask },
+    MinimumTimeout {
+        heard: Mask,
+    },
     /// A client proposes a command.
-    Propose { version: u8 },
+    Propose {
+        version: u8,
+    },
     /// The leader is told to hand over to a server that has acknowledged so much.
-    Transfer { to: u8, matched: u8 },
+    Transfer {
+        to: u8,
+        matched: u8,
+    },
     /// The leader, just heard, hands over.
-    TimeoutNow { from: u8 },
+    TimeoutNow {
+        from: u8,
+    },
     StepDown,
     /// A leader's oldest unsynced entry becomes durable.
     Flush,
     /// The server stops and starts again; of its unsynced records so many are on the disk.
-    Crash { keep: u8 },
+    Crash {
+        keep: u8,
+    },
 }
 
 /// What leaves a server.
@@ -183,7 +224,8 @@ impl Local {
             ended.extend(cut);
             course = going;
             let role = course.server.node.role();
-            let undecided = before.0 == role.name() || matches!(role, Role::PreCandidate { .. } | Role::Follower { .. });
+            let undecided =
+                before.0 == role.name() || matches!(role, Role::PreCandidate { .. } | Role::Follower { .. });
             if !undecided || before.1 != course.server.node.commit() || !course.broken.is_empty() {
                 break;
             }
@@ -326,7 +368,8 @@ pub(crate) fn script(seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> Vec<Ev
         receive(from, term, Message::AppendRequest { entries, commit: Index(commit.into()) })
     };
     let heard = |leader: u8| (leader != 0).then(|| append(leader, seat.term(), (base, 0), Cells::default(), 0));
-    let asked = |loyal_to, from, term, message| heard(loyal_to).into_iter().chain([receive(from, term, message)]).collect();
+    let asked =
+        |loyal_to, from, term, message| heard(loyal_to).into_iter().chain([receive(from, term, message)]).collect();
     let acknowledged = |from, matched: u8| {
         (matched != 0).then(|| receive(from, seat.term(), Message::AppendReply { matched: Index(matched.into()) }))
     };
@@ -345,7 +388,8 @@ pub(crate) fn script(seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> Vec<Ev
         }
         Stimulus::Append { term, from, previous, cells, commit } => vec![append(from, term, previous, cells, commit)],
         Stimulus::Acknowledge { matched } => {
-            let others = (1..=8).filter(|other| *other != id).map(|other| acknowledged(other, index_of(matched, other)));
+            let others =
+                (1..=8).filter(|other| *other != id).map(|other| acknowledged(other, index_of(matched, other)));
             [acknowledged(id, seat.synced())].into_iter().chain(others).flatten().collect()
         }
         Stimulus::Refuse { from, missing, hint, matched } => {

@@ -15,12 +15,12 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use seat::{LONGEST, MOST_SEATS};
 pub(crate) use moves::{Move, Worker};
 pub(crate) use packed::Packed;
+use rafttree_model::{Members, ServerId};
+pub(crate) use seat::{LONGEST, MOST_SEATS};
 pub(crate) use space::{CUT_OFF, KINDS};
 pub(crate) use state::{Reach, State};
-use rafttree_model::{Members, ServerId};
 
 use crate::properties::PropertySet;
 use crate::server::Ground;
@@ -45,7 +45,15 @@ pub(crate) struct Quotient {
 impl Quotient {
     pub(crate) fn new(ground: Ground, servers: u8, reach: Reach) -> Quotient {
         let members = Members::new((1..=u32::from(servers)).map(ServerId)).expect("one to seven servers");
-        Quotient { ground, members, reach, forgets_logs: false, proposals: true, watched: PropertySet::all(), symmetric: true }
+        Quotient {
+            ground,
+            members,
+            reach,
+            forgets_logs: false,
+            proposals: true,
+            watched: PropertySet::all(),
+            symmetric: true,
+        }
     }
 
     pub(crate) fn start(&self) -> State {

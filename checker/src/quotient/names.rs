@@ -27,7 +27,16 @@ impl State {
         let names = inverse(order);
         let sorted = if order[..servers].is_sorted() { *self } else { self.renamed(&names) };
         let exchangeable = |at: usize| {
-            let swapped: Names = std::array::from_fn(|place| (if place == at { at + 1 } else if place == at + 1 { at } else { place }) as u8 + 1);
+            let swapped: Names = std::array::from_fn(|place| {
+                (if place == at {
+                    at + 1
+                } else if place == at + 1 {
+                    at
+                } else {
+                    place
+                }) as u8
+                    + 1
+            });
             sorted.renamed(&swapped) == sorted
         };
         if (1..servers).all(|at| !alike(order[at - 1], order[at]) || exchangeable(at - 1)) {

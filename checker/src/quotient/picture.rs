@@ -71,7 +71,8 @@ impl State {
     /// comes of that waits for the flush as well, or is undone by a crash.
     pub(crate) fn of_world(world: &World) -> Option<State> {
         let leads = |server: &Server| matches!(server.node.role(), Role::Leader { .. });
-        if world.servers.iter().any(|server| server.hides_something() || !leads(server) && !server.unsynced.is_empty()) {
+        if world.servers.iter().any(|server| server.hides_something() || !leads(server) && !server.unsynced.is_empty())
+        {
             return None;
         }
         let mut state = State { servers: world.servers.len() as u8, ..State::default() };

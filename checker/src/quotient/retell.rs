@@ -4,11 +4,11 @@
 use rafttree_model::{Event, Index, Labels, Message, Relabelled, Role, ServerId, Slice, Term};
 
 use crate::quotient::local::{Stimulus, script};
-use crate::quotient::seat::{LONGEST, Part};
+use crate::quotient::seat::{Cells, LONGEST, Part};
 use crate::quotient::{Move, Quotient, Reach, State};
-use crate::server::{Server, Tag};
+use crate::server::{Mistake, Server, Tag};
 use crate::system::{Action, System};
-use crate::world::World;
+use crate::world::{Letter, World};
 
 /// Terms of a state are one above those of the plain system.
 struct FromZero;
@@ -29,20 +29,25 @@ impl Quotient {
         let absolute = Reach { spread: 30, window: LONGEST as u8, absolute: true };
         let unnamed = Quotient { symmetric: false, reach: absolute, ..self.clone() };
         let system = self.plain();
-        let mut stage = Stage { system: &system, world: system.start.clone(), actions: Vec::new() };
+        let refused = path.iter().any(|step| matches!(step.stimulus, Stimulus::Refuse { .. }));
+        let mut stage = Stage { system: &system, world: system.start.clone(), actions: Vec::new(), refused };
         let (mut here, mut there) = (unnamed.start(), self.start());
         for (at, step) in path.iter().enumerate() {
             let (target, broken) = self.led_to(&there, *step)?;
-            let fitting = unnamed.steps_to(&here, |next, others| {
-                others == broken && (broken != 0 || self.form(next) == Some(target))
-            });
-            let told = fitting.iter().find_map(|(own, next)| stage.tell(&here, *own, at + 1 == path.len()).map(|told| (told, *next)));
+            let last = at + 1 == path.len();
+            let fitting = unnamed
+                .steps_to(&here, |next, others| others == broken && (broken != 0 || self.form(next) == Some(target)));
+            let told = fitting.iter().find_map(|(own, next)| stage.tell(&here, *own, last).map(|told| (told, *next)));
             let Some((told, next)) = told else {
                 return Err(format!("step {} of {}, {step:?}, cannot be told there", at + 1, path.len()));
             };
             (stage, here, there) = (told, next, target);
+            // What is told apart in full may be found broken sooner.
+            if !stage.world.broken.is_empty() {
+                return Ok(stage.actions);
+            }
         }
-        Ok(stage.actions)
+        Err("the same run breaks nothing there".to_owned())
     }
 
     /// The plain system with the same mistake, without bounds that matter.
@@ -81,6 +86,8 @@ struct Stage<'a> {
     system: &'a System,
     world: World,
     actions: Vec<Action>,
+    /// Whether a refusal matters later: then every follower that lacks something refuses in time.
+    refused: bool,
 }
 
 impl<'a> Stage<'a> {
@@ -99,7 +106,7 @@ impl<'a> Stage<'a> {
             }
             _ => stage.play(state, step)?,
         }
-        (ends || stage.world.broken.is_empty()).then_some(stage)
+        (!ends || !stage.world.broken.is_empty()).then_some(stage)
     }
 
     fn play(&mut self, state: &State, step: Move) -> Option<()> {
@@ -107,12 +114,17 @@ impl<'a> Stage<'a> {
         if is_only_for_the_disloyal(step.stimulus) && self.is_loyal_follower(id) {
             self.act(Action::MinimumTimeout(id))?;
         }
+        if let Stimulus::PreVoteRequest { from, .. } = step.stimulus {
+            self.act(Action::ElectionTimeout(ServerId(from.into())))?;
+        }
         let before = (self.node_role(id), self.world.server(id).node.commit());
         for event in script(state.seat(step.server), step.server, state.base, step.stimulus) {
             self.happen(id, &event.relabelled(&FromZero))?;
             if self.must_settle(id) {
                 if let Some(keep) = step.cut {
-                    return self.act(Action::Crash { server: id, keep: keep.into() });
+                    let torn = self.system.ground.mistake == Some(Mistake::TornVote) && keep == 0;
+                    let crash = Action::Crash { server: id, keep: keep.into() };
+                    return self.act(if torn { Action::CrashTorn(id) } else { crash });
                 }
                 while self.must_settle(id) && self.world.broken.is_empty() {
                     self.act(Action::Flush(id))?;
@@ -131,6 +143,7 @@ impl<'a> Stage<'a> {
         match event {
             // What it has to say to itself it has heard already.
             Event::Receive(letter) if letter.from == id => Some(()),
+            Event::Receive(letter) if matches!(letter.message, Message::AppendRefusal { .. }) => self.refuse(letter),
             Event::Receive(letter) => self.act(Action::Deliver(letter.clone().into())),
             Event::ElectionTimeout => self.act(Action::ElectionTimeout(id)),
             Event::HeartbeatTimeout => self.act(Action::HeartbeatTimeout(id)),
@@ -146,6 +159,31 @@ impl<'a> Stage<'a> {
             Event::Transfer(to) => self.act(Action::Transfer { from: id, to: *to }),
             Event::StepDown => self.act(Action::StepDown(id)),
         }
+    }
+
+    /// A refusal that was really sent: the same entry is missing.
+    fn refuse(&mut self, told: &Letter) -> Option<()> {
+        let missing = |letter: &Letter| match letter.message {
+            Message::AppendRefusal { missing, .. } => Some(missing),
+            _ => None,
+        };
+        let same = |letter: &Letter| {
+            (letter.from, letter.to, letter.term) == (told.from, told.to, told.term) && missing(letter) == missing(told)
+        };
+        let sent = self.world.network.iter().find(|letter| same(letter)).cloned()?;
+        self.act(Action::Deliver(sent))
+    }
+
+    /// Every follower of a leader refuses whatever it lacks.
+    fn refuse_in_time(&mut self, leader: u8, follower: u8, state: &State) -> Option<()> {
+        let (leads, follows) = (state.seat(leader), state.seat(follower));
+        for lacking in follows.cells().common(leads.cells()) + 1..=leads.len() {
+            let previous = (leads.cells().term_at(state.base, lacking), lacking);
+            let (term, cells) = (leads.term(), Cells::default());
+            let stimulus = Stimulus::Append { term, from: leader, previous, cells, commit: 0 };
+            self.play(state, Move { server: follower, stimulus, way: 0, cut: None })?;
+        }
+        Some(())
     }
 
     fn act(&mut self, action: Action) -> Option<()> {
@@ -187,6 +225,9 @@ impl<'a> Stage<'a> {
             let asking = ServerId(id.into());
             for other in state.ids().filter(|&other| other != id && state.seat(other).term() == seat.term()) {
                 let answering = ServerId(other.into());
+                if self.refused && seat.is(Part::Leader) && state.seat(other).is(Part::Follower) {
+                    self.refuse_in_time(id, other, state)?;
+                }
                 let wanted = match seat.part() {
                     Part::Candidate if state.seat(other).vote() == id => Message::VoteReply { granted: true },
                     Part::Leader if state.holds(id, other) != 0 => {
@@ -202,7 +243,8 @@ impl<'a> Stage<'a> {
 
     fn have_answered(&mut self, asking: ServerId, answering: ServerId, wanted: &Message<Slice<Tag>>) -> Option<()> {
         let is_wanted = |world: &World| {
-            world.network.iter().any(|it| (it.from, it.to) == (answering, asking) && it.message == *wanted)
+            let (way, term) = ((answering, asking), world.server(asking).node.term());
+            world.network.iter().any(|it| (it.from, it.to) == way && it.term == term && it.message == *wanted)
         };
         if is_wanted(&self.world) {
             return Some(());
@@ -233,8 +275,5 @@ impl<'a> Stage<'a> {
 
 /// What a server that is loyal to a leader would not even look at.
 fn is_only_for_the_disloyal(stimulus: Stimulus) -> bool {
-    matches!(
-        stimulus,
-        Stimulus::VoteRequest { loyal_to: 0, .. } | Stimulus::PreVoteRequest { loyal_to: 0, .. }
-    )
+    matches!(stimulus, Stimulus::VoteRequest { loyal_to: 0, .. } | Stimulus::PreVoteRequest { loyal_to: 0, .. })
 }

@@ -10,8 +10,8 @@ use crate::quotient::local::Stimulus;
 use crate::quotient::seat::{Part, Seat, term_of};
 use crate::quotient::{Move, Packed, Quotient, State, Worker};
 use crate::search::{Bits, Fingerprinter, Judgement, Space};
-use crate::witness::Witness;
 use crate::system::Action;
+use crate::witness::Witness;
 
 /// The kinds of [`Move`], as they are counted.
 pub(crate) const KINDS: [&str; 15] = [

@@ -173,7 +173,8 @@ impl State {
             self.heard[id as usize - 1] = match seat.part() {
                 Part::Follower => 0,
                 Part::Candidate => {
-                    let votes = |other: &u8| state.seat(*other).term() == seat.term() && state.seat(*other).vote() == id;
+                    let votes =
+                        |other: &u8| state.seat(*other).term() == seat.term() && state.seat(*other).vote() == id;
                     others().filter(votes).fold(state.heard(id), |all, other| all | 1 << (other - 1))
                 }
                 Part::Leader => {
@@ -199,7 +200,8 @@ impl State {
             let shorter = seat.with_cells(seat.cells().without_first(count));
             *seat = shorter.with_commit(seat.commit() - count).with_synced(seat.synced() - count);
             if seat.is(Part::Leader) {
-                *heard = (0..self.servers).map(|at| (*heard >> (3 * at) & 7).saturating_sub(count.into()) << (3 * at)).sum();
+                *heard =
+                    (0..self.servers).map(|at| (*heard >> (3 * at) & 7).saturating_sub(count.into()) << (3 * at)).sum();
             }
         }
         for past in &mut self.past {
@@ -254,7 +256,9 @@ impl State {
             state.seats[at] = seat.with_vote(name(seat.vote()));
             state.heard[at] = match seat.part() {
                 Part::Follower => 0,
-                Part::Candidate => self.ids().map(|other| (self.heard(id) >> (other - 1) & 1) << (name(other) - 1)).sum(),
+                Part::Candidate => {
+                    self.ids().map(|other| (self.heard(id) >> (other - 1) & 1) << (name(other) - 1)).sum()
+                }
                 Part::Leader => {
                     let moved = |other| u32::from(index_of(self.heard(id), other)) << (3 * (name(other) - 1));
                     self.ids().map(moved).sum()

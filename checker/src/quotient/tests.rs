@@ -2,10 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::presets::{PAPER, plain};
 use crate::quotient::local::index_of;
 use crate::quotient::seat::Part;
 use crate::quotient::{Quotient, Reach, State};
-use crate::presets::{PAPER, plain};
 use crate::system::{Bounds, System};
 use crate::world::World;
 
@@ -27,7 +27,11 @@ fn all_states(quotient: &Quotient) -> HashSet<State> {
 }
 
 /// What the quotient keeps of every state of the plain system in which nothing waits unseen.
-fn kept_of_all_states(system: &System, reach: Reach, forgets_logs: bool) -> (HashMap<State, World>, HashMap<World, (World, String)>) {
+fn kept_of_all_states(
+    system: &System,
+    reach: Reach,
+    forgets_logs: bool,
+) -> (HashMap<State, World>, HashMap<World, (World, String)>) {
     let start = system.represented(system.start.clone());
     let mut seen = HashSet::from([start.clone()]);
     let mut stack = std::collections::VecDeque::from([start]);
@@ -54,7 +58,12 @@ fn kept_of_all_states(system: &System, reach: Reach, forgets_logs: bool) -> (Has
 fn renamings(state: &State) -> Vec<State> {
     let mut all = vec![vec![]];
     for _ in state.ids() {
-        all = all.iter().flat_map(|names: &Vec<u8>| state.ids().filter(|id| !names.contains(id)).map(|id| [&names[..], &[id]].concat()).collect::<Vec<_>>()).collect();
+        all = all
+            .iter()
+            .flat_map(|names: &Vec<u8>| {
+                state.ids().filter(|id| !names.contains(id)).map(|id| [&names[..], &[id]].concat()).collect::<Vec<_>>()
+            })
+            .collect();
     }
     all.iter().map(|names| state.renamed(names)).collect()
 }
@@ -71,7 +80,11 @@ impl State {
         let leads = |at: usize| self.seats[at].is(Part::Leader);
         State { heard: other.heard, ..*self } == *other
             && pairs().enumerate().all(|(at, (more, less))| {
-                if !leads(at) { more & less == less } else { self.ids().all(|id| index_of(less, id) <= index_of(*more, id)) }
+                if !leads(at) {
+                    more & less == less
+                } else {
+                    self.ids().all(|id| index_of(less, id) <= index_of(*more, id))
+                }
             })
     }
 }
@@ -92,16 +105,33 @@ fn compare(bounds: Bounds, forgets_logs: bool) {
         candidates.into_iter().any(|other| renamings(state).iter().any(|state| other.hears_all_of(state)))
     };
     let missing: Vec<_> = kept.iter().filter(|(state, _)| !states.contains(*state) && !is_dominated(state)).collect();
-    let length = |world: &World| { let (mut n, mut w) = (0, world); while let Some((p, _)) = parents.get(w) { w = p; n += 1; } n };
+    let length = |world: &World| {
+        let (mut n, mut w) = (0, world);
+        while let Some((p, _)) = parents.get(w) {
+            w = p;
+            n += 1;
+        }
+        n
+    };
     if let Some((state, world)) = missing.iter().min_by_key(|(_, world)| length(world)) {
         let mut w = *world;
         let mut steps = vec![];
-        while let Some((p, a)) = parents.get(w) { steps.push(format!("{a}\n{w:?}{:?}", State::of_world(w).map(|s| { let s = s.settled(reach).expect("in").canonical(); (states.contains(&s), is_dominated(&s), s) }))); w = p; }
+        while let Some((p, a)) = parents.get(w) {
+            steps.push(format!(
+                "{a}\n{w:?}{:?}",
+                State::of_world(w).map(|s| {
+                    let s = s.settled(reach).expect("in").canonical();
+                    (states.contains(&s), is_dominated(&s), s)
+                })
+            ));
+            w = p;
+        }
         steps.iter().rev().for_each(|s| println!("{s}"));
         panic!("{} are missing, among them\n{state:?}\n{world:?}", missing.len());
     }
     let extra: Vec<_> = states.iter().filter(|state| !kept.contains_key(*state)).collect();
-    if let Some(state) = extra.iter().min_by_key(|state| state.seats().map(|(_, seat)| seat.term() as u32).sum::<u32>()) {
+    if let Some(state) = extra.iter().min_by_key(|state| state.seats().map(|(_, seat)| seat.term() as u32).sum::<u32>())
+    {
         panic!("{} are new, among them\n{state:?}\n{:?}", extra.len(), state.world(quotient.members));
     }
 }
@@ -131,5 +161,17 @@ fn three_servers_in_one_term() {
 
 #[test]
 fn zz_big() {
-    compare(Bounds { servers: 3, terms: 2, entries: 1, handovers: false, proposals: false, interleaved: false, unsynced: 1, ..TWO }, false);
+    compare(
+        Bounds {
+            servers: 3,
+            terms: 2,
+            entries: 1,
+            handovers: false,
+            proposals: false,
+            interleaved: false,
+            unsynced: 1,
+            ..TWO
+        },
+        false,
+    );
 }

@@ -91,7 +91,12 @@ where
         starts
     }
 
-    fn expand(&self, actions: &mut Vec<M::Action>, state: &M::State, visit: &mut dyn FnMut(M::Action, M::State, Judgement)) {
+    fn expand(
+        &self,
+        actions: &mut Vec<M::Action>,
+        state: &M::State,
+        visit: &mut dyn FnMut(M::Action, M::State, Judgement),
+    ) {
         self.model.actions(state, actions);
         for action in actions.drain(..) {
             let next = self.model.next_state(state, action.clone());
