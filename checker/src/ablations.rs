@@ -180,8 +180,7 @@ pub(crate) fn append_in_learned_term(node: &mut Node, event: Event<Tag>, effects
         return step_by::<Paper, Tag>(node, event, effects);
     }
     step_by::<LeadOnInNewerTerm, Tag>(node, event, effects);
-    let proposer = node.id();
-    step_by::<LeadOnInNewerTerm, Tag>(node, Event::Propose(Tag(proposer)), effects);
+    step_by::<LeadOnInNewerTerm, Tag>(node, Event::Propose(Tag(ServerId(0))), effects);
     step_by::<LeadOnInNewerTerm, Tag>(node, Event::StepDown, effects);
 }
 

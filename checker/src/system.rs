@@ -171,13 +171,18 @@ impl System {
         let ended = catch_unwind(AssertUnwindSafe(|| (self.ground.step_by)(&mut node, event, &mut effects)));
         let of_consequence = |output: Output<Tag>| {
             sent(output)
-                .is_some_and(|it| !network::is_never_kept(&it) && !matches!(it.message, Message::AppendRequest { .. }))
+                .is_some_and(|it| !self.is_told_by_rumours(&it) && !matches!(it.message, Message::AppendRequest { .. }))
         };
         ended.is_ok()
             && node == *old
             && effects.records().is_empty()
             && !effects.early().any(of_consequence)
             && !effects.after_sync().any(of_consequence)
+    }
+
+    /// Where nothing is forgotten, rumours come on top of what was really said.
+    fn is_told_by_rumours(&self, envelope: &Envelope<Range>) -> bool {
+        self.bounds.forgets && network::is_never_kept(envelope)
     }
 
     fn act(&self, world: &mut World, action: &Action) -> Result<(), OutOfBounds> {
@@ -252,7 +257,7 @@ impl System {
         }
         // What is told by rumours need not be held to be told.
         let waits = !records.is_empty() || !server.unsynced.is_empty();
-        let told = |envelope: &Envelope<Range>| waits && network::is_never_kept(envelope);
+        let told = |envelope: &Envelope<Range>| waits && self.is_told_by_rumours(envelope);
         let kept = outputs.into_iter().filter(|envelope| !told(envelope)).collect();
         let ready = server.hold(records, seen, kept);
         ready.into_iter().for_each(|envelope| self.perform(world, id, envelope, own));

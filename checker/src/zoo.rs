@@ -31,6 +31,8 @@ pub(crate) struct Exhibit {
     /// A scenario that leads to where the search starts.
     pub(crate) start: Option<&'static str>,
     pub(crate) ground: Ground,
+    /// Whether the mistake looks at names, so that servers are not alike.
+    pub(crate) names: bool,
 }
 
 impl Exhibit {
@@ -41,6 +43,7 @@ impl Exhibit {
             Part::Quotient(scope) => {
                 let mut quotient = scope.quotient(self.ground);
                 quotient.watched.keep(self.counted());
+                quotient.symmetric = !self.names;
                 engine::explore(&quotient, &words, limits, NOTHING, &mut |_| {})
             }
             Part::Plain(bounds) => engine::explore(&self.placed(bounds), &words, limits, NOTHING, &mut |_| {}),
@@ -72,6 +75,10 @@ impl Exhibit {
 
     fn within(self, part: Part) -> Exhibit {
         Exhibit { part, ..self }
+    }
+
+    fn looking_at_names(self) -> Exhibit {
+        Exhibit { names: true, ..self }
     }
 
     fn watching(self, watched: &'static [Property]) -> Exhibit {
@@ -107,7 +114,7 @@ fn exhibit(
     caught_by: Property,
     ground: Ground,
 ) -> Exhibit {
-    Exhibit { name, row, rule, about, source, caught_by, watched: &[], part: logs(3, 1, 1), start: None, ground }
+    Exhibit { name, row, rule, about, source, caught_by, watched: &[], part: logs(3, 1, 1), start: None, ground, names: false }
 }
 
 fn rule<R: Rules + 'static>(
@@ -189,7 +196,7 @@ pub(crate) fn exhibits() -> Vec<Exhibit> {
             "an entry counts as replicated with one copy", "§5.3", CommitDurable),
         rule::<broken::HalfSorted>(("half_sorted", Some(26)), "replicated",
             "the majority's index is taken from values that are only partly in order", "openraft#1802", CommitDurable)
-            .within(logs(5, 1, 1)),
+            .within(logs(5, 1, 1)).looking_at_names(),
         rule::<broken::CommitAnyTerm>(("commit_any_term", Some(20)), "may_commit",
             "an entry of an earlier term is committed by counting", "LogCabin#44, async-raft#108, PySyncObj#169",
             CommitOnlyOwnTerm).within(logs(3, 1, 2)),

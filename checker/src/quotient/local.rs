@@ -12,7 +12,7 @@ use rustc_hash::FxHashMap;
 
 use crate::checks;
 use crate::properties::{Property, PropertySet};
-use crate::quotient::seat::{Cells, Part, Seat};
+use crate::quotient::seat::{Cells, Part, Seat, term_of};
 use crate::server::{Ground, Mistake, Server, Stepped, Tag};
 use crate::witness::Witness;
 use crate::world::Letter;
@@ -353,6 +353,14 @@ fn position((term, index): (u8, u8)) -> Position {
     Position { term: Term(term.into()), index: Index(index.into()) }
 }
 
+/// What a leader has acknowledged to itself: it does so for each entry that it appends, once that is
+/// durable, and not for those that it had before.
+fn own(seat: Seat) -> u8 {
+    let synced = seat.cells().first(seat.synced());
+    let is_own = synced.len != 0 && term_of(synced.get(synced.len - 1)) == seat.term();
+    if is_own { synced.len } else { 0 }
+}
+
 /// The events that a stimulus consists of.
 pub(crate) fn script(seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> Vec<Event<Tag>> {
     let receive = |from: u8, term: u8, message| {
@@ -390,7 +398,7 @@ pub(crate) fn script(seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> Vec<Ev
         Stimulus::Acknowledge { matched } => {
             let others =
                 (1..=8).filter(|other| *other != id).map(|other| acknowledged(other, index_of(matched, other)));
-            [acknowledged(id, seat.synced())].into_iter().chain(others).flatten().collect()
+            [acknowledged(id, own(seat))].into_iter().chain(others).flatten().collect()
         }
         Stimulus::Refuse { from, missing, hint, matched } => {
             let message = Message::AppendRefusal { missing: Index(missing.into()), hint: position(hint) };

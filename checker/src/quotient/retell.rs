@@ -57,7 +57,8 @@ impl Quotient {
     }
 
     fn form(&self, state: &State) -> Option<State> {
-        state.settled(self.reach).ok().map(|state| state.canonical())
+        let settled = state.settled(self.reach).ok()?;
+        Some(if self.symmetric { settled.canonical() } else { settled })
     }
 
     fn led_to(&self, state: &State, step: Move) -> Result<(State, u64), String> {
@@ -104,6 +105,14 @@ impl<'a> Stage<'a> {
                 stage.play(state, Move { server: from, stimulus: held, way: 0, cut: None })?;
                 stage.play(state, step)?;
             }
+            Stimulus::Append { from, .. } if self.refused && state.seat(from).is(Part::Leader) => {
+                stage.refuse_in_time(from, step.server, state)?;
+                stage.play(state, step)?;
+            }
+            Stimulus::Refuse { from, .. } if state.seat(from).term() == state.seat(step.server).term() => {
+                stage.refuse_in_time(step.server, from, state)?;
+                stage.play(state, step)?;
+            }
             _ => stage.play(state, step)?,
         }
         (!ends || !stage.world.broken.is_empty()).then_some(stage)
@@ -117,7 +126,8 @@ impl<'a> Stage<'a> {
         if let Stimulus::PreVoteRequest { from, .. } = step.stimulus {
             self.act(Action::ElectionTimeout(ServerId(from.into())))?;
         }
-        let before = (self.node_role(id), self.world.server(id).node.commit());
+        let told = |stage: &Self| (stage.node_role(id), stage.server(id).node.commit(), stage.server(id).node.term());
+        let before = told(self);
         for event in script(state.seat(step.server), step.server, state.base, step.stimulus) {
             self.happen(id, &event.relabelled(&FromZero))?;
             if self.must_settle(id) {
@@ -130,8 +140,8 @@ impl<'a> Stage<'a> {
                     self.act(Action::Flush(id))?;
                 }
             }
-            let after = (self.node_role(id), self.world.server(id).node.commit());
-            let decided = before.0 != after.0 && after.0 != Part::Follower || before.1 != after.1;
+            let after = told(self);
+            let decided = after.0 != Part::Follower && (before.0, before.2) != (after.0, after.2) || before.1 != after.1;
             if decided || !self.world.broken.is_empty() {
                 break;
             }
@@ -174,14 +184,17 @@ impl<'a> Stage<'a> {
         self.act(Action::Deliver(sent))
     }
 
-    /// Every follower of a leader refuses whatever it lacks.
+    /// A follower refuses, before it is sent it, whatever it lacks of its leader's log.
     fn refuse_in_time(&mut self, leader: u8, follower: u8, state: &State) -> Option<()> {
         let (leads, follows) = (state.seat(leader), state.seat(follower));
         for lacking in follows.cells().common(leads.cells()) + 1..=leads.len() {
             let previous = (leads.cells().term_at(state.base, lacking), lacking);
             let (term, cells) = (leads.term(), Cells::default());
             let stimulus = Stimulus::Append { term, from: leader, previous, cells, commit: 0 };
-            self.play(state, Move { server: follower, stimulus, way: 0, cut: None })?;
+            // The first time it may only learn the term.
+            for _ in 0..2 {
+                self.play(state, Move { server: follower, stimulus, way: 0, cut: None })?;
+            }
         }
         Some(())
     }
@@ -225,9 +238,6 @@ impl<'a> Stage<'a> {
             let asking = ServerId(id.into());
             for other in state.ids().filter(|&other| other != id && state.seat(other).term() == seat.term()) {
                 let answering = ServerId(other.into());
-                if self.refused && seat.is(Part::Leader) && state.seat(other).is(Part::Follower) {
-                    self.refuse_in_time(id, other, state)?;
-                }
                 let wanted = match seat.part() {
                     Part::Candidate if state.seat(other).vote() == id => Message::VoteReply { granted: true },
                     Part::Leader if state.holds(id, other) != 0 => {

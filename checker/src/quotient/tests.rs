@@ -175,3 +175,24 @@ fn zz_big() {
         false,
     );
 }
+
+#[test]
+fn zz_tell() {
+    use crate::search::{Search, Space};
+    let name = std::env::var("EXHIBIT").expect("a name");
+    let exhibit = crate::zoo::find(&name).expect("there");
+    let crate::presets::Part::Quotient(scope) = exhibit.part else { panic!() };
+    let mut q = scope.quotient(exhibit.ground);
+    q.watched.keep(exhibit.counted());
+    let found = Search { threads: 2, ..Search::default() }.run(&q, &mut |_| {});
+    let mut state = q.start();
+    println!("{:?}", state.world(q.members));
+    for step in &found.path {
+        let mut next = None;
+        q.moves(&mut q.worker(), &state, &mut |m, s, b, _| if m == *step { next = Some((s, b)); });
+        let (s, b) = next.expect("a move");
+        println!("{step:?} breaks {:?}\n{:?}", crate::engine::names(b), s.world(q.members));
+        state = s;
+    }
+    println!("{:?}", q.in_the_plain_system(&found.path));
+}
