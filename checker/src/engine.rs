@@ -67,6 +67,8 @@ pub(crate) struct Outcome {
     pub(crate) states: u64,
     pub(crate) transitions: u64,
     pub(crate) depth: u64,
+    /// States of the largest layer.
+    pub(crate) widest: u64,
     pub(crate) time: Duration,
     pub(crate) peak_memory: u64,
     /// Bytes of the set of visited states.
@@ -79,6 +81,8 @@ pub(crate) struct Outcome {
     /// The same, or why it cannot be told, in actions of the plain system.
     pub(crate) counterexample: Result<Vec<Action>, String>,
     pub(crate) broken: PropertySet,
+    /// What other runs of the same length break, this one's properties included.
+    pub(crate) broken_in_layer: PropertySet,
     /// What became of the checkpoint.
     pub(crate) saved: Option<Result<(), String>>,
 }
@@ -146,6 +150,7 @@ impl Outcome {
             states: found.states,
             transitions: found.transitions,
             depth: found.depth,
+            widest: found.layers.iter().copied().max().unwrap_or_default(),
             time: found.elapsed,
             peak_memory: found.peak_resident,
             table: found.table_bytes,
@@ -155,6 +160,7 @@ impl Outcome {
             steps: found.path.len(),
             counterexample,
             broken: PropertySet::of_bits(broken),
+            broken_in_layer: PropertySet::of_bits(found.broken),
             saved: found.saved,
         }
     }

@@ -1,6 +1,6 @@
 //! The plain system as a space to search, and as a Stateright model that its Explorer shows.
 
-use stateright::{Checker, Model};
+use stateright::Model;
 
 use rafttree_model::{Role, RoleName};
 

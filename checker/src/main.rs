@@ -33,6 +33,7 @@ mod report;
 mod scenario;
 mod search;
 mod server;
+mod speed;
 mod symmetry;
 mod system;
 mod tables;
@@ -128,6 +129,10 @@ enum Table {
     Rules,
     /// What was exhausted.
     Proof,
+    /// The quotient beside the plain system, both explored to the end; minutes, and some memory.
+    SecondOpinion,
+    /// What a state and a transition cost, beside Stateright's own search.
+    Speed,
 }
 
 #[derive(Args)]
@@ -182,6 +187,8 @@ fn run(cli: &Cli) -> Result<u8, Usage> {
             Ok(0)
         }
         Command::Report { table: Table::Rules, limits } => Ok(tables::rules(&limits.limits())),
+        Command::Report { table: Table::SecondOpinion, .. } => Ok(speed::second_opinion()),
+        Command::Report { table: Table::Speed, limits } => Ok(speed::report(&limits.limits())),
         Command::Report { table: Table::Proof, limits } => Ok(tables::proof(&limits.limits())),
     }
 }

@@ -79,6 +79,15 @@ pub(crate) const PAIR: Bounds = Bounds {
 pub(crate) const SMALL: Bounds =
     Bounds { servers: 3, terms: 2, entries: 2, proposals: false, handovers: false, ..PAIR };
 
+/// Where the quotient is compared with the plain system: the largest bounds at which that can be
+/// explored to the end in minutes.
+pub(crate) const COMPARED: [Bounds; 4] = [
+    Bounds { terms: 2, entries: 2, unsynced: 2, interleaved: true, ..PAIR },
+    Bounds { unsynced: 1, ..PAIR },
+    Bounds { terms: 1, entries: 1, unsynced: 2, interleaved: true, ..SMALL },
+    Bounds { entries: 1, ..SMALL },
+];
+
 pub(crate) const PRESETS: [Preset; 9] = [
     Preset {
         name: "quick",

@@ -250,6 +250,11 @@ impl PropertySet {
         PropertySet(self.0 | others.0)
     }
 
+    #[must_use]
+    pub(crate) fn without(self, others: PropertySet) -> PropertySet {
+        PropertySet(self.0 & !others.0)
+    }
+
     pub(crate) fn keep(&mut self, only: PropertySet) {
         self.0 &= only.0;
     }

@@ -71,10 +71,11 @@ pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) ->
     line(format!("bounds      {}", wrap(&subject.part.words(), 12)));
     line(format!("always      {}", wrap(subject.part.always(), 12)));
     line(format!(
-        "states      {} distinct, {} transitions, paths of up to {} steps",
+        "states      {} distinct, {} transitions, paths of up to {} steps, layers of up to {} states",
         grouped(outcome.states),
         grouped(outcome.transitions),
-        outcome.depth
+        outcome.depth,
+        grouped(outcome.widest)
     ));
     line(format!("missed      a state with probability {:.0e} at most (fingerprints collide)", outcome.collision));
     line(format!(
@@ -144,6 +145,7 @@ pub(crate) fn value(subject: &Subject, outcome: &Outcome) -> Value {
         "states": outcome.states,
         "transitions": outcome.transitions,
         "depth": outcome.depth,
+        "widest_layer": outcome.widest,
         "collision_probability": outcome.collision,
         "seconds": outcome.time.as_secs_f64(),
         "threads": subject.threads,
@@ -153,6 +155,7 @@ pub(crate) fn value(subject: &Subject, outcome: &Outcome) -> Value {
         "witnesses": witnesses,
         "actions": fired,
         "broken": names(outcome.broken),
+        "broken_by_other_runs_of_this_length": names(outcome.broken_in_layer.without(outcome.broken)),
         "counterexample": told(outcome),
     })
 }
@@ -232,12 +235,13 @@ impl Ticker {
         self.wrote = true;
         let rate = progress.transitions as f64 / progress.elapsed.as_secs_f64().max(0.001) / 1000.0;
         let line = format!(
-            "{}{} states, {} to go in this layer, {rate:.0}k transitions/s, {} steps deep, {} MiB, {}",
+            "{}{} states, {} to go in this layer, {rate:.0}k transitions/s, {} steps deep, {} MiB, {} of them for what was visited, {}",
             if progress.is_retracing { "the way to it: " } else { "" },
             grouped(progress.states),
             grouped(progress.waiting),
             progress.depth,
             progress.resident >> 20,
+            progress.table_bytes >> 20,
             seconds(progress.elapsed)
         );
         // Progress that cannot be written is no reason to stop.

@@ -114,7 +114,19 @@ fn exhibit(
     caught_by: Property,
     ground: Ground,
 ) -> Exhibit {
-    Exhibit { name, row, rule, about, source, caught_by, watched: &[], part: logs(3, 1, 1), start: None, ground, names: false }
+    Exhibit {
+        name,
+        row,
+        rule,
+        about,
+        source,
+        caught_by,
+        watched: &[],
+        part: logs(3, 1, 1),
+        start: None,
+        ground,
+        names: false,
+    }
 }
 
 fn rule<R: Rules + 'static>(

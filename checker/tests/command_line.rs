@@ -19,25 +19,54 @@ fn json(output: &Output) -> serde_json::Value {
     serde_json::from_slice(&output.stdout).expect("it prints JSON")
 }
 
-const SMALL: [&str; 8] = ["--terms", "1", "--entries", "1", "--timeouts", "2", "--crashes", "1"];
-
 #[test]
 fn a_search_to_the_end_is_complete() {
-    let output = checker(&[&["check", "elections"], &SMALL[..]].concat());
+    let output = checker(&["check"]);
     let said = text(&output.stdout);
     assert_eq!(code(&output), 0, "{said}");
     assert!(said.starts_with("COMPLETE\n"), "{said}");
-    assert!(said.contains("terms up to 1") && said.contains("C1 ElectionSafety"), "{said}");
+    assert!(said.contains("runs of any length") && said.contains("C1 ElectionSafety"), "{said}");
+    assert_eq!(said.matches("COMPLETE\n").count(), 2, "elections, and logs: {said}");
 }
 
 #[test]
 fn the_same_for_programs() {
-    let output = checker(&[&["check", "--format", "json"], &SMALL[..]].concat());
+    let output = checker(&["check", "--format", "json"]);
     let value = json(&output);
     assert_eq!(value["verdict"], "COMPLETE");
-    assert_eq!(value["bounds"]["terms"], 1);
-    assert!(value["states"].as_u64().is_some_and(|states| 1000 < states), "{value}");
-    assert!(value["properties"].as_array().is_some_and(|all| all.iter().all(|it| it["state"] == "holds")), "{value}");
+    let logs = &value["parts"][1];
+    assert_eq!(logs["bounds"]["window"], 1);
+    assert!(logs["states"].as_u64().is_some_and(|states| 10_000 < states), "{value}");
+    assert!(logs["properties"].as_array().is_some_and(|all| all.iter().all(|it| it["state"] == "holds")), "{value}");
+}
+
+#[test]
+fn counts_depend_on_neither_threads_nor_fingerprints() {
+    let ways: [&[&str]; 3] = [&["--threads", "1"], &["--threads", "2", "--seed", "7"], &["--wide-fingerprints"]];
+    let counts = ways.map(|way| {
+        let value = json(&checker(&[&["check", "--format", "json"], way].concat()));
+        let count = |part: &serde_json::Value| [part["states"].clone(), part["transitions"].clone()];
+        value["parts"].as_array().expect("two parts").iter().map(count).collect::<Vec<_>>()
+    });
+    assert_eq!(counts[0], counts[1]);
+    assert_eq!(counts[0], counts[2]);
+}
+
+#[test]
+fn a_search_that_was_cut_goes_on_from_its_checkpoint() {
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("elections-3.checkpoint");
+    let path = file.to_str().expect("the path is UTF-8");
+    let cut = checker(&["check", "elections-3", "--states", "2000", "--checkpoint", path]);
+    let said = text(&cut.stdout);
+    assert_eq!(code(&cut), 3, "{said}");
+    assert!(said.contains("checkpoint  written"), "{said}");
+    let resumed = json(&checker(&["check", "elections-3", "--resume", path, "--format", "json"]));
+    let whole = json(&checker(&["check", "elections-3", "--format", "json"]));
+    for what in ["verdict", "states", "transitions", "depth", "actions", "witnesses"] {
+        assert_eq!(resumed["parts"][0][what], whole["parts"][0][what], "{what}");
+    }
+    let other = checker(&["check", "elections-3", "--spread", "2", "--resume", path]);
+    assert_eq!(code(&other), 2, "{}", text(&other.stdout));
 }
 
 #[test]
@@ -57,7 +86,7 @@ fn a_broken_rule_is_violated_and_its_counterexample_replays() {
 #[test]
 fn a_search_that_was_cut_short_is_incomplete() {
     for limit in [["--time", "1s"], ["--memory", "1M"]] {
-        let output = checker(&[&["check", "--terms", "9", "--entries", "9"], &limit[..]].concat());
+        let output = checker(&[&["check", "log-3-wide"], &limit[..]].concat());
         let said = text(&output.stdout);
         assert_eq!(code(&output), 3, "{said}");
         assert!(said.starts_with("INCOMPLETE\n") && said.contains("limit of"), "{said}");
@@ -67,7 +96,7 @@ fn a_search_that_was_cut_short_is_incomplete() {
 
 #[test]
 fn a_search_that_met_no_leader_is_vacuous() {
-    let output = checker(&["check", "--terms", "0"]);
+    let output = checker(&["check", "elections-3", "--spread", "0"]);
     let said = text(&output.stdout);
     assert_eq!(code(&output), 4, "{said}");
     assert!(said.starts_with("VACUOUS\n") && said.contains("a leader was never reached"), "{said}");
@@ -75,11 +104,15 @@ fn a_search_that_met_no_leader_is_vacuous() {
 
 #[test]
 fn what_cannot_be_understood_is_a_usage_error() {
-    let wrong: [&[&str]; 9] = [
+    let wrong: [&[&str]; 13] = [
         &["check", "nonsense"],
         &["check", "--ablate", "nonsense"],
         &["check", "--property", "nonsense"],
         &["check", "--servers", "10"],
+        &["check", "--servers", "9"],
+        &["check", "--terms", "3"],
+        &["check", "plain-pair", "--spread", "3"],
+        &["check", "--checkpoint", "two-parts"],
         &["check", "--time", "soon"],
         &["check", "--memory", "8"],
         &["zoo", "nonsense"],

@@ -3,6 +3,7 @@
 //! The protocol only compares terms and indices and counts them up by one; it looks at no absolute
 //! term or index, at no name and at no payload. So states that differ in these alone are one.
 
+pub(crate) mod compare;
 mod local;
 mod moves;
 mod names;
@@ -18,6 +19,8 @@ mod tests;
 pub(crate) use moves::{Move, Worker};
 pub(crate) use packed::Packed;
 use rafttree_model::{Members, ServerId};
+#[cfg(test)]
+use seat::Seat;
 pub(crate) use seat::{LONGEST, MOST_SEATS};
 pub(crate) use space::{CUT_OFF, KINDS};
 pub(crate) use state::{Reach, State};

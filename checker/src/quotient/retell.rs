@@ -141,7 +141,8 @@ impl<'a> Stage<'a> {
                 }
             }
             let after = told(self);
-            let decided = after.0 != Part::Follower && (before.0, before.2) != (after.0, after.2) || before.1 != after.1;
+            let decided =
+                after.0 != Part::Follower && (before.0, before.2) != (after.0, after.2) || before.1 != after.1;
             if decided || !self.world.broken.is_empty() {
                 break;
             }

@@ -64,7 +64,6 @@ impl State {
     }
 
     /// What is left where logs do not count.
-    #[cfg(test)]
     pub(crate) fn without_logs(mut self) -> State {
         let none = Cells::default();
         for seat in &mut self.seats {
@@ -72,6 +71,8 @@ impl State {
         }
         self.past.iter_mut().for_each(|past| *past = Past { cells: none, commit: 0, ..*past });
         self.asked.iter_mut().for_each(|asked| asked.last = (0, 0));
+        let leaders = self.seats.iter().zip(&mut self.heard).filter(|(seat, _)| seat.is(Part::Leader));
+        leaders.for_each(|(_, heard)| *heard = 0);
         State { committed: none, known_in: [0; 4], ..self }
     }
 

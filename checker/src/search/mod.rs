@@ -21,9 +21,9 @@ use watch::Watch;
 
 pub(crate) use checkpoint::CheckpointError;
 pub(crate) use fingerprint::{Fingerprinter, fingerprint};
-pub(crate) use model::{OfModel, Unsuitable};
+pub(crate) use model::OfModel;
 pub(crate) use space::{Bits, Judgement, Space};
-pub(crate) use watch::Limits;
+pub(crate) use watch::{Limits, resident_bytes};
 
 mod checkpoint;
 mod fingerprint;

@@ -55,6 +55,7 @@ impl<M: Model> OfModel<M> {
     }
 
     /// The same model, its actions counted by kind.
+    #[cfg(test)]
     pub(crate) fn with_kinds(self, kinds: usize, kind: fn(&M::Action) -> usize) -> OfModel<M> {
         OfModel { kinds, kind, ..self }
     }
@@ -64,6 +65,7 @@ impl<M: Model> OfModel<M> {
     }
 
     /// The names of the properties of a set.
+    #[cfg(test)]
     pub(crate) fn names(&self, set: Bits) -> Vec<&'static str> {
         let held = self.properties.iter().enumerate().filter(|(bit, _)| set & (1 << bit) != 0);
         held.map(|(_, property)| property.name).collect()

@@ -89,7 +89,7 @@ impl<'a> Watch<'a> {
 
 /// Memory that this process holds, where the system tells; in its own words, so that nobody has
 /// to know the size of a page.
-fn resident_bytes() -> u64 {
+pub(crate) fn resident_bytes() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());

@@ -6,7 +6,7 @@ use stateright::{Checker, Model};
 
 use super::toys::{Arrows, Counters, Puzzle, SOLVED, Turn, Unsolvable, counters, naive_layers, sum};
 use super::{counts, flag, search, with_threads};
-use crate::search::{Bits, Ended, Judgement, OfModel, Search, Space};
+use crate::search::{Ended, Judgement, OfModel, Search, Space};
 
 /// The end of a path, every action of which can happen.
 fn walked<S: Space<Action: PartialEq>>(space: &S, start: usize, path: &[S::Action]) -> S::State {

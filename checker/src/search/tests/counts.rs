@@ -7,7 +7,8 @@ use stateright::{Checker, Model, Property};
 
 use super::toys::{Naive, Puzzle, SOLVED, TwoPhase, counters, naive};
 use super::{counts, search, with_threads};
-use crate::search::{Ended, Found, OfModel, Search, Space, Unsuitable};
+use crate::search::model::Unsuitable;
+use crate::search::{Ended, Found, OfModel, Search, Space};
 
 fn as_naive<A>(found: Found<A>) -> Naive {
     let Found { states, transitions, layers, fired, met, .. } = found;
