@@ -60,10 +60,6 @@ impl<M: Model> OfModel<M> {
         OfModel { kinds, kind, ..self }
     }
 
-    pub(crate) fn model(&self) -> &M {
-        &self.model
-    }
-
     /// The names of the properties of a set.
     #[cfg(test)]
     pub(crate) fn names(&self, set: Bits) -> Vec<&'static str> {

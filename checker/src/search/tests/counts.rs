@@ -173,6 +173,6 @@ fn more_properties_than_bits_are_refused() {
     let properties = |count| Bare(vec![Property::always("fine", |_, _| true); count]);
     assert_eq!(OfModel::new(properties(65)).err(), Some(Unsuitable::TooManyProperties(65)));
     let space = OfModel::new(properties(64)).unwrap();
-    assert_eq!((space.model().0.len(), space.names(1 << 63)), (64, vec!["fine"]));
+    assert_eq!(space.names(1 << 63), ["fine"]);
     assert_eq!(search(&with_threads(2), &space).states, 0);
 }
