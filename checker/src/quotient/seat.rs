@@ -137,7 +137,7 @@ macro_rules! fields {
         }
         #[must_use]
         pub(crate) fn $with(self, value: u8) -> Seat {
-            debug_assert!(value < (1 << $bits));
+            assert!(value < (1 << $bits), "spread, window and group are small");
             Seat(self.0 & !(((1u64 << $bits) - 1) << $shift) | u64::from(value) << $shift)
         }
     )* };
