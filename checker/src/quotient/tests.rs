@@ -6,6 +6,7 @@ use stateright::{Checker, Model};
 
 use crate::presets::{PAPER, Part, named};
 use crate::quotient::compare::{all_states, compare, renamings};
+use crate::quotient::seat::term_of;
 use crate::quotient::{Packed, Quotient, Reach, State};
 use crate::system::Bounds;
 
@@ -90,6 +91,41 @@ fn stateright_counts_the_same_states() {
     let ours = all_states(&quotient).len();
     assert_eq!(quotient.clone().checker().spawn_bfs().join().unique_state_count(), ours);
     assert_eq!(quotient.checker().spawn_dfs().join().unique_state_count(), ours);
+}
+
+/// Where terms and indices begin to count makes no difference, nor what older terms are called, nor
+/// names: what may happen after forgetting that is what may happen, with that forgotten.
+#[test]
+fn what_may_happen_does_not_depend_on_where_counting_begins() {
+    let reach = Reach { spread: 9, window: 4, absolute: false };
+    let (forms, mut dropped, mut ranked) = (quotient(3, 9, 4), 0, 0);
+    let far = Reach { absolute: true, ..reach };
+    let absolute = Quotient { symmetric: false, reach: far, ..forms.clone() };
+    let near = Reach { spread: 3, window: 1, absolute: true };
+    let explored = all_states(&Quotient { reach: near, proposals: false, ..forms.clone() });
+    let mut workers = [absolute.new_worker(), forms.new_worker()];
+    let form = |state: State| state.settled(reach).ok().map(|state| state.canonical());
+    for state in explored {
+        let here = form(state).expect("it is within these bounds");
+        let (mut ours, mut theirs) = (HashSet::new(), HashSet::new());
+        // A server that restarts knows of what was dropped that it is committed.
+        let count = state.committed.len - here.committed.len;
+        let informed = |mut next: State| {
+            next.seats[..3].iter_mut().for_each(|seat| *seat = seat.with_commit(seat.commit().max(count)));
+            next
+        };
+        absolute.moves(&mut workers[0], &state, &mut |_, next, _, _| ours.extend(form(informed(next))));
+        forms.moves(&mut workers[1], &here, &mut |_, next, _, _| theirs.extend([next]));
+        ours.remove(&here);
+        let missing = ours.symmetric_difference(&theirs).next();
+        assert!(missing.is_none(), "{missing:?} follows one of {state:?} and {here:?}");
+        dropped += usize::from(here.base != 0);
+        let old = |term: u8| 0 < term && term < state.lowest_term();
+        let terms: HashSet<u8> = state.seats().flat_map(|(_, seat)| seat.cells().iter().map(term_of)).collect();
+        ranked += usize::from(1 < terms.into_iter().filter(|&term| old(term)).count());
+    }
+    println!("{dropped} states with a prefix dropped, {ranked} with several older terms");
+    assert!(100 < dropped && 100 < ranked, "{dropped} states with a prefix dropped, {ranked} with several older terms");
 }
 
 /// Terms and logs grow without end in finitely many states: there are cycles through elections.
