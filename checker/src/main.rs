@@ -10,6 +10,7 @@ use crate::engine::{Expected, Limits, Outcome, Verdict, replay};
 use crate::options::{CheckpointArgs, Chosen, LimitArgs, SystemArgs, Usage};
 use crate::presets::{PAPER, Part};
 use crate::properties::{Property, PropertySet};
+use crate::recovery::Recovery;
 use crate::report::{Subject, Ticker, grouped, seconds};
 use crate::scenario::{Played, Scenario, wide};
 use crate::system::System;
@@ -29,6 +30,7 @@ mod options;
 mod presets;
 mod properties;
 mod quotient;
+mod recovery;
 mod report;
 mod scenario;
 mod search;
@@ -206,7 +208,8 @@ fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
         if json {
             values.push(report::value(&subject, &outcome));
         } else {
-            say!("{}", report::text(&subject, &outcome, played.as_ref().map(Played::story).as_deref()));
+            let story = played.as_ref().map(Played::story).or(outcome.story.as_ref().map(|story| story.join("\n")));
+            say!("{}", report::text(&subject, &outcome, story.as_deref()));
         }
         worst = report::worse(worst, outcome.verdict.exit_code());
         if outcome.verdict == Verdict::Violated {
@@ -241,6 +244,11 @@ fn search(
             quotient.watched.keep(only);
             (engine::explore(&quotient, &words, limits, expected, &mut tick), quotient.watched)
         }
+        Part::Recovery(scope) => {
+            let mut recovery = Recovery::new(scope, ground);
+            recovery.quotient.watched.keep(only);
+            (engine::explore(&recovery, &words, limits, expected, &mut tick), recovery.quotient.watched)
+        }
         Part::Plain(bounds) => {
             let mut system = System::with(ground, bounds);
             if let Some(exhibit) = &chosen.exhibit {
@@ -257,6 +265,9 @@ fn search(
 /// search.
 fn retold(chosen: &Chosen, part: Part, outcome: &Outcome) -> Result<Option<Played>, Usage> {
     let (Verdict::Violated, Ok(actions)) = (&outcome.verdict, &outcome.counterexample) else { return Ok(None) };
+    if outcome.story.is_some() {
+        return Ok(None);
+    }
     let system = named(chosen, part);
     let steps = replay(&system, actions).expect("a counterexample replays");
     let end = steps.last().map(|(_, world)| world.broken).unwrap_or_default();
@@ -267,7 +278,7 @@ fn retold(chosen: &Chosen, part: Part, outcome: &Outcome) -> Result<Option<Playe
 /// The plain system, with every server under its own name: for people to follow.
 fn named(chosen: &Chosen, part: Part) -> System {
     let bounds = match part {
-        Part::Quotient(_) => wide(part.servers()),
+        Part::Quotient(_) | Part::Recovery(_) => wide(part.servers()),
         Part::Plain(bounds) => bounds,
     };
     let system = match &chosen.exhibit {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::engine::{Limits, Outcome, Verdict, explore};
 use crate::presets::{PAPER, PRESETS, Part, plain};
 use crate::properties::{Property, PropertySet};
+use crate::recovery::Recovery;
 use crate::report::{Subject, grouped, seconds, told, worse};
 use crate::scenario::Played;
 use crate::zoo::{Exhibit, exhibits, find};
@@ -159,6 +160,7 @@ pub(crate) fn proof(limits: &Limits) -> u8 {
             let words = part.words();
             let outcome = match part {
                 Part::Quotient(scope) => explore(&scope.quotient(PAPER), &words, limits, *expected, &mut tick),
+                Part::Recovery(scope) => explore(&Recovery::new(*scope, PAPER), &words, limits, *expected, &mut tick),
                 Part::Plain(bounds) => explore(&plain(*bounds), &words, limits, *expected, &mut tick),
             };
             drop(ticker);

@@ -6,6 +6,7 @@ use crate::ablations as broken;
 use crate::engine::{self, Limits, NOTHING, Outcome};
 use crate::presets::{PAPER, Part, SMALL, Scope};
 use crate::properties::{Property, PropertySet};
+use crate::recovery::Recovery;
 use crate::scenario::Scenario;
 use crate::search::CheckpointError;
 use crate::server::{Ground, Mistake, StepBy, Tag};
@@ -42,6 +43,9 @@ impl Exhibit {
                 let mut quotient = scope.quotient(self.ground);
                 quotient.watched.keep(self.counted());
                 engine::explore(&quotient, &words, limits, NOTHING, &mut |_| {})
+            }
+            Part::Recovery(scope) => {
+                engine::explore(&Recovery::new(scope, self.ground), &words, limits, NOTHING, &mut |_| {})
             }
             Part::Plain(bounds) => engine::explore(&self.placed(bounds), &words, limits, NOTHING, &mut |_| {}),
         }
