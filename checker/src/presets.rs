@@ -183,10 +183,11 @@ impl Scope {
         if self.window.is_some() { PropertySet::of_states() } else { of_elections.into_iter().collect() }
     }
 
-    /// Which link sets have to work. In larger groups, where logs count, the one server that is
-    /// linked to a majority may lack entries that each of the others holds: nobody can be elected.
+    /// Which link sets have to work. In larger groups, where logs count, the only server that is
+    /// linked to a majority may lack entries, so that too few would vote for it, and too few hear
+    /// the others: then Raft elects nobody, whatever the schedule.
     pub(crate) fn premise(&self) -> Premise {
-        if self.window.is_some() && 3 < self.servers { Premise::Clique } else { Premise::Hub }
+        if self.window.is_some() && 3 < self.servers { Premise::NewestHub } else { Premise::Hub }
     }
 
     fn recovery_words(&self) -> String {

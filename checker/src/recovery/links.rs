@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use rafttree_model::ServerId;
+use rafttree_model::{Node, ServerId};
 
 /// A set of working links, each for both directions: bit `b - 1` of row `a - 1` is the link of `a`
 /// and `b`. A server is linked to itself.
@@ -17,8 +17,9 @@ pub(crate) struct Links {
 pub(crate) enum Premise {
     /// Some server is linked to a majority, itself counted.
     Hub,
-    /// Some majority is linked each to each.
-    Clique,
+    /// The same of a server whose log nobody's is newer than; or the servers of some majority are
+    /// linked each to each.
+    NewestHub,
 }
 
 impl Links {
@@ -39,35 +40,51 @@ impl Links {
         Links { rows, servers }
     }
 
-    /// Every link set of a group that fits a premise.
-    pub(crate) fn all(servers: u8, premise: Premise) -> Vec<Links> {
+    /// Every link set of a group with a hub; the first is the complete one.
+    pub(crate) fn with_hub(servers: u8) -> Vec<Links> {
         let pairs = u32::from(servers) * u32::from(servers - 1) / 2;
         let every = (0..1u32 << pairs).rev().map(|number| Links::numbered(servers, number));
-        every.filter(|links| links.fit(premise)).collect()
+        every.filter(|links| (1..=servers).any(|id| links.is_hub(ServerId(id.into())))).collect()
     }
 
     pub(crate) fn join(self, one: ServerId, other: ServerId) -> bool {
         self.rows[one.0 as usize - 1] >> (other.0 - 1) & 1 != 0
     }
 
-    pub(crate) fn fit(self, premise: Premise) -> bool {
-        let is_majority = |set: u8| u32::from(self.servers) < 2 * set.count_ones();
+    /// Whether a server is linked to a majority, itself counted.
+    fn is_hub(self, id: ServerId) -> bool {
+        self.is_majority(self.rows[id.0 as usize - 1])
+    }
+
+    fn is_majority(self, set: u8) -> bool {
+        u32::from(self.servers) < 2 * set.count_ones()
+    }
+
+    /// Whether the servers of some majority are linked each to each.
+    fn has_clique(self) -> bool {
         let rows = &self.rows[..usize::from(self.servers)];
-        match premise {
-            Premise::Hub => rows.iter().any(|row| is_majority(*row)),
-            Premise::Clique => (1..=u8::MAX >> (8 - self.servers)).any(|set| {
-                let all_linked = |(at, row): (usize, &u8)| set >> at & 1 == 0 || set & !row == 0;
-                is_majority(set) && rows.iter().enumerate().all(all_linked)
-            }),
-        }
+        (1..=u8::MAX >> (8 - self.servers)).any(|set| {
+            let all_linked = |(at, row): (usize, &u8)| set >> at & 1 == 0 || set & !row == 0;
+            self.is_majority(set) && rows.iter().enumerate().all(all_linked)
+        })
     }
 }
 
 impl Premise {
+    /// Whether these links, of which there is a hub, are good enough for these servers.
+    pub(crate) fn holds(self, links: Links, nodes: &[Node]) -> bool {
+        let newest = || nodes.iter().map(|node| node.log().last()).max();
+        let is_newest_hub = |node: &Node| links.is_hub(node.id()) && Some(node.log().last()) == newest();
+        self == Premise::Hub || links.has_clique() || nodes.iter().any(is_newest_hub)
+    }
+
     pub(crate) fn words(self) -> &'static str {
         match self {
             Premise::Hub => "in which some server is linked to a majority",
-            Premise::Clique => "in which the servers of some majority are all linked to each other",
+            Premise::NewestHub => {
+                "in which a server whose log nobody's is newer than is linked to a majority, or the servers of some \
+                 majority are all linked to each other"
+            }
         }
     }
 }

@@ -16,27 +16,28 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) use links::{Links, Premise};
 use rafttree_model::ServerId;
-pub(crate) use stage::{Memory, NeverQuiet, Stage};
+pub(crate) use stage::{Memories, Memory, NeverQuiet, Stage};
 
 use crate::engine::Checked;
 use crate::presets::Scope;
 use crate::properties::{Property, PropertySet};
-use crate::quotient::{Move, Packed, Quotient, Worker};
+use crate::quotient::{MOST_SEATS, Move, Packed, Quotient, Worker};
 use crate::search::{Judgement, Space};
 use crate::server::Ground;
 use crate::system::Action;
 
-/// Link sets that are tried in each state of a group too large for all of them.
-const SAMPLE: usize = 8;
+/// Link sets, each with something in memory, that are tried in each state of a group too large for
+/// all of them.
+const SAMPLE: usize = 200;
 
-/// The largest group of which every link set is tried in every state.
+/// The largest group of which every link set is tried in every state, with everything in memory.
 const EVERY_LINK_SET: u8 = 3;
 
 /// The quotient, with the recovery of each of its states.
 pub(crate) struct Recovery {
     pub(crate) quotient: Quotient,
     premise: Premise,
-    /// Every link set that fits the premise; the first is the complete one.
+    /// Every link set with a hub; the first is the complete one.
     all_links: Vec<Links>,
     runs: AtomicU64,
     /// The largest number of rounds that any run needed.
@@ -47,7 +48,7 @@ pub(crate) struct Recovery {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Choice {
     pub(crate) links: Links,
-    pub(crate) memory: Memory,
+    pub(crate) memories: Memories,
     /// Whose election timeout fires in the first round.
     pub(crate) first: ServerId,
 }
@@ -75,49 +76,62 @@ impl Recovery {
         Recovery {
             quotient,
             premise,
-            all_links: Links::all(scope.servers, premise),
+            all_links: Links::with_hub(scope.servers),
             runs: AtomicU64::new(0),
             most_rounds: AtomicU64::new(0),
         }
     }
 
-    /// The link sets that are tried in a state: all, or the complete one and some chosen by the
-    /// state.
-    fn links_of(&self, state: &Packed) -> Vec<Links> {
-        if self.quotient.start().servers <= EVERY_LINK_SET {
-            return self.all_links.clone();
+    /// What is tried in a state: everything; or the complete links and a sample chosen by the state.
+    fn tried_in(&self, state: &Packed) -> Vec<(Links, Memories)> {
+        let servers = self.quotient.start().servers;
+        let ways = 3u32.pow(servers.into());
+        if servers <= EVERY_LINK_SET {
+            return self.everything().collect();
         }
         let mut random = self.quotient.fingerprint(state, 1) as u64 | 1;
-        let chosen = (0..SAMPLE).map(|_| {
+        let mut draw = |from: usize| {
             random ^= random << 13;
             random ^= random >> 7;
             random ^= random << 17;
-            self.all_links[(random >> 16) as usize % self.all_links.len()]
-        });
-        [self.all_links[0]].into_iter().chain(chosen).collect()
+            (random >> 16) as usize % from
+        };
+        let complete = Memory::ALL.map(|memory| (self.all_links[0], [memory; MOST_SEATS]));
+        let chosen = (0..SAMPLE)
+            .map(|_| (self.all_links[draw(self.all_links.len())], Memory::numbered(draw(ways as usize) as u32)));
+        complete.into_iter().chain(chosen).collect()
+    }
+
+    /// Every link set, with everything that there may be in memory.
+    fn everything(&self) -> impl Iterator<Item = (Links, Memories)> + '_ {
+        let ways = 3u32.pow(self.quotient.start().servers.into());
+        self.all_links.iter().flat_map(move |links| (0..ways).map(move |number| (*links, Memory::numbered(number))))
     }
 
     /// The first of these choices under which a state does not recover.
-    fn fails(&self, from: &Stage, stage: &mut Stage, links: &[Links]) -> Option<(Choice, Failed)> {
+    fn fails(
+        &self,
+        from: &Stage,
+        stage: &mut Stage,
+        tried: impl IntoIterator<Item = (Links, Memories)>,
+    ) -> Option<(Choice, Failed)> {
         let (mut runs, mut most) = (0, 0);
         let servers = from.nodes.len() as u32;
-        let mut failed = None;
-        'all: for &links in links {
-            for memory in Memory::ALL {
-                for first in (1..=servers).map(ServerId) {
-                    let choice = Choice { links, memory, first };
-                    stage.set(from, links, memory);
-                    runs += 1;
-                    match recover(stage, first) {
-                        Ok(rounds) => most = most.max(rounds),
-                        Err(why) => {
-                            failed = Some((choice, why));
-                            break 'all;
-                        }
-                    }
+        let choices = tried
+            .into_iter()
+            .filter(|(links, _)| self.premise.holds(*links, &from.nodes))
+            .flat_map(|(links, memories)| (1..=servers).map(move |id| Choice { links, memories, first: ServerId(id) }));
+        let failed = choices.into_iter().find_map(|choice| {
+            stage.set(from, choice.links, choice.memories);
+            runs += 1;
+            match recover(stage, choice.first) {
+                Ok(rounds) => {
+                    most = most.max(rounds);
+                    None
                 }
+                Err(why) => Some((choice, why)),
             }
-        }
+        });
         self.runs.fetch_add(runs, Ordering::Relaxed);
         self.most_rounds.fetch_max(most.into(), Ordering::Relaxed);
         failed
@@ -127,7 +141,7 @@ impl Recovery {
         let world = state.state().world(self.quotient.members);
         let from = Stage::of_world(&world, self.quotient.ground);
         let stage = worker.stage.get_or_insert_with(|| Stage::of_world(&world, self.quotient.ground));
-        self.fails(&from, stage, &self.links_of(state))
+        self.fails(&from, stage, self.tried_in(state))
     }
 }
 

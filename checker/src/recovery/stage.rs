@@ -7,10 +7,10 @@
 use std::collections::VecDeque;
 
 use rafttree_model::{
-    Effects, Entry, Event, Node, Output, Position, Progress, Range, Role, ServerId, ServerMap, ServerSet, Slice, Term,
-    Timers,
+    Effects, Entry, Event, Node, Output, Position, Range, Role, ServerId, ServerSet, Slice, Term, Timers,
 };
 
+use crate::quotient::MOST_SEATS;
 use crate::recovery::links::Links;
 use crate::server::{Ground, Server, Tag, apply_to_entries};
 use crate::words::{Words, role};
@@ -19,37 +19,37 @@ use crate::world::{Letter, World};
 /// Steps that a round may take until all is quiet: far more than any round needs.
 const QUIET: usize = 20_000;
 
-/// Every timer was restarted just now.
-const ALL_RESTARTED: u16 = u16::MAX;
-
 /// A round did not become quiet: messages beget messages for ever.
 #[derive(Debug)]
 pub(crate) struct NeverQuiet;
 
-/// What servers have in memory and the states of the quotient leave out.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+/// What a server has in memory and the states of the quotient leave out.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) enum Memory {
-    /// Followers hear nobody; leaders were not heard since the minimum timeout fired.
+    /// A follower hears nobody; a leader was not heard since the minimum timeout fired.
+    #[default]
     Idle,
-    /// Followers have asked for pre-votes, and all that came of it is lost.
-    Asking,
-    /// Every timer was restarted just now: followers are loyal to whom they may have heard, and
-    /// leaders were answered by everyone.
-    Loyal,
-    /// As when loyal, but leaders are about to hand over.
-    HandingOver,
+    /// Its timers were restarted just now: a follower is loyal to whom it may have heard, a leader
+    /// was answered by everyone.
+    Fresh,
+    /// A follower has asked for pre-votes, and all that came of it is lost; a leader, just answered,
+    /// is about to hand over.
+    Busy,
 }
 
-impl Memory {
-    pub(crate) const ALL: [Memory; 4] = [Memory::Idle, Memory::Asking, Memory::Loyal, Memory::HandingOver];
+/// What each server has in memory.
+pub(crate) type Memories = [Memory; MOST_SEATS];
 
-    pub(crate) fn words(self) -> &'static str {
-        match self {
-            Memory::Idle => "followers have heard nobody of late, and nobody has answered leaders",
-            Memory::Asking => "followers have asked for pre-votes, and the answers are lost",
-            Memory::Loyal => "followers are loyal to whom they may have heard, and leaders were just answered",
-            Memory::HandingOver => "followers are loyal to whom they may have heard, and leaders are handing over",
-        }
+impl Memory {
+    pub(crate) const ALL: [Memory; 3] = [Memory::Idle, Memory::Fresh, Memory::Busy];
+
+    /// What each server has in memory, by number.
+    pub(crate) fn numbered(mut number: u32) -> Memories {
+        std::array::from_fn(|_| {
+            let memory = Memory::ALL[number as usize % 3];
+            number /= 3;
+            memory
+        })
     }
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct Stage {
     mail: VecDeque<Letter>,
     own: VecDeque<Event<Tag>>,
     effects: Effects<Tag>,
-    /// Followers, one bit each, whose timers were restarted since the last round began.
+    /// Servers, one bit each, whose minimum timeout was restarted since the last round began.
     restarted: u16,
     /// What happens, in words, if anyone wants to know.
     story: Option<Vec<String>>,
@@ -93,15 +93,18 @@ impl Stage {
     }
 
     /// The same servers with other links, and something in memory.
-    pub(crate) fn set(&mut self, from: &Stage, links: Links, memory: Memory) {
+    pub(crate) fn set(&mut self, from: &Stage, links: Links, memories: Memories) {
         self.links = links;
         self.nodes.clone_from(&from.nodes);
         self.entries.clone_from(&from.entries);
         self.mail.clear();
         self.own.clear();
-        let just_now = matches!(memory, Memory::Loyal | Memory::HandingOver);
-        self.restarted = if just_now { ALL_RESTARTED } else { 0 };
-        self.nodes.iter_mut().for_each(|node| *node = remembering(node, memory));
+        self.restarted = 0;
+        for (at, (node, memory)) in self.nodes.iter_mut().zip(memories).enumerate() {
+            *node = remembering(node, memory);
+            let leads_busily = memory == Memory::Busy && matches!(node.role(), Role::Leader { .. });
+            self.restarted |= u16::from(memory == Memory::Fresh || leads_busily) << at;
+        }
     }
 
     pub(crate) fn telling(self) -> Stage {
@@ -132,12 +135,8 @@ impl Stage {
         let restarted = std::mem::take(&mut self.restarted);
         let just_now = |id: ServerId| restarted >> (id.0 - 1) & 1 != 0;
         for id in self.ids() {
-            let fires = match self.node(id).role() {
-                Role::Follower { .. } => !just_now(id),
-                Role::Leader { .. } => restarted != ALL_RESTARTED,
-                Role::PreCandidate { .. } | Role::Candidate { .. } => false,
-            };
-            if fires {
+            let runs = matches!(self.node(id).role(), Role::Follower { .. } | Role::Leader { .. });
+            if runs && !just_now(id) {
                 self.happen(id, Event::MinimumTimeout);
             }
         }
@@ -226,7 +225,7 @@ impl Stage {
                     self.mail.push_back(letter);
                 }
             }
-            Output::Restart(Timers::Follower) => self.restarted |= 1 << (id.0 - 1),
+            Output::Restart(Timers::Follower | Timers::Leader) => self.restarted |= 1 << (id.0 - 1),
             _ => {}
         }
     }
@@ -277,18 +276,17 @@ impl Stage {
 
 /// A server whose role is that of the state, with something in memory.
 fn remembering(node: &Node, memory: Memory) -> Node {
-    let id = node.id();
+    let everyone = || node.members().ids().collect();
     let role = match (node.role(), memory) {
-        (Role::Follower { .. }, Memory::Asking) => Role::PreCandidate { votes: ServerSet::from_iter([id]) },
-        (Role::Follower { .. }, Memory::Loyal | Memory::HandingOver) => Role::Follower { leader: None, loyal: true },
-        (Role::Leader { progress, .. }, Memory::Loyal) => {
-            Role::Leader { progress: *progress, heard: node.members().ids().collect(), transfer: None }
+        (Role::Follower { .. }, Memory::Fresh) => Role::Follower { leader: None, loyal: true },
+        (Role::Follower { .. }, Memory::Busy) => Role::PreCandidate { votes: ServerSet::from_iter([node.id()]) },
+        (Role::Leader { progress, .. }, Memory::Fresh) => {
+            Role::Leader { progress: *progress, heard: everyone(), transfer: None }
         }
-        (Role::Leader { progress, .. }, Memory::HandingOver) => {
-            let progress: ServerMap<Progress> = *progress;
-            Role::Leader { progress, heard: node.members().ids().collect(), transfer: node.peers().next() }
+        (Role::Leader { progress, .. }, Memory::Busy) => {
+            Role::Leader { progress: *progress, heard: everyone(), transfer: node.peers().next() }
         }
         (role, _) => role.clone(),
     };
-    Node::assume(id, *node.members(), node.durable().clone(), node.commit(), role)
+    Node::assume(node.id(), *node.members(), node.durable().clone(), node.commit(), role)
 }

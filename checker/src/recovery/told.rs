@@ -3,8 +3,8 @@
 use rafttree_model::ServerId;
 
 use crate::quotient::{Move, Quotient, Reach, State, Stimulus};
-use crate::recovery::{Choice, Failed, Links, Recovery, Stage, recover, rounds_allowed};
-use crate::words::Picture;
+use crate::recovery::{Choice, Failed, Recovery, Stage, rounds_allowed};
+use crate::words::{Picture, role};
 
 /// The run and the schedule, line by line, every server under its own name.
 pub(super) fn story(recovery: &Recovery, path: &[Move]) -> Vec<String> {
@@ -20,8 +20,7 @@ pub(super) fn story(recovery: &Recovery, path: &[Move]) -> Vec<String> {
     lines.extend(Picture(&world).to_string().lines().filter(|line| !line.starts_with("sent:")).map(str::to_owned));
     // The state has other names than the one that was judged, so that the links have, too.
     let mut stage = Stage::of_world(&world, quotient.ground);
-    let links = Links::all(state.servers, recovery.premise);
-    let Some((choice, why)) = recovery.fails(&from, &mut stage, &links) else {
+    let Some((choice, why)) = recovery.fails(&from, &mut stage, recovery.everything()) else {
         lines.push("(under these names every schedule recovers, which no state should make a difference of)".into());
         return lines;
     };
@@ -31,14 +30,12 @@ pub(super) fn story(recovery: &Recovery, path: &[Move]) -> Vec<String> {
 
 /// What each round of a schedule did, until it has been there before.
 fn schedule(from: &Stage, stage: Stage, choice: Choice, why: Failed) -> Vec<String> {
-    let Choice { links, memory, first } = choice;
-    let mut lines = vec![
-        String::new(),
-        format!("Links that work: {links}. The first election timeout is that of {first}."),
-        format!("In memory: {}.", memory.words()),
-    ];
+    let Choice { links, memories, first } = choice;
+    let mut lines =
+        vec![String::new(), format!("Links that work: {links}. The first election timeout is that of {first}.")];
     let mut stage = stage.telling();
-    stage.set(from, links, memory);
+    stage.set(from, links, memories);
+    lines.extend(stage.nodes.iter().map(|node| format!("{}: {}", node.id(), role(node.role()))));
     let mut seen = vec![(stage.nodes.clone(), first.0 - 1)];
     let mut turn = first.0 - 1;
     for round in 1..=rounds_allowed(from.nodes.len()) {
