@@ -86,6 +86,13 @@ enum Command {
         #[command(flatten)]
         limits: LimitArgs,
     },
+    /// Show that without randomness an election can fail for ever: a run in lock-step that comes back
+    /// to where it was, one term later, and never has a leader.
+    Lasso {
+        /// Servers in the group.
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=7))]
+        servers: u8,
+    },
     /// Walk through the states in a browser (Stateright's Explorer).
     Explore {
         #[command(flatten)]
@@ -172,6 +179,7 @@ fn run(cli: &Cli) -> Result<u8, Usage> {
     match &cli.command {
         Command::Check(args) => check(args, json),
         Command::Zoo { rows, limits } => visit_zoo(rows, &limits.limits(), json),
+        Command::Lasso { servers } => Ok(tables::lasso(*servers, json)),
         Command::Explore { system, address, from } => explore(system, address, from.as_ref()),
         Command::Replay { file } => play(file, json),
         Command::List { what } => {

@@ -5,6 +5,7 @@
 //! the deployed steps. Messages that were under way are lost; had they arrived, that is another
 //! reachable state, of which the same is shown.
 
+pub(crate) mod lasso;
 mod links;
 mod stage;
 #[cfg(test)]
@@ -16,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) use links::{Links, Premise};
 use rafttree_model::ServerId;
-pub(crate) use stage::{Memories, Memory, NeverQuiet, Stage};
+pub(crate) use stage::{Memories, Memory, NeverQuiet, Stage, Timeouts};
 
 use crate::engine::Checked;
 use crate::presets::Scope;
@@ -145,13 +146,17 @@ impl Recovery {
     }
 }
 
+/// Rounds in which a leader has to lead on: who is behind learns the term in one, its timer runs anew
+/// in the next, and in the third it asks for votes in that term.
+const TRIAL: u32 = 3;
+
 /// As many rounds as a run may take: two turns of each server, and some to spare.
 fn rounds_allowed(servers: usize) -> u32 {
     2 * servers as u32 + 4
 }
 
-/// Rounds until a leader is elected that a majority follows, and that in one round more leads on and
-/// commits a command: the first entry of its term that it is asked for, and all before it.
+/// Rounds until a leader is elected that a majority follows, that leads on, and that commits a command:
+/// the first entry of its term that it is asked for, and all before it.
 fn recover(stage: &mut Stage, first: ServerId) -> Result<u32, Failed> {
     let run = catch_unwind(AssertUnwindSafe(|| run(stage, first)));
     match run {
@@ -169,20 +174,27 @@ fn run(stage: &mut Stage, first: ServerId) -> Result<Option<u32>, NeverQuiet> {
     while round < allowed {
         round += 1;
         stage.say(|| format!("round {round}"));
-        stage.round(&mut turn)?;
+        stage.round(&mut turn, Timeouts::OfOne)?;
         let Some(leader) = stage.settled_leader() else { continue };
-        let elected_in = round;
-        let term = stage.node(leader).term();
-        let command = stage.propose(leader)?;
-        round += 1;
-        stage.say(|| format!("round {round}"));
-        stage.round(&mut turn)?;
-        let committed = command.term == term && command.index <= stage.node(leader).commit();
-        if stage.is_settled(leader, term) && committed {
-            return Ok(Some(elected_in));
+        if leads_on(stage, &mut turn, leader)? {
+            return Ok(Some(round));
         }
+        round += TRIAL;
     }
     Ok(None)
+}
+
+/// Whether a leader commits a command, and leads on while everyone who does not follow it times out
+/// time and again.
+fn leads_on(stage: &mut Stage, turn: &mut u32, leader: ServerId) -> Result<bool, NeverQuiet> {
+    let term = stage.node(leader).term();
+    let command = stage.propose(leader)?;
+    for round in 1..=TRIAL {
+        stage.say(|| format!("round {round} of {leader} as the leader that a majority follows"));
+        stage.round(turn, Timeouts::OfAll)?;
+    }
+    let committed = command.term == term && command.index <= stage.node(leader).commit();
+    Ok(committed && stage.is_settled(leader, term))
 }
 
 impl Failed {

@@ -19,6 +19,13 @@ use crate::world::{Letter, World};
 /// Steps that a round may take until all is quiet: far more than any round needs.
 const QUIET: usize = 20_000;
 
+/// Whose election timeouts fire in a round.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Timeouts {
+    OfOne,
+    OfAll,
+}
+
 /// A round did not become quiet: messages beget messages for ever.
 #[derive(Debug)]
 pub(crate) struct NeverQuiet;
@@ -129,9 +136,9 @@ impl Stage {
         &self.nodes[id.0 as usize - 1]
     }
 
-    /// One round: about a minimum timeout passes, in which one server's election timeout fires.
-    /// `turn` says whose it is; the next one that waits for a leader takes it.
-    pub(crate) fn round(&mut self, turn: &mut u32) -> Result<(), NeverQuiet> {
+    /// One round: about a minimum timeout passes, in which election timeouts fire of servers that wait
+    /// for a leader. `turn` says with whom that begins.
+    pub(crate) fn round(&mut self, turn: &mut u32, timeouts: Timeouts) -> Result<(), NeverQuiet> {
         let restarted = std::mem::take(&mut self.restarted);
         let just_now = |id: ServerId| restarted >> (id.0 - 1) & 1 != 0;
         for id in self.ids() {
@@ -142,11 +149,17 @@ impl Stage {
         }
         self.quiet()?;
         let count = self.nodes.len() as u32;
-        let from_turn = (0..count).map(|ahead| ServerId((*turn + ahead) % count + 1));
-        if let Some(id) = from_turn.into_iter().find(|&id| self.waits_for_leader(id, just_now(id))) {
+        let from_turn: Vec<_> = (0..count).map(|ahead| ServerId((*turn + ahead) % count + 1)).collect();
+        for id in from_turn {
+            if !self.waits_for_leader(id, just_now(id)) {
+                continue;
+            }
             *turn = id.0 % count;
             self.happen(id, Event::ElectionTimeout);
             self.quiet()?;
+            if timeouts == Timeouts::OfOne {
+                break;
+            }
         }
         for id in self.ids() {
             if !matches!(self.node(id).role(), Role::Follower { .. }) {
@@ -188,11 +201,14 @@ impl Stage {
 
     /// Every message is delivered, in the order in which they were sent.
     pub(crate) fn quiet(&mut self) -> Result<(), NeverQuiet> {
-        for _ in 0..QUIET {
-            let Some(letter) = self.mail.pop_front() else { return Ok(()) };
-            self.happen(letter.to, Event::Receive(letter));
-        }
-        Err(NeverQuiet)
+        if (0..QUIET).all(|_| self.deliver_next()) { Err(NeverQuiet) } else { Ok(()) }
+    }
+
+    /// Delivers the message that was sent first, if there is one.
+    pub(crate) fn deliver_next(&mut self) -> bool {
+        let Some(letter) = self.mail.pop_front() else { return false };
+        self.happen(letter.to, Event::Receive(letter));
+        true
     }
 
     /// An event happens; what the server then sends to itself happens before anything else.

@@ -3,7 +3,7 @@
 use rafttree_model::ServerId;
 
 use crate::quotient::{Move, Quotient, Reach, State, Stimulus};
-use crate::recovery::{Choice, Failed, Recovery, Stage, rounds_allowed};
+use crate::recovery::{Choice, Failed, Recovery, Stage, Timeouts, rounds_allowed};
 use crate::words::{Picture, role};
 
 /// The run and the schedule, line by line, every server under its own name.
@@ -40,7 +40,7 @@ fn schedule(from: &Stage, stage: Stage, choice: Choice, why: Failed) -> Vec<Stri
     let mut turn = first.0 - 1;
     for round in 1..=rounds_allowed(from.nodes.len()) {
         stage.say(|| format!("round {round}"));
-        let quiet = stage.round(&mut turn);
+        let quiet = stage.round(&mut turn, Timeouts::OfOne);
         lines.extend(stage.take_story());
         if quiet.is_err() {
             break;
