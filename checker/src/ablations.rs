@@ -153,6 +153,21 @@ ablation! {
     }
 }
 
+ablation! {
+    /// A log counts as up-to-date only if neither its last term nor its last index is lower.
+    CompareBoth {
+        fn is_up_to_date(candidate: Position, ours: Position) -> bool {
+            ours.term <= candidate.term && ours.index <= candidate.index
+        }
+    }
+}
+ablation! {
+    /// Who may have heard a leader refuses everyone, that leader included.
+    RefuseOwnLeader {
+        fn is_disturbance(loyal: bool, _: Option<ServerId>, _: ServerId, transfer: bool) -> bool { loyal && !transfer }
+    }
+}
+
 // Mistakes that no single rule holds, put around the deployed step.
 
 /// Granting a pre-vote uses up the vote.
@@ -170,6 +185,39 @@ pub(crate) fn pre_vote_binds(node: &mut Node, event: Event<Tag>, effects: &mut E
         let request = Envelope { from, to: node.id(), term: node.term(), message };
         step_by::<Paper, Tag>(node, Event::Receive(request), effects);
     }
+}
+
+/// A pre-vote is answered in the answering server's own term, older or not, and what the answer to one
+/// says of newer terms is ignored.
+pub(crate) fn pre_votes_teach_no_term(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let event = match event {
+        Event::Receive(letter) if node.term() < letter.term => match letter.message {
+            Message::PreVoteRequest { .. } => Event::Receive(Envelope { term: node.term(), ..letter }),
+            Message::PreVoteReply { .. } | Message::Stale => return,
+            _ => Event::Receive(letter),
+        },
+        other => other,
+    };
+    step_by::<Paper, Tag>(node, event, effects);
+}
+
+/// A pre-candidate still counts as having a leader: it looks at no pre-vote of others.
+pub(crate) fn loyal_pre_candidate(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    if !(matches!(node.role(), Role::PreCandidate { .. }) && asks_for_pre_vote(&event)) {
+        step_by::<Paper, Tag>(node, event, effects);
+    }
+}
+
+/// A candidate looks at no pre-vote of its own term.
+pub(crate) fn deaf_candidate(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let same_term = matches!(&event, Event::Receive(letter) if letter.term == node.term());
+    if !(same_term && matches!(node.role(), Role::Candidate { .. }) && asks_for_pre_vote(&event)) {
+        step_by::<Paper, Tag>(node, event, effects);
+    }
+}
+
+fn asks_for_pre_vote(event: &Event<Tag>) -> bool {
+    matches!(event, Event::Receive(letter) if matches!(letter.message, Message::PreVoteRequest { .. }))
 }
 
 /// A leader takes one more command in a term that it just learned of, and only then steps down.

@@ -58,6 +58,16 @@ pub(crate) trait Checked: Space {
 
     /// The same run as actions of the plain system.
     fn retold(&self, path: &[Self::Action]) -> Result<Vec<Action>, String>;
+
+    /// What there is to tell of such a run that actions of the plain system do not.
+    fn story(&self, _path: &[Self::Action]) -> Option<Vec<String>> {
+        None
+    }
+
+    /// What was counted along the way.
+    fn measured(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
 }
 
 /// What a search found.
@@ -80,6 +90,9 @@ pub(crate) struct Outcome {
     pub(crate) steps: usize,
     /// The same, or why it cannot be told, in actions of the plain system.
     pub(crate) counterexample: Result<Vec<Action>, String>,
+    /// What is told instead, if the actions do not tell all.
+    pub(crate) story: Option<Vec<String>>,
+    pub(crate) measured: Vec<(&'static str, u64)>,
     pub(crate) broken: PropertySet,
     /// What other runs of the same length break, this one's properties included.
     pub(crate) broken_in_layer: PropertySet,
@@ -145,6 +158,9 @@ impl Outcome {
             (Verdict::Violated, Some(why)) => Err(why),
             _ => Ok(Vec::new()),
         };
+        // Before the story, whose own runs do not count.
+        let measured = space.measured();
+        let story = if verdict == Verdict::Violated { space.story(&found.path) } else { None };
         Outcome {
             verdict,
             states: found.states,
@@ -159,6 +175,8 @@ impl Outcome {
             witnesses: Witness::ALL.iter().map(|it| (it.words(), found.met & 1 << *it as u8 != 0)).collect(),
             steps: found.path.len(),
             counterexample,
+            story,
+            measured,
             broken: PropertySet::of_bits(broken),
             broken_in_layer: PropertySet::of_bits(found.broken),
             saved: found.saved,

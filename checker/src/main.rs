@@ -10,6 +10,7 @@ use crate::engine::{Expected, Limits, Outcome, Verdict, replay};
 use crate::options::{CheckpointArgs, Chosen, LimitArgs, SystemArgs, Usage};
 use crate::presets::{PAPER, Part};
 use crate::properties::{Property, PropertySet};
+use crate::recovery::Recovery;
 use crate::report::{Subject, Ticker, grouped, seconds};
 use crate::scenario::{Played, Scenario, wide};
 use crate::system::System;
@@ -29,6 +30,7 @@ mod options;
 mod presets;
 mod properties;
 mod quotient;
+mod recovery;
 mod report;
 mod scenario;
 mod search;
@@ -84,6 +86,13 @@ enum Command {
         rows: Vec<String>,
         #[command(flatten)]
         limits: LimitArgs,
+    },
+    /// Show that without randomness an election can fail for ever: a run in lock-step that comes back
+    /// to where it was, one term later, and never has a leader.
+    Lasso {
+        /// Servers in the group.
+        #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=7))]
+        servers: u8,
     },
     /// Walk through the states in a browser (Stateright's Explorer).
     Explore {
@@ -175,6 +184,7 @@ fn run(cli: &Cli) -> Result<u8, Usage> {
     match &cli.command {
         Command::Check(args) => check(args, json),
         Command::Zoo { rows, limits } => visit_zoo(rows, &limits.limits(), json),
+        Command::Lasso { servers } => Ok(tables::lasso(*servers, json)),
         Command::Explore { system, address, from } => explore(system, address, from.as_ref()),
         Command::Replay { file } => play(file, json),
         Command::List { what } => {
@@ -213,7 +223,8 @@ fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
         if json {
             values.push(report::value(&subject, &outcome));
         } else {
-            say!("{}", report::text(&subject, &outcome, played.as_ref().map(Played::story).as_deref()));
+            let story = played.as_ref().map(Played::story).or(outcome.story.as_ref().map(|story| story.join("\n")));
+            say!("{}", report::text(&subject, &outcome, story.as_deref()));
         }
         worst = report::worse(worst, outcome.verdict.exit_code());
         if outcome.verdict == Verdict::Violated {
@@ -248,6 +259,11 @@ fn search(
             quotient.watched.keep(only);
             (engine::explore(&quotient, &words, limits, expected, &mut tick), quotient.watched)
         }
+        Part::Recovery(scope) => {
+            let mut recovery = Recovery::new(scope, ground);
+            recovery.quotient.watched.keep(only);
+            (engine::explore(&recovery, &words, limits, expected, &mut tick), recovery.quotient.watched)
+        }
         Part::Plain(bounds) => {
             let mut system = System::with(ground, bounds);
             if let Some(exhibit) = &chosen.exhibit {
@@ -264,6 +280,9 @@ fn search(
 /// search.
 fn retold(chosen: &Chosen, part: Part, outcome: &Outcome) -> Result<Option<Played>, Usage> {
     let (Verdict::Violated, Ok(actions)) = (&outcome.verdict, &outcome.counterexample) else { return Ok(None) };
+    if outcome.story.is_some() {
+        return Ok(None);
+    }
     let system = named(chosen, part);
     let steps = replay(&system, actions).expect("a counterexample replays");
     let end = steps.last().map(|(_, world)| world.broken).unwrap_or_default();
@@ -274,7 +293,7 @@ fn retold(chosen: &Chosen, part: Part, outcome: &Outcome) -> Result<Option<Playe
 /// The plain system, with every server under its own name: for people to follow.
 fn named(chosen: &Chosen, part: Part) -> System {
     let bounds = match part {
-        Part::Quotient(_) => wide(part.servers()),
+        Part::Quotient(_) | Part::Recovery(_) => wide(part.servers()),
         Part::Plain(bounds) => bounds,
     };
     let system = match &chosen.exhibit {

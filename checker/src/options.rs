@@ -181,7 +181,7 @@ impl SystemArgs {
             ("proposals", self.proposals.is_some()),
             ("handovers", self.handovers.is_some()),
         ];
-        let is_quotient = |part: &Part| matches!(part, Part::Quotient(_));
+        let is_quotient = |part: &Part| !matches!(part, Part::Plain(_));
         let named =
             |options: &[(&str, bool)]| options.iter().find(|(_, given)| *given).map(|(name, _)| format!("--{name}"));
         if let Some(option) = named(&of_quotient).filter(|_| !parts.iter().any(is_quotient)) {
@@ -199,14 +199,15 @@ impl SystemArgs {
 
     fn changed(&self, part: Part, keeps: bool) -> Result<Part, Usage> {
         Ok(match part {
-            Part::Quotient(scope) => {
+            Part::Quotient(scope) | Part::Recovery(scope) => {
                 let servers = self.servers.unwrap_or(scope.servers);
                 if MOST_SEATS < servers.into() {
                     return Err(Usage(format!("runs of any length are searched with up to {MOST_SEATS} servers")));
                 }
                 let window = scope.window.map(|window| self.window.unwrap_or(window));
                 debug_assert!(window.is_none_or(|window| usize::from(window) <= LONGEST));
-                Part::Quotient(Scope { servers, spread: self.spread.unwrap_or(scope.spread), window })
+                let changed = Scope { servers, spread: self.spread.unwrap_or(scope.spread), window };
+                if let Part::Recovery(_) = part { Part::Recovery(changed) } else { Part::Quotient(changed) }
             }
             Part::Plain(bounds) => {
                 Part::Plain(self.changed_plain(Bounds { forgets: bounds.forgets && !keeps, ..bounds }))

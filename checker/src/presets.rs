@@ -6,6 +6,7 @@ use crate::engine::Expected;
 use crate::explored;
 use crate::properties::{Property, PropertySet};
 use crate::quotient::{self, Quotient, Reach};
+use crate::recovery::Premise;
 use crate::server::{Ground, Tag};
 use crate::system::{Bounds, System};
 use crate::witness::Witness;
@@ -23,6 +24,8 @@ pub(crate) struct Preset {
 pub(crate) enum Part {
     /// Runs of any length, in the quotient.
     Quotient(Scope),
+    /// What becomes of every state of such runs when faults stop.
+    Recovery(Scope),
     /// Runs up to a length, in the plain system.
     Plain(Bounds),
 }
@@ -46,6 +49,10 @@ const fn elections(servers: u8, spread: u8) -> Part {
 
 const fn logs(servers: u8, spread: u8, window: u8) -> Part {
     Part::Quotient(Scope { servers, spread, window: Some(window) })
+}
+
+const fn recovery(part: Part) -> Part {
+    if let Part::Quotient(scope) = part { Part::Recovery(scope) } else { part }
 }
 
 /// Heartbeats, refusals and pre-votes change nothing by themselves.
@@ -88,7 +95,7 @@ pub(crate) const COMPARED: [Bounds; 4] = [
     Bounds { entries: 1, ..SMALL },
 ];
 
-pub(crate) const PRESETS: [Preset; 9] = [
+pub(crate) const PRESETS: [Preset; 11] = [
     Preset {
         name: "quick",
         about: "three servers: elections, and logs on top of them",
@@ -108,6 +115,16 @@ pub(crate) const PRESETS: [Preset; 9] = [
         parts: &[(logs(3, 2, 3), LOGS)],
     },
     Preset { name: "log-5", about: "logs of five servers; minutes", parts: &[(logs(5, 1, 1), LOGS_OF_ONE)] },
+    Preset {
+        name: "recovery-3",
+        about: "liveness: the states of 'quick', when faults stop",
+        parts: &[(recovery(elections(3, 2)), ELECTIONS), (recovery(logs(3, 1, 1)), LOGS_OF_ONE)],
+    },
+    Preset {
+        name: "recovery-5",
+        about: "liveness: the states of 'elections-5', when faults stop",
+        parts: &[(recovery(elections(5, 1)), ELECTIONS)],
+    },
     Preset {
         name: "plain-pair",
         about: "the second opinion: two servers, terms, logs, disks and messages in full",
@@ -172,7 +189,20 @@ impl Scope {
             QuorumHeard,
             PreVoteBindsNobody,
         ];
-        if self.window.is_some() { PropertySet::all() } else { of_elections.into_iter().collect() }
+        if self.window.is_some() { PropertySet::of_states() } else { of_elections.into_iter().collect() }
+    }
+
+    /// Which link sets have to work. In larger groups, where logs count, the only server that is
+    /// linked to a majority may lack entries, so that too few would vote for it, and too few hear
+    /// the others: then Raft elects nobody, whatever the schedule.
+    pub(crate) fn premise(&self) -> Premise {
+        if self.window.is_some() && 3 < self.servers { Premise::NewestHub } else { Premise::Hub }
+    }
+
+    fn recovery_words(&self) -> String {
+        let premise = self.premise().words();
+        let links = if self.servers <= 3 { "every set" } else { "all links and a sample of the sets" };
+        format!("whoever's election timeout is the first, under {links} of working links {premise}")
     }
 
     fn words(&self) -> String {
@@ -189,7 +219,7 @@ impl Scope {
 impl Part {
     pub(crate) fn servers(&self) -> u32 {
         match self {
-            Part::Quotient(scope) => scope.servers.into(),
+            Part::Quotient(scope) | Part::Recovery(scope) => scope.servers.into(),
             Part::Plain(bounds) => bounds.servers,
         }
     }
@@ -198,6 +228,9 @@ impl Part {
     pub(crate) fn words(&self) -> String {
         match self {
             Part::Quotient(scope) => scope.words(),
+            Part::Recovery(scope) => {
+                format!("from every reachable state of {}; {}", scope.words(), scope.recovery_words())
+            }
             Part::Plain(bounds) => bounds.words(),
         }
     }
@@ -207,6 +240,7 @@ impl Part {
         match self {
             Part::Quotient(Scope { servers, spread, window: None }) => format!("{servers}/{spread}"),
             Part::Quotient(Scope { servers, spread, window: Some(window) }) => format!("{servers}/{spread}/{window}"),
+            Part::Recovery(scope) => format!("from {}", Part::Quotient(*scope).short()),
             Part::Plain(bounds) => format!("plain {}", bounds.servers),
         }
     }
@@ -215,13 +249,14 @@ impl Part {
     pub(crate) fn always(&self) -> &'static str {
         match self {
             Part::Quotient(_) => QUOTIENT_ALWAYS,
+            Part::Recovery(_) => RECOVERY_ALWAYS,
             Part::Plain(_) => PLAIN_ALWAYS,
         }
     }
 
     pub(crate) fn kinds(&self) -> Vec<&'static str> {
         match self {
-            Part::Quotient(_) => quotient::KINDS.into_iter().chain([quotient::CUT_OFF]).collect(),
+            Part::Quotient(_) | Part::Recovery(_) => quotient::KINDS.into_iter().chain([quotient::CUT_OFF]).collect(),
             Part::Plain(_) => explored::KINDS.to_vec(),
         }
     }
@@ -232,6 +267,11 @@ const QUOTIENT_ALWAYS: &str = "any number of elections, commands, crashes, hand-
     moment; a crash comes between any two of change, flush and send, and keeps any number of the records that were \
     not flushed; states are one that differ only in names, in where terms and indices begin to count, or in what \
     could be forgotten and heard again at any time";
+
+const RECOVERY_ALWAYS: &str = "faults stop: what was under way is lost, disks are flushed at once, links work or do not \
+    work from now on, in both directions; in each round the minimum timeout of all who heard no leader fires, and of \
+    leaders, then the election timeout of one server in turn, then the heartbeat timeouts, and all messages arrive in \
+    the order in which they were sent; what servers have in memory is tried in several ways";
 
 const PLAIN_ALWAYS: &str = "messages are lost, duplicated, delayed and reordered without limit; timers fire at any \
     moment; leaders send any part of their logs at any moment; states that differ in the servers' names alone are \

@@ -25,10 +25,11 @@ pub(crate) enum Property {
     QuorumHeard,
     HandOverComplete,
     PreVoteBindsNobody,
+    Recovery,
 }
 
 impl Property {
-    pub(crate) const ALL: [Property; 22] = [
+    pub(crate) const ALL: [Property; 23] = [
         Property::ElectionSafety,
         Property::VoteOnce,
         Property::TermMonotonic,
@@ -51,6 +52,7 @@ impl Property {
         Property::QuorumHeard,
         Property::HandOverComplete,
         Property::PreVoteBindsNobody,
+        Property::Recovery,
     ];
 
     /// Its short name, its name, where it comes from, and what it says.
@@ -182,6 +184,12 @@ impl Property {
                 "9.6",
                 "a request for a pre-vote in the server's own term changes nothing of it",
             ],
+            Property::Recovery => [
+                "V1",
+                "V1 Recovery",
+                "5.6, 9.6, 6.2",
+                "from every reachable state, when faults stop, a leader is elected within a few rounds, commits an entry of its term and then a command, and leads on",
+            ],
         }
     }
 
@@ -218,6 +226,11 @@ pub(crate) struct PropertySet(u32);
 impl PropertySet {
     pub(crate) fn all() -> PropertySet {
         Property::ALL.into_iter().collect()
+    }
+
+    /// Those that a state or a step shows by itself. Recovery is shown by runs from a state.
+    pub(crate) fn of_states() -> PropertySet {
+        Property::ALL.into_iter().filter(|property| *property != Property::Recovery).collect()
     }
 
     /// One bit for each property, in the order in which they are listed.

@@ -85,6 +85,9 @@ pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) ->
         outcome.peak_memory >> 20,
         outcome.table >> 20
     ));
+    for (what, count) in &outcome.measured {
+        line(format!("{:<12}{what}", grouped(*count)));
+    }
     match &outcome.saved {
         Some(Ok(())) => line("checkpoint  written; --resume goes on from it".into()),
         Some(Err(why)) => line(format!("checkpoint  not written: {why}")),
@@ -105,7 +108,8 @@ pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) ->
         let broken = names(outcome.broken).join(", ");
         match (&outcome.counterexample, story) {
             (Ok(actions), Some(story)) => {
-                line(format!("\ncounterexample, {} steps; it breaks {broken}\n", actions.len()));
+                let steps = if outcome.story.is_some() { outcome.steps } else { actions.len() };
+                line(format!("\ncounterexample, {steps} steps; it breaks {broken}\n"));
                 line(story.to_owned());
             }
             (Err(why), _) => line(format!("\nit breaks {broken}; there is no counterexample to show: {why}")),
@@ -156,12 +160,16 @@ pub(crate) fn value(subject: &Subject, outcome: &Outcome) -> Value {
         "actions": fired,
         "broken": names(outcome.broken),
         "broken_by_other_runs_of_this_length": names(outcome.broken_in_layer.without(outcome.broken)),
+        "measured": pairs(&outcome.measured),
         "counterexample": told(outcome),
     })
 }
 
 /// The actions of a counterexample; null where there is none to tell.
 pub(crate) fn told(outcome: &Outcome) -> Option<Vec<String>> {
+    if outcome.story.is_some() {
+        return outcome.story.clone();
+    }
     outcome.counterexample.as_ref().ok().map(|actions| actions.iter().map(Action::to_string).collect())
 }
 

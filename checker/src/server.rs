@@ -205,7 +205,7 @@ impl Disk {
     }
 }
 
-fn apply_to_entries(entries: &mut Vec<Entry<Tag>>, record: &Record<Tag>) {
+pub(crate) fn apply_to_entries(entries: &mut Vec<Entry<Tag>>, record: &Record<Tag>) {
     match record {
         Record::Append(entry) => entries.push(*entry),
         Record::Truncate { keep } => entries.truncate(keep.0 as usize),

@@ -89,7 +89,7 @@ pub(crate) struct OutOfBounds;
 impl System {
     pub(crate) fn with(ground: Ground, bounds: Bounds) -> Self {
         let start = World::new(bounds.servers);
-        System { ground, bounds, start, watched: PropertySet::all(), symmetric: true }
+        System { ground, bounds, start, watched: PropertySet::of_states(), symmetric: true }
     }
 
     /// Everything that may happen next. An action that would change nothing may be among them.

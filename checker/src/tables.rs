@@ -5,6 +5,8 @@ use serde_json::{Value, json};
 use crate::engine::{Limits, Outcome, Verdict, explore};
 use crate::presets::{PAPER, PRESETS, Part, plain};
 use crate::properties::{Property, PropertySet};
+use crate::recovery::Recovery;
+use crate::recovery::lasso::{self, Lasso};
 use crate::report::{Subject, grouped, seconds, told, worse};
 use crate::scenario::Played;
 use crate::zoo::{Exhibit, exhibits, find};
@@ -159,6 +161,7 @@ pub(crate) fn proof(limits: &Limits) -> u8 {
             let words = part.words();
             let outcome = match part {
                 Part::Quotient(scope) => explore(&scope.quotient(PAPER), &words, limits, *expected, &mut tick),
+                Part::Recovery(scope) => explore(&Recovery::new(*scope, PAPER), &words, limits, *expected, &mut tick),
                 Part::Plain(bounds) => explore(&plain(*bounds), &words, limits, *expected, &mut tick),
             };
             drop(ticker);
@@ -179,6 +182,37 @@ pub(crate) fn proof(limits: &Limits) -> u8 {
         say!("\nThe {} properties that held in every state and every step: {}.", names.len(), names.join(", "));
     }
     worst
+}
+
+/// The run that never elects.
+pub(crate) fn lasso(servers: u8, json: bool) -> u8 {
+    let Some(Lasso { steps, lead_in, terms }) = lasso::find(servers) else {
+        if json {
+            say!("{:#}", json!({"servers": servers, "found": false}));
+        } else {
+            say!("no lasso: {servers} servers in lock-step elect a leader");
+        }
+        return 1;
+    };
+    if json {
+        let value = json!({"servers": servers, "found": true, "steps": steps, "repeats_from": lead_in + 1, "terms_a_lap": terms});
+        say!("{value:#}");
+        return 0;
+    }
+    say!("LASSO\n  {servers} servers in lock-step never elect a leader: no timeout is random here\n");
+    for (at, step) in (1..).zip(&steps) {
+        if at == lead_in + 1 {
+            say!("     from here on the same again and again:");
+        }
+        say!("{at:>3}. {}", step.trim());
+    }
+    let later = if terms == 1 { "one term later".to_owned() } else { format!("{terms} terms later") };
+    say!("\nand so on from step {}: every server is as it was before that step, {later},", lead_in + 1);
+    say!("every server has timed out in between, and every message has arrived.");
+    say!(
+        "With timeouts drawn anew it ends with probability one, as a leader is reached from every state: V1 Recovery."
+    );
+    0
 }
 
 /// A counterexample as a scenario file, which `replay` and `explore --from` take.

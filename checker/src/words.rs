@@ -44,7 +44,7 @@ fn facts(server: &Server) -> Vec<String> {
     facts
 }
 
-fn role(role: &Role) -> String {
+pub(crate) fn role(role: &Role) -> String {
     match role {
         Role::Follower { leader: Some(leader), .. } => format!("follows {leader}"),
         Role::Follower { leader: None, loyal: true } => "follows nobody, loyal".into(),

@@ -6,6 +6,7 @@ use crate::ablations as broken;
 use crate::engine::{self, Limits, NOTHING, Outcome};
 use crate::presets::{PAPER, Part, SMALL, Scope};
 use crate::properties::{Property, PropertySet};
+use crate::recovery::Recovery;
 use crate::scenario::Scenario;
 use crate::search::CheckpointError;
 use crate::server::{Ground, Mistake, StepBy, Tag};
@@ -45,6 +46,9 @@ impl Exhibit {
                 quotient.watched.keep(self.counted());
                 quotient.symmetric = !self.names;
                 engine::explore(&quotient, &words, limits, NOTHING, &mut |_| {})
+            }
+            Part::Recovery(scope) => {
+                engine::explore(&Recovery::new(scope, self.ground), &words, limits, NOTHING, &mut |_| {})
             }
             Part::Plain(bounds) => engine::explore(&self.placed(bounds), &words, limits, NOTHING, &mut |_| {}),
         }
@@ -100,6 +104,11 @@ const fn elections(servers: u8, spread: u8) -> Part {
 
 const fn logs(servers: u8, spread: u8, window: u8) -> Part {
     Part::Quotient(Scope { servers, spread, window: Some(window) })
+}
+
+/// The mistake breaks no state, but what becomes of states when faults stop.
+const fn from(part: Part) -> Part {
+    if let Part::Quotient(scope) = part { Part::Recovery(scope) } else { part }
 }
 
 /// The mistake is about messages that correct servers do not react to, so none are forgotten.
@@ -244,6 +253,24 @@ pub(crate) fn exhibits() -> Vec<Exhibit> {
             broken::commit_goes_back),
         around(("refusal_takes_back", Some(36)), "a late refusal takes back what was acknowledged",
             "openraft#1500, CCF#3723", MatchSafety, broken::refusal_takes_back),
+        rule::<broken::CompareBoth>(("compare_both", Some(5)), "is_up_to_date",
+            "of two logs, one longer and one of a later term, neither counts as the newer", "async-raft vote.rs:53",
+            Recovery).within(from(logs(3, 1, 2))),
+        rule::<broken::LeadUnheard>(("loyal_bridge", Some(14)), "must_step_down",
+            "a leader without a majority keeps the one server loyal that could be elected",
+            "openraft#2080, Howard & Abraham 2020", Recovery).within(from(elections(4, 1))),
+        rule::<broken::HelpDisturbers>(("swinging_leadership", None), "is_disturbance",
+            "a server between two others elects one, then the other, for ever", "OmniPaxos (EuroSys'23)",
+            Recovery).within(from(elections(3, 1))),
+        around(("pre_votes_teach_no_term", Some(10)),
+            "pre-votes are answered in an older term, which is ignored, and answers in a newer one are, too",
+            "etcd#8243, canonical/raft#279, openraft#1796", Recovery, broken::pre_votes_teach_no_term)
+            .within(from(elections(3, 1))),
+        around(("loyal_pre_candidate", Some(11)), "a pre-candidate counts as having a leader, and refuses others",
+            "etcd#8334, raft-rs#84, tikv#3270", Recovery, broken::loyal_pre_candidate).within(from(elections(3, 1))),
+        rule::<broken::RefuseOwnLeader>(("refuse_own_leader", Some(12)), "is_disturbance", "12", "hashicorp#605", Recovery).within(from(elections(4, 1))),
+        around(("deaf_candidate", Some(13)), "13", "ra#439", Recovery, broken::deaf_candidate).within(from(elections(4, 1))),
+        rule::<broken::CampaignAtOnce>(("xplain", None), "must_ask_first", "x", "x", Recovery).within(from(elections(4, 1))),
         world(("torn_vote", Some(2)), "term and vote are written to different places", "hashicorp#661, SOFAJRaft#1241",
             VoteOnce, Mistake::TornVote).within(elections(3, 1)),
         world(("lost_hard_state", Some(4)), "a server whose term and vote are lost starts as if for the first time",

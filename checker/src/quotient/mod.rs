@@ -54,6 +54,7 @@ pub(crate) use state::{Reach, State};
 use crate::properties::PropertySet;
 use crate::server::Ground;
 use local::Local;
+pub(crate) use local::Stimulus;
 
 /// The system, explored in its quotient.
 #[derive(Clone)]
@@ -80,7 +81,7 @@ impl Quotient {
             reach,
             forgets_logs: false,
             proposals: true,
-            watched: PropertySet::all(),
+            watched: PropertySet::of_states(),
             symmetric: true,
         }
     }

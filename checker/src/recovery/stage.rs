@@ -1,0 +1,308 @@
+//! The concrete servers of a state, driven by a fair schedule once faults have stopped.
+//!
+//! This module describes no protocol behaviour: it fires timers and carries messages, and what a
+//! server then does comes from the deployed steps. Flushes happen at once, so what a server holds
+//! is what its disk holds.
+
+use std::collections::VecDeque;
+
+use rafttree_model::{
+    Effects, Entry, Event, Node, Output, Position, Range, Role, ServerId, ServerSet, Slice, Term, Timers,
+};
+
+use crate::quotient::MOST_SEATS;
+use crate::recovery::links::Links;
+use crate::server::{Ground, Server, Tag, apply_to_entries};
+use crate::words::{Words, role};
+use crate::world::{Letter, World};
+
+/// Steps that a round may take until all is quiet: far more than any round needs.
+const QUIET: usize = 20_000;
+
+/// Whose election timeouts fire in a round.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Timeouts {
+    OfOne,
+    OfAll,
+}
+
+/// A round did not become quiet: messages beget messages for ever.
+#[derive(Debug)]
+pub(crate) struct NeverQuiet;
+
+/// What a server has in memory and the states of the quotient leave out.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) enum Memory {
+    /// A follower hears nobody; a leader was not heard since the minimum timeout fired.
+    #[default]
+    Idle,
+    /// Its timers were restarted just now: a follower is loyal to whom it may have heard, a leader
+    /// was answered by everyone.
+    Fresh,
+    /// A follower has asked for pre-votes, and all that came of it is lost; a leader, just answered,
+    /// is about to hand over.
+    Busy,
+}
+
+/// What each server has in memory.
+pub(crate) type Memories = [Memory; MOST_SEATS];
+
+impl Memory {
+    pub(crate) const ALL: [Memory; 3] = [Memory::Idle, Memory::Fresh, Memory::Busy];
+
+    /// What each server has in memory, by number.
+    pub(crate) fn numbered(mut number: u32) -> Memories {
+        std::array::from_fn(|_| {
+            let memory = Memory::ALL[number as usize % 3];
+            number /= 3;
+            memory
+        })
+    }
+}
+
+/// The servers and the messages between them.
+pub(crate) struct Stage {
+    ground: Ground,
+    links: Links,
+    pub(crate) nodes: Vec<Node>,
+    entries: Vec<Vec<Entry<Tag>>>,
+    mail: VecDeque<Letter>,
+    own: VecDeque<Event<Tag>>,
+    effects: Effects<Tag>,
+    /// Servers, one bit each, whose minimum timeout was restarted since the last round began.
+    restarted: u16,
+    /// What happens, in words, if anyone wants to know.
+    story: Option<Vec<String>>,
+}
+
+impl Stage {
+    /// The servers of a world after every flush; what else was under way is lost.
+    pub(crate) fn of_world(world: &World, ground: Ground) -> Stage {
+        let flushed = |server: &Server| {
+            let mut server = server.clone();
+            while !server.unsynced.is_empty() {
+                server.flush(ground);
+            }
+            server
+        };
+        let servers: Vec<Server> = world.servers.iter().map(|server| flushed(server)).collect();
+        Stage {
+            ground,
+            links: Links::complete(servers.len() as u8),
+            nodes: servers.iter().map(|server| server.node.clone()).collect(),
+            entries: servers.into_iter().map(|server| server.entries).collect(),
+            mail: VecDeque::new(),
+            own: VecDeque::new(),
+            effects: Effects::new(),
+            restarted: 0,
+            story: None,
+        }
+    }
+
+    /// The same servers with other links, and something in memory.
+    pub(crate) fn set(&mut self, from: &Stage, links: Links, memories: Memories) {
+        self.links = links;
+        self.nodes.clone_from(&from.nodes);
+        self.entries.clone_from(&from.entries);
+        self.mail.clear();
+        self.own.clear();
+        self.restarted = 0;
+        for (at, (node, memory)) in self.nodes.iter_mut().zip(memories).enumerate() {
+            *node = remembering(node, memory);
+            let leads_busily = memory == Memory::Busy && matches!(node.role(), Role::Leader { .. });
+            self.restarted |= u16::from(memory == Memory::Fresh || leads_busily) << at;
+        }
+    }
+
+    pub(crate) fn telling(self) -> Stage {
+        Stage { story: Some(Vec::new()), ..self }
+    }
+
+    pub(crate) fn take_story(&mut self) -> Vec<String> {
+        self.story.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    pub(crate) fn say(&mut self, words: impl FnOnce() -> String) {
+        if let Some(story) = &mut self.story {
+            story.push(words());
+        }
+    }
+
+    fn ids(&self) -> impl Iterator<Item = ServerId> + use<> {
+        (1..=self.nodes.len() as u32).map(ServerId)
+    }
+
+    pub(crate) fn node(&self, id: ServerId) -> &Node {
+        &self.nodes[id.0 as usize - 1]
+    }
+
+    /// One round: about a minimum timeout passes, in which election timeouts fire of servers that wait
+    /// for a leader. `turn` says with whom that begins.
+    pub(crate) fn round(&mut self, turn: &mut u32, timeouts: Timeouts) -> Result<(), NeverQuiet> {
+        let restarted = std::mem::take(&mut self.restarted);
+        let just_now = |id: ServerId| restarted >> (id.0 - 1) & 1 != 0;
+        for id in self.ids() {
+            let runs = matches!(self.node(id).role(), Role::Follower { .. } | Role::Leader { .. });
+            if runs && !just_now(id) {
+                self.happen(id, Event::MinimumTimeout);
+            }
+        }
+        self.quiet()?;
+        let count = self.nodes.len() as u32;
+        let from_turn: Vec<_> = (0..count).map(|ahead| ServerId((*turn + ahead) % count + 1)).collect();
+        for id in from_turn {
+            if !self.waits_for_leader(id, just_now(id)) {
+                continue;
+            }
+            *turn = id.0 % count;
+            self.happen(id, Event::ElectionTimeout);
+            self.quiet()?;
+            if timeouts == Timeouts::OfOne {
+                break;
+            }
+        }
+        for id in self.ids() {
+            if !matches!(self.node(id).role(), Role::Follower { .. }) {
+                self.happen(id, Event::HeartbeatTimeout);
+            }
+        }
+        self.quiet()
+    }
+
+    fn waits_for_leader(&self, id: ServerId, restarted: bool) -> bool {
+        match self.node(id).role() {
+            Role::Follower { .. } => !restarted,
+            Role::PreCandidate { .. } | Role::Candidate { .. } => true,
+            Role::Leader { .. } => false,
+        }
+    }
+
+    /// A leader that a majority follows in its term.
+    pub(crate) fn settled_leader(&self) -> Option<ServerId> {
+        self.ids().find(|&id| self.is_settled(id, self.node(id).term()))
+    }
+
+    pub(crate) fn is_settled(&self, id: ServerId, term: Term) -> bool {
+        let leader = self.node(id);
+        let follows =
+            |node: &&Node| node.term() == term && (node.id() == id || matches!(node.role(), Role::Follower { .. }));
+        let following = self.nodes.iter().filter(follows).filter(|node| node.leader() == Some(id));
+        matches!(leader.role(), Role::Leader { .. })
+            && leader.term() == term
+            && leader.members().is_majority(&following.map(Node::id).collect())
+    }
+
+    pub(crate) fn propose(&mut self, id: ServerId) -> Result<Position, NeverQuiet> {
+        self.happen(id, Event::Propose(Tag(id)));
+        let position = self.node(id).log().last();
+        self.quiet()?;
+        Ok(position)
+    }
+
+    /// Every message is delivered, in the order in which they were sent.
+    pub(crate) fn quiet(&mut self) -> Result<(), NeverQuiet> {
+        if (0..QUIET).all(|_| self.deliver_next()) { Err(NeverQuiet) } else { Ok(()) }
+    }
+
+    /// Delivers the message that was sent first, if there is one.
+    pub(crate) fn deliver_next(&mut self) -> bool {
+        let Some(letter) = self.mail.pop_front() else { return false };
+        self.happen(letter.to, Event::Receive(letter));
+        true
+    }
+
+    /// An event happens; what the server then sends to itself happens before anything else.
+    pub(crate) fn happen(&mut self, id: ServerId, event: Event<Tag>) {
+        self.own.push_back(event);
+        while let Some(event) = self.own.pop_front() {
+            let at = id.0 as usize - 1;
+            let before = self.story.is_some().then(|| (event.clone(), self.nodes[at].clone()));
+            let mut effects = std::mem::take(&mut self.effects);
+            (self.ground.step_by)(&mut self.nodes[at], event, &mut effects);
+            effects.records().iter().for_each(|record| apply_to_entries(&mut self.entries[at], record));
+            let outputs: Vec<_> = effects.early().collect();
+            outputs.into_iter().for_each(|output| self.perform(id, output));
+            let outputs: Vec<_> = effects.after_sync().collect();
+            outputs.into_iter().for_each(|output| self.perform(id, output));
+            self.effects = effects;
+            if let Some((event, old)) = before {
+                self.tell(id, &event, &old);
+            }
+        }
+    }
+
+    fn perform(&mut self, id: ServerId, output: Output<Tag>) {
+        match output {
+            Output::Send(envelope) if self.links.join(id, envelope.to) => {
+                let Some(letter) = envelope.with_entries(|range| self.filled(id, range)) else { return };
+                if letter.to == id {
+                    self.own.push_back(Event::Receive(letter));
+                } else {
+                    self.mail.push_back(letter);
+                }
+            }
+            Output::Restart(Timers::Follower | Timers::Leader) => self.restarted |= 1 << (id.0 - 1),
+            _ => {}
+        }
+    }
+
+    /// The entries of a range, if the sender still holds both ends.
+    fn filled(&self, id: ServerId, Range { previous, last }: Range) -> Option<Slice<Tag>> {
+        let (log, entries) = (self.node(id).log(), &self.entries[id.0 as usize - 1]);
+        let holds = |end: Position| log.position_at(end.index) == Some(end);
+        let between = || entries.get(previous.index.0 as usize..last.index.0 as usize);
+        if holds(previous) && holds(last) { Slice::new(previous, between()?.to_vec()) } else { None }
+    }
+
+    fn tell(&mut self, id: ServerId, event: &Event<Tag>, old: &Node) {
+        let new = self.node(id);
+        let mut changes = Vec::new();
+        if new.role() != old.role() {
+            changes.push(role(new.role()));
+        }
+        if new.term() != old.term() {
+            changes.push(format!("term {}", new.term()));
+        }
+        if new.log() != old.log() {
+            changes.push(format!("log up to {}", new.log().last()));
+        }
+        if new.commit() != old.commit() {
+            changes.push(format!("commits {}", new.commit()));
+        }
+        let changes = if changes.is_empty() { String::new() } else { format!("  =>  {}", changes.join(", ")) };
+        let words = match event {
+            Event::Receive(letter) if letter.from == letter.to => {
+                if changes.is_empty() {
+                    return;
+                }
+                format!("{id} hears itself")
+            }
+            Event::Receive(letter) => Words::<Letter>(letter).to_string(),
+            Event::ElectionTimeout => format!("{id} election timeout"),
+            Event::HeartbeatTimeout => format!("{id} heartbeat timeout"),
+            Event::MinimumTimeout if changes.is_empty() => return,
+            Event::MinimumTimeout => format!("{id} minimum timeout"),
+            Event::Propose(_) => format!("{id} is proposed a command"),
+            Event::Transfer(to) => format!("{id} is told to hand over to {to}"),
+            Event::StepDown => format!("{id} is told to step down"),
+        };
+        self.say(|| format!("  {words}{changes}"));
+    }
+}
+
+/// A server whose role is that of the state, with something in memory.
+fn remembering(node: &Node, memory: Memory) -> Node {
+    let everyone = || node.members().ids().collect();
+    let role = match (node.role(), memory) {
+        (Role::Follower { .. }, Memory::Fresh) => Role::Follower { leader: None, loyal: true },
+        (Role::Follower { .. }, Memory::Busy) => Role::PreCandidate { votes: ServerSet::from_iter([node.id()]) },
+        (Role::Leader { progress, .. }, Memory::Fresh) => {
+            Role::Leader { progress: *progress, heard: everyone(), transfer: None }
+        }
+        (Role::Leader { progress, .. }, Memory::Busy) => {
+            Role::Leader { progress: *progress, heard: everyone(), transfer: node.peers().next() }
+        }
+        (role, _) => role.clone(),
+    };
+    Node::assume(node.id(), *node.members(), node.durable().clone(), node.commit(), role)
+}
