@@ -22,6 +22,8 @@ pub(crate) type StepBy = fn(&mut Node, Event<Tag>, &mut Effects<Tag>);
 pub(crate) enum Mistake {
     /// Term and vote are written to different places, so that a crash may keep either.
     TornVote,
+    /// The vote of a server that holds no entry yet is not written.
+    UnsavedFirstVote,
     /// A server whose term and vote were lost starts as if for the first time.
     LostHardState,
     /// A write fails, and is reported as done.
@@ -138,6 +140,9 @@ impl Server {
         let old = self.disk.durable.clone();
         match (ground.mistake, self.unsynced.back_mut()) {
             (Some(Mistake::SwallowedError), _) => records.clear(),
+            (Some(Mistake::UnsavedFirstVote), _) if self.disk.entries.is_empty() => {
+                records.retain(|record| !matches!(record, Record::Vote(_)));
+            }
             (Some(Mistake::SwappedCompletions), Some(newest)) => std::mem::swap(&mut held, &mut newest.held),
             _ => {}
         }
