@@ -25,6 +25,7 @@ mod ablations;
 mod checks;
 mod engine;
 mod explored;
+mod ledger;
 mod network;
 mod options;
 mod presets;
@@ -138,6 +139,8 @@ enum Table {
     Rules,
     /// What was exhausted.
     Proof,
+    /// For each mistake the least bounds at which it is caught.
+    Ledger,
     /// The quotient beside the plain system, both explored to the end; minutes, and some memory.
     SecondOpinion,
     /// What a state and a transition cost, beside Stateright's own search.
@@ -198,6 +201,7 @@ fn run(cli: &Cli) -> Result<u8, Usage> {
         }
         Command::Report { table: Table::Rules, limits } => Ok(tables::rules(&limits.limits())),
         Command::Report { table: Table::SecondOpinion, .. } => Ok(speed::second_opinion()),
+        Command::Report { table: Table::Ledger, limits } => Ok(ledger::report(&limits.limits())),
         Command::Report { table: Table::Speed, limits } => Ok(speed::report(&limits.limits())),
         Command::Report { table: Table::Proof, limits } => Ok(tables::proof(&limits.limits())),
     }
