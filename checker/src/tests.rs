@@ -14,7 +14,7 @@ use crate::server::Server;
 use crate::system::{Action, Bounds, System};
 use crate::tables;
 use crate::world::World;
-use crate::zoo;
+use crate::zoo::{self, Exhibit};
 
 /// Bounds that are exhausted in a moment.
 const TINY: Bounds = Bounds {
@@ -220,7 +220,9 @@ fn every_property_is_named_once() {
 #[test]
 fn what_the_quotient_catches_is_broken_in_the_plain_system_too() {
     let exhibits = zoo::exhibits();
-    for exhibit in exhibits.iter().filter(|exhibit| exhibit.name != "figure_8") {
+    // What liveness catches is told by the schedule that fails: see `recovery`.
+    let breaks_safety = |exhibit: &&Exhibit| !matches!(exhibit.part, Part::Recovery(_)) && exhibit.name != "figure_8";
+    for exhibit in exhibits.iter().filter(breaks_safety) {
         let outcome = exhibit.hunt(exhibit.part, &limits(1)).expect("nothing is resumed");
         assert!(outcome.broken.contains(exhibit.caught_by), "{}: {:?}", exhibit.name, outcome.broken);
         let actions = outcome.counterexample.unwrap_or_else(|why| panic!("{}: {why}", exhibit.name));
