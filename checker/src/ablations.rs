@@ -161,6 +161,13 @@ ablation! {
         }
     }
 }
+#[cfg(test)]
+ablation! {
+    /// Who may have heard a leader refuses everyone, that leader included.
+    RefuseOwnLeader {
+        fn is_disturbance(loyal: bool, _: Option<ServerId>, _: ServerId, transfer: bool) -> bool { loyal && !transfer }
+    }
+}
 
 // Mistakes that no single rule holds, put around the deployed step.
 
@@ -198,6 +205,15 @@ pub(crate) fn pre_votes_teach_no_term(node: &mut Node, event: Event<Tag>, effect
 /// A pre-candidate still counts as having a leader: it looks at no pre-vote of others.
 pub(crate) fn loyal_pre_candidate(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
     if !(matches!(node.role(), Role::PreCandidate { .. }) && asks_for_pre_vote(&event)) {
+        step_by::<Paper, Tag>(node, event, effects);
+    }
+}
+
+/// A candidate looks at no pre-vote of its own term.
+#[cfg(test)]
+pub(crate) fn deaf_candidate(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let same_term = matches!(&event, Event::Receive(letter) if letter.term == node.term());
+    if !(same_term && matches!(node.role(), Role::Candidate { .. }) && asks_for_pre_vote(&event)) {
         step_by::<Paper, Tag>(node, event, effects);
     }
 }

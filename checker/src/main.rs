@@ -210,6 +210,11 @@ fn run(cli: &Cli) -> Result<u8, Usage> {
 fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
     let chosen = args.system.chosen()?;
     let only = if args.property.is_empty() { PropertySet::all() } else { watched(&args.property)? };
+    if !chosen.parts.iter().any(|part| part.judges(only)) {
+        return Err(Usage(
+            "none of these properties is judged there: recovery-* judges V1, the others the rest".into(),
+        ));
+    }
     let limits = args.checkpoints.put_into(args.limits.limits(), &chosen.parts)?;
     let (mut worst, mut values) = (0, Vec::new());
     for (at, part) in chosen.parts.iter().enumerate() {
@@ -223,6 +228,10 @@ fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
             let start = chosen.exhibit.as_ref().and_then(|exhibit| exhibit.start).filter(|_| in_zoo);
             let text = tables::trace(&subject, &outcome, start, played);
             std::fs::write(path, text).map_err(|why| Usage(format!("cannot write {}: {why}", path.display())))?;
+        }
+        if let (Some(path), Some(story)) = (&args.save, &outcome.story) {
+            std::fs::write(path, story.join("\n"))
+                .map_err(|why| Usage(format!("cannot write {}: {why}", path.display())))?;
         }
         if json {
             values.push(report::value(&subject, &outcome));

@@ -248,6 +248,15 @@ impl Part {
         }
     }
 
+    /// Whether any of these properties is asked of its states.
+    pub(crate) fn judges(&self, mut properties: PropertySet) -> bool {
+        properties.keep(match self {
+            Part::Recovery(_) => PropertySet::from_iter([Property::Recovery]),
+            Part::Quotient(_) | Part::Plain(_) => PropertySet::of_states(),
+        });
+        !properties.is_empty()
+    }
+
     /// What every such search covers, whatever its bounds.
     pub(crate) fn always(&self) -> &'static str {
         match self {
@@ -274,7 +283,8 @@ const QUOTIENT_ALWAYS: &str = "any number of elections, commands, crashes, hand-
 const RECOVERY_ALWAYS: &str = "faults stop: what was under way is lost, disks are flushed at once, links work or do not \
     work from now on, in both directions; in each round the minimum timeout of all who heard no leader fires, and of \
     leaders, then the election timeout of one server in turn, then the heartbeat timeouts, and all messages arrive in \
-    the order in which they were sent; what servers have in memory is tried in several ways";
+    the order in which they were sent; whether servers have just heard each other, have asked for pre-votes or are \
+    handing over is tried in several ways; then a leader has to lead on for three rounds, whoever else times out";
 
 const PLAIN_ALWAYS: &str = "messages are lost, duplicated, delayed and reordered without limit; timers fire at any \
     moment; leaders send any part of their logs at any moment; states that differ in the servers' names alone are \

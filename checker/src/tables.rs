@@ -172,14 +172,20 @@ pub(crate) fn proof(limits: &Limits) -> u8 {
             eprintln!("{}: {}, {} MiB", preset.name, seconds(outcome.time), outcome.peak_memory >> 20);
         }
     }
-    for part in [PRESETS[0].parts[0].0, PRESETS[PRESETS.len() - 1].parts[0].0] {
-        let which =
-            if matches!(part, Part::Quotient(_)) { "Where runs have any length" } else { "In the plain system" };
-        say!("\n{which}: {}.", part.always());
+    let parts = || PRESETS.iter().flat_map(|preset| preset.parts).map(|(part, _)| part);
+    let told = [
+        ("Where runs have any length", parts().find(|part| matches!(part, Part::Quotient(_)))),
+        ("From every state of these", parts().find(|part| matches!(part, Part::Recovery(_)))),
+        ("In the plain system", parts().find(|part| matches!(part, Part::Plain(_)))),
+    ];
+    for (title, part) in told {
+        let always = part.map(Part::always).unwrap_or_default();
+        say!("\n{title}: {always}.");
     }
     if worst == 0 {
-        let names = crate::engine::names(PropertySet::all());
+        let names = crate::engine::names(PropertySet::of_states());
         say!("\nThe {} properties that held in every state and every step: {}.", names.len(), names.join(", "));
+        say!("From every state of the presets recovery-*: {}.", Property::Recovery.name());
     }
     worst
 }

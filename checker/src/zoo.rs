@@ -259,6 +259,9 @@ pub(crate) fn exhibits() -> Vec<Exhibit> {
         rule::<broken::LeadUnheard>(("loyal_bridge", Some(14)), "must_step_down",
             "a leader without a majority keeps the one server loyal that could be elected",
             "openraft#2080, Howard & Abraham 2020", Recovery).within(from(elections(4, 1))),
+        rule::<broken::CampaignAtOnce>(("plain_raft", None), "must_ask_first",
+            "without PreVote a server that is linked to few deposes, time and again, whoever could be elected",
+            "Howard & Abraham 2020", Recovery).within(from(elections(4, 1))),
         around(("pre_votes_teach_no_term", Some(10)),
             "pre-votes are answered in an older term, which is ignored, and answers in a newer one are, too",
             "etcd#8243, canonical/raft#279, openraft#1796", Recovery, broken::pre_votes_teach_no_term)

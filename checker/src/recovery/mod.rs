@@ -38,6 +38,8 @@ const EVERY_LINK_SET: u8 = 3;
 pub(crate) struct Recovery {
     pub(crate) quotient: Quotient,
     premise: Premise,
+    /// How many choices are tried in each state; all, if there is no number.
+    sample: Option<usize>,
     /// Every link set with a hub; the first is the complete one.
     all_links: Vec<Links>,
     runs: AtomicU64,
@@ -77,6 +79,7 @@ impl Recovery {
         Recovery {
             quotient,
             premise,
+            sample: (EVERY_LINK_SET < scope.servers).then_some(SAMPLE),
             all_links: Links::with_hub(scope.servers),
             runs: AtomicU64::new(0),
             most_rounds: AtomicU64::new(0),
@@ -85,11 +88,8 @@ impl Recovery {
 
     /// What is tried in a state: everything; or the complete links and a sample chosen by the state.
     fn tried_in(&self, state: &Packed) -> Vec<(Links, Memories)> {
-        let servers = self.quotient.start().servers;
-        let ways = 3u32.pow(servers.into());
-        if servers <= EVERY_LINK_SET {
-            return self.everything().collect();
-        }
+        let Some(sample) = self.sample else { return self.everything().collect() };
+        let ways = 3u32.pow(self.quotient.start().servers.into());
         let mut random = self.quotient.fingerprint(state, 1) as u64 | 1;
         let mut draw = |from: usize| {
             random ^= random << 13;
@@ -98,7 +98,7 @@ impl Recovery {
             (random >> 16) as usize % from
         };
         let complete = Memory::ALL.map(|memory| (self.all_links[0], [memory; MOST_SEATS]));
-        let chosen = (0..SAMPLE)
+        let chosen = (0..sample)
             .map(|_| (self.all_links[draw(self.all_links.len())], Memory::numbered(draw(ways as usize) as u32)));
         complete.into_iter().chain(chosen).collect()
     }

@@ -141,16 +141,14 @@ impl Stage {
     pub(crate) fn round(&mut self, turn: &mut u32, timeouts: Timeouts) -> Result<(), NeverQuiet> {
         let restarted = std::mem::take(&mut self.restarted);
         let just_now = |id: ServerId| restarted >> (id.0 - 1) & 1 != 0;
-        for id in self.ids() {
-            let runs = matches!(self.node(id).role(), Role::Follower { .. } | Role::Leader { .. });
-            if runs && !just_now(id) {
+        for id in self.ids().filter(|&id| !just_now(id)) {
+            if matches!(self.node(id).role(), Role::Follower { .. } | Role::Leader { .. }) {
                 self.happen(id, Event::MinimumTimeout);
             }
         }
         self.quiet()?;
-        let count = self.nodes.len() as u32;
-        let from_turn: Vec<_> = (0..count).map(|ahead| ServerId((*turn + ahead) % count + 1)).collect();
-        for id in from_turn {
+        let (count, begin) = (self.nodes.len() as u32, *turn);
+        for id in (0..count).map(|ahead| ServerId((begin + ahead) % count + 1)) {
             if !self.waits_for_leader(id, just_now(id)) {
                 continue;
             }
@@ -254,39 +252,42 @@ impl Stage {
         if holds(previous) && holds(last) { Slice::new(previous, between()?.to_vec()) } else { None }
     }
 
+    /// What an event did; nothing is said of those that pass unnoticed inside a server.
     fn tell(&mut self, id: ServerId, event: &Event<Tag>, old: &Node) {
-        let new = self.node(id);
-        let mut changes = Vec::new();
-        if new.role() != old.role() {
-            changes.push(role(new.role()));
-        }
-        if new.term() != old.term() {
-            changes.push(format!("term {}", new.term()));
-        }
-        if new.log() != old.log() {
-            changes.push(format!("log up to {}", new.log().last()));
-        }
-        if new.commit() != old.commit() {
-            changes.push(format!("commits {}", new.commit()));
-        }
-        let changes = if changes.is_empty() { String::new() } else { format!("  =>  {}", changes.join(", ")) };
-        let words = match event {
-            Event::Receive(letter) if letter.from == letter.to => {
-                if changes.is_empty() {
-                    return;
-                }
-                format!("{id} hears itself")
-            }
-            Event::Receive(letter) => Words::<Letter>(letter).to_string(),
-            Event::ElectionTimeout => format!("{id} election timeout"),
-            Event::HeartbeatTimeout => format!("{id} heartbeat timeout"),
-            Event::MinimumTimeout if changes.is_empty() => return,
-            Event::MinimumTimeout => format!("{id} minimum timeout"),
-            Event::Propose(_) => format!("{id} is proposed a command"),
-            Event::Transfer(to) => format!("{id} is told to hand over to {to}"),
-            Event::StepDown => format!("{id} is told to step down"),
+        let changes = changes(old, self.node(id));
+        let inside = match event {
+            Event::Receive(letter) => letter.from == letter.to,
+            event => *event == Event::MinimumTimeout,
         };
-        self.say(|| format!("  {words}{changes}"));
+        if inside && changes.is_empty() {
+            return;
+        }
+        let arrow = if changes.is_empty() { "" } else { "  =>  " };
+        let words = happening(id, event);
+        self.say(|| format!("  {words}{arrow}{}", changes.join(", ")));
+    }
+}
+
+fn changes(old: &Node, new: &Node) -> Vec<String> {
+    let told = [
+        (new.role() != old.role(), role(new.role())),
+        (new.term() != old.term(), format!("term {}", new.term())),
+        (new.log() != old.log(), format!("log up to {}", new.log().last())),
+        (new.commit() != old.commit(), format!("commits {}", new.commit())),
+    ];
+    told.into_iter().filter_map(|(changed, words)| changed.then_some(words)).collect()
+}
+
+fn happening(id: ServerId, event: &Event<Tag>) -> String {
+    match event {
+        Event::Receive(letter) if letter.from == letter.to => format!("{id} hears itself"),
+        Event::Receive(letter) => Words::<Letter>(letter).to_string(),
+        Event::ElectionTimeout => format!("{id} election timeout"),
+        Event::HeartbeatTimeout => format!("{id} heartbeat timeout"),
+        Event::MinimumTimeout => format!("{id} minimum timeout"),
+        Event::Propose(_) => format!("{id} is proposed a command"),
+        Event::Transfer(to) => format!("{id} is told to hand over to {to}"),
+        Event::StepDown => format!("{id} is told to step down"),
     }
 }
 
