@@ -13,7 +13,7 @@
 # seconds for one. It needs cargo-mutants, jq and patch.
 set -euo pipefail
 pattern=${1:-.}
-checks=${CHECKS:-"quick recovery-3"}
+checks=${CHECKS:-"quick log-3-narrow recovery-3"}
 limit=${LIMIT:-120}
 root=$(git rev-parse --show-toplevel)
 work=$(mktemp -d)

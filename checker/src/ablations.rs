@@ -31,7 +31,7 @@ ablation! {
 }
 ablation! {
     /// The term rises with every timeout.
-    CampaignAtOnce { fn must_ask_first(_: bool) -> bool { false } }
+    CampaignAtOnce { fn must_ask_first() -> bool { false } }
 }
 ablation! {
     /// A server that hears its leader helps to replace it all the same.
@@ -160,6 +160,14 @@ ablation! {
             ours.term <= candidate.term && ours.index <= candidate.index
         }
     }
+}
+ablation! {
+    /// A follower that has stored entries acknowledges having heard its leader, and nothing else.
+    AcknowledgeNothing { fn acknowledged(_: Index, _: Index) -> Index { Index(0) } }
+}
+ablation! {
+    /// Nothing is ever committed by counting.
+    NeverCommit { fn may_commit(_: &Log, _: Index, _: Term) -> bool { false } }
 }
 #[cfg(test)]
 ablation! {
@@ -301,6 +309,31 @@ pub(crate) fn refusal_takes_back(node: &mut Node, event: Event<Tag>, effects: &m
         *follower = Progress { matched: follower.matched.min(missing.previous()), ..*follower };
     }
     *node = with_role(node, Role::Leader { progress, heard, transfer });
+}
+
+/// What is for another server is taken for its own.
+pub(crate) fn take_letters_of_others(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let event = match event {
+        Event::Receive(letter) => Event::Receive(Envelope { to: node.id(), ..letter }),
+        other => other,
+    };
+    step_by::<Paper, Tag>(node, event, effects);
+}
+
+/// A leader sends entries when it has some, and otherwise nothing.
+pub(crate) fn silent_leader(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    if !(event == Event::HeartbeatTimeout && matches!(node.role(), Role::Leader { .. })) {
+        step_by::<Paper, Tag>(node, event, effects);
+    }
+}
+
+/// Whatever a follower hears of a newer term puts its own election off, as if a leader were there.
+pub(crate) fn wait_for_every_term(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let is_newer = matches!(&event, Event::Receive(letter) if node.term() < letter.term);
+    if is_newer && matches!(node.role(), Role::Follower { .. }) {
+        *node = with_role(node, Role::PreCandidate { votes: ServerSet::default() });
+    }
+    step_by::<Paper, Tag>(node, event, effects);
 }
 
 fn with_role(node: &Node, role: Role) -> Node {

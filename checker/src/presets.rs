@@ -1,6 +1,6 @@
 //! Named systems, how far each is explored, and what must be met on the way.
 
-use rafttree_model::{Paper, step_by};
+use rafttree_model::step;
 
 use crate::engine::Expected;
 use crate::explored;
@@ -98,11 +98,11 @@ pub(crate) const COMPARED: [Bounds; 4] = [
     Bounds { entries: 1, ..SMALL },
 ];
 
-pub(crate) const PRESETS: [Preset; 11] = [
+pub(crate) const PRESETS: [Preset; 12] = [
     Preset {
         name: "quick",
-        about: "three servers: elections, and logs on top of them",
-        parts: &[(elections(3, 2), ELECTIONS), (logs(3, 1, 1), LOGS_OF_ONE)],
+        about: "three servers: elections, and logs on top of them; two servers, since half is no majority",
+        parts: &[(elections(3, 2), ELECTIONS), (logs(3, 1, 1), LOGS_OF_ONE), (logs(2, 1, 2), PAIRS)],
     },
     Preset { name: "elections-3", about: "elections of three servers", parts: &[(elections(3, 3), ELECTIONS)] },
     Preset { name: "elections-5", about: "elections of five servers", parts: &[(elections(5, 1), ELECTIONS)] },
@@ -110,6 +110,11 @@ pub(crate) const PRESETS: [Preset; 11] = [
         name: "elections-5-wide",
         about: "elections of five servers, terms further apart",
         parts: &[(elections(5, 2), ELECTIONS)],
+    },
+    Preset {
+        name: "log-3-narrow",
+        about: "logs of three servers, terms not so far apart; seconds",
+        parts: &[(logs(3, 1, 2), LOGS)],
     },
     Preset { name: "log-3", about: "logs of three servers", parts: &[(logs(3, 2, 2), LOGS)] },
     Preset {
@@ -154,6 +159,10 @@ pub(crate) const PRESETS: [Preset; 11] = [
     },
 ];
 
+/// Of two servers both have what is committed, so nothing of a follower's log is ever cut.
+const PAIRS: Expected =
+    Expected { witnesses: &[Witness::Leader, Witness::SplitVote, Witness::LaterCommit, Witness::UnsyncedLost], ..LOGS };
+
 /// One entry cannot conflict with what is committed before it.
 const LOGS_OF_ONE: Expected = Expected { witnesses: &Witness::ALL, ..LOGS };
 
@@ -162,8 +171,8 @@ pub(crate) fn named(name: &str) -> Option<&'static Preset> {
     PRESETS.iter().find(|preset| preset.name == name)
 }
 
-/// The deployed rules.
-pub(crate) const PAPER: Ground = Ground { step_by: step_by::<Paper, Tag>, mistake: None };
+/// The step that servers call.
+pub(crate) const PAPER: Ground = Ground { step_by: step::<Tag>, mistake: None };
 
 impl Scope {
     pub(crate) fn quotient(&self, ground: Ground) -> Quotient {
@@ -177,8 +186,9 @@ impl Scope {
     /// The properties that say something where logs do not count, or all.
     pub(crate) fn watched(&self) -> PropertySet {
         use Property::{
-            AskFirst, ElectionSafety, NonDisruption, OwnVotes, PreVoteBindsNobody, QuorumHeard, RoleTransitions,
-            TermMonotonic, Totality, VoteOnce,
+            Answered, AskFirst, Asked, ClientsTold, ElectionSafety, NonDisruption, OutsidersIgnored, OwnVotes,
+            PreVoteBindsNobody, QuorumHeard, RoleTransitions, StaleAnswered, TermMonotonic, TimersOfRole, Totality,
+            VoteOnce,
         };
         let of_elections = [
             ElectionSafety,
@@ -191,6 +201,12 @@ impl Scope {
             AskFirst,
             QuorumHeard,
             PreVoteBindsNobody,
+            OutsidersIgnored,
+            StaleAnswered,
+            Answered,
+            Asked,
+            TimersOfRole,
+            ClientsTold,
         ];
         if self.window.is_some() { PropertySet::of_states() } else { of_elections.into_iter().collect() }
     }

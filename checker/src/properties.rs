@@ -25,11 +25,18 @@ pub(crate) enum Property {
     QuorumHeard,
     HandOverComplete,
     PreVoteBindsNobody,
+    OutsidersIgnored,
+    StaleAnswered,
+    Answered,
+    Asked,
+    CountedAtOnce,
+    TimersOfRole,
+    ClientsTold,
     Recovery,
 }
 
 impl Property {
-    pub(crate) const ALL: [Property; 23] = [
+    pub(crate) const ALL: [Property; 30] = [
         Property::ElectionSafety,
         Property::VoteOnce,
         Property::TermMonotonic,
@@ -52,6 +59,13 @@ impl Property {
         Property::QuorumHeard,
         Property::HandOverComplete,
         Property::PreVoteBindsNobody,
+        Property::OutsidersIgnored,
+        Property::StaleAnswered,
+        Property::Answered,
+        Property::Asked,
+        Property::CountedAtOnce,
+        Property::TimersOfRole,
+        Property::ClientsTold,
         Property::Recovery,
     ];
 
@@ -152,7 +166,7 @@ impl Property {
                 "C17",
                 "C17 Totality",
                 "§5.5",
-                "no message makes a server panic, and delivering one again at once changes nothing on disk",
+                "nothing makes a server panic, delivering a message again at once changes nothing on disk, and effects are empty when nothing is left to do",
             ],
             Property::NonDisruption => [
                 "V5",
@@ -170,7 +184,7 @@ impl Property {
                 "E2",
                 "E2 QuorumHeard",
                 "6.2",
-                "a leader that no majority answered for a minimum timeout leads no longer",
+                "a leader that no majority answered for a minimum timeout leads no longer, and one that a majority answered leads on",
             ],
             Property::HandOverComplete => [
                 "E3",
@@ -183,6 +197,48 @@ impl Property {
                 "E4 PreVoteBindsNobody",
                 "9.6",
                 "a request for a pre-vote in the server's own term changes nothing of it",
+            ],
+            Property::OutsidersIgnored => [
+                "E5",
+                "E5 OutsidersIgnored",
+                "§5.1",
+                "what comes from outside the group, is for another server or names entries of a term after its own is neither heeded nor answered",
+            ],
+            Property::StaleAnswered => [
+                "E6",
+                "E6 StaleAnswered",
+                "§5.1",
+                "what was said in an older term changes nothing; who asked is told the current one",
+            ],
+            Property::Answered => [
+                "E7",
+                "E7 Answered",
+                "Figure 2",
+                "who asks in the current term is answered once and truly: whether it gets the vote, what agrees with its log, or where the logs may still agree",
+            ],
+            Property::Asked => [
+                "E8",
+                "E8 Asked",
+                "Figure 2",
+                "who campaigns asks all whose vote it lacks; who leads sends each follower what that lacks, at heartbeats, commands and answers, from where the logs may agree",
+            ],
+            Property::CountedAtOnce => [
+                "E9",
+                "E9 CountedAtOnce",
+                "§5.3, §5.4.2",
+                "an acknowledgement counts for what it says, and what may be committed is committed in the same step",
+            ],
+            Property::TimersOfRole => [
+                "E10",
+                "E10 TimersOfRole",
+                "§5.2",
+                "the timers that run are those of the role; they are restarted by campaigns, votes given, leaders heard and hand-overs, and by nothing else",
+            ],
+            Property::ClientsTold => [
+                "E11",
+                "E11 ClientsTold",
+                "section 8",
+                "clients are told of each command taken, refused and committed, and of a leadership from its first commit to its end; watchers see what is so",
             ],
             Property::Recovery => [
                 "V1",

@@ -79,6 +79,8 @@ pub(crate) struct Stepped {
     pub(crate) records: Vec<Record<Tag>>,
     /// Messages that wait.
     pub(crate) outputs: Vec<Envelope<Range>>,
+    /// What timers and clients are told, in the order of the two lists above.
+    pub(crate) told: Vec<Output<Tag>>,
     pub(crate) broken: PropertySet,
 }
 
@@ -94,21 +96,17 @@ impl Server {
             *self = old;
             return Stepped { broken: PropertySet::from_iter([Property::Totality]), ..Stepped::default() };
         }
-        let mut stepped = Stepped {
-            early: effects.early().filter_map(sent).collect(),
-            records: effects.records().to_vec(),
-            outputs: effects.after_sync().filter_map(sent).collect(),
-            broken: PropertySet::default(),
-        };
+        let mut stepped = Stepped::of(effects);
         if mistake == Some(Mistake::DropsWhenDeposed) && old.leads() && !self.leads() {
             stepped.records.push(self.drop_uncommitted());
         }
         stepped.records.iter().for_each(|record| apply_to_entries(&mut self.entries, record));
-        stepped.broken = checks::broken_by_event(step_by, &old, &again, self, &stepped);
+        let broken = checks::broken_by_event(step_by, &old, &again, self, &stepped);
+        stepped.broken.extend(broken);
         stepped
     }
 
-    fn leads(&self) -> bool {
+    pub(crate) fn leads(&self) -> bool {
         matches!(self.node.role(), Role::Leader { .. })
     }
 
@@ -198,9 +196,27 @@ impl Server {
 /// Messages that may leave now.
 pub(crate) type Ready = Vec<Envelope<Range>>;
 
-/// What is to be sent; the other outputs concern timers and clients, of which the world has none.
-pub(crate) fn sent(output: Output<Tag>) -> Option<Envelope<Range>> {
-    if let Output::Send(envelope) = output { Some(envelope) } else { None }
+impl Stepped {
+    /// Takes the effects apart, as a server does: early ones, records, and what waits for them.
+    fn of(mut effects: Effects<Tag>) -> Stepped {
+        let mut stepped = Stepped::default();
+        let is_idle = effects.is_empty();
+        effects.early().for_each(|output| stepped.sort(output, true));
+        stepped.records = effects.records().to_vec();
+        effects.after_sync().for_each(|output| stepped.sort(output, false));
+        let has_none = stepped.early.is_empty() && stepped.outputs.is_empty() && stepped.told.is_empty();
+        let says_so = is_idle == (has_none && stepped.records.is_empty()) && effects.is_empty();
+        stepped.broken.insert_unless(says_so, Property::Totality);
+        stepped
+    }
+
+    fn sort(&mut self, output: Output<Tag>, early: bool) {
+        match output {
+            Output::Send(envelope) if early => self.early.push(envelope),
+            Output::Send(envelope) => self.outputs.push(envelope),
+            told => self.told.push(told),
+        }
+    }
 }
 
 impl Disk {

@@ -12,7 +12,7 @@ use rafttree_model::{Effects, Envelope, Event, Index, Message, Node, Output, Ran
 use crate::checks;
 use crate::network;
 use crate::properties::{Property, PropertySet};
-use crate::server::{Ground, Mistake, Server, Stepped, Tag, sent};
+use crate::server::{Ground, Mistake, Server, Stepped, Tag};
 use crate::world::{Letter, World};
 
 /// Something that may happen.
@@ -169,9 +169,9 @@ impl System {
         let (mut node, mut effects) = (old.clone(), Effects::new());
         let event = Event::Receive((**letter).clone());
         let ended = catch_unwind(AssertUnwindSafe(|| (self.ground.step_by)(&mut node, event, &mut effects)));
-        let of_consequence = |output: Output<Tag>| {
-            sent(output)
-                .is_some_and(|it| !self.is_told_by_rumours(&it) && !matches!(it.message, Message::AppendRequest { .. }))
+        let of_consequence = |output: Output<Tag>| match output {
+            Output::Send(it) => !self.is_told_by_rumours(&it) && !matches!(it.message, Message::AppendRequest { .. }),
+            _ => false,
         };
         ended.is_ok()
             && node == *old
@@ -242,7 +242,7 @@ impl System {
     ) -> Result<(), OutOfBounds> {
         let server = world.server_mut(id);
         let committed = server.node.commit();
-        let Stepped { early, records, outputs, broken } = server.step(self.ground, event);
+        let Stepped { early, records, outputs, broken, .. } = server.step(self.ground, event);
         let (term, last) = (server.node.term(), server.node.log().last().index);
         world.broken.extend(broken);
         if self.bounds.terms < term.0 || self.bounds.entries < last.0 {

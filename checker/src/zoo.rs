@@ -25,7 +25,7 @@ pub(crate) struct Exhibit {
     pub(crate) source: &'static str,
     /// The property that catches it.
     pub(crate) caught_by: Property,
-    /// Only these properties count; all, if none is named.
+    /// Properties that count as well.
     pub(crate) watched: &'static [Property],
     /// The least bounds at which it is caught.
     pub(crate) part: Part,
@@ -55,7 +55,7 @@ impl Exhibit {
     }
 
     pub(crate) fn counted(&self) -> PropertySet {
-        if self.watched.is_empty() { PropertySet::all() } else { self.watched.iter().copied().collect() }
+        self.watched.iter().copied().chain([self.caught_by]).collect()
     }
 
     /// The plain system with this mistake, where the hunt for it starts.
@@ -253,6 +253,22 @@ pub(crate) fn exhibits() -> Vec<Exhibit> {
             broken::commit_goes_back),
         around(("refusal_takes_back", Some(36)), "a late refusal takes back what was acknowledged",
             "openraft#1500, CCF#3723", MatchSafety, broken::refusal_takes_back),
+        rule::<broken::AcceptStale>(("answer_stale_as_new", None), "is_stale",
+            "who asks in an older term is answered as if it were the current one", "§5.1", StaleAnswered)
+            .within(elections(3, 1)),
+        rule::<broken::AcknowledgeNothing>(("acknowledge_nothing", None), "acknowledged",
+            "a follower does not say what it has stored", "§5.3", Answered),
+        rule::<broken::NeverCommit>(("never_commit", None), "may_commit",
+            "what a majority holds is not committed", "§5.4.2", CountedAtOnce),
+        rule::<broken::CommitAnyTerm>(("serve_before_commit", Some(59)), "may_commit",
+            "a leader serves clients before it has committed an entry of its term", "etcd#7331, tikv#6340",
+            ClientsTold),
+        around(("take_letters_of_others", None), "what is for another server is taken for one's own", "§5.1",
+            OutsidersIgnored, broken::take_letters_of_others).within(elections(3, 1)),
+        around(("silent_leader", None), "a leader without new entries sends no heartbeats", "§5.2", Asked,
+            broken::silent_leader).within(elections(3, 1)),
+        around(("wait_for_every_term", None), "a newer term puts a follower's own campaign off", "§5.2", TimersOfRole,
+            broken::wait_for_every_term).within(elections(3, 1)),
         rule::<broken::CompareBoth>(("compare_both", Some(5)), "is_up_to_date",
             "of two logs, one longer and one of a later term, neither counts as the newer", "async-raft vote.rs:53",
             Recovery).within(from(logs(3, 1, 2))),

@@ -18,7 +18,7 @@ impl<R: Rules, P> Step<'_, R, P> {
         if !self.node.members.contains(self.node.id) {
             return;
         }
-        if R::must_ask_first(false) { self.pre_campaign() } else { self.campaign(false) }
+        if R::must_ask_first() { self.pre_campaign() } else { self.campaign(false) }
     }
 
     /// Dissertation 9.6: asks whether the election could be won; nothing is written.

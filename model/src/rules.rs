@@ -25,10 +25,10 @@ pub trait Rules {
         true
     }
 
-    /// Dissertation 9.6: the term rises only after a majority said that it would vote for the
-    /// server, unless the leader itself hands over.
-    fn must_ask_first(transfer: bool) -> bool {
-        !transfer
+    /// Dissertation 9.6: with an election timeout the term rises only after a majority said that it
+    /// would vote for the server.
+    fn must_ask_first() -> bool {
+        true
     }
 
     /// Dissertation 4.2.3: who may have heard a leader within the minimum timeout does not help

@@ -75,9 +75,8 @@ fn must_yield_to_newer_term_always() {
 }
 
 #[test]
-fn must_ask_first_unless_the_leader_hands_over() {
-    assert!(Paper::must_ask_first(false));
-    assert!(!Paper::must_ask_first(true));
+fn must_ask_first_after_an_election_timeout() {
+    assert!(Paper::must_ask_first());
 }
 
 #[test]

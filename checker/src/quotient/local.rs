@@ -134,6 +134,7 @@ pub(crate) struct Local {
     members: Members,
     /// Logs are forgotten after each step.
     forgets_logs: bool,
+    watched: PropertySet,
     memo: FxHashMap<(u64, Stimulus), Box<[Outcome]>>,
     /// Deployed steps that were run, not remembered.
     pub(crate) steps: u64,
@@ -153,8 +154,8 @@ struct Course {
 }
 
 impl Local {
-    pub(crate) fn new(ground: Ground, members: Members, forgets_logs: bool) -> Local {
-        Local { ground, members, forgets_logs, memo: FxHashMap::default(), steps: 0 }
+    pub(crate) fn new(ground: Ground, members: Members, forgets_logs: bool, watched: PropertySet) -> Local {
+        Local { ground, members, forgets_logs, watched, memo: FxHashMap::default(), steps: 0 }
     }
 
     /// Everything that may come of this stimulus; what changes nothing and breaks nothing is not
@@ -267,8 +268,9 @@ impl Local {
 
     fn step(&mut self, course: &mut Course, event: Event<Tag>) {
         self.steps += 1;
-        let Stepped { early, records, outputs, broken } = course.server.step(self.ground, event);
+        let Stepped { early, records, outputs, broken, .. } = course.server.step(self.ground, event);
         course.broken.extend(broken);
+        course.broken.keep(self.watched);
         if records.iter().any(|record| matches!(record, Record::Truncate { .. })) {
             course.met |= 1 << Witness::ConflictCut as u8;
         }

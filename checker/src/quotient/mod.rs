@@ -91,6 +91,6 @@ impl Quotient {
     }
 
     pub(crate) fn new_worker(&self) -> Worker {
-        Worker::new(Local::new(self.ground, self.members, self.forgets_logs))
+        Worker::new(Local::new(self.ground, self.members, self.forgets_logs, self.watched))
     }
 }

@@ -3,12 +3,16 @@
 //! Properties of a state are asked in every state, those of a step after every step, those of a
 //! message at the moment it leaves, when it is known what the sender's disk holds.
 
-use rafttree_model::{
-    Durable, Effects, Entry, Envelope, Event, Message, Range, Record, Role, RoleName, ServerId, ServerSet, Term,
-};
+mod answers;
+mod duties;
+mod noise;
+mod steps;
 
+use rafttree_model::{Durable, Entry, Message, Role, ServerId, Term};
+
+pub(crate) use self::steps::broken_by_event;
 use crate::properties::{Property, PropertySet};
-use crate::server::{Disk, Server, StepBy, Stepped, Tag};
+use crate::server::{Disk, Server, Tag};
 use crate::world::{Letter, World};
 
 // Of a state.
@@ -165,130 +169,4 @@ pub(crate) fn broken_on_disk(was: &Durable, is: &Durable) -> PropertySet {
     let keeps_vote = was.term() != is.term() || was.vote().is_none() || was.vote() == is.vote();
     broken.insert_unless(keeps_vote, Property::VoteOnce);
     broken
-}
-
-// Of a step.
-
-/// The properties that this step of one server broke.
-pub(crate) fn broken_by_event(
-    step_by: StepBy,
-    old: &Server,
-    event: &Event<Tag>,
-    new: &Server,
-    stepped: &Stepped,
-) -> PropertySet {
-    let mut broken = broken_between(old, new);
-    broken.insert_unless(asks_first(event, old, new), Property::AskFirst);
-    broken.insert_unless(leaves_quiet_majority(event, old, new), Property::QuorumHeard);
-    if let Event::Receive(letter) = event {
-        broken.insert_unless(leads_by_votes_of_its_term(letter, old, new), Property::OwnVotes);
-        broken.insert_unless(is_idempotent(step_by, letter, new), Property::Totality);
-        broken.insert_unless(disturbs_nobody(letter, old, new), Property::NonDisruption);
-        broken.insert_unless(is_vote_deserved(letter, old, stepped), Property::ElectionRestriction);
-        let asks = matches!(letter.message, Message::PreVoteRequest { .. }) && letter.term == old.node.term();
-        broken.insert_unless(!asks || old.node == new.node, Property::PreVoteBindsNobody);
-    }
-    broken
-}
-
-/// The vote that completed a majority was given in the term that the server now leads.
-fn leads_by_votes_of_its_term(letter: &Letter, old: &Server, new: &Server) -> bool {
-    let (Role::Candidate { .. }, Role::Leader { .. }) = (old.node.role(), new.node.role()) else { return true };
-    letter.term == new.node.term()
-}
-
-/// A vote for oneself needs no comparison.
-fn is_vote_deserved(request: &Letter, voter: &Server, stepped: &Stepped) -> bool {
-    let Message::VoteRequest { last: theirs, .. } = request.message else { return true };
-    let grants = |reply: &Envelope<Range>| reply.message == Message::VoteReply { granted: true };
-    let ours = voter.entries.last().map_or(voter.node.log().base(), |entry| entry.position);
-    let is_as_new = ours.term < theirs.term || (ours.term == theirs.term && ours.index <= theirs.index);
-    is_as_new || !stepped.early.iter().chain(&stepped.outputs).any(grants)
-}
-
-fn broken_between(old: &Server, new: &Server) -> PropertySet {
-    let mut broken = PropertySet::default();
-    let (was, is) = (&old.node, &new.node);
-    broken.insert_unless(was.term() <= is.term(), Property::TermMonotonic);
-    broken.insert_unless(was.commit() <= is.commit(), Property::CommitImmutable);
-    broken.insert_unless(follows_figure_4(old, new), Property::RoleTransitions);
-    if let (Role::Leader { progress: then, .. }, Role::Leader { progress: now, .. }) = (was.role(), is.role())
-        && was.term() == is.term()
-    {
-        broken.insert_unless(new.entries.starts_with(&old.entries), Property::LeaderAppendOnly);
-        let kept = then.iter().all(|(id, old)| now.get(id).is_some_and(|new| old.matched <= new.matched));
-        broken.insert_unless(kept, Property::MatchSafety);
-    }
-    if let Role::Leader { .. } = is.role()
-        && was.commit() < is.commit()
-    {
-        let own = new.entries.get(is.commit().0 as usize - 1).is_some_and(|entry| entry.position.term == is.term());
-        broken.insert_unless(own, Property::CommitOnlyOwnTerm);
-    }
-    broken
-}
-
-/// Figure 4, with the pre-candidate.
-fn follows_figure_4(old: &Server, new: &Server) -> bool {
-    use RoleName::{Candidate, Follower, Leader, PreCandidate};
-    let same_term = old.node.term() == new.node.term();
-    match (old.node.role().name(), new.node.role().name()) {
-        (Follower | PreCandidate, Leader) => false,
-        (PreCandidate | Candidate | Leader, Candidate) => !same_term || old.node.role().name() == Candidate,
-        (Leader, PreCandidate) => false,
-        (Follower, Candidate) => !same_term,
-        (Candidate, Leader) => same_term,
-        (Leader, Leader) => same_term,
-        (_, Follower | PreCandidate) => true,
-    }
-}
-
-/// Who becomes a candidate was asked to by the leader, or had a majority of pre-votes.
-fn asks_first(event: &Event<Tag>, old: &Server, new: &Server) -> bool {
-    let Role::Candidate { transfer, .. } = new.node.role() else { return true };
-    if old.node.term() == new.node.term() {
-        return true;
-    }
-    if let Role::PreCandidate { votes } = old.node.role() {
-        let Event::Receive(letter) = event else { return false };
-        let granted: ServerSet = votes.ids().chain([letter.from]).collect();
-        return !transfer && old.node.members().ids().len() < 2 * granted.len();
-    }
-    let told = matches!(event, Event::Receive(letter) if letter.message == Message::TimeoutNow);
-    *transfer && told
-}
-
-fn leaves_quiet_majority(event: &Event<Tag>, old: &Server, new: &Server) -> bool {
-    let Role::Leader { heard, .. } = old.node.role() else { return true };
-    let Role::Leader { .. } = new.node.role() else { return true };
-    *event != Event::MinimumTimeout || old.node.members().ids().len() < 2 * heard.len()
-}
-
-/// Who hears a leader is not moved by another server's campaign.
-fn disturbs_nobody(letter: &Letter, old: &Server, new: &Server) -> bool {
-    let asks = match letter.message {
-        Message::PreVoteRequest { .. } => true,
-        Message::VoteRequest { transfer, .. } => !transfer,
-        _ => false,
-    };
-    let leader = old.node.leader();
-    let hears_another = leader.is_some() && leader != Some(letter.from);
-    let unmoved = old.node.durable() == new.node.durable() && old.node.role() == new.node.role();
-    !asks || !hears_another || unmoved
-}
-
-/// §5.5: a message that arrives twice in a row does no more than one that arrives once.
-fn is_idempotent(step_by: StepBy, letter: &Letter, receiver: &Server) -> bool {
-    let mut node = receiver.node.clone();
-    let mut effects = Effects::<Tag>::new();
-    let again = std::panic::AssertUnwindSafe(|| {
-        step_by(&mut node, Event::Receive(letter.clone()), &mut effects);
-    });
-    std::panic::catch_unwind(again).is_ok() && effects.records().iter().all(|record| changes_nothing(record, receiver))
-}
-
-fn changes_nothing(record: &Record<Tag>, receiver: &Server) -> bool {
-    let mut durable = receiver.node.durable().clone();
-    durable.apply(record);
-    durable == *receiver.node.durable()
 }

@@ -1,0 +1,195 @@
+//! What a server has to do unasked: whom to ask and what to send, what to count, which timers to run,
+//! what to tell its clients. Safety needs none of it; a server that leaves it out gets nowhere.
+
+use rafttree_model::{Envelope, Event, Index, Message, Output, Progress, Range, Role, ServerId, Timers};
+
+use crate::checks::answers::{holds, may_agree};
+use crate::checks::steps::Seen;
+use crate::server::{Server, Tag};
+
+/// The requests of a step are those that its server's part calls for: no more, no less.
+pub(super) fn asks_whom_it_must(step: &Seen) -> bool {
+    let asks = |sent: &&Envelope<Range>| {
+        matches!(
+            sent.message,
+            Message::PreVoteRequest { .. } | Message::VoteRequest { .. } | Message::AppendRequest { .. }
+        )
+    };
+    step.sent().filter(asks).eq(&requests(step))
+}
+
+/// The requests that are called for, by rising id of their receivers.
+fn requests(step: &Seen) -> Vec<Envelope<Range>> {
+    let Seen { old, event, new, .. } = *step;
+    let id = new.node.id();
+    let to = |to: ServerId, message| Envelope { from: id, to, term: new.node.term(), message };
+    let others = || new.node.members().ids().filter(move |&other| other != id);
+    let last = new.last();
+    let append = |other, next: Index| {
+        let previous = new.position(next.previous().0).unwrap_or(last);
+        to(other, Message::AppendRequest { entries: Range { previous, last }, commit: new.node.commit() })
+    };
+    let raised = old.node.term() < new.node.term();
+    let next_of = |other| progress_of(old, other).map_or(last.index.next(), |progress| progress.next);
+    match (event, new.node.role()) {
+        (Event::ElectionTimeout, Role::PreCandidate { .. }) => {
+            others().map(|other| to(other, Message::PreVoteRequest { last })).collect()
+        }
+        (_, &Role::Candidate { transfer, .. }) if raised => {
+            others().map(|other| to(other, Message::VoteRequest { last, transfer })).collect()
+        }
+        (Event::HeartbeatTimeout, Role::PreCandidate { votes }) => {
+            let open = others().filter(|&other| !votes.contains(other));
+            open.map(|other| to(other, Message::PreVoteRequest { last })).collect()
+        }
+        (Event::HeartbeatTimeout, &Role::Candidate { votes, transfer }) => {
+            let open = others().filter(|&other| !votes.contains(other));
+            open.map(|other| to(other, Message::VoteRequest { last, transfer })).collect()
+        }
+        (_, Role::Leader { .. }) if !old.leads() => others().map(|other| append(other, last.index)).collect(),
+        (Event::HeartbeatTimeout, Role::Leader { .. }) => others().map(|other| append(other, next_of(other))).collect(),
+        (Event::Propose(_), Role::Leader { transfer: None, .. }) => {
+            others().filter(|&other| next_of(other) == last.index).map(|other| append(other, last.index)).collect()
+        }
+        (&Event::Transfer(target), Role::Leader { .. }) if others().any(|other| other == target) => {
+            vec![append(target, next_of(target))]
+        }
+        (Event::Receive(_), Role::Leader { .. }) => {
+            resumed(step).map(|(other, next)| append(other, next)).into_iter().collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Whom a leader sends more, and from where on, now that it was answered.
+fn resumed(step: &Seen) -> Option<(ServerId, Index)> {
+    let letter = step.letter()?;
+    let Progress { matched: known, next } = progress_of(step.old, letter.from)?;
+    let last = step.new.last().index;
+    if letter.from == letter.to || letter.term != step.old.node.term() {
+        return None;
+    }
+    match letter.message {
+        Message::AppendReply { matched } if matched <= last => {
+            let next = next.max(matched.next());
+            (next <= last).then_some((letter.from, next))
+        }
+        // Neither of what is known to be held, nor of what is being sent again already.
+        Message::AppendRefusal { missing, hint } if known < missing && missing < next => {
+            Some((letter.from, may_agree(step.old, hint).index.max(known).next()))
+        }
+        _ => None,
+    }
+}
+
+/// An acknowledgement counts for what it says, and what may be committed is committed.
+pub(super) fn counts_at_once(step: &Seen) -> bool {
+    let Seen { old, new, .. } = *step;
+    let Some(letter) = step.letter().filter(|letter| old.node.term() <= letter.term) else { return true };
+    let was = old.node.commit();
+    match &letter.message {
+        &Message::AppendReply { matched } if matched <= old.last().index && letter.term == old.node.term() => {
+            let Some(known) = progress_of(old, letter.from) else { return true };
+            let is_counted = progress_of(new, letter.from).is_none_or(|is| is.matched == known.matched.max(matched));
+            is_counted && new.node.commit() == was.max(may_be_committed(new))
+        }
+        Message::AppendRequest { entries, commit } if !old.leads() && holds(old, entries.previous()) => {
+            new.node.commit() == was.max(entries.last().index.min(*commit))
+        }
+        _ => true,
+    }
+}
+
+/// The last entry of the leader's term that a majority has acknowledged.
+fn may_be_committed(leader: &Server) -> Index {
+    let members = leader.node.members();
+    let is_held = |index: Index| {
+        let holders = members.ids().filter(|&id| progress_of(leader, id).is_some_and(|it| index <= it.matched));
+        members.ids().len() < 2 * holders.count()
+    };
+    let own = leader.entries.iter().map(|entry| entry.position).filter(|entry| entry.term == leader.node.term());
+    own.map(|entry| entry.index).rfind(|&index| is_held(index)).unwrap_or(Index(0))
+}
+
+fn progress_of(server: &Server, id: ServerId) -> Option<Progress> {
+    let Role::Leader { progress, .. } = server.node.role() else { return None };
+    progress.get(id).copied()
+}
+
+/// Timers are restarted when the part changes, a campaign or a hand-over begins, a leader was heard or
+/// a vote given, at nothing else; and those that then run belong to the part.
+pub(super) fn timers_are_of_its_role(step: &Seen) -> bool {
+    let Seen { old, event, new, stepped } = *step;
+    let of_role = |server: &Server| match server.node.role() {
+        Role::Follower { .. } => Timers::Follower,
+        Role::PreCandidate { .. } | Role::Candidate { .. } => Timers::Candidate,
+        Role::Leader { .. } => Timers::Leader,
+    };
+    let mut restarts = stepped.told.iter().filter_map(|told| match told {
+        Output::Restart(timers) => Some(*timers),
+        _ => None,
+    });
+    let has_other_part = of_role(old) != of_role(new);
+    let campaigns = matches!(new.node.role(), Role::Candidate { .. }) && old.node.term() < new.node.term();
+    let asks = *event == Event::ElectionTimeout && !old.leads();
+    let hands_over = matches!(event, Event::Transfer(target) if new.leads() && *target != new.node.id());
+    let hears_leader = step.letter().is_some_and(|letter| {
+        matches!(letter.message, Message::AppendRequest { .. }) && old.node.term() <= letter.term && !new.leads()
+    });
+    let votes = step.sent().any(|sent| sent.to != sent.from && sent.message == Message::VoteReply { granted: true });
+    let must = has_other_part || campaigns || asks || hands_over || hears_leader || votes;
+    if must { restarts.next_back() == Some(of_role(new)) } else { restarts.count() == 0 }
+}
+
+/// Clients and watchers are told what happened, all of it and nothing else.
+pub(super) fn clients_are_told(step: &Seen) -> bool {
+    let Seen { old, event, new, stepped } = *step;
+    let mut due = Vec::new();
+    match (serves(old), serves(new)) {
+        (true, false) => due.push(Output::Yielded(old.node.term())),
+        (false, true) => due.push(Output::Leading(new.node.term())),
+        _ => {}
+    }
+    if old.node.commit() < new.node.commit() {
+        due.push(Output::Committed(new.node.commit()));
+    }
+    if let Event::Propose(tag) = event {
+        let takes = matches!(old.node.role(), Role::Leader { transfer: None, .. });
+        due.push(if takes { Output::Accepted(new.last()) } else { Output::Refused(*tag) });
+    }
+    if let Some(follower) = answered(step) {
+        due.push(Output::Heard(follower));
+    }
+    let is_for_clients = |told: &&Output<Tag>| !matches!(told, Output::Restart(_) | Output::Send(_));
+    let mut told: Vec<_> = stepped.told.iter().filter(is_for_clients).cloned().collect();
+    told.sort_unstable();
+    due.sort_unstable();
+    told == due && status_is_true(new)
+}
+
+/// Whether clients are served: the server leads, is not about to hand over, and has committed an entry
+/// of its term.
+fn serves(server: &Server) -> bool {
+    let leads = matches!(server.node.role(), Role::Leader { transfer: None, .. });
+    let committed = server.position(server.node.commit().0);
+    leads && committed.is_some_and(|committed| committed.term == server.node.term())
+}
+
+/// Who has answered its leader.
+fn answered(step: &Seen) -> Option<ServerId> {
+    let letter = step.letter().filter(|letter| step.old.leads() && letter.term == step.old.node.term())?;
+    let answers = match letter.message {
+        Message::AppendReply { matched } => matched <= step.old.last().index,
+        Message::AppendRefusal { .. } => true,
+        _ => false,
+    };
+    answers.then_some(letter.from)
+}
+
+fn status_is_true(server: &Server) -> bool {
+    let (status, node) = (server.node.status(), &server.node);
+    let transfer = if let Role::Leader { transfer, .. } = node.role() { *transfer } else { None };
+    (status.id, status.role, status.transfer) == (node.id(), node.role().name(), transfer)
+        && (status.term, status.vote, status.leader) == (node.term(), node.vote(), node.leader())
+        && (status.last, status.commit) == (server.last(), node.commit())
+}
