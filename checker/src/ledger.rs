@@ -1,9 +1,8 @@
 //! The bounds ledger: the least bounds at which each mistake is caught. Bounds below them would not
 //! have shown it, so they say what a search at some bounds is worth.
 
-use crate::engine::{self, Limits, NOTHING, Outcome, Verdict};
+use crate::engine::{Limits, Outcome, Verdict};
 use crate::presets::{Part, Scope};
-use crate::properties::PropertySet;
 use crate::report::grouped;
 use crate::zoo::{Exhibit, exhibits};
 
@@ -28,17 +27,10 @@ const RISING: [Scope; 8] = [
 ];
 
 impl Exhibit {
-    /// Searches within these bounds for the one property that should catch the mistake.
-    fn hunt_one_property(&self, scope: Scope, limits: &Limits) -> Outcome {
-        let mut quotient = scope.quotient(self.ground);
-        quotient.watched.keep(PropertySet::from_iter([self.caught_by]));
-        quotient.symmetric = !self.names;
-        engine::explore(&quotient, "the ledger", limits, NOTHING, &mut |_| {}).expect("nothing is resumed")
-    }
-
     /// The least bounds at which it is caught, and what that took.
     fn least(&self, limits: &Limits) -> Option<(Scope, Outcome)> {
-        let hunts = RISING.iter().map(|&scope| (scope, self.hunt_one_property(scope, limits)));
+        let hunt = |scope| self.hunt(Part::Quotient(scope), limits).expect("nothing is resumed");
+        let hunts = RISING.iter().map(|&scope| (scope, hunt(scope)));
         hunts.into_iter().find(|(_, outcome)| outcome.verdict == Verdict::Violated)
     }
 }

@@ -1,18 +1,19 @@
 //! Explores all interleavings of messages, timers, crashes and disk flushes of the deployed Raft
 //! transitions. The command line is the interface; see `--help`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::engine::{Expected, Limits, Outcome, Verdict, replay};
+use crate::counterexample::{Counterexample, told_in};
+use crate::engine::{Expected, Limits, Outcome, Verdict};
 use crate::options::{CheckpointArgs, Chosen, LimitArgs, SystemArgs, Usage};
 use crate::presets::{PAPER, Part};
 use crate::properties::{Property, PropertySet};
 use crate::recovery::Recovery;
 use crate::report::{Subject, Ticker, grouped, seconds};
-use crate::scenario::{Played, Scenario, wide};
+use crate::scenario::Scenario;
 use crate::system::System;
 use crate::witness::Witness;
 
@@ -23,6 +24,7 @@ macro_rules! say {
 
 mod ablations;
 mod checks;
+mod counterexample;
 mod engine;
 mod explored;
 mod ledger;
@@ -85,6 +87,9 @@ enum Command {
     Zoo {
         /// Names, rules or row numbers; all, if none is given.
         rows: Vec<String>,
+        /// Keep the counterexamples in this directory, a file for each mistake.
+        #[arg(long, value_name = "DIR")]
+        save: Option<PathBuf>,
         #[command(flatten)]
         limits: LimitArgs,
     },
@@ -186,7 +191,7 @@ fn run(cli: &Cli) -> Result<u8, Usage> {
     let json = cli.format == Format::Json;
     match &cli.command {
         Command::Check(args) => check(args, json),
-        Command::Zoo { rows, limits } => visit_zoo(rows, &limits.limits(), json),
+        Command::Zoo { rows, save, limits } => visit_zoo(rows, save.as_deref(), &limits.limits(), json),
         Command::Lasso { servers } => Ok(tables::lasso(*servers, json)),
         Command::Explore { system, address, from } => explore(system, address, from.as_ref()),
         Command::Replay { file } => play(file, json),
@@ -223,20 +228,14 @@ fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
         let in_zoo = ablation.is_some() && args.system.preset.is_none();
         let name = if in_zoo { "as in the zoo" } else { chosen.preset.name };
         let subject = Subject { preset: name, part: *part, ablation, watched, threads: limits.threads };
-        let played = retold(&chosen, *part, &outcome)?;
-        if let (Some(path), Some(played)) = (&args.save, &played) {
-            let start = chosen.exhibit.as_ref().and_then(|exhibit| exhibit.start).filter(|_| in_zoo);
-            let text = tables::trace(&subject, &outcome, start, played);
-            std::fs::write(path, text).map_err(|why| Usage(format!("cannot write {}: {why}", path.display())))?;
-        }
-        if let (Some(path), Some(story)) = (&args.save, &outcome.story) {
-            std::fs::write(path, story.join("\n"))
-                .map_err(|why| Usage(format!("cannot write {}: {why}", path.display())))?;
+        let found = Counterexample::of(chosen.exhibit.as_ref(), *part, &outcome);
+        if let (Some(path), Some(found)) = (&args.save, &found) {
+            found.save(path, chosen.exhibit.as_ref(), *part, &outcome)?;
         }
         if json {
             values.push(report::value(&subject, &outcome));
         } else {
-            let story = played.as_ref().map(Played::story).or(outcome.story.as_ref().map(|story| story.join("\n")));
+            let story = found.as_ref().map(Counterexample::story);
             say!("{}", report::text(&subject, &outcome, story.as_deref()));
         }
         worst = report::worse(worst, outcome.verdict.exit_code());
@@ -289,45 +288,21 @@ fn search(
     outcome.map(|outcome| (outcome, watched)).map_err(|why| Usage(why.to_string()))
 }
 
-/// A counterexample, replayed in the plain system: one that does not replay is an error of the
-/// search.
-fn retold(chosen: &Chosen, part: Part, outcome: &Outcome) -> Result<Option<Played>, Usage> {
-    let (Verdict::Violated, Ok(actions)) = (&outcome.verdict, &outcome.counterexample) else { return Ok(None) };
-    if outcome.story.is_some() {
-        return Ok(None);
-    }
-    let system = named(chosen, part);
-    let steps = replay(&system, actions).expect("a counterexample replays");
-    let end = steps.last().map(|(_, world)| world.broken).unwrap_or_default();
-    assert!(!end.is_empty(), "a counterexample ends in a broken property");
-    Ok(Some(Played { steps, start: system.start }))
-}
-
-/// The plain system, with every server under its own name: for people to follow.
-fn named(chosen: &Chosen, part: Part) -> System {
-    let bounds = match part {
-        Part::Quotient(_) | Part::Recovery(_) => wide(part.servers()),
-        Part::Plain(bounds) => bounds,
-    };
-    let system = match &chosen.exhibit {
-        Some(exhibit) => exhibit.placed(bounds),
-        None => presets::plain(bounds),
-    };
-    System { symmetric: false, ..system }
-}
-
 fn watched(named: &[String]) -> Result<PropertySet, Usage> {
     let unknown = |name: &String| Usage(format!("no property is called '{name}'; 'list properties' shows them all"));
     named.iter().map(|name| Property::named(name).ok_or_else(|| unknown(name))).collect()
 }
 
-fn visit_zoo(rows: &[String], limits: &Limits, json: bool) -> Result<u8, Usage> {
+fn visit_zoo(rows: &[String], save: Option<&Path>, limits: &Limits, json: bool) -> Result<u8, Usage> {
     let exhibits = tables::chosen(rows).map_err(Usage)?;
     let mut escaped = Vec::new();
     let mut results = Vec::new();
     for exhibit in &exhibits {
         let outcome = exhibit.hunt(exhibit.part, limits).map_err(|why| Usage(why.to_string()))?;
         let caught = outcome.broken.contains(exhibit.caught_by) && outcome.counterexample.is_ok();
+        if let (Some(folder), Some(found)) = (save, Counterexample::of(Some(exhibit), exhibit.part, &outcome)) {
+            found.save(&folder.join(exhibit.name).with_extension("txt"), Some(exhibit), exhibit.part, &outcome)?;
+        }
         if !caught {
             escaped.push(exhibit.name);
         }
@@ -359,7 +334,7 @@ fn explore(args: &SystemArgs, address: &str, from: Option<&PathBuf>) -> Result<u
     std::net::TcpListener::bind(resolved.collect::<Vec<_>>().as_slice())
         .map_err(|why| Usage(format!("cannot serve at {address}: {why}; choose another with --address")))?;
     let chosen = args.chosen()?;
-    let mut system = named(&chosen, chosen.parts[0]);
+    let mut system = told_in(chosen.exhibit.as_ref(), chosen.parts[0]);
     if let Some(path) = from {
         let scenario = read(path)?;
         let played = scenario.play(&scenario.system()).map_err(Usage)?;

@@ -7,8 +7,7 @@ use crate::presets::{LONGEST, PAPER, PRESETS, Part, plain};
 use crate::properties::{Property, PropertySet};
 use crate::recovery::Recovery;
 use crate::recovery::lasso::{self, Lasso};
-use crate::report::{Subject, grouped, seconds, told, worse};
-use crate::scenario::Played;
+use crate::report::{grouped, seconds, told, worse};
 use crate::zoo::{Exhibit, exhibits, find};
 
 /// Where the rules are stated; read for their sections.
@@ -219,14 +218,4 @@ pub(crate) fn lasso(servers: u8, json: bool) -> u8 {
         "With timeouts drawn anew it ends with probability one, as a leader is reached from every state: V1 Recovery."
     );
     0
-}
-
-/// A counterexample as a scenario file, which `replay` and `explore --from` take.
-pub(crate) fn trace(subject: &Subject, outcome: &Outcome, start: Option<&str>, played: &Played) -> String {
-    let start = start.map_or(String::new(), |name| format!("{}\n", crate::zoo::start_text(name)));
-    let title = format!("# breaks {}", crate::engine::names(outcome.broken).join(", "));
-    let ablation = subject.ablation.map_or(String::new(), |name| format!("ablate {name}\n"));
-    let verbs: String = told(outcome).into_iter().flatten().map(|action| format!("{action}\n")).collect();
-    let (words, servers) = (subject.part.words(), subject.part.servers());
-    format!("{title}\n# found within: {words}\nservers {servers}\n{ablation}{start}{verbs}---\n{}", played.story())
 }

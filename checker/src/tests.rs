@@ -234,6 +234,27 @@ fn what_the_quotient_catches_is_broken_in_the_plain_system_too() {
     }
 }
 
+/// They are written by `zoo --save checker/counterexamples`, and still break what they broke.
+#[test]
+fn every_mistake_has_a_counterexample_that_is_kept() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("counterexamples");
+    let exhibits = zoo::exhibits();
+    let files = std::fs::read_dir(&folder).expect("counterexamples are kept").count();
+    assert_eq!(files, exhibits.len(), "one for each mistake");
+    for exhibit in exhibits {
+        let file = folder.join(exhibit.name).with_extension("txt");
+        let text = std::fs::read_to_string(&file).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
+        assert!(text.starts_with("# breaks ") && text.contains(exhibit.caught_by.name()), "{}", exhibit.name);
+        if exhibit.caught_by == Property::Recovery {
+            continue; // A schedule from a state on: `check` tells it anew.
+        }
+        let scenario = Scenario::parse(&text).unwrap_or_else(|why| panic!("{}: {why}", exhibit.name));
+        let played = scenario.play(&scenario.system()).unwrap_or_else(|why| panic!("{}: {why}", exhibit.name));
+        let broken = played.last().broken;
+        assert!(broken.contains(exhibit.caught_by), "{}: {broken:?}", exhibit.name);
+    }
+}
+
 #[test]
 fn presets_have_their_own_names_and_words() {
     let names: BTreeSet<_> = PRESETS.iter().map(|preset| preset.name).collect();
