@@ -93,7 +93,7 @@ pub(crate) const SMALL: Bounds =
 /// explored to the end in minutes.
 pub(crate) const COMPARED: [Bounds; 4] = [
     Bounds { terms: 2, entries: 2, unsynced: 2, interleaved: true, ..PAIR },
-    Bounds { unsynced: 1, ..PAIR },
+    Bounds { unsynced: 3, ..PAIR },
     Bounds { terms: 1, entries: 1, unsynced: 2, interleaved: true, ..SMALL },
     Bounds { entries: 1, ..SMALL },
 ];
@@ -324,8 +324,8 @@ impl Bounds {
             format!("up to {} steps of a server wait for the disk while anything else happens", self.unsynced)
         } else {
             format!(
-                "a step that nobody can have seen is flushed, or cut off by a crash, before anything else happens; at \
-                 most {} that was sent early waits for the disk at a server",
+                "a step that nobody can have seen is flushed, or cut off by a crash, before anything else happens; \
+                 others wait for the disk, up to {} at a server",
                 self.unsynced
             )
         };
