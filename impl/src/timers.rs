@@ -12,6 +12,12 @@ use crate::transport::Stamp;
 /// that rarely coincide.
 const LONGEST_ALARM: Duration = Duration::from_millis(8);
 
+/// Where the end of the leader's connection counts as an early timeout, that timeout is drawn from
+/// zero up to this, for servers with this minimum election timeout.
+pub fn early_timeout_range(minimum_timeout: Duration) -> Duration {
+    LONGEST_ALARM.min(minimum_timeout / 2)
+}
+
 /// The timers of one server.
 #[derive(Debug)]
 pub(crate) struct Timers {
@@ -84,7 +90,7 @@ impl Timers {
     }
 
     fn longest_alarm(&self) -> Duration {
-        LONGEST_ALARM.min(self.minimum_timeout / 2)
+        early_timeout_range(self.minimum_timeout)
     }
 
     /// Lets the election timeout fire after a random time between these, if not earlier.
