@@ -78,7 +78,7 @@ pub use rafttree_model as model;
 pub use rafttree_model::{Index, Position, RoleName, ServerId, Status as ProtocolStatus, Term};
 pub use status::{Leader, LeadershipStatus, PeerStatus, Status};
 pub use storage::{ClusterId, Identity, Incarnation, StorageError, init};
-pub use timers::early_timeout_range;
+pub use timers::early_timeout;
 pub use transport::Refusal;
 
 /// The examples of the README are compiled as those of the documentation are.

@@ -56,7 +56,7 @@ fn a_killed_leader_is_replaced_before_a_timeout() {
     let fastest = report["trials"].as_array().unwrap().iter().map(|trial| figure(&trial["led_milliseconds"]));
     let fastest = fastest.fold(f64::MAX, f64::min);
     assert!(fastest < 1000.0, "the end of a process does not count as a timeout: {report}");
-    assert!((figure(&report["theory"]["mean"]) - 8.0 / 3.0).abs() < 1e-6, "{report}");
+    assert!((figure(&report["theory"]["mean"]) - 0.75).abs() < 1e-6, "{report}");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Seek as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
@@ -18,8 +18,8 @@ use crate::arguments::Format;
 use crate::failure::Failure;
 use crate::report::{monotonic, say};
 
-/// How often the disk is measured.
-const FLUSHES: usize = 50;
+/// What a short write to the log is.
+const BLOCK: usize = 4096;
 
 /// An election, from the timeout on, in turn: PreVote; the candidate's flush, its request, the
 /// voter's flush; the first entry and the follower's flush (the leader's own runs beside it).
@@ -40,7 +40,19 @@ struct Trial {
     rounds: u64,
 }
 
-/// Everything measured.
+/// What was seen; times in milliseconds.
+#[derive(Debug, Default)]
+struct Measured {
+    trials: Vec<Trial>,
+    /// A majority's answer to each new leader.
+    round_trips: Vec<f64>,
+    /// Of a block, before each trial.
+    flushes: Vec<f64>,
+    /// Leaders that were replaced before anything was done to them.
+    spurious: usize,
+}
+
+/// Everything that is told.
 #[derive(Debug, Serialize)]
 struct Report {
     how: &'static str,
@@ -75,16 +87,11 @@ pub(super) async fn run(options: FailoverOptions, output: Format) -> Result<(), 
     let mut picture = options.svg.as_deref().map(Picture::create).transpose()?;
     let machine = machine();
     let timing = options.timeouts.timing();
-    let measured = Group::measure(options.servers, timing, async |group| {
-        let flush = measure_flush(group.directory.path())?;
-        measure(group, &options).await.map(|trials| (flush, trials))
-    });
-    let (flush, (trials, round_trips, spurious)) = measured.await?;
-    let round_trip = Samples::new(round_trips).ok_or_else(no_trials)?.median();
-    let report = report(&options, machine, trials, spurious, round_trip, flush)?;
+    let measured = Group::measure(options.servers, timing, async |group| measure(group, &options).await).await?;
+    let report = report(&options, machine, measured)?;
     if let Some(picture) = &mut picture {
         let samples = samples(&report.trials, |trial| trial.confirmed_milliseconds)?;
-        let theory = theory(&options, election(round_trip, flush));
+        let theory = theory(&options, election(report.round_trip_milliseconds, report.flush_milliseconds));
         picture.draw(&plot::svg(&report.title(), samples.all(), &theory))?;
     }
     match output {
@@ -118,14 +125,15 @@ fn no_trials() -> Failure {
     Failure::Internal("no trial was measured".to_owned())
 }
 
-/// Fails the leader again and again. Also gives the round trips seen, in milliseconds, and how
-/// often a leader was replaced before anything was done to it.
-async fn measure(group: &mut Group, options: &FailoverOptions) -> Result<(Vec<Trial>, Vec<f64>, usize), Failure> {
-    let (mut trials, mut round_trips, mut spurious) = (Vec::new(), Vec::new(), 0);
+/// Fails the leader again and again.
+async fn measure(group: &mut Group, options: &FailoverOptions) -> Result<Measured, Failure> {
+    let mut disk = Disk::create(group.directory.path(), 2 * options.trials)?;
+    let Measured { mut trials, mut round_trips, mut flushes, mut spurious } = Measured::default();
     let mut random = StdRng::seed_from_u64(options.seed);
     let mut progress = Progress::new();
     while trials.len() < options.trials as usize {
         let leader = group.settle().await?;
+        flushes.push(disk.flush()?);
         // Whatever the last election left behind is over after T.
         tokio::time::sleep(options.timeouts.timeout.least).await;
         if group.next_confirmed_now().await?.is_some_and(|confirmed| leader.fence < confirmed.leader.fence) {
@@ -151,7 +159,7 @@ async fn measure(group: &mut Group, options: &FailoverOptions) -> Result<(Vec<Tr
         let mean = trials.iter().map(|trial| trial.confirmed_milliseconds).sum::<f64>() / trials.len() as f64;
         progress.say(format_args!("trial {} of {}, mean {mean:.1} ms", trials.len(), options.trials));
     }
-    Ok((trials, round_trips, spurious))
+    Ok(Measured { trials, round_trips, flushes, spurious })
 }
 
 async fn fail(group: &mut Group, leader: Leader, kill: bool) -> Result<(), Failure> {
@@ -167,26 +175,33 @@ fn to_milliseconds(nanoseconds: u64) -> f64 {
     milliseconds(Duration::from_nanos(nanoseconds))
 }
 
-/// How long a block of 4 KiB takes to become durable beside the servers' data, in milliseconds:
-/// the median of blocks written one after the other into a file that is as long already, as the
-/// log does it.
-fn measure_flush(directory: &Path) -> Result<f64, Failure> {
-    const BLOCK: [u8; 4096] = [1; 4096];
-    let measure = || -> io::Result<Vec<f64>> {
-        let mut file = File::create(directory.join("flush"))?;
-        file.write_all(&[0; BLOCK.len() * FLUSHES])?;
-        file.sync_all()?;
-        file.rewind()?;
-        let mut flush = || {
-            let began = Instant::now();
-            file.write_all(&BLOCK)?;
-            file.sync_data()?;
-            Ok(milliseconds(began.elapsed()))
+/// A file beside the servers' data. Blocks of 4 KiB are written one after the other into what it
+/// is long already, as the log does it.
+struct Disk {
+    path: PathBuf,
+    file: File,
+}
+
+impl Disk {
+    fn create(directory: &Path, blocks: u32) -> Result<Disk, Failure> {
+        let path = directory.join("flush");
+        let create = || {
+            let mut file = File::create(&path)?;
+            (0..blocks).try_for_each(|_| file.write_all(&[0; BLOCK]))?;
+            file.sync_all()?;
+            file.rewind().map(|()| file)
         };
-        (0..FLUSHES).map(|_| flush()).collect()
-    };
-    let flushes = measure().map_err(|error| cannot_write(directory, error))?;
-    Ok(Samples::new(flushes).ok_or_else(no_trials)?.median())
+        let file = create().map_err(|error| cannot_write(&path, error))?;
+        Ok(Disk { path, file })
+    }
+
+    /// How long a block takes to become durable, in milliseconds.
+    fn flush(&mut self) -> Result<f64, Failure> {
+        let began = Instant::now();
+        let flushed = self.file.write_all(&[1; BLOCK]).and_then(|()| self.file.sync_data());
+        flushed.map_err(|error| cannot_write(&self.path, error))?;
+        Ok(milliseconds(began.elapsed()))
+    }
 }
 
 /// What an election takes once a timeout has fired, confirmation included; in milliseconds.
@@ -195,12 +210,13 @@ fn election(round_trip: f64, flush: f64) -> f64 {
 }
 
 fn theory(options: &FailoverOptions, delay: f64) -> Theory {
-    let survivors = options.servers - 1;
     let timeout = options.timeouts.timeout.least;
     if options.how.kill {
-        let spread = milliseconds(rafttree::early_timeout_range(timeout));
-        Theory { survivors, least: 0.0, spread, phase: 0.0, delay }
+        let early = rafttree::early_timeout(timeout);
+        let (least, most) = (milliseconds(early.start), milliseconds(early.end));
+        Theory { survivors: 1, least, spread: most - least, phase: 0.0, delay }
     } else {
+        let survivors = options.servers - 1;
         let (least, phase) = (milliseconds(timeout), milliseconds(options.timeouts.heartbeat()));
         Theory { survivors, least, spread: least, phase, delay }
     }
@@ -210,14 +226,10 @@ fn samples(trials: &[Trial], figure: impl Fn(&Trial) -> f64) -> Result<Samples, 
     Samples::new(trials.iter().map(figure).collect()).ok_or_else(no_trials)
 }
 
-fn report(
-    options: &FailoverOptions,
-    machine: String,
-    trials: Vec<Trial>,
-    spurious: usize,
-    round_trip: f64,
-    flush: f64,
-) -> Result<Report, Failure> {
+fn report(options: &FailoverOptions, machine: String, measured: Measured) -> Result<Report, Failure> {
+    let Measured { trials, round_trips, flushes, spurious } = measured;
+    let median = |samples| Ok(Samples::new(samples).ok_or_else(no_trials)?.median());
+    let (round_trip, flush) = (median(round_trips)?, median(flushes)?);
     let again = trials.iter().filter(|trial| 1 < trial.rounds).count();
     let measured = |samples: Samples| Summary {
         mean: samples.mean(),

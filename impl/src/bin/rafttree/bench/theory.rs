@@ -10,8 +10,8 @@
 /// ```
 ///
 /// with least = spread = T and phase = h. Where the end of the leader's connections counts as an
-/// early timeout, all survivors draw at that moment: least = 0, phase = 0, and spread is the
-/// range of early timeouts. (Where h exceeds T, X may be negative: then a survivor campaigned
+/// early timeout, the survivors take turns from that moment on: s = 1 draws from the range of the
+/// first turn, and phase = 0. (Where h exceeds T, X may be negative: then a survivor campaigned
 /// while the leader still lived.)
 ///
 /// - P(min > y) = S(y) = (1 - u)^s with u = (y - least) / spread, kept within 0 and 1.
@@ -64,6 +64,10 @@ impl Theory {
     pub(super) fn split(&self, latency: f64) -> f64 {
         const STEPS: u32 = 10_000;
         let others = self.survivors - 1;
+        if others == 0 {
+            // Nobody else campaigns.
+            return 0.0;
+        }
         // Of s + 1 servers, floor((s+1)/2) others make a majority with the candidate.
         let spare = self.survivors - self.survivors.div_ceil(2);
         let weight = |step: u32| {
@@ -114,7 +118,7 @@ mod tests {
         for survivors in [2, 4, 8] {
             cases.push(Theory { survivors, least: 100.0, spread: 100.0, phase: 10.0, delay: 0.0 });
             cases.push(Theory { survivors, least: 12.0, spread: 12.0, phase: 6.0, delay: 1.5 });
-            cases.push(Theory { survivors, least: 0.0, spread: 8.0, phase: 0.0, delay: 0.7 });
+            cases.push(Theory { survivors: survivors - 1, least: 0.5, spread: 0.5, phase: 0.0, delay: 0.7 });
         }
         cases
     }
