@@ -112,9 +112,11 @@ mod tests {
         clock::now().after(Duration::from_micros(microseconds))
     }
 
-    /// Waits for many times, and gives by how much the clock was beyond each, the median and the
-    /// least. What else the machine does makes single ones late.
-    async fn lateness() -> (Duration, Duration) {
+    /// What else the machine does makes some late, so it is the quartile that counts; it is about
+    /// a millisecond with timers of whole milliseconds.
+    #[tokio::test]
+    #[cfg(target_os = "linux")]
+    async fn it_is_late_by_much_less_than_a_millisecond() {
         let mut alarm = Alarm::new().unwrap();
         let mut late = Vec::new();
         for microseconds in (0..100).map(|number| 300 + 37 * number) {
@@ -124,15 +126,7 @@ mod tests {
             late.push(clock::now().since(due));
         }
         late.sort();
-        (late[50], late[0])
-    }
-
-    #[tokio::test]
-    #[cfg(target_os = "linux")]
-    async fn it_is_late_by_less_than_a_millisecond() {
-        let (median, least) = lateness().await;
-        // Far less on a machine that is idle; timers of whole milliseconds do not get below this.
-        assert!(least < Duration::from_micros(300) && median < Duration::from_millis(1), "{median:?}, {least:?}");
+        assert!(late[25] < Duration::from_micros(500), "{late:?}");
     }
 
     #[tokio::test]
