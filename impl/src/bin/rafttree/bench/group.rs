@@ -81,8 +81,8 @@ impl Group {
         self.cluster.servers.iter().map(|server| server.id()).collect()
     }
 
-    /// Waits until all servers follow one leader, all connections are up, and every server has
-    /// answered the leader.
+    /// Waits until all servers follow one leader and hold the same log, so that any of them can be
+    /// elected, all connections are up, and every server has answered the leader.
     pub(super) async fn settle(&mut self) -> Result<Leader, Failure> {
         let mut look = interval(LOOK);
         let end = Instant::now() + self.patience();
@@ -104,9 +104,10 @@ impl Group {
         for server in &self.cluster.servers {
             statuses.push(timeout(LEAST_PATIENCE, admin::status(&server.directory)).await.ok()?.ok()?);
         }
-        let views: BTreeSet<_> = statuses.iter().map(|status| (status.server.leader, status.server.term)).collect();
+        let views: BTreeSet<_> =
+            statuses.iter().map(|ServerStatus { server, .. }| (server.leader, server.term, server.last)).collect();
         let mut views = views.into_iter();
-        let (Some((Some(id), term)), None) = (views.next(), views.next()) else { return None };
+        let (Some((Some(id), term, _)), None) = (views.next(), views.next()) else { return None };
         let leader = statuses.iter().find(|status| status.server.id == id)?;
         let is_heard = leader.peers.iter().all(|peer| peer.answered_milliseconds.is_some());
         let is_settled = leader.lease_milliseconds.is_some() && is_heard && statuses.iter().all(is_connected);
