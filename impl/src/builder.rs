@@ -11,7 +11,8 @@ use crate::node::Node;
 use crate::start::{self, Settings};
 use crate::storage::{ClusterId, FileStorage, Storage};
 
-/// The shortest election timeout: timers have a resolution of one millisecond.
+/// The shortest election timeout: elsewhere than on Linux timers have a resolution of one
+/// millisecond, and a busy machine keeps a process waiting for longer than that.
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(10);
 
 /// Settings of a server, each with its default; made by [`Node::builder`].

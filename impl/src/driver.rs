@@ -191,8 +191,17 @@ impl Driver {
     fn on_closed(&mut self, peer: ServerId, now: Stamp) {
         if self.policy.early_timeout && self.node.leader() == Some(peer) {
             self.step(Event::MinimumTimeout, None, now);
-            self.timers.alarm(now);
+            let turns = self.node.members().ids().filter(|&id| id != peer).count();
+            self.timers.alarm(self.turn_after(peer), turns as u32, now);
         }
+    }
+
+    /// How many survivors campaign before this server: those that follow the peer by their ids,
+    /// and after them those that precede it.
+    fn turn_after(&self, peer: ServerId) -> u32 {
+        let place = |id: ServerId| (id < peer, id);
+        let survivors = self.node.members().ids().filter(|&id| id != peer);
+        survivors.filter(|&id| place(id) < place(self.node.id())).count() as u32
     }
 
     fn on_deadline(&mut self, now: Stamp) {

@@ -84,6 +84,9 @@ pub enum Failure {
     /// The disk did not finish a write in time.
     #[error("the disk has not finished a write for {0:?}")]
     DiskStalled(Duration),
+    /// The system's timer failed, so the server would not notice that time passes.
+    #[error("the server's timer failed: {0}")]
+    Timer(io::Error),
     /// A thread of the server ended; its message is on standard error.
     #[error("a thread of the server ended unexpectedly")]
     Panicked,

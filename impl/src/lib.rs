@@ -50,8 +50,10 @@
 //!   servers listen on loopback only, unless they are told otherwise.
 //! - Not covered yet: a replicated state machine (nothing can be proposed), changes of membership,
 //!   compaction of the log (an election costs 4 KiB of disk), repair of a damaged log (the server
-//!   refuses to start and says why). Timers have a resolution of one millisecond. Unix only.
+//!   refuses to start and says why). Unix only; timers are finer than a
+//!   millisecond on Linux alone.
 
+mod alarm;
 mod builder;
 mod clock;
 mod driver;
@@ -76,6 +78,7 @@ pub use rafttree_model as model;
 pub use rafttree_model::{Index, Position, RoleName, ServerId, Status as ProtocolStatus, Term};
 pub use status::{Leader, LeadershipStatus, PeerStatus, Status};
 pub use storage::{ClusterId, Identity, Incarnation, StorageError, init};
+pub use timers::early_timeout;
 pub use transport::Refusal;
 
 /// The examples of the README are compiled as those of the documentation are.

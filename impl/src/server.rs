@@ -4,11 +4,13 @@ mod handover;
 
 use std::collections::BTreeMap;
 use std::future::pending;
+use std::io;
 use std::sync::Arc;
 
 use rafttree_model::{Event, ServerId};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::alarm::Alarm;
 use crate::clock;
 use crate::driver::{Action, Driver, Input};
 use crate::error::{Error, Failure};
@@ -52,6 +54,7 @@ pub(crate) struct Server {
     writer: Writer,
     flushed: mpsc::UnboundedReceiver<Flushed>,
     asked: mpsc::UnboundedReceiver<Command>,
+    alarm: Alarm,
     leader: watch::Sender<Leader>,
     reigns: watch::Sender<Option<Arc<Reign>>>,
     peers: BTreeMap<ServerId, PeerStatus>,
@@ -78,7 +81,7 @@ enum Happening {
     Flushed(Option<Flushed>),
     Incoming(Option<Incoming>),
     Asked(Option<Command>),
-    Deadline,
+    Deadline(io::Result<()>),
 }
 
 impl Drop for CurrentReign {
@@ -103,6 +106,7 @@ impl Server {
         driver: Driver,
         (transport, incoming): (Transport, mpsc::Receiver<Incoming>),
         (writer, flushed): (Writer, mpsc::UnboundedReceiver<Flushed>),
+        alarm: Alarm,
         stopped: watch::Receiver<Option<Stopped>>,
     ) -> (Server, Node) {
         let (commands, asked) = mpsc::unbounded_channel();
@@ -121,6 +125,7 @@ impl Server {
             writer,
             flushed,
             asked,
+            alarm,
             leader,
             reigns,
             peers,
@@ -146,7 +151,8 @@ impl Server {
                 Happening::Incoming(None) => self.fail(Failure::Panicked),
                 Happening::Asked(Some(command)) => self.on_command(command),
                 Happening::Asked(None) => self.outcome = Some(Ok(())),
-                Happening::Deadline => self.on_deadline(),
+                Happening::Deadline(Ok(())) => self.on_deadline(),
+                Happening::Deadline(Err(error)) => self.fail(Failure::Timer(error)),
             }
         };
         self.reign.end(Lost::Stopped);
@@ -158,7 +164,7 @@ impl Server {
         let deadline = self.next_deadline();
         let timer = async {
             match deadline {
-                Some(deadline) => tokio::time::sleep(deadline.since(clock::now())).await,
+                Some(deadline) => self.alarm.wait_until(deadline).await,
                 None => pending().await,
             }
         };
@@ -166,7 +172,7 @@ impl Server {
             flushed = self.flushed.recv() => Happening::Flushed(flushed),
             incoming = self.incoming.recv() => Happening::Incoming(incoming),
             command = self.asked.recv() => Happening::Asked(command),
-            () = timer => Happening::Deadline,
+            due = timer => Happening::Deadline(due),
         }
     }
 

@@ -9,6 +9,7 @@ use rafttree_model::{Members, ServerId};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::alarm::Alarm;
 use crate::clock;
 use crate::driver::{Driver, Policy};
 use crate::error::{Error, Failure};
@@ -89,6 +90,10 @@ fn prepare<S: Storage>(
     let mut storage = storage(FileStorage::within(directory.clone())?);
     let driver = Driver::new(id, members, storage.load()?, settings.policy, rand::random(), clock::now());
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(lacks("runtime"))?;
+    let alarm = {
+        let _entered = runtime.enter();
+        Alarm::new().map_err(lacks("timer"))?
+    };
     let (report, incoming) = mpsc::channel(MOST_WAITING);
     let transport = runtime
         .block_on(Transport::start(config(&directory, &settings), report))
@@ -97,7 +102,8 @@ fn prepare<S: Storage>(
     // Only now, so that a start that was refused leaves nothing behind. The runtime stands still
     // until the server serves: not a word was said to a peer yet, and no vote given.
     directory.keep_group(&members)?;
-    let (server, node) = Server::new(settings, directory, driver, (transport, incoming), (writer, flushed), stopped);
+    let (server, node) =
+        Server::new(settings, directory, driver, (transport, incoming), (writer, flushed), alarm, stopped);
     Ok((runtime, server, node))
 }
 

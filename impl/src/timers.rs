@@ -1,5 +1,6 @@
 //! When timers fire. That is policy: the protocol is safe for any timing.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use rafttree_model::{Event, Timers as Running};
@@ -8,9 +9,20 @@ use rand::{RngExt, SeedableRng};
 
 use crate::transport::Stamp;
 
-/// Survivors of a leader whose connection closed campaign within this time, at random moments
-/// that rarely coincide.
-const LONGEST_ALARM: Duration = Duration::from_millis(8);
+/// Survivors of a leader whose connection closed campaign one after the other, so that they do not
+/// split the vote. So long after the one before, at least; flushes take longer on some disks.
+const TURN: Duration = Duration::from_millis(4);
+
+/// Whoever campaigns first waits until the others have noticed as well; they would refuse.
+const NOTICE: Duration = Duration::from_micros(500);
+
+/// Where the end of the leader's connection counts as an early timeout: after how much time the
+/// first of the survivors, in order of their ids from the leader's on, campaigns. Drawn from this
+/// range, for servers with this minimum election timeout; the others follow in turns.
+pub fn early_timeout(minimum_timeout: Duration) -> Range<Duration> {
+    let notice = NOTICE.min(minimum_timeout / 32);
+    notice..2 * notice
+}
 
 /// The timers of one server.
 #[derive(Debug)]
@@ -61,9 +73,8 @@ impl Timers {
         self.minimum = minimum.then(|| now.after(self.minimum_timeout));
         self.heartbeat = heartbeat.then(|| now.after(self.heartbeat_interval));
         if running == Running::Candidate && now < self.alarmed {
-            // An election takes two writes, one after the other.
-            let round = self.longest_alarm() + 4 * self.flush;
-            self.hasten(round, 3 * round, now);
+            let round = self.turn(1);
+            self.hasten(round..3 * round, now);
         }
     }
 
@@ -72,10 +83,13 @@ impl Timers {
         self.random.random_range(self.minimum_timeout..2 * self.minimum_timeout)
     }
 
-    /// Lets the election timeout fire soon, and again for a while if the election is not decided.
-    pub(crate) fn alarm(&mut self, now: Stamp) {
+    /// Lets the election timeout fire soon, when it is this server's turn among so many that may
+    /// campaign; and again for a while if the election is not decided.
+    pub(crate) fn alarm(&mut self, turn: u32, turns: u32, now: Stamp) {
         self.alarmed = now.after(self.minimum_timeout);
-        self.hasten(Duration::ZERO, self.longest_alarm(), now);
+        let wait = turn * self.turn(turns);
+        let Range { start, end } = early_timeout(self.minimum_timeout);
+        self.hasten(wait + start..wait + end, now);
     }
 
     /// A write has taken so long.
@@ -83,13 +97,15 @@ impl Timers {
         self.flush = duration.max(self.flush - self.flush / 8);
     }
 
-    fn longest_alarm(&self) -> Duration {
-        LONGEST_ALARM.min(self.minimum_timeout / 2)
+    /// How long an election may take before the next one tries, if so many have their turn within
+    /// half of the minimum timeout. It takes two writes, one after the other.
+    fn turn(&self, turns: u32) -> Duration {
+        (TURN + 4 * self.flush).min(self.minimum_timeout / 2 / turns.max(1))
     }
 
     /// Lets the election timeout fire after a random time between these, if not earlier.
-    fn hasten(&mut self, least: Duration, most: Duration, now: Stamp) {
-        let alarm = now.after(self.random.random_range(least..most));
+    fn hasten(&mut self, range: Range<Duration>, now: Stamp) {
+        let alarm = now.after(self.random.random_range(range));
         self.election = self.election.map(|election| election.min(alarm));
     }
 
@@ -175,23 +191,40 @@ mod tests {
     fn an_alarm_only_ever_hastens_an_election() {
         for seed in 0..100 {
             let mut timers = timers(seed);
-            timers.alarm(START);
-            assert!(timers.election.unwrap() < START.after(LONGEST_ALARM));
+            timers.alarm(0, 2, START);
+            assert!(timers.election.unwrap() < START.after(2 * NOTICE));
             let late = START.after(5 * T);
             timers.restart(Running::Follower, START);
             let drawn = timers.election;
-            timers.alarm(late);
+            timers.alarm(0, 2, late);
             assert_eq!(timers.election, drawn);
         }
         let mut timers = timers(4);
-        timers.alarm(START);
+        timers.alarm(0, 2, START);
         timers.restart(Running::Candidate, START);
-        let again = START.after(LONGEST_ALARM)..START.after(3 * LONGEST_ALARM);
+        let again = START.after(TURN)..START.after(3 * TURN);
         assert!(again.contains(&timers.election.unwrap()));
         timers.restart(Running::Candidate, START.after(T));
         assert!(START.after(2 * T) <= timers.election.unwrap());
         timers.restart(Running::Leader, START);
-        timers.alarm(START);
+        timers.alarm(0, 2, START);
         assert_eq!(timers.election, None);
+    }
+
+    /// However short the timeouts, slow the disk and large the group.
+    #[test]
+    fn turns_never_overlap_and_all_have_theirs_before_their_timeouts() {
+        for (timeout, flush, turns) in [(10, 0, 8), (10, 30, 4), (100, 0, 2), (1000, 9, 4)] {
+            let timeout = Duration::from_millis(timeout);
+            let mut ends = START;
+            for turn in 0..turns {
+                let mut timers = Timers::new(timeout, HEARTBEAT, turn.into(), START);
+                timers.note_flush(Duration::from_millis(flush));
+                timers.alarm(turn, turns, START);
+                let alarm = timers.election.unwrap();
+                assert!(ends < alarm && alarm < START.after(timeout), "turn {turn} of {turns}, {timeout:?}");
+                ends = START.after(turn * timers.turn(turns) + 2 * NOTICE.min(timeout / 32));
+            }
+        }
     }
 }

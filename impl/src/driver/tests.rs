@@ -190,6 +190,18 @@ fn the_end_of_the_leaders_connection_is_an_early_timeout() {
     }
 }
 
+/// Server 1 is the first in turn after server 3, and the second after server 2.
+#[test]
+fn survivors_campaign_in_turn_after_the_leaders_id() {
+    for (leader, milliseconds, campaigns) in [(THREE, 1, true), (TWO, 3, false), (TWO, 5, true)] {
+        let mut driver = driver_with(POLICY, &[Record::Term(Term(1))]);
+        driver.handle(heartbeat(leader, 1, at(1)), at(1010));
+        driver.handle(Input::Closed(leader), at(1020));
+        let actions = driver.handle(Input::Deadline, at(1020 + milliseconds));
+        assert_eq!(!sent(&actions).is_empty(), campaigns, "{milliseconds} ms after server {leader} ended: {actions:?}");
+    }
+}
+
 #[test]
 fn a_long_range_is_sent_in_parts_and_one_that_is_gone_not_at_all() {
     let position = |index| Position { term: Term(1), index: Index(index) };

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rafttree::{ClusterId, ServerId};
 
+use crate::bench::BenchCommand;
 use crate::local::LocalCommand;
 
 const EXAMPLES: &str = "\
@@ -56,7 +57,7 @@ pub(crate) struct Arguments {
     #[command(subcommand)]
     pub(crate) command: Command,
     /// How results are written to the standard output.
-    #[arg(short, long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    #[arg(short, long, alias = "format", global = true, value_enum, default_value_t, value_name = "FORMAT")]
     pub(crate) output: Format,
 }
 
@@ -64,6 +65,7 @@ pub(crate) struct Arguments {
 pub(crate) enum Format {
     /// For people.
     #[default]
+    #[value(alias = "table")]
     Text,
     /// One JSON object a line.
     Json,
@@ -83,6 +85,9 @@ pub(crate) enum Command {
     StepDown(StepDownOptions),
     /// Runs a cluster on this machine, each server a process of its own.
     Local(LocalOptions),
+    /// Measures a cluster on this machine, each server a process of its own.
+    #[command(subcommand)]
+    Bench(BenchCommand),
 }
 
 #[derive(Args, Debug)]
@@ -129,6 +134,9 @@ pub(crate) struct ServeOptions {
     /// End with the process that started this one, or when the standard input ends.
     #[arg(long, hide = true)]
     pub(crate) end_with_parent: bool,
+    /// Ask a majority when this server leads, and say when that has answered.
+    #[arg(long, hide = true)]
+    pub(crate) confirm: bool,
 }
 
 #[derive(Args, Clone, Copy, Debug)]
@@ -206,6 +214,7 @@ mod tests {
     use clap::CommandFactory as _;
 
     use super::*;
+    use crate::bench::{FAILOVER_EXAMPLES, STEADY_EXAMPLES};
 
     #[test]
     fn the_command_line_is_consistent() {
@@ -214,7 +223,8 @@ mod tests {
 
     #[test]
     fn the_examples_of_the_help_are_understood() {
-        for line in [EXAMPLES, SERVE_EXAMPLES, LOCAL_EXAMPLES].concat().lines() {
+        let all = [EXAMPLES, SERVE_EXAMPLES, LOCAL_EXAMPLES, FAILOVER_EXAMPLES, STEADY_EXAMPLES];
+        for line in all.concat().lines() {
             let Some(at) = line.find("rafttree ") else { continue };
             let line = line[at..].split("   ").next().unwrap().trim_end_matches(" ...");
             let mut words = Vec::new();
@@ -236,6 +246,14 @@ mod tests {
             "rafttree local --script 'kill everybody'",
             "rafttree local --election-timeout 150",
             "rafttree status",
+            "rafttree bench",
+            "rafttree bench failover",
+            "rafttree bench failover --kill --pause",
+            "rafttree bench failover --kill --servers 2",
+            "rafttree bench failover --kill --trials 1",
+            "rafttree bench failover --kill --timeout 100ms",
+            "rafttree bench failover --kill --timeout 100ms..150ms",
+            "rafttree bench steady --for soon",
         ] {
             assert!(Arguments::try_parse_from(line.split_whitespace()).is_err(), "{line}");
         }

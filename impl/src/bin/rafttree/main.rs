@@ -2,6 +2,8 @@
 
 mod admin;
 mod arguments;
+mod bench;
+mod cluster;
 mod control;
 mod failure;
 mod init;
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
                 Command::Transfer(options) => control::transfer(&options, output).await,
                 Command::StepDown(options) => control::step_down(&options, output).await,
                 Command::Local(options) => local::run(options, output).await,
+                Command::Bench(command) => bench::run(command, output).await,
             }
         }),
         Err(error) => Err(Failure::Internal(format!("cannot start: {error}"))),

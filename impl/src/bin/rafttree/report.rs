@@ -10,6 +10,12 @@ use serde::{Deserialize, Serialize};
 use crate::arguments::Format;
 use crate::failure::Failure;
 
+/// What the machine's monotonic clock reads, in nanoseconds: the same for all its processes.
+pub(crate) fn monotonic() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
 /// Writes what a command has to say.
 pub(crate) fn say(text: impl fmt::Display) -> Result<(), Failure> {
     writeln!(io::stdout(), "{text}").map_err(Failure::unread)
@@ -34,6 +40,9 @@ pub(crate) enum News {
     Changed { status: Status },
     /// It leads, and knows everything that was ever committed; work may begin.
     Leading { fence: u64 },
+    /// A majority has confirmed the leadership. Both readings are of the machine's monotonic
+    /// clock, in nanoseconds: when work could begin, and when the majority had answered.
+    Confirmed { fence: u64, leading: u64, confirmed: u64 },
     /// What was begun under this fence must end.
     Lost { fence: u64 },
     /// It and another server refuse to talk to each other.
@@ -72,6 +81,10 @@ impl fmt::Display for News {
             }
             News::Changed { status } => write!(out, "{}", in_words(status)),
             News::Leading { fence } => write!(out, "leads, fence {fence}"),
+            News::Confirmed { fence, leading, confirmed } => {
+                let microseconds = confirmed.saturating_sub(*leading) / 1000;
+                write!(out, "confirmed by a majority after {microseconds} us, fence {fence}")
+            }
             News::Lost { fence } => write!(out, "no longer leads, fence {fence} is over"),
             News::Refused { peer, reason } => write!(out, "no connection with server {peer}: {reason}"),
             News::Stopped => write!(out, "stopped"),

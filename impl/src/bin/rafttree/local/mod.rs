@@ -1,6 +1,5 @@
 //! `rafttree local`: a cluster of real processes on this machine, to see elections happen.
 
-mod cluster;
 mod command;
 mod news;
 mod screen;
@@ -21,7 +20,7 @@ use crate::failure::Failure;
 use crate::report::{News, Printer, Report, Row};
 use crate::serve::Signals;
 
-use cluster::{Cluster, Happening, Life};
+use crate::cluster::{self, Cluster, Happening, Life, WRONG_USAGE};
 pub(crate) use command::LocalCommand;
 use command::Who;
 use news::{ClusterNews, Line};
@@ -34,9 +33,6 @@ const REFRESH: Duration = Duration::from_millis(200);
 /// [`LEAST_PATIENCE`].
 const PATIENCE_IN_TIMEOUTS: u32 = 60;
 const LEAST_PATIENCE: Duration = Duration::from_secs(10);
-
-/// How a server ends that was told what makes no sense.
-const WRONG_USAGE: i32 = 2;
 
 /// What comes from the keyboard, or in its place.
 enum Input {

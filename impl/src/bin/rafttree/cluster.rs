@@ -25,8 +25,11 @@ const STATUS_DEADLINE: Duration = Duration::from_millis(500);
 /// How often a server is asked for what is about to be.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// How a server ends that was told what makes no sense.
+pub(crate) const WRONG_USAGE: i32 = 2;
+
 /// What happens among the servers.
-pub(super) enum Happening {
+pub(crate) enum Happening {
     /// A server has written a line.
     Said(Life, News),
     /// A server has complained on its standard error.
@@ -39,32 +42,34 @@ pub(super) enum Happening {
 
 /// One life of one server: what is still said of a former one is old.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Life {
-    pub(super) id: ServerId,
+pub(crate) struct Life {
+    pub(crate) id: ServerId,
     number: u32,
 }
 
 /// All servers of a cluster on this machine.
-pub(super) struct Cluster {
-    pub(super) servers: Vec<Server>,
+pub(crate) struct Cluster {
+    pub(crate) servers: Vec<Server>,
     timing: Timing,
+    /// Whether new leaders ask a majority and say when that has answered.
+    confirms: bool,
     happenings: UnboundedSender<Happening>,
 }
 
 /// One server, whether its process runs or not.
-pub(super) struct Server {
+pub(crate) struct Server {
     life: Life,
-    pub(super) directory: PathBuf,
+    pub(crate) directory: PathBuf,
     address: String,
     child: Option<Child>,
     is_paused: bool,
     /// What it said last.
-    pub(super) status: Option<Status>,
+    pub(crate) status: Option<Status>,
 }
 
 impl Cluster {
     /// Prepares servers 1 to `count` with their data in directories 1 to `count` below `root`.
-    pub(super) fn new(
+    pub(crate) fn new(
         root: &Path,
         count: u32,
         timing: Timing,
@@ -83,28 +88,33 @@ impl Cluster {
             is_paused: false,
             status: None,
         });
-        Ok(Cluster { servers: servers.collect(), timing, happenings })
+        Ok(Cluster { servers: servers.collect(), timing, confirms: false, happenings })
     }
 
-    pub(super) fn server(&mut self, id: ServerId) -> Result<&mut Server, Failure> {
+    /// The same; its leaders will tell when a majority has confirmed them.
+    pub(crate) fn confirming(self) -> Cluster {
+        Cluster { confirms: true, ..self }
+    }
+
+    pub(crate) fn server(&mut self, id: ServerId) -> Result<&mut Server, Failure> {
         let count = self.servers.len();
         let unknown = || Failure::Operation(format!("there is no server {id}: the servers are 1 to {count}"));
         self.servers.iter_mut().find(|server| server.life.id == id).ok_or_else(unknown)
     }
 
     /// The server, if this is its present life.
-    pub(super) fn living(&mut self, life: Life) -> Option<&mut Server> {
+    pub(crate) fn living(&mut self, life: Life) -> Option<&mut Server> {
         self.servers.iter_mut().find(|server| server.life == life)
     }
 
     /// Starts the server's process; what ran before is killed.
-    pub(super) async fn start(&mut self, id: ServerId) -> Result<(), Failure> {
+    pub(crate) async fn start(&mut self, id: ServerId) -> Result<(), Failure> {
         self.server(id)?.kill().await?;
         let peers: Vec<String> = self.servers.iter().filter(|peer| peer.life.id != id).map(Server::as_peer).collect();
-        let (timing, happenings) = (self.timing, self.happenings.clone());
+        let (timing, confirms, happenings) = (self.timing, self.confirms, self.happenings.clone());
         let server = self.server(id)?;
         let mut child = server
-            .command(timing, &peers)
+            .command(timing, confirms, &peers)
             .and_then(|mut command| command.spawn())
             .map_err(|error| Failure::Operation(format!("cannot start server {id}: {error}")))?;
         server.life.number += 1;
@@ -116,7 +126,7 @@ impl Cluster {
     }
 
     /// Asks every server that can answer; the answers come as happenings.
-    pub(super) fn ask_all(&self) {
+    pub(crate) fn ask_all(&self) {
         for server in self.servers.iter().filter(|server| server.is_up()) {
             let (life, directory) = (server.life, server.directory.clone());
             let happenings = self.happenings.clone();
@@ -129,7 +139,7 @@ impl Cluster {
     }
 
     /// Asks every server that can answer, and waits for the answers.
-    pub(super) async fn refresh(&mut self) {
+    pub(crate) async fn refresh(&mut self) {
         for server in self.servers.iter_mut().filter(|server| server.is_up()) {
             if let Ok(Ok(status)) = timeout(STATUS_DEADLINE, admin::status(&server.directory)).await {
                 server.status = Some(status.server);
@@ -139,7 +149,7 @@ impl Cluster {
 
     /// Waits until the leader has heard from the other server, but not for long: a script may ask
     /// for a transfer as soon as there is a leader, and that is before all have answered it.
-    pub(super) async fn wait_for_answer(&mut self, leader: ServerId, other: ServerId) -> Result<(), Failure> {
+    pub(crate) async fn wait_for_answer(&mut self, leader: ServerId, other: ServerId) -> Result<(), Failure> {
         let directory = self.server(leader)?.directory.clone();
         let has_answered = async {
             let mut look = interval(LOOK);
@@ -155,12 +165,12 @@ impl Cluster {
     }
 
     /// Asks one server for something.
-    pub(super) async fn ask(&mut self, id: ServerId, request: Request) -> Result<Answer, Failure> {
+    pub(crate) async fn ask(&mut self, id: ServerId, request: Request) -> Result<Answer, Failure> {
         admin::ask(&self.server(id)?.directory, &request).await
     }
 
     /// Ends all processes, and waits until they have ended.
-    pub(super) async fn kill_all(&mut self) -> Result<(), Failure> {
+    pub(crate) async fn kill_all(&mut self) -> Result<(), Failure> {
         for server in &mut self.servers {
             server.kill().await?;
         }
@@ -169,23 +179,23 @@ impl Cluster {
 }
 
 impl Server {
-    pub(super) fn id(&self) -> ServerId {
+    pub(crate) fn id(&self) -> ServerId {
         self.life.id
     }
 
-    pub(super) fn pid(&self) -> Option<u32> {
+    pub(crate) fn pid(&self) -> Option<u32> {
         self.child.as_ref().and_then(Child::id)
     }
 
-    pub(super) fn is_up(&self) -> bool {
+    pub(crate) fn is_up(&self) -> bool {
         self.child.is_some() && !self.is_paused
     }
 
-    pub(super) fn is_paused(&self) -> bool {
+    pub(crate) fn is_paused(&self) -> bool {
         self.is_paused
     }
 
-    pub(super) fn state(&self) -> &'static str {
+    pub(crate) fn state(&self) -> &'static str {
         match (&self.child, self.is_paused) {
             (None, _) => "down",
             (Some(_), true) => "paused",
@@ -194,7 +204,7 @@ impl Server {
     }
 
     /// `kill -9`; returns when the process is gone.
-    pub(super) async fn kill(&mut self) -> Result<Option<ExitStatus>, Failure> {
+    pub(crate) async fn kill(&mut self) -> Result<Option<ExitStatus>, Failure> {
         self.is_paused = false;
         self.status = None;
         let Some(mut child) = self.child.take() else { return Ok(None) };
@@ -206,21 +216,21 @@ impl Server {
     }
 
     /// The process has ended by itself: how.
-    pub(super) async fn bury(&mut self) -> Option<ExitStatus> {
+    pub(crate) async fn bury(&mut self) -> Option<ExitStatus> {
         self.is_paused = false;
         self.status = None;
         self.child.take()?.wait().await.ok()
     }
 
     /// SIGSTOP.
-    pub(super) fn pause(&mut self) -> Result<(), Failure> {
+    pub(crate) fn pause(&mut self) -> Result<(), Failure> {
         self.signal(Signal::STOP)?;
         self.is_paused = true;
         Ok(())
     }
 
     /// SIGCONT.
-    pub(super) fn resume(&mut self) -> Result<(), Failure> {
+    pub(crate) fn resume(&mut self) -> Result<(), Failure> {
         self.signal(Signal::CONT)?;
         self.is_paused = false;
         Ok(())
@@ -237,13 +247,16 @@ impl Server {
         format!("{}={}", self.id(), self.address)
     }
 
-    fn command(&self, timing: Timing, peers: &[String]) -> io::Result<Command> {
+    fn command(&self, timing: Timing, confirms: bool, peers: &[String]) -> io::Result<Command> {
         let mut command = Command::new(std::env::current_exe()?);
         command.args(["serve", "--output", "json", "--end-with-parent", "--listen", &self.address]);
         command.args(["--id", &self.id().to_string()]);
         command.args(["--election-timeout", &nanoseconds(timing.election_timeout)]);
         if let Some(interval) = timing.heartbeat_interval {
             command.args(["--heartbeat", &nanoseconds(interval)]);
+        }
+        if confirms {
+            command.arg("--confirm");
         }
         command.args(peers.iter().flat_map(|peer| ["--peer", peer]));
         command.arg("--").arg(&self.directory);

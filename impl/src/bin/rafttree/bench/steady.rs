@@ -1,0 +1,181 @@
+//! `rafttree bench steady`: what servers cost while nothing happens, and whether nothing does.
+
+use std::fmt;
+use std::io;
+use std::time::{Duration, Instant};
+
+use rafttree::ServerId;
+use serde::Serialize;
+
+use super::group::Group;
+use super::{Progress, SteadyOptions, machine, milliseconds};
+use crate::arguments::Format;
+use crate::failure::Failure;
+use crate::report::say;
+
+/// How often it is looked whether anything has happened.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// After the first election, before looking: whatever a start costs is over.
+const QUIET: Duration = Duration::from_secs(1);
+
+/// What a process has used since it began.
+#[derive(Clone, Copy, Debug, Default)]
+struct Usage {
+    processor: Duration,
+    /// How often one of its threads went to sleep to wait for something.
+    waits: u64,
+    resident_kibibytes: u64,
+}
+
+/// What one server has used.
+#[derive(Debug, Serialize)]
+struct Cost {
+    server: ServerId,
+    leads: bool,
+    /// Of one core.
+    processor_percent: f64,
+    wakeups_per_second: f64,
+    resident_mebibytes: f64,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    timeout_milliseconds: f64,
+    heartbeat_milliseconds: f64,
+    seconds: f64,
+    machine: String,
+    elections: usize,
+    servers: Vec<Cost>,
+}
+
+pub(super) async fn run(options: SteadyOptions, output: Format) -> Result<(), Failure> {
+    let machine = machine();
+    let measured =
+        Group::measure(options.servers, options.timeouts.timing(), async |group| measure(group, options.time).await);
+    let (seconds, elections, servers) = measured.await?;
+    let (timeout, heartbeat) = (options.timeouts.timeout.least, options.timeouts.heartbeat());
+    let report = Report {
+        timeout_milliseconds: milliseconds(timeout),
+        heartbeat_milliseconds: milliseconds(heartbeat),
+        seconds,
+        machine,
+        elections,
+        servers,
+    };
+    match output {
+        Format::Text => say(report),
+        Format::Json => say(serde_json::to_string(&report).map_err(Failure::operation)?),
+    }
+}
+
+async fn measure(group: &mut Group, time: Duration) -> Result<(f64, usize, Vec<Cost>), Failure> {
+    group.settle().await?;
+    tokio::time::sleep(QUIET).await;
+    let leader = group.settle().await?;
+    let before = usages(group)?;
+    let (began, mut progress, mut elections) = (Instant::now(), Progress::new(), 0);
+    while began.elapsed() < time {
+        tokio::time::sleep(LOOK.min(time - began.elapsed().min(time))).await;
+        while let Some(confirmed) = group.next_confirmed_now().await? {
+            elections += usize::from(leader.fence < confirmed.leader.fence);
+        }
+        let seconds = began.elapsed().as_secs();
+        progress.say(format_args!("{seconds} s of {} s, {elections} elections", time.as_secs()));
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    let after = usages(group)?;
+    let costs = before.into_iter().zip(after).map(|((server, before), (_, after))| Cost {
+        server,
+        leads: server == leader.id,
+        processor_percent: 100.0 * after.processor.saturating_sub(before.processor).as_secs_f64() / seconds,
+        wakeups_per_second: after.waits.saturating_sub(before.waits) as f64 / seconds,
+        resident_mebibytes: after.resident_kibibytes as f64 / 1024.0,
+    });
+    Ok((seconds, elections, costs.collect()))
+}
+
+fn usages(group: &Group) -> Result<Vec<(ServerId, Usage)>, Failure> {
+    let usage = |server: &crate::cluster::Server| {
+        let id = server.id();
+        let pid = server.pid().ok_or_else(|| Failure::Operation(format!("server {id} does not run")))?;
+        let unknown = |error| {
+            Failure::Operation(format!("cannot read in /proc what process {pid} uses: {error}; this needs Linux"))
+        };
+        usage(pid).map(|usage| (id, usage)).map_err(unknown)
+    };
+    group.cluster.servers.iter().map(usage).collect()
+}
+
+/// What a process uses, all its threads together. `schedstat` counts nanoseconds; what `stat` and
+/// getrusage tell are ticks of ten milliseconds.
+fn usage(pid: u32) -> io::Result<Usage> {
+    let mut usage = Usage::default();
+    for thread in std::fs::read_dir(format!("/proc/{pid}/task"))? {
+        let thread = thread?.path();
+        let schedule = std::fs::read_to_string(thread.join("schedstat"))?;
+        usage.processor += Duration::from_nanos(number(schedule.split(' ').next())?);
+        usage.waits += line(&std::fs::read_to_string(thread.join("status"))?, "voluntary_ctxt_switches:")?;
+    }
+    usage.resident_kibibytes = line(&std::fs::read_to_string(format!("/proc/{pid}/status"))?, "VmRSS:")?;
+    Ok(usage)
+}
+
+/// The number on the line that begins so.
+fn line(text: &str, name: &str) -> io::Result<u64> {
+    number(text.lines().find_map(|line| line.strip_prefix(name)?.split_whitespace().next()))
+}
+
+fn number(text: Option<&str>) -> io::Result<u64> {
+    let unexpected = || io::Error::new(io::ErrorKind::InvalidData, "it is not written as expected");
+    text.and_then(|text| text.parse().ok()).ok_or_else(unexpected)
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Report { timeout_milliseconds: least, heartbeat_milliseconds: heartbeat, seconds, elections, .. } = self;
+        let (servers, machine) = (self.servers.len(), &self.machine);
+        writeln!(
+            out,
+            "{servers} servers, timeouts {least}-{} ms, heartbeat {heartbeat} ms, {seconds:.0} s; {machine}",
+            2.0 * least
+        )?;
+        writeln!(out, "elections: {elections}")?;
+        write!(out, "server            processor  wake-ups/s    memory")?;
+        for cost in &self.servers {
+            let name = format!("{}{}", cost.server.0, if cost.leads { " (leader)" } else { "" });
+            let Cost { processor_percent, wakeups_per_second, resident_mebibytes, .. } = cost;
+            write!(
+                out,
+                "\n{name:<16} {processor_percent:>8.2} %  {wakeups_per_second:>10.0}  {resident_mebibytes:>4.1} MiB"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn work_is_counted_as_work_and_waiting_as_waiting() {
+        let usage = || usage(std::process::id()).unwrap();
+        let before = usage();
+        let began = Instant::now();
+        while began.elapsed() < Duration::from_millis(30) {
+            std::hint::spin_loop();
+        }
+        (0..10).for_each(|_| std::thread::sleep(Duration::from_micros(100)));
+        let after = usage();
+        assert!(before.processor < after.processor, "{before:?}, {after:?}");
+        assert!(before.waits + 10 <= after.waits && 0 < after.resident_kibibytes, "{before:?}, {after:?}");
+    }
+
+    #[test]
+    fn what_is_not_there_is_an_error() {
+        assert_eq!(line("VmRSS:\t 12 kB\n", "VmRSS:").unwrap(), 12);
+        assert!(line("VmRSS:\tmuch\n", "VmRSS:").is_err() && line("", "VmRSS:").is_err());
+    }
+}
