@@ -404,7 +404,10 @@ pub(crate) fn script(seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> Vec<Ev
         }
         Stimulus::Refuse { from, missing, hint, matched } => {
             let message = Message::AppendRefusal { missing: Index(missing.into()), hint: position(hint) };
-            acknowledged(from, matched).into_iter().chain([receive(from, seat.term(), message)]).collect()
+            let refusal = receive(from, seat.term(), message);
+            // What it has acknowledged may arrive again when the leader is sending anew.
+            let again = acknowledged(from, matched);
+            acknowledged(from, matched).into_iter().chain([refusal]).chain(again).collect()
         }
         Stimulus::HeartbeatTimeout => vec![Event::HeartbeatTimeout],
         Stimulus::MinimumTimeout { heard } => {

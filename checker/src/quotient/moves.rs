@@ -145,7 +145,9 @@ impl Quotient {
             let (missing, matched) = (seat.len(), state.holds(id, other));
             offer(id, Stimulus::Refuse { from: other, missing, hint: (state.base, 0), matched: 0 });
             if matched != 0 {
-                offer(id, Stimulus::Refuse { from: other, missing: matched, hint: (state.base, 0), matched });
+                for missing in [matched, seat.len()] {
+                    offer(id, Stimulus::Refuse { from: other, missing, hint: (state.base, 0), matched });
+                }
             }
         }
     }
