@@ -111,8 +111,10 @@ impl Limit {
 }
 
 impl Refined {
+    /// Of what was followed to its end.
     pub(crate) fn within_terms(&self, terms: usize) -> f64 {
-        self.exact.terms.iter().take(terms).sum()
+        let odds = &self.exact.terms;
+        odds.iter().take(terms).sum::<f64>() / odds.iter().sum::<f64>()
     }
 
     pub(crate) fn mean_terms(&self) -> f64 {

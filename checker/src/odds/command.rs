@@ -124,7 +124,7 @@ fn probability(text: &str) -> Result<f64, String> {
 }
 
 /// A tenth of the minimum timeout, as servers have it unless told otherwise.
-fn default_heartbeat(minimum_timeout: Nanos) -> Nanos {
+pub(crate) fn default_heartbeat(minimum_timeout: Nanos) -> Nanos {
     (minimum_timeout / 10).max(MILLISECOND)
 }
 

@@ -2,10 +2,10 @@
 
 use crate::odds::sample::Estimate;
 use crate::odds::setting::{MILLISECOND, Nanos, Range, Setting};
-use crate::odds::simulate::simulate;
+use crate::odds::simulate::simulate_for;
 
-/// A first look at a timeout takes so many elections: enough to see that it fails by far.
-const FIRST_LOOK: usize = 4_000;
+/// First looks at a timeout take so many elections: enough to see that it fails by far.
+const LOOKS: [usize; 2] = [200, 4_000];
 
 /// From one timeout that is tried to the next.
 const RATIO: f64 = 1.1;
@@ -105,6 +105,7 @@ fn refined(
 
 /// The probability to be in time. What fails by far is seen at a first look.
 fn met(setting: &Setting, demand: Demand, trials: usize, seed: u64) -> Estimate {
-    let first = simulate(setting, FIRST_LOOK.min(trials), seed).within(demand.within);
-    if first.high < demand.probability { first } else { simulate(setting, trials, seed).within(demand.within) }
+    let seen = |trials| simulate_for(setting, trials, seed, demand.within).within(demand.within);
+    let looks = LOOKS.into_iter().filter(|&look| look < trials).map(&seen);
+    looks.into_iter().find(|look| look.high < demand.probability).unwrap_or_else(|| seen(trials))
 }

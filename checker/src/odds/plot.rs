@@ -290,16 +290,19 @@ pub(crate) fn overlay(title: &str, about: &str, curves: &[Compared]) -> String {
         for place in places(&curve.measured) {
             svg.dot(place, 2.6, &format!(r#"fill="white" stroke="{colour}" stroke-width="1.4""#));
         }
-        let Some(first) = curve.measured.iter().find(|point| 0.06 <= point.1) else { continue };
-        let (x, y) = frame.point(first.0, first.1);
-        svg.text((x - 9.0, y + 3.0), 12.5, Anchor::End, colour, &curve.name);
     }
+    for (at, (curve, colour)) in curves.iter().zip(COLOURS).enumerate() {
+        let (x, y) = (frame.x(560.0), frame.y(0.62 - 0.06 * at as f64));
+        svg.line((x, y - 4.0), (x + 22.0, y - 4.0), colour, r#"stroke-width="2.4""#);
+        svg.text((x + 30.0, y), 12.5, Anchor::Start, colour, &curve.name);
+    }
+    svg.text((frame.x(560.0), frame.y(0.68)), 12.5, Anchor::Start, INK, "timeouts");
     let y = 112.0;
     svg.dot((76.0, y - 4.0), 2.6, &format!(r#"fill="white" stroke="{INK}" stroke-width="1.4""#));
     svg.text((88.0, y), 12.5, Anchor::Start, INK, "measured (Figure 16)");
     svg.line((236.0, y - 4.0), (262.0, y - 4.0), INK, r#"stroke-width="2.4""#);
     svg.text((270.0, y), 12.5, Anchor::Start, INK, "computed, plain Raft as measured");
-    svg.line((490.0, y - 4.0), (516.0, y - 4.0), INK, r#"stroke-width="1.3" stroke-dasharray="5 4""#);
-    svg.text((524.0, y), 12.5, Anchor::Start, INK, "computed, with PreVote as deployed here");
+    svg.line((496.0, y - 4.0), (522.0, y - 4.0), INK, r#"stroke-width="1.3" stroke-dasharray="5 4""#);
+    svg.text((530.0, y), 12.5, Anchor::Start, INK, "computed, with PreVote as deployed here");
     svg.finish()
 }

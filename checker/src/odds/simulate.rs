@@ -30,10 +30,15 @@ pub(crate) struct Ended {
 
 /// So many elections; the same seed gives the same ones.
 pub(crate) fn simulate(setting: &Setting, trials: usize, seed: u64) -> Sample {
-    Sample::new(ended(setting, trials, seed), trials)
+    simulate_for(setting, trials, seed, longest(setting))
 }
 
-fn ended(setting: &Setting, trials: usize, seed: u64) -> Vec<Ended> {
+/// The same, but an election that lasts longer than this counts as one that does not end.
+pub(crate) fn simulate_for(setting: &Setting, trials: usize, seed: u64, longest: Nanos) -> Sample {
+    Sample::new(ended(setting, trials, seed, longest), trials)
+}
+
+fn ended(setting: &Setting, trials: usize, seed: u64, longest: Nanos) -> Vec<Ended> {
     let blocks = trials.div_ceil(BLOCK);
     let next = AtomicUsize::new(0);
     let work = || {
@@ -44,7 +49,7 @@ fn ended(setting: &Setting, trials: usize, seed: u64) -> Vec<Ended> {
                 return done;
             }
             let count = BLOCK.min(trials - block * BLOCK);
-            done.push((block, self::block(setting, count, seed, block as u64)));
+            done.push((block, self::block(setting, count, seed, block as u64, longest)));
         }
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(blocks);
@@ -56,13 +61,13 @@ fn ended(setting: &Setting, trials: usize, seed: u64) -> Vec<Ended> {
     done.into_iter().flat_map(|block| block.1).collect()
 }
 
-fn block(setting: &Setting, count: usize, seed: u64, block: u64) -> Vec<Ended> {
+fn block(setting: &Setting, count: usize, seed: u64, block: u64, longest: Nanos) -> Vec<Ended> {
     let pace = Pace { minimum: setting.timeout.least, heartbeat: setting.heartbeat, flush: setting.flush };
     let group = Group::new(setting, ground(setting.pre_vote), pace);
     let random = SmallRng::seed_from_u64(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(block));
     let (timeout, latency) = (setting.timeout, &setting.latency);
     let mut dice = Dice { random, timeout, latency, links: [[0; MOST_SERVERS]; MOST_SERVERS] };
-    (0..count).filter_map(|_| dice.elect(group.clone(), setting)).collect()
+    (0..count).filter_map(|_| dice.elect(group.clone(), setting, longest)).collect()
 }
 
 /// What is drawn.
@@ -89,7 +94,7 @@ impl Luck for Dice<'_> {
 
 impl Dice<'_> {
     /// One election; `None` if it does not end.
-    fn elect(&mut self, mut group: Group, setting: &Setting) -> Option<Ended> {
+    fn elect(&mut self, mut group: Group, setting: &Setting, longest: Nanos) -> Option<Ended> {
         self.links = [[0; MOST_SERVERS]; MOST_SERVERS];
         let died = match setting.start {
             Start::Random => self.die_at_random(&mut group, setting),
@@ -98,7 +103,7 @@ impl Dice<'_> {
                 0
             }
         };
-        let give_up = died + longest(setting);
+        let give_up = died + longest;
         loop {
             if let Some(term) = group.leader_term() {
                 return Some(Ended { time: group.now.saturating_sub(died), terms: term.0 - FIRST_TERM.0 });

@@ -30,6 +30,12 @@ pub(crate) fn percent(probability: f64) -> String {
     format!("{:.digits$} %", 100.0 * probability)
 }
 
+/// A probability of the chain, as far as what it did not follow leaves it known.
+fn known(probability: f64, limit: &Limit) -> String {
+    let lost = limit.finest().exact.lost;
+    if 1.0 - probability < 2.0 * lost { format!("> {}", percent(1.0 - 2.0 * lost)) } else { percent(probability) }
+}
+
 /// A value with its interval.
 fn estimate(it: Estimate, words: fn(f64) -> String) -> String {
     let number = |value| words(value).split(' ').next().unwrap_or_default().to_owned();
@@ -45,14 +51,14 @@ pub(crate) fn table(answer: &Answer) -> String {
     let mut out = format!("{}\n\n", wrapped(&answer.setting.to_string()));
     let mut row = |what: &str, exact: Option<String>, simulated: Option<String>, closed: Option<String>| {
         let [exact, simulated, closed] = [exact, simulated, closed].map(|it| it.unwrap_or_else(|| "-".into()));
-        let _ = writeln!(out, "{what:<22}{exact:>12}  {simulated:>34}{closed:>14}");
+        let _ = writeln!(out, "{what:<22}{exact:>13}  {simulated:>34}{closed:>14}");
     };
     let head = |words: &str| Some(words.to_owned());
     row("", head("exact"), head("simulated, 95 % interval"), head("closed form"));
     let (limit, sample) = (answer.limit.as_ref(), &answer.sample);
     for terms in 1..=told_terms(answer) {
         let what = if terms == 1 { "leader within 1 term".into() } else { format!("{:>15} terms", terms) };
-        let exact = limit.map(|limit| percent(limit.within_terms(terms)));
+        let exact = limit.map(|limit| known(limit.within_terms(terms), limit));
         let closed = percent(closed::within_terms(answer.split, terms));
         row(&what, exact, Some(estimate(sample.within_terms(terms), percent)), Some(closed));
     }
