@@ -12,6 +12,9 @@ use crate::odds::simulate::simulate;
 /// Ways from state to state that the largest chain may have, unless more are allowed.
 pub(crate) const MOST_WAYS: usize = 500_000;
 
+/// Grids that are tried: where chains stay small, more of them say nothing new.
+const MOST_GRIDS: usize = 6;
+
 /// From one grid to the next a chain grows at least by this.
 const GROWTH: usize = 3;
 
@@ -62,7 +65,7 @@ impl Limit {
         if setting.spread() == 0 {
             return None; // Timers that are not drawn are no chain.
         }
-        for grid in grids(setting)? {
+        for grid in grids(setting)?.take(MOST_GRIDS) {
             let expected = done.last().map_or(0, |refined| GROWTH * refined.exact.ways);
             if most < expected {
                 break;

@@ -336,7 +336,7 @@ impl Chain {
         let (mut ways, mut left) = (Vec::new(), 1.0);
         while LEAST < left {
             let chance = self.next_chance(&group);
-            if group.next_at().is_some_and(|next| chance.is_none_or(|(moment, _)| next <= moment)) {
+            if is_first(group.next_at(), chance) {
                 group.advance(&mut self.open());
                 if group.leader_term().is_some() {
                     ways.push(self.way(group, NOW, left));
@@ -344,7 +344,7 @@ impl Chain {
                 }
                 continue;
             }
-            let Some((moment, at)) = chance else { break };
+            let Some(Chance { moment, at, .. }) = chance else { break };
             let timer = group.seats[at].election.as_mut().expect("this timer runs");
             let odds = 1.0 / (self.grid.cells - f64::from(timer.passed)).max(1.0);
             timer.passed += 1;
@@ -358,7 +358,7 @@ impl Chain {
 
     /// When an election timer may fire next, and whose. Of several at one moment now the first and now
     /// the last comes first, as steps pass: who is ahead in truth is as likely the one as the other.
-    fn next_chance(&self, group: &Group) -> Option<(Tick, usize)> {
+    fn next_chance(&self, group: &Group) -> Option<Chance> {
         let chance = |(at, seat): (usize, &Seat)| {
             let timer = seat.election?;
             let moment = timer.since + self.grid.pace.minimum + 2 * Tick::from(timer.passed) + 1;
@@ -374,7 +374,8 @@ impl Chain {
                 last = at;
             }
         }
-        Some((earliest, if steps.is_multiple_of(2) { first } else { last }))
+        let even = steps.is_multiple_of(2);
+        Some(Chance { moment: earliest, at: if even { first } else { last }, waits: even })
     }
 
     /// The way to where chance is needed next.
@@ -390,8 +391,7 @@ impl Chain {
                 };
             }
             let chance = self.next_chance(&group);
-            let next = group.next_at();
-            if next.is_none_or(|next| chance.is_some_and(|(moment, _)| moment < next)) {
+            if !is_first(group.next_at(), chance) {
                 let (to, terms) = self.number(&group);
                 return Way { to: Whither::State(to), after, terms, odds };
             }
@@ -479,6 +479,23 @@ fn lowest_term(group: &Group) -> Term {
     let said = seats.clone().flat_map(|seat| seat.open.iter().chain(&seat.waiting)).filter_map(said);
     let mail = group.mail.iter().map(|(_, letter)| letter.term);
     seats.map(|seat| seat.node.term()).chain(said).chain(mail).min().unwrap_or_default()
+}
+
+/// An election timer that may fire.
+#[derive(Clone, Copy, Debug)]
+struct Chance {
+    moment: Tick,
+    /// Whose it is.
+    at: usize,
+    /// Whether it comes after what happens at its moment without chance.
+    waits: bool,
+}
+
+/// Whether what happens without chance comes before the next timer that may fire. Of one moment it is
+/// now the one and now the other: in truth either is as likely to be ahead.
+fn is_first(next: Option<Tick>, chance: Option<Chance>) -> bool {
+    let before = |next| chance.is_none_or(|it| next < it.moment || (next == it.moment && it.waits));
+    next.is_some_and(before)
 }
 
 /// What tells servers apart without their names. Two that look alike stay as they are: then states

@@ -102,9 +102,9 @@ fn the_chain_and_the_simulation_agree() {
 
 #[test]
 fn smaller_steps_come_nearer_and_nearer() {
-    let setting = setting(3, 2, 20);
-    let limit = Limit::new(&setting, 200_000).expect("a small chain");
-    let known = 1.0 - (2.0 * 0.2 - 0.04);
+    let setting = Setting { pre_vote: false, ..setting(5, 4, 25) };
+    let limit = Limit::new(&setting, 100_000).expect("a small chain");
+    let known = 1.0 - closed::split(5, 4, 0.25);
     let errors: Vec<f64> = limit.grids.iter().map(|it| (it.within_terms(1) - known).abs()).collect();
     assert!(3 <= errors.len(), "{errors:?}");
     assert!(errors.windows(2).all(|pair| pair[1] < pair[0]), "{errors:?}");
@@ -176,7 +176,8 @@ fn an_election_lasts_at_least_from_the_crash_to_the_first_timeout_and_two_rounds
     let first = sample.times[0];
     assert!((shortest..shortest + 10 * MILLISECOND).contains(&first), "{first} {shortest}");
     let known = simulate(&Setting { until: Until::Known, ..setting.clone() }, 10_000, 9);
-    assert_eq!(known.times[0], first + 5 * MILLISECOND, "and one message more until all know it");
+    let more = known.mean().value - sample.mean().value;
+    assert!((more - 5e6).abs() < 2e6, "and one message more until all know it: {more}");
     let plain = simulate(&Setting { pre_vote: false, ..setting }, 10_000, 9);
     assert!(plain.times[0] + 9 * MILLISECOND < first, "PreVote takes a round more");
 }
