@@ -10,13 +10,13 @@ use crate::odds::setting::Setting;
 use crate::odds::simulate::simulate;
 
 /// Ways from state to state that the largest chain may have, unless more are allowed.
-pub(crate) const MOST_WAYS: usize = 500_000;
+pub(crate) const MOST_WAYS: usize = 1_000_000;
 
 /// Grids that are tried: where chains stay small, more of them say nothing new.
 const MOST_GRIDS: usize = 6;
 
-/// From one grid to the next a chain grows at least by this.
-const GROWTH: usize = 3;
+/// From one grid to the next a chain grows about by this.
+const GROWTH: usize = 8;
 
 /// What is known of the odds in a setting.
 pub(crate) struct Answer {

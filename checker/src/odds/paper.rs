@@ -33,7 +33,7 @@ const SPLITS: [(u8, u8, [Option<f64>; 3]); 4] = [
 const LATENCIES: [f64; 3] = [0.01, 0.1, 0.2];
 
 /// Ways that the chains of this table may have.
-const WAYS: usize = 200_000;
+const WAYS: usize = 400_000;
 
 /// The ranges of the second panel, with the means that the curves have in full.
 const PANEL: [(u64, u64, f64); 5] =

@@ -89,12 +89,12 @@ fn the_chain_and_the_simulation_agree() {
         ("the leader dies at random", random(setting(3, 2, 20))),
         ("plain Raft", Setting { pre_vote: false, ..setting(3, 2, 20) }),
         ("all of 3 at once", setting(3, 3, 20)),
-        ("5 servers", Setting { pre_vote: false, ..random(setting(5, 3, 20)) }),
+        ("5 servers", Setting { pre_vote: false, ..random(setting(5, 3, 25)) }),
         ("a disk that takes its time", Setting { flush: 10 * MILLISECOND, ..setting(3, 2, 10) }),
         ("one that is behind", Setting { behind: 1, pre_vote: false, ..setting(3, 3, 20) }),
     ];
     for (about, setting) in settings {
-        let limit = Limit::new(&setting, 60_000).expect("a small chain");
+        let limit = Limit::new(&setting, 200_000).expect("a small chain");
         assert!(1 < limit.grids.len(), "{about}: one grid shows no limit");
         assert_agree(&limit, &simulate(&setting, 20_000, 3), about);
     }
@@ -102,9 +102,9 @@ fn the_chain_and_the_simulation_agree() {
 
 #[test]
 fn smaller_steps_come_nearer_and_nearer() {
-    let setting = Setting { pre_vote: false, ..setting(5, 4, 25) };
-    let limit = Limit::new(&setting, 100_000).expect("a small chain");
-    let known = 1.0 - closed::split(5, 4, 0.25);
+    let setting = Setting { pre_vote: false, ..setting(3, 3, 25) };
+    let limit = Limit::new(&setting, 200_000).expect("a small chain");
+    let known = 1.0 - closed::split(3, 3, 0.25);
     let errors: Vec<f64> = limit.grids.iter().map(|it| (it.within_terms(1) - known).abs()).collect();
     assert!(3 <= errors.len(), "{errors:?}");
     assert!(errors.windows(2).all(|pair| pair[1] < pair[0]), "{errors:?}");

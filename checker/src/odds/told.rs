@@ -117,7 +117,7 @@ fn how_exact(limit: &Limit) -> String {
         [.., coarse, _] => {
             format!("the limit of steps of {} and {}", millis(coarse.step()), millis(finest.step()))
         }
-        _ => format!("in steps of {}", millis(finest.step())),
+        _ => format!("in steps of {} alone, so that its error is unknown (more with --ways)", millis(finest.step())),
     };
     format!(
         "exact: {how}; a chain of {} states over the deployed transitions, {:.0e} of the probability not followed, {}",
