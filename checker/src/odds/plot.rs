@@ -178,10 +178,14 @@ fn times(svg: &mut Svg, answer: &Answer) {
             );
         }
     }
-    for (at, (name, probability)) in PERCENTILES.into_iter().enumerate() {
+    for (_, probability) in PERCENTILES {
         let Some(ms) = quantile(probability) else { continue };
         let (x, y) = frame.point(ms, probability);
         svg.line((x, y), (x, frame.y(0.0)), INK, r#"stroke-width="1" stroke-dasharray="3 4""#);
+    }
+    for (at, (name, probability)) in PERCENTILES.into_iter().enumerate() {
+        let Some(ms) = quantile(probability) else { continue };
+        let (x, _) = frame.point(ms, probability);
         // Where the curve is steep the labels stand below it, further right above one another.
         let label = (x + 6.0, frame.y(0.08 + 0.12 * at as f64));
         let (label, anchor) = if frame.left + 0.86 * frame.width < x {
