@@ -29,6 +29,7 @@ mod engine;
 mod explored;
 mod ledger;
 mod network;
+mod odds;
 mod options;
 mod presets;
 mod properties;
@@ -100,6 +101,8 @@ enum Command {
         #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=7))]
         servers: u8,
     },
+    /// How many terms an election takes, and how long: exact, simulated, and by the closed form.
+    Odds(odds::OddsArgs),
     /// Walk through the states in a browser (Stateright's Explorer).
     Explore {
         #[command(flatten)]
@@ -193,6 +196,7 @@ fn run(cli: &Cli) -> Result<u8, Usage> {
         Command::Check(args) => check(args, json),
         Command::Zoo { rows, save, limits } => visit_zoo(rows, save.as_deref(), &limits.limits(), json),
         Command::Lasso { servers } => Ok(tables::lasso(*servers, json)),
+        Command::Odds(args) => odds::run(args, json),
         Command::Explore { system, address, from } => explore(system, address, from.as_ref()),
         Command::Replay { file } => play(file, json),
         Command::List { what } => {

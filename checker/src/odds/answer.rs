@@ -1,0 +1,132 @@
+//! The three answers to one question.
+
+use std::time::{Duration, Instant};
+
+use crate::odds::chain::{Exact, exact, grids};
+use crate::odds::closed;
+use crate::odds::distribution::Distribution;
+use crate::odds::sample::Sample;
+use crate::odds::setting::Setting;
+use crate::odds::simulate::simulate;
+
+/// Ways from state to state that the largest chain may have, unless more are allowed.
+pub(crate) const MOST_WAYS: usize = 1_000_000;
+
+/// Grids that are tried: where chains stay small, more of them say nothing new.
+const MOST_GRIDS: usize = 6;
+
+/// From one grid to the next a chain grows about by this.
+const GROWTH: usize = 8;
+
+/// What is known of the odds in a setting.
+pub(crate) struct Answer {
+    pub(crate) setting: Setting,
+    /// `None` if the latency is random, or if even the coarsest chain is too large.
+    pub(crate) limit: Option<Limit>,
+    pub(crate) sample: Sample,
+    pub(crate) seed: u64,
+    pub(crate) simulated_in: Duration,
+    /// The closed form's probability that a term elects nobody.
+    pub(crate) split: f64,
+}
+
+/// The chain on finer and finer grids.
+pub(crate) struct Limit {
+    pub(crate) grids: Vec<Refined>,
+}
+
+/// The chain on one grid.
+pub(crate) struct Refined {
+    pub(crate) exact: Exact,
+    pub(crate) distribution: Distribution,
+    pub(crate) took: Duration,
+}
+
+impl Answer {
+    pub(crate) fn new(setting: Setting, trials: usize, seed: u64, ways: usize) -> Answer {
+        let began = Instant::now();
+        let sample = simulate(&setting, trials, seed);
+        let simulated_in = began.elapsed();
+        let split = closed::split(setting.servers, setting.alive, hop(&setting));
+        Answer { limit: Limit::new(&setting, ways), sample, seed, simulated_in, split, setting }
+    }
+}
+
+/// From a server's timeout until the others hear of it, as a fraction of the range of timeouts.
+pub(crate) fn hop(setting: &Setting) -> f64 {
+    let hop = setting.latency.mean() + setting.flush as f64;
+    if setting.spread() == 0 { 1.0 } else { (hop / setting.spread() as f64).min(1.0) }
+}
+
+impl Limit {
+    /// The chain on ever finer grids, while it has not more ways than these.
+    pub(crate) fn new(setting: &Setting, most: usize) -> Option<Limit> {
+        let mut done: Vec<Refined> = Vec::new();
+        if setting.spread() == 0 {
+            return None; // Timers that are not drawn are no chain.
+        }
+        for grid in grids(setting)?.take(MOST_GRIDS) {
+            let expected = done.last().map_or(0, |refined| GROWTH * refined.exact.ways);
+            if most < expected {
+                break;
+            }
+            let began = Instant::now();
+            let Ok(exact) = exact(setting, grid, most) else { break };
+            let distribution = Distribution::new(&exact, setting);
+            done.push(Refined { exact, distribution, took: began.elapsed() });
+        }
+        (!done.is_empty()).then_some(Limit { grids: done })
+    }
+
+    pub(crate) fn finest(&self) -> &Refined {
+        self.grids.last().expect("a limit has a grid")
+    }
+
+    /// What a value tends to as steps shrink. The error falls with the square of the step, so the two
+    /// finest grids tell how much of it is left (Richardson).
+    pub(crate) fn of(&self, value: impl Fn(&Refined) -> Option<f64>) -> Option<f64> {
+        let fine = value(self.finest())?;
+        let [.., coarse, _] = self.grids.as_slice() else { return Some(fine) };
+        let (Some(rough), ratio) = (value(coarse), (coarse.exact.grid.half / self.finest().exact.grid.half).powi(2))
+        else {
+            return Some(fine);
+        };
+        Some(fine + (fine - rough) / (ratio - 1.0))
+    }
+
+    pub(crate) fn within_terms(&self, terms: usize) -> f64 {
+        self.of(|it| Some(it.within_terms(terms))).unwrap_or_default().clamp(0.0, 1.0)
+    }
+
+    pub(crate) fn mean_terms(&self) -> f64 {
+        self.of(|it| Some(it.mean_terms())).unwrap_or_default()
+    }
+
+    /// In nanoseconds.
+    pub(crate) fn mean(&self) -> f64 {
+        self.of(|it| Some(it.distribution.mean())).unwrap_or_default()
+    }
+
+    /// In nanoseconds; `None` if it is unknown.
+    pub(crate) fn quantile(&self, probability: f64) -> Option<f64> {
+        self.of(|it| it.distribution.quantile(probability))
+    }
+}
+
+impl Refined {
+    /// Of what was followed to its end.
+    pub(crate) fn within_terms(&self, terms: usize) -> f64 {
+        let odds = &self.exact.terms;
+        odds.iter().take(terms).sum::<f64>() / odds.iter().sum::<f64>()
+    }
+
+    pub(crate) fn mean_terms(&self) -> f64 {
+        let terms = self.exact.terms.iter().enumerate();
+        terms.map(|(at, odds)| (at + 1) as f64 * odds).sum::<f64>() / self.exact.terms.iter().sum::<f64>()
+    }
+
+    /// The length of a step in nanoseconds.
+    pub(crate) fn step(&self) -> f64 {
+        2.0 * self.exact.grid.half
+    }
+}

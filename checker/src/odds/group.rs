@@ -1,0 +1,327 @@
+//! The live servers of a group in time: timers fire, messages travel, disks flush.
+//!
+//! This module describes no protocol behaviour: what a server does comes from the deployed steps. It
+//! gives the model's timers and flushes the meaning that the deployed server gives them
+//! (`impl/src/timers.rs`, `impl/src/driver.rs`), but for the alarm of a closed connection: here
+//! leaders die silently.
+
+use std::collections::VecDeque;
+
+use rafttree_model::{
+    Durable, Effects, Entry, Envelope, Event, Index, Members, Message, Node, Output, Payload, Position, Range, Record,
+    Role, ServerId, Slice, Term, Timers,
+};
+
+use crate::odds::setting::{Setting, Until};
+use crate::server::{Ground, Tag};
+
+/// A message with its entries.
+pub(crate) type Letter = Envelope<Slice<Tag>>;
+
+/// A moment, in a unit that whoever drives the group chooses.
+pub(crate) type Tick = u64;
+
+/// Where randomness comes in.
+pub(crate) trait Luck {
+    /// After how long an election timer fires that is restarted now; `None` if that is left open.
+    fn election_timeout(&mut self) -> Option<Tick>;
+    /// When a message arrives that leaves now.
+    fn arrival(&mut self, from: ServerId, to: ServerId, now: Tick) -> Tick;
+}
+
+/// The spans of time that are not random.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Pace {
+    pub(crate) minimum: Tick,
+    pub(crate) heartbeat: Tick,
+    pub(crate) flush: Tick,
+}
+
+/// An election timer that runs.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ElectionTimer {
+    pub(crate) since: Tick,
+    /// `None` if it is open when it fires.
+    pub(crate) due: Option<Tick>,
+    /// How many steps of its range have passed without it; used by whoever leaves open when it fires.
+    pub(crate) passed: u32,
+}
+
+/// One live server.
+#[derive(Clone, Debug)]
+pub(crate) struct Seat {
+    pub(crate) node: Node,
+    /// A name for what the node is, that whoever gave it may read until the next step.
+    pub(crate) known_as: Option<u32>,
+    pub(crate) election: Option<ElectionTimer>,
+    pub(crate) minimum: Option<Tick>,
+    pub(crate) heartbeat: Option<Tick>,
+    /// What waits for the next flush, and whether there is anything to flush.
+    pub(crate) open: Vec<Output<Tag>>,
+    pub(crate) unwritten: bool,
+    /// What waits for the flush under way, which ends then.
+    pub(crate) waiting: Vec<Output<Tag>>,
+    pub(crate) flight: Option<Tick>,
+}
+
+/// What happens next that is not random.
+#[derive(Clone, Copy, Debug)]
+enum Next {
+    Arrival(usize),
+    Flushed(usize),
+    Timer(usize),
+}
+
+/// The live servers, and what travels between them.
+#[derive(Clone, Debug)]
+pub(crate) struct Group {
+    ground: Ground,
+    pace: Pace,
+    until: Until,
+    pub(crate) now: Tick,
+    /// By id, from 1 on; the dead have the ids after them.
+    pub(crate) seats: Vec<Seat>,
+    pub(crate) mail: Vec<(Tick, Letter)>,
+    own: VecDeque<Letter>,
+    effects: Effects<Tag>,
+}
+
+/// The term of the leader that died, or in which servers start.
+pub(crate) const FIRST_TERM: Term = Term(1);
+
+impl Group {
+    /// The live servers, after a leader, if one of the members is dead, has told each its log in
+    /// [`FIRST_TERM`]. No timer runs yet.
+    pub(crate) fn new(setting: &Setting, ground: Ground, pace: Pace) -> Group {
+        let ids = (1..=u32::from(setting.servers)).map(ServerId);
+        let members = Members::new(ids).expect("one to nine servers, each named once");
+        let seat = |id: u32| {
+            // The last of the live ones are behind.
+            let behind = u32::from(setting.alive - setting.behind) < id;
+            let mut durable = Durable::default();
+            durable.apply(&Record::<Tag>::Term(FIRST_TERM));
+            blanks(Index(0), Index(if behind { 1 } else { 2 }))
+                .into_iter()
+                .for_each(|entry| durable.apply(&Record::Append(entry)));
+            Seat::idle(Node::recover(ServerId(id), members, durable))
+        };
+        let mut group = Group {
+            ground,
+            pace,
+            until: setting.until,
+            now: 0,
+            seats: (1..=u32::from(setting.alive)).map(seat).collect(),
+            mail: Vec::new(),
+            own: VecDeque::new(),
+            effects: Effects::new(),
+        };
+        if setting.alive < setting.servers {
+            group.hear_from(ServerId(setting.servers.into()));
+        }
+        group
+    }
+
+    /// Each server hears the leader's heartbeat: whose log lacks an entry, hears of what it has.
+    fn hear_from(&mut self, leader: ServerId) {
+        for seat in &mut self.seats {
+            let entries = Slice::new(seat.node.log().last(), Vec::new()).expect("no entries follow each other");
+            let message = Message::AppendRequest { entries, commit: Index(0) };
+            let letter = Envelope { from: leader, to: seat.node.id(), term: FIRST_TERM, message };
+            let mut effects = Effects::new();
+            (self.ground.step_by)(&mut seat.node, Event::Receive(letter), &mut effects);
+            assert_eq!(seat.node.leader(), Some(leader), "a heartbeat makes a follower");
+        }
+    }
+
+    /// Restarts the timers of a follower at a moment.
+    pub(crate) fn follow(&mut self, at: usize, moment: Tick, luck: &mut impl Luck) {
+        self.seats[at].restart(Timers::Follower, moment, self.pace, luck);
+    }
+
+    /// When the next thing happens that is not left open; `None` if there is none.
+    pub(crate) fn next_at(&self) -> Option<Tick> {
+        self.next().map(|next| next.0)
+    }
+
+    /// Of the things of one moment arrivals come first, then flushes, then timers.
+    fn next(&self) -> Option<(Tick, Next)> {
+        let mut first: Option<(Tick, Next)> = None;
+        let mut offer = |moment: Tick, next: Next| {
+            if first.is_none_or(|(earliest, _)| moment < earliest) {
+                first = Some((moment, next));
+            }
+        };
+        self.mail.iter().enumerate().for_each(|(at, letter)| offer(letter.0, Next::Arrival(at)));
+        for (at, seat) in self.seats.iter().enumerate() {
+            seat.flight.into_iter().for_each(|moment| offer(moment, Next::Flushed(at)));
+        }
+        for (at, seat) in self.seats.iter().enumerate() {
+            seat.due().into_iter().for_each(|moment| offer(moment, Next::Timer(at)));
+        }
+        first
+    }
+
+    /// Lets the next thing happen. Whether there is one, must have been asked.
+    pub(crate) fn advance(&mut self, luck: &mut impl Luck) {
+        let (moment, next) = self.next().expect("something is to happen");
+        self.now = moment;
+        match next {
+            Next::Arrival(at) => {
+                let (_, letter) = self.mail.remove(at);
+                self.happen(letter.to.0 as usize - 1, Event::Receive(letter), luck);
+            }
+            Next::Flushed(at) => {
+                self.seats[at].flight = None;
+                self.release(at, luck);
+                self.settle(at, luck);
+            }
+            Next::Timer(at) => {
+                let event = self.seats[at].fire(moment, self.pace);
+                self.happen(at, event, luck);
+            }
+        }
+    }
+
+    /// The election timer of this server fires.
+    pub(crate) fn fire_election(&mut self, at: usize, moment: Tick, luck: &mut impl Luck) {
+        self.now = moment;
+        self.seats[at].election = None;
+        self.happen(at, Event::ElectionTimeout, luck);
+    }
+
+    /// The term of the leader, once the election is over.
+    pub(crate) fn leader_term(&self) -> Option<Term> {
+        let leader =
+            self.seats.iter().map(|seat| &seat.node).find(|node| matches!(node.role(), Role::Leader { .. }))?;
+        let knows = |seat: &Seat| seat.node.leader() == Some(leader.id()) && seat.node.term() == leader.term();
+        (self.until == Until::Elected || self.seats.iter().all(knows)).then(|| leader.term())
+    }
+
+    fn happen(&mut self, at: usize, event: Event<Tag>, luck: &mut impl Luck) {
+        self.step(at, event, luck);
+        self.settle(at, luck);
+    }
+
+    /// One step, and what of it need not wait.
+    fn step(&mut self, at: usize, event: Event<Tag>, luck: &mut impl Luck) {
+        let mut effects = std::mem::take(&mut self.effects);
+        (self.ground.step_by)(&mut self.seats[at].node, event, &mut effects);
+        self.seats[at].known_as = None;
+        self.seats[at].unwritten |= !effects.records().is_empty();
+        effects.early().for_each(|output| self.perform(at, output, luck));
+        self.seats[at].open.extend(effects.after_sync());
+        self.effects = effects;
+    }
+
+    /// Goes on until everything waits for the disk or for the world. What a server sends to itself
+    /// happens before anything else, and there is one flush at a time.
+    fn settle(&mut self, at: usize, luck: &mut impl Luck) {
+        loop {
+            if let Some(letter) = self.own.pop_front() {
+                self.step(at, Event::Receive(letter), luck);
+                continue;
+            }
+            let seat = &mut self.seats[at];
+            if seat.flight.is_some() || (seat.open.is_empty() && !seat.unwritten) {
+                return;
+            }
+            std::mem::swap(&mut seat.open, &mut seat.waiting);
+            let unwritten = std::mem::take(&mut seat.unwritten);
+            if unwritten && 0 < self.pace.flush {
+                seat.flight = Some(self.now + self.pace.flush);
+            } else {
+                self.release(at, luck);
+            }
+        }
+    }
+
+    /// What waited for a flush may be done.
+    fn release(&mut self, at: usize, luck: &mut impl Luck) {
+        let mut waiting = std::mem::take(&mut self.seats[at].waiting);
+        waiting.drain(..).for_each(|output| self.perform(at, output, luck));
+        self.seats[at].waiting = waiting;
+    }
+
+    fn perform(&mut self, at: usize, output: Output<Tag>, luck: &mut impl Luck) {
+        match output {
+            Output::Restart(timers) => self.seats[at].restart(timers, self.now, self.pace, luck),
+            Output::Send(envelope) if envelope.to == self.seats[at].node.id() => {
+                self.own.extend(envelope.with_entries(|range| filled(&self.seats[at].node, range)));
+            }
+            // What is sent to the dead is lost.
+            Output::Send(envelope) if self.seats.len() < envelope.to.0 as usize => {}
+            Output::Send(envelope) => {
+                let letter = envelope.with_entries(|range| filled(&self.seats[at].node, range));
+                let arrival = luck.arrival(envelope.from, envelope.to, self.now);
+                self.mail.extend(letter.map(|letter| (arrival, letter)));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The entries of a range, if the server holds both ends: they carry no commands here.
+fn filled(node: &Node, range: Range) -> Option<Slice<Tag>> {
+    let log = node.log();
+    if !log.holds(range.previous) || !log.holds(range.last) {
+        return None;
+    }
+    let entry = |index| Some(Entry { position: log.position_at(Index(index))?, payload: Payload::Blank });
+    let entries = (range.previous.index.0 + 1..=range.last.index.0).map(entry).collect::<Option<Vec<_>>>()?;
+    Slice::new(range.previous, entries)
+}
+
+/// The entries of the first term after one index up to another.
+fn blanks(after: Index, last: Index) -> Vec<Entry<Tag>> {
+    let entry = |index| Entry { position: Position { term: FIRST_TERM, index: Index(index) }, payload: Payload::Blank };
+    (after.0 + 1..=last.0).map(entry).collect()
+}
+
+impl Seat {
+    fn idle(node: Node) -> Seat {
+        Seat {
+            node,
+            known_as: None,
+            election: None,
+            minimum: None,
+            heartbeat: None,
+            open: Vec::new(),
+            unwritten: false,
+            waiting: Vec::new(),
+            flight: None,
+        }
+    }
+
+    /// Starts these timers anew, and stops the others.
+    fn restart(&mut self, running: Timers, now: Tick, pace: Pace, luck: &mut impl Luck) {
+        let (election, minimum, heartbeat) = match running {
+            Timers::Follower => (true, true, false),
+            Timers::Candidate => (true, false, true),
+            Timers::Leader => (false, true, true),
+        };
+        let drawn = || ElectionTimer { since: now, due: luck.election_timeout().map(|it| now + it), passed: 0 };
+        self.election = election.then(drawn);
+        self.minimum = minimum.then_some(now + pace.minimum);
+        self.heartbeat = heartbeat.then_some(now + pace.heartbeat);
+    }
+
+    /// When the next timer fires.
+    fn due(&self) -> Option<Tick> {
+        [self.election.and_then(|timer| timer.due), self.minimum, self.heartbeat].into_iter().flatten().min()
+    }
+
+    /// What a timer of this moment means: the minimum timeout comes before an election timeout.
+    fn fire(&mut self, now: Tick, pace: Pace) -> Event<Tag> {
+        if self.minimum == Some(now) {
+            let leads = matches!(self.node.role(), Role::Leader { .. });
+            self.minimum = leads.then_some(now + pace.minimum);
+            return Event::MinimumTimeout;
+        }
+        if self.heartbeat == Some(now) {
+            self.heartbeat = Some(now + pace.heartbeat);
+            return Event::HeartbeatTimeout;
+        }
+        self.election = None;
+        Event::ElectionTimeout
+    }
+}
