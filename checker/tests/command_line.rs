@@ -26,7 +26,7 @@ fn a_search_to_the_end_is_complete() {
     assert_eq!(code(&output), 0, "{said}");
     assert!(said.starts_with("COMPLETE\n"), "{said}");
     assert!(said.contains("runs of any length") && said.contains("C1 ElectionSafety"), "{said}");
-    assert_eq!(said.matches("COMPLETE\n").count(), 2, "elections, and logs: {said}");
+    assert_eq!(said.matches("COMPLETE\n").count(), 3, "elections, logs, and a pair: {said}");
 }
 
 #[test]
