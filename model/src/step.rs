@@ -157,8 +157,7 @@ impl<R: Rules, P> Step<'_, R, P> {
     pub(crate) fn send(&mut self, to: ServerId, message: Message<Range>) {
         let envelope = Envelope { from: self.node.id, to, term: self.node.term(), message };
         let early = R::may_leave_early(&envelope);
-        let output = Output::Send(envelope);
-        if early { self.effects.early.push(output) } else { self.effects.outputs.push(output) }
+        self.effects.send(envelope, early);
     }
 
     /// Restarts the timers: no promise depends on them, so they wait for no flush.
