@@ -101,6 +101,7 @@ impl<P> Effects<P> {
     }
 
     /// Adds a message to what may leave early, or to what waits for the records.
+    #[inline(always)]
     pub(crate) fn send(&mut self, envelope: Envelope<Range>, early: bool) {
         let unsent = if early { &mut self.early } else { &mut self.outputs };
         match envelope.message {
