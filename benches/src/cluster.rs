@@ -107,11 +107,14 @@ impl<S: Stepper> Group for Rafttree<S> {
         self.servers.len()
     }
 
-    fn campaign(&mut self, server: usize) {
+    fn give_up(&mut self) {
         for each in 0..self.servers.len() {
             let leads = matches!(self.node(each).role(), Role::Leader { .. });
             self.happen(each, if leads { Event::StepDown } else { Event::MinimumTimeout });
         }
+    }
+
+    fn time_out(&mut self, server: usize) {
         self.happen(server, Event::ElectionTimeout);
     }
 
@@ -139,6 +142,11 @@ impl<S: Stepper> Group for Rafttree<S> {
             any = true;
         }
         any
+    }
+
+    fn lose(&mut self) {
+        self.servers.iter_mut().for_each(|server| server.flush::<S>(&mut self.leaving));
+        self.leaving.clear();
     }
 
     fn is_known_to_all(&self, leader: usize) -> bool {
