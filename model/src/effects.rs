@@ -105,11 +105,7 @@ impl<P> Effects<P> {
     pub(crate) fn send(&mut self, envelope: Envelope<Range>, early: bool) {
         let unsent = if early { &mut self.early } else { &mut self.outputs };
         match envelope.message {
-            Message::AppendRequest { entries, commit } => {
-                if extend_last(unsent, &envelope, entries, commit) {
-                    return;
-                }
-            }
+            Message::AppendRequest { entries, commit } if extend_last(unsent, &envelope, entries, commit) => return,
             Message::AppendReply { .. } if envelope.to == envelope.from => withdraw_last(unsent, &envelope),
             _ => {}
         }

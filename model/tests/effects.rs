@@ -81,8 +81,9 @@ fn all_sequences(longest: usize) -> Vec<Vec<Event<Command>>> {
     ];
     let mut layer = vec![vec![]];
     for _ in 0..longest {
-        let longer =
-            |events: &Vec<Event<Command>>| alphabet.each_ref().map(|event| [&events[..], &[event.clone()]].concat());
+        let longer = |events: &Vec<Event<Command>>| {
+            alphabet.each_ref().map(|event| [events, std::slice::from_ref(event)].concat())
+        };
         layer = layer.iter().flat_map(longer).collect();
     }
     layer

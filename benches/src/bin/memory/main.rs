@@ -45,11 +45,9 @@ fn print_allocations() {
 }
 
 fn print_bytes() {
-    println!("\nBytes of an idle replica's protocol state, the heap included; without log entries and store.");
-    print!("{:<23}{:>3}{:>10}{:>18}", "", "n", "", "rafttree");
-    println!("{}", if cfg!(feature = "peers") { "           raft-rs" } else { "" });
+    println!("\nBytes of an idle replica's protocol state, with its heap and without its store.");
     for servers in SIZES {
-        print!("{:<23}{servers:>3}{:>10}{:>18}", "replica", "", our_bytes(servers));
+        print!("{:<23}{servers:>3}{:>28}", "replica", our_bytes(servers));
         #[cfg(feature = "peers")]
         print!("{:>18}", their_bytes(servers));
         println!();
