@@ -1,6 +1,5 @@
 //! Our own servers: the deployed transitions over a log in memory.
 
-use std::collections::VecDeque;
 use std::hint::black_box;
 use std::marker::PhantomData;
 use std::mem;
@@ -48,6 +47,7 @@ pub struct Rafttree<S = Deployed> {
 #[derive(Debug)]
 struct Server {
     node: Node,
+    /// What the steps want since the last flush.
     effects: Effects<Bytes>,
     world: World,
 }
@@ -57,7 +57,7 @@ struct Server {
 struct World {
     store: Store,
     /// What the server has to tell itself: its next events, before any other.
-    own: VecDeque<Letter>,
+    own: Vec<Letter>,
     random: StdRng,
 }
 
@@ -96,7 +96,9 @@ impl<S: Stepper> Rafttree<S> {
     }
 
     fn happen(&mut self, server: usize, event: Event<Bytes>) {
-        self.servers[server].happen::<S>(event, &mut self.leaving);
+        let server = &mut self.servers[server];
+        server.step::<S>(event);
+        server.flush::<S>(&mut self.leaving);
     }
 }
 
@@ -105,11 +107,14 @@ impl<S: Stepper> Group for Rafttree<S> {
         self.servers.len()
     }
 
-    fn campaign(&mut self, server: usize) {
+    fn give_up(&mut self) {
         for each in 0..self.servers.len() {
             let leads = matches!(self.node(each).role(), Role::Leader { .. });
             self.happen(each, if leads { Event::StepDown } else { Event::MinimumTimeout });
         }
+    }
+
+    fn time_out(&mut self, server: usize) {
         self.happen(server, Event::ElectionTimeout);
     }
 
@@ -118,7 +123,8 @@ impl<S: Stepper> Group for Rafttree<S> {
     }
 
     fn propose(&mut self, leader: usize, command: &[u8]) {
-        self.happen(leader, Event::Propose(Bytes::copy_from_slice(command)));
+        // What comes of it is done with the next wave, so that commands that are proposed at once share it.
+        self.servers[leader].step::<S>(Event::Propose(Bytes::copy_from_slice(command)));
     }
 
     fn announce_commit(&mut self, leader: usize) {
@@ -127,12 +133,20 @@ impl<S: Stepper> Group for Rafttree<S> {
 
     fn deliver(&mut self) -> bool {
         mem::swap(&mut self.arriving, &mut self.leaving);
-        let any = !self.arriving.is_empty();
         for letter in self.arriving.drain(..) {
-            let server = &mut self.servers[letter.to.0 as usize - 1];
-            server.happen::<S>(Event::Receive(letter), &mut self.leaving);
+            self.servers[letter.to.0 as usize - 1].step::<S>(Event::Receive(letter));
+        }
+        let mut any = false;
+        for server in self.servers.iter_mut().filter(|server| !server.effects.is_empty()) {
+            server.flush::<S>(&mut self.leaving);
+            any = true;
         }
         any
+    }
+
+    fn lose(&mut self) {
+        self.servers.iter_mut().for_each(|server| server.flush::<S>(&mut self.leaving));
+        self.leaving.clear();
     }
 
     fn is_known_to_all(&self, leader: usize) -> bool {
@@ -150,36 +164,36 @@ impl Server {
         Server {
             node: Node::recover(id, members, Durable::default()),
             effects: Effects::new(),
-            world: World { store: Store::default(), own: VecDeque::new(), random },
+            world: World { store: Store::default(), own: Vec::new(), random },
         }
     }
 
-    /// An event, and what the server tells itself because of it.
-    fn happen<S: Stepper>(&mut self, event: Event<Bytes>, leaving: &mut Vec<Letter>) {
-        self.step::<S>(event, leaving);
-        while let Some(letter) = self.world.own.pop_front() {
-            self.step::<S>(Event::Receive(letter), leaving);
-        }
+    fn step<S: Stepper>(&mut self, event: Event<Bytes>) {
+        S::step(&mut self.node, event, &mut self.effects);
     }
 
-    fn step<S: Stepper>(&mut self, event: Event<Bytes>, leaving: &mut Vec<Letter>) {
+    /// Does what the steps want, and what the server tells itself because of it.
+    fn flush<S: Stepper>(&mut self, leaving: &mut Vec<Letter>) {
         let Server { node, effects, world } = self;
-        S::step(node, event, effects);
-        effects.records().iter().for_each(|record| world.store.write(record));
-        effects.early().for_each(|output| world.perform(output, node, leaving));
-        if !effects.is_empty() {
-            effects.after_sync().for_each(|output| world.perform(output, node, leaving));
+        loop {
+            effects.records().iter().for_each(|record| world.store.write(record));
+            effects.early().for_each(|output| world.perform(output, node.id(), leaving));
+            effects.after_sync().for_each(|output| world.perform(output, node.id(), leaving));
+            if world.own.is_empty() {
+                return;
+            }
+            world.own.drain(..).for_each(|letter| S::step(node, Event::Receive(letter), effects));
         }
     }
 }
 
 impl World {
-    fn perform(&mut self, output: Output<Bytes>, node: &Node, leaving: &mut Vec<Letter>) {
+    fn perform(&mut self, output: Output<Bytes>, id: ServerId, leaving: &mut Vec<Letter>) {
         match output {
             Output::Send(envelope) => {
+                let queue = if envelope.to == id { &mut self.own } else { leaving };
                 let letter = envelope.with_entries(|range| self.store.fill(range));
-                let letter = letter.expect("entries are sent at once, when the log holds them for sure");
-                if letter.to == node.id() { self.own.push_back(letter) } else { leaving.push(letter) }
+                queue.push(letter.expect("entries are sent at once, when the log holds them for sure"));
             }
             Output::Restart(Timers::Follower | Timers::Candidate) => {
                 black_box(self.random.random_range(10..20));
@@ -208,6 +222,9 @@ impl Store {
 
     /// The entries of a range, copied for the message that carries them.
     fn fill(&self, range: Range) -> Option<Slice<Bytes>> {
+        if range.previous == range.last {
+            return Slice::new(range.previous, Vec::new());
+        }
         let entries = &self.entries[self.offset(range.previous.index)..self.offset(range.last.index)];
         Slice::new(range.previous, entries.to_vec())
     }

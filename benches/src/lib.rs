@@ -12,6 +12,12 @@
 //! - Entries are kept in a vector in memory and cut off at the front now and then; terms and votes
 //!   are stored beside them; there is no flush. Entries are copied out of that vector for each
 //!   follower, the command's bytes being shared. A command is copied once, when it is proposed.
+//! - What the messages of one wave, or commands that are proposed at once, want from a server is
+//!   gathered and then done in one go: in a `Ready` of raft-rs, in an `Effects` of ours. So is what
+//!   a server of ours tells itself, which raft-rs keeps inside.
+//! - Everything from the event to the end of the last wave is counted: the protocol, what the
+//!   world does for it (storing, applying, drawing timeouts), and moving each message by value from
+//!   the sender's list of messages to the receiver.
 //! - Every server takes part in an election: the leader gives up, and the minimum timeout has
 //!   passed at all the others, so that nobody refuses. Both draw random timeouts from ChaCha12.
 //! - `Library::RaftRs` has PreVote and CheckQuorum, as ours always has, and tells followers of
@@ -19,10 +25,6 @@
 //!
 //! # What is not
 //!
-//! - raft-rs gathers what several messages of a wave cause in one `Ready`, as it is meant to be
-//!   used; ours performs the effects of each step at once, as our driver does when nothing waits
-//!   for the disk. Where a candidate hears enough voters in one wave, raft-rs may thus handle
-//!   several messages with one pass.
 //! - raft-rs is told of passed time by setting its counter, which costs nothing; ours takes an
 //!   event for it, which is counted.
 //! - raft-rs hands out committed entries as copies; ours says up to which index they are
@@ -45,7 +47,7 @@ pub use cluster::{Deployed, Rafttree, Stepper};
 pub use library::Library;
 #[cfg(feature = "peers")]
 pub use peer::{RaftRs, Settings};
-pub use round::{Round, settle};
+pub use round::{Round, settle, split_votes};
 
 /// The sizes of the groups that are measured.
 pub const SIZES: [usize; 4] = [3, 5, 7, 9];
@@ -58,8 +60,11 @@ pub trait Group {
     /// How many servers there are.
     fn servers(&self) -> usize;
 
-    /// The leader gives up, time passes, and the election timeout fires at this server.
-    fn campaign(&mut self, server: usize);
+    /// The leader gives up, and the minimum timeout passes at all the others.
+    fn give_up(&mut self);
+
+    /// The election timeout fires at this server.
+    fn time_out(&mut self, server: usize);
 
     /// The heartbeat timeout fires at this server.
     fn heartbeat(&mut self, leader: usize);
@@ -72,6 +77,9 @@ pub trait Group {
 
     /// Delivers what has been sent so far; false if there was nothing.
     fn deliver(&mut self) -> bool;
+
+    /// What has been sent so far gets lost.
+    fn lose(&mut self);
 
     /// Whether every server takes this one for the leader.
     fn is_known_to_all(&self, leader: usize) -> bool;

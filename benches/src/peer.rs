@@ -45,6 +45,18 @@ impl RaftRs {
         let servers = ids.iter().map(|&id| Server::new(id, &ids, settings)).collect();
         RaftRs { settings, servers, arriving: Vec::new(), leaving: Vec::new() }
     }
+
+    /// One server of a group of so many as it starts, with its store and without a world.
+    pub fn replica(servers: usize, settings: Settings) -> RawNode<MemStorage> {
+        let ids: Vec<u64> = (1..=servers as u64).collect();
+        Server::new(1, &ids, settings).raw
+    }
+
+    /// What of [`RaftRs::replica`] is no protocol: a store in memory, that knows the members.
+    pub fn store(servers: usize) -> MemStorage {
+        let members: Vec<u64> = (1..=servers as u64).collect();
+        MemStorage::new_with_conf_state(ConfState::from((members, Vec::new())))
+    }
 }
 
 impl Group for RaftRs {
@@ -52,7 +64,7 @@ impl Group for RaftRs {
         self.servers.len()
     }
 
-    fn campaign(&mut self, server: usize) {
+    fn give_up(&mut self) {
         for each in &mut self.servers {
             let raft = &mut each.raw.raft;
             if raft.state == StateRole::Leader {
@@ -61,6 +73,9 @@ impl Group for RaftRs {
                 raft.election_elapsed = raft.election_timeout();
             }
         }
+    }
+
+    fn time_out(&mut self, server: usize) {
         let server = &mut self.servers[server];
         server.raw.campaign().expect("a member may campaign");
         server.handle_ready(&mut self.leaving);
@@ -103,6 +118,11 @@ impl Group for RaftRs {
         any
     }
 
+    fn lose(&mut self) {
+        self.servers.iter_mut().for_each(|server| server.handle_ready(&mut self.leaving));
+        self.leaving.clear();
+    }
+
     fn is_known_to_all(&self, leader: usize) -> bool {
         self.servers.iter().all(|server| server.raw.raft.leader_id == leader as u64 + 1)
     }
@@ -114,7 +134,7 @@ impl Group for RaftRs {
 
 impl Server {
     fn new(id: u64, members: &[u64], settings: Settings) -> Server {
-        let store = MemStorage::new_with_conf_state(ConfState::from((members.to_vec(), Vec::new())));
+        let store = RaftRs::store(members.len());
         let equal = settings == Settings::Equal;
         let config = Config {
             id,

@@ -1,18 +1,39 @@
 //! The groups that are measured do what they are measured for.
 
 use rafttree_benches::situation::{self, Situation};
-use rafttree_benches::{Deployed, Group, Library, Rafttree, Round, SIZES};
+use rafttree_benches::{Deployed, Group, Library, Rafttree, Round, SIZES, split_votes};
 use rafttree_model::{Effects, step};
 
 #[test]
 fn an_election_makes_each_server_the_leader_in_turn() {
+    for kind in [Round::Election, Round::ElectionAfterSplit, Round::ElectionUnequalLogs] {
+        every_group(|mut group| {
+            let mut leader = Round::prepare(&mut *group);
+            for round in 1..=2 * group.servers() {
+                kind.play(&mut *group, &mut leader);
+                assert!(group.is_known_to_all(leader), "{kind:?}, round {round}");
+                assert!(!group.is_known_to_all((leader + 1) % group.servers()));
+            }
+        });
+    }
+}
+
+#[test]
+fn nobody_wins_when_all_campaign_at_once() {
+    every_group(|mut group| {
+        let _ = Round::prepare(&mut *group);
+        split_votes(&mut *group);
+        assert!((0..group.servers()).all(|server| !group.is_known_to_all(server)));
+    });
+}
+
+#[test]
+fn an_entry_that_could_not_be_sent_is_never_applied() {
     every_group(|mut group| {
         let mut leader = Round::prepare(&mut *group);
-        for round in 1..=2 * group.servers() {
-            Round::Election.play(&mut *group, &mut leader);
-            assert!(group.is_known_to_all(leader), "round {round}");
-            assert!(!group.is_known_to_all((leader + 1) % group.servers()));
-        }
+        Round::ElectionUnequalLogs.play(&mut *group, &mut leader);
+        Round::CommitEverywhere.play(&mut *group, &mut leader);
+        assert!((0..group.servers()).all(|server| group.applied(server) == 1));
     });
 }
 

@@ -14,8 +14,8 @@ pub struct Log {
     base: Position,
     /// Where each term after the base begins. Invariant: indices and terms rise strictly.
     runs: TinyVec<[Run; 3]>,
-    /// Index of the last entry. Invariant: `base.index <= last`.
-    last: Index,
+    /// The last entry, or the base if there is none after it.
+    last: Position,
 }
 
 /// Consecutive entries of one term.
@@ -28,12 +28,12 @@ struct Run {
 impl Log {
     /// A log without entries that begins behind `base`, as a snapshot leaves it.
     pub fn starting_at(base: Position) -> Log {
-        Log { base, runs: TinyVec::default(), last: base.index }
+        Log { base, runs: TinyVec::default(), last: base }
     }
 
     /// The entries that are held, by rising index.
     pub fn positions(&self) -> impl Iterator<Item = Position> + '_ {
-        let held = self.base.index.0 + 1..=self.last.0;
+        let held = self.base.index.0 + 1..=self.last.index.0;
         held.map(|index| self.position_at(Index(index)).expect("held entries have positions"))
     }
 
@@ -44,13 +44,15 @@ impl Log {
 
     /// The last entry, or the base if there is none after it.
     pub fn last(&self) -> Position {
-        let term = self.runs.last().map_or(self.base.term, |run| run.term);
-        Position { term, index: self.last }
+        self.last
     }
 
     /// The term of the entry at `index`; known from the base to the last entry.
     pub fn term_at(&self, index: Index) -> Option<Term> {
-        if index < self.base.index || self.last < index {
+        if index == self.last.index {
+            return Some(self.last.term);
+        }
+        if index < self.base.index || self.last.index < index {
             return None;
         }
         let begun = self.runs.iter().rev().find(|run| run.first <= index);
@@ -74,7 +76,7 @@ impl Log {
         if bound.term < self.base.term {
             return self.base;
         }
-        let mut index = self.last.min(bound.index);
+        let mut index = self.last.index.min(bound.index);
         for run in self.runs.iter().rev() {
             if run.term <= bound.term {
                 break;
@@ -86,13 +88,12 @@ impl Log {
 
     /// Adds an entry at the end.
     pub fn push(&mut self, entry: Position) {
-        let last = self.last();
-        assert!(entry.index == last.index.next(), "a log has no gaps");
-        assert!(last.term <= entry.term, "terms never fall along a log");
-        self.last = entry.index;
-        if last.term < entry.term {
+        assert!(entry.index == self.last.index.next(), "a log has no gaps");
+        assert!(self.last.term <= entry.term, "terms never fall along a log");
+        if self.last.term < entry.term {
             self.runs.push(Run { first: entry.index, term: entry.term });
         }
+        self.last = entry;
     }
 
     /// Removes every entry after `keep`.
@@ -101,7 +102,8 @@ impl Log {
         while self.runs.last().is_some_and(|run| keep < run.first) {
             self.runs.pop();
         }
-        self.last = self.last.min(keep);
+        let term = self.runs.last().map_or(self.base.term, |run| run.term);
+        self.last = Position { term, index: self.last.index.min(keep) };
     }
 
     /// Forgets every entry up to and including the one at `index`, which must be in the log.

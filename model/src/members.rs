@@ -26,9 +26,11 @@ impl<T: Copy + Default> Default for ServerMap<T> {
 impl<T: Copy + Default> ServerMap<T> {
     /// Sets the value of one server.
     pub fn insert(&mut self, id: ServerId, value: T) {
-        match self.slots.binary_search_by_key(&id, |slot| slot.0) {
-            Ok(at) => self.slots[at].1 = value,
-            Err(at) => self.slots.insert(at, (id, value)),
+        if let Some(known) = self.get_mut(id) {
+            *known = value;
+        } else {
+            let before = self.ids().filter(|&other| other < id).count();
+            self.slots.insert(before, (id, value));
         }
     }
 
@@ -133,12 +135,12 @@ impl Members {
 
     /// The servers, by rising id, as a list of its own.
     pub(crate) fn into_ids(self) -> impl Iterator<Item = ServerId> {
-        self.voters.slots.into_iter().map(|slot| slot.0)
+        (0..self.voters.len()).map(move |at| self.voters.slots[at].0)
     }
 
     /// §5.2: more than half of the servers.
     pub fn is_majority(&self, supporters: &ServerSet) -> bool {
-        let counted = self.ids().filter(|&id| supporters.contains(id)).count();
+        let counted = supporters.ids().filter(|&id| self.contains(id)).count();
         self.voters.len() < 2 * counted
     }
 

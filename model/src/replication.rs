@@ -96,13 +96,14 @@ impl<R: Rules, P> Step<'_, R, P> {
 
     /// §5.3: the follower's log agrees with ours up to `matched`.
     pub(crate) fn on_append_reply(&mut self, follower: ServerId, matched: Index) {
-        let last = self.node.durable.log().last().index;
+        let (last, commit) = (self.node.log().last().index, self.node.commit);
         let Some(progress) = self.node.progress_of_answering(follower) else { return };
         // A follower of this term holds nothing that its leader lacks: who claims more is wrong.
         if last < matched {
             return;
         }
-        let is_news = progress.matched < matched;
+        // Who holds what is committed already adds nothing to any majority that is needed.
+        let is_news = progress.matched.max(commit) < matched;
         progress.matched = progress.matched.max(matched);
         progress.next = progress.next.max(matched.next());
         let behind = progress.next <= last;
@@ -121,8 +122,9 @@ impl<R: Rules, P> Step<'_, R, P> {
         let Role::Leader { progress, transfer, .. } = &self.node.role else { return };
         let matched = |id| progress.get(id).map_or(Index(0), |progress| progress.matched);
         let replicated = R::replicated(&self.node.members, matched);
-        let starts = transfer.is_none() && !self.has_committed_in_term();
+        let stays = transfer.is_none();
         if self.node.commit < replicated && R::may_commit(self.node.log(), replicated, self.node.term()) {
+            let starts = stays && !self.has_committed_in_term();
             self.commit_to(replicated);
             if starts {
                 self.effects.early.push(Output::Leading(self.node.term()));

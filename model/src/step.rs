@@ -140,6 +140,7 @@ impl<R: Rules, P> Step<'_, R, P> {
     }
 
     /// Changes the persistent state: the record that goes to disk is the change.
+    #[inline(always)]
     pub(crate) fn persist(&mut self, record: Record<P>) {
         self.node.durable.apply(&record);
         self.effects.records.push(record);
@@ -154,11 +155,11 @@ impl<R: Rules, P> Step<'_, R, P> {
     }
 
     /// Sends a message in the current term.
+    #[inline(always)]
     pub(crate) fn send(&mut self, to: ServerId, message: Message<Range>) {
         let envelope = Envelope { from: self.node.id, to, term: self.node.term(), message };
         let early = R::may_leave_early(&envelope);
-        let output = Output::Send(envelope);
-        if early { self.effects.early.push(output) } else { self.effects.outputs.push(output) }
+        self.effects.send(envelope, early);
     }
 
     /// Restarts the timers: no promise depends on them, so they wait for no flush.

@@ -1,8 +1,10 @@
 //! What steps ask of the world, collected.
 
-use rafttree_model::{Effects, Event, Output, Record, step};
+use rafttree_model::{Effects, Envelope, Event, Index, Message, Node, Output, Range, Record, ServerId, step};
 
-use crate::support::{Command, at, command, id, leader_in_office};
+use crate::support::{
+    Command, all_terms, at, command, disk, group, id, leader_in_office, matched, on, receive, send, slice, terms_of,
+};
 
 fn collected(events: impl IntoIterator<Item = Event<Command>>) -> Effects<Command> {
     let mut node = leader_in_office(3, 2, &[1]);
@@ -36,4 +38,147 @@ fn effects_are_empty_when_nothing_of_any_kind_is_left() {
     let mut effects = collected([Event::Transfer(id(2))]);
     let _ = effects.early().count();
     assert!(!effects.is_empty(), "something to do");
+}
+
+#[test]
+fn commands_proposed_at_once_travel_in_one_message_to_each_follower_and_are_acknowledged_once() {
+    let mut effects = collected(["x", "y", "z"].map(Event::Propose));
+    let entries = Range { previous: at(2, 2), last: at(5, 2) };
+    let request = |to| send(to, 2, Message::AppendRequest { entries, commit: Index(2) });
+    assert_eq!(effects.early().collect::<Vec<_>>(), [request(2), request(3)]);
+    let own = send(1, 2, Message::AppendReply { matched: Index(5) });
+    let [x, y, z] = [3, 4, 5].map(|index| Output::Accepted(at(index, 2)));
+    assert_eq!(effects.after_sync().collect::<Vec<_>>(), [x, y, own, z]);
+}
+
+#[test]
+fn what_several_steps_say_in_one_value_is_what_they_say_in_their_own() {
+    for events in all_sequences(4) {
+        let together = Said::by(&events, false);
+        let apart = Said::by(&events, true);
+        assert_eq!(together.node, apart.node, "{events:?}");
+        assert_eq!(together.records, apart.records, "{events:?}");
+        assert_eq!(together.rest(), apart.rest(), "{events:?}: the order of all that is not shortened");
+        for follower in [2, 3] {
+            together.assert_same_to(id(follower), &apart, &events);
+        }
+    }
+}
+
+/// Everything that a leader of three may be told by its followers and clients, so many times.
+fn all_sequences(longest: usize) -> Vec<Vec<Event<Command>>> {
+    let refusal = Message::AppendRefusal { missing: Index(2), hint: at(1, 1) };
+    let alphabet = [
+        Event::Propose("x"),
+        Event::HeartbeatTimeout,
+        Event::Transfer(id(2)),
+        Event::StepDown,
+        receive(1, 2, matched(3)),
+        receive(2, 2, matched(3)),
+        receive(3, 2, matched(1)),
+        receive(3, 2, refusal),
+        receive(3, 1, Message::PreVoteRequest { last: at(1, 1) }),
+    ];
+    let mut layer = vec![vec![]];
+    for _ in 0..longest {
+        let longer = |events: &Vec<Event<Command>>| {
+            alphabet.each_ref().map(|event| [events, std::slice::from_ref(event)].concat())
+        };
+        layer = layer.iter().flat_map(longer).collect();
+    }
+    layer
+}
+
+/// What a leader says in the course of some events.
+struct Said {
+    node: Node,
+    records: Vec<Record<Command>>,
+    outputs: Vec<Output<Command>>,
+}
+
+impl Said {
+    /// The early outputs come first, as those of all steps share one flush.
+    fn by(events: &[Event<Command>], apart: bool) -> Said {
+        let mut node = leader_in_office(3, 2, &[1]);
+        let (mut records, mut early, mut late) = (Vec::new(), Vec::new(), Vec::new());
+        let mut effects = Effects::new();
+        for (number, event) in events.iter().enumerate() {
+            step(&mut node, event.clone(), &mut effects);
+            if apart || number + 1 == events.len() {
+                records.extend(effects.records().to_vec());
+                early.extend(effects.early());
+                late.extend(effects.after_sync());
+            }
+        }
+        early.append(&mut late);
+        Said { node, records, outputs: early }
+    }
+
+    /// All but AppendEntries and what the leader acknowledges to itself, of which the last counts.
+    fn rest(&self) -> Vec<&Output<Command>> {
+        let is_own = |output: &&Output<Command>| matches!(output, Output::Send(Envelope { to: ServerId(1), .. }));
+        let last_own = self.outputs.iter().rfind(is_own);
+        let is_shortened = |output: &Output<Command>| match output {
+            Output::Send(Envelope { message: Message::AppendRequest { .. }, .. }) => true,
+            Output::Send(Envelope { to: ServerId(1), .. }) => Some(output) != last_own,
+            _ => false,
+        };
+        self.outputs.iter().filter(|output| !is_shortened(output)).collect()
+    }
+
+    /// AppendEntries to this follower.
+    fn requests(&self, follower: ServerId) -> Vec<Envelope<Range>> {
+        let request = |output: &Output<Command>| match output {
+            Output::Send(envelope) if envelope.to == follower => Some(*envelope),
+            _ => None,
+        };
+        let messages = self.outputs.iter().filter_map(request);
+        messages.filter(|envelope| matches!(envelope.message, Message::AppendRequest { .. })).collect()
+    }
+
+    /// Delivers AppendEntries to every follower that the leader could have.
+    fn assert_same_to(&self, follower: ServerId, apart: &Said, events: &[Event<Command>]) {
+        let leader = terms_of(self.node.log());
+        let (requests, each) = (self.requests(follower), apart.requests(follower));
+        assert!(requests.len() <= each.len(), "{events:?}");
+        for log in all_terms(leader.len().min(4), 2).iter().filter(|log| match_as_logs_do(log, &leader)) {
+            let start = Node::recover(follower, group(3), disk(2, log));
+            let (one, other) = (Heard::of(&start, &requests, &leader), Heard::of(&start, &each, &leader));
+            assert_eq!(one, other, "{events:?}, follower {follower} with {log:?}");
+        }
+    }
+}
+
+/// §5.3, Log Matching; and of its own term nobody holds what the leader lacks.
+fn match_as_logs_do(log: &[u64], leader: &[u64]) -> bool {
+    let agreed = log.iter().zip(leader).take_while(|(one, other)| one == other).count();
+    log[agreed..].iter().all(|&term| term != 2)
+}
+
+/// A follower that has heard some messages.
+#[derive(Debug, Eq, PartialEq)]
+struct Heard {
+    node: Node,
+    acknowledged: Option<Index>,
+    refused: Option<Message<Range>>,
+}
+
+impl Heard {
+    fn of(start: &Node, requests: &[Envelope<Range>], leader: &[u64]) -> Heard {
+        let mut heard = Heard { node: start.clone(), acknowledged: None, refused: None };
+        for request in requests {
+            let filled = request.with_entries(|range| {
+                let (from, to) = (range.previous.index.0 as usize, range.last.index.0 as usize);
+                Some(slice(range.previous, &leader[from..to]))
+            });
+            let filled = filled.expect("the leader holds what it sends");
+            for answer in on(&mut heard.node, Event::Receive(filled)).messages() {
+                match answer.message {
+                    Message::AppendReply { matched } => heard.acknowledged = heard.acknowledged.max(Some(matched)),
+                    refusal => heard.refused = heard.refused.or(Some(refusal)),
+                }
+            }
+        }
+        heard
+    }
 }

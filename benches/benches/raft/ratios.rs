@@ -19,7 +19,7 @@ pub(crate) fn print(start: SystemTime) {
         return;
     }
     println!("\nTime of a round in microseconds, of this sitting; ratios are ours / theirs.");
-    println!("{:<22}{:>4}{:>10}{:>18}{:>26}", "round", "n", "rafttree", "raft-rs", "raft-rs default");
+    println!("{:<23}{:>4}{:>10}{:>18}{:>26}", "round", "n", "rafttree", "raft-rs", "raft-rs default");
     rows.iter().for_each(|row| println!("{row}"));
 }
 

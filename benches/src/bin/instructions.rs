@@ -34,8 +34,8 @@ fn main() -> ExitCode {
 }
 
 fn print_table() -> Result<(), Box<dyn Error>> {
-    println!("Instructions a round; ratios are ours / theirs. `commit 64` is 64 commands.");
-    print!("{:<20}{:>3}", "round", "n");
+    println!("Instructions a round; ratios are ours / theirs. `commit 64` is 64 commands proposed at once.");
+    print!("{:<23}{:>3}", "round", "n");
     Library::ALL.iter().for_each(|library| print!("{:>18}", library.name()));
     println!("{}", "   ratio".repeat(Library::ALL.len() - 1));
     for round in Round::ALL {
@@ -52,7 +52,7 @@ fn print_row(round: Round, servers: usize) -> Result<(), Box<dyn Error>> {
         let running: Vec<_> = Library::ALL.iter().map(count).collect();
         running.into_iter().map(|thread| thread.join().expect("counting does not panic")).collect::<Result<Vec<_>, _>>()
     })?;
-    print!("{:<20}{servers:>3}", round.name());
+    print!("{:<23}{servers:>3}", round.name());
     counts.iter().for_each(|count| print!("{count:>18}"));
     counts[1..].iter().for_each(|&theirs| print!("{:>8.3}", counts[0] as f64 / theirs as f64));
     println!();
