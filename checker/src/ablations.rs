@@ -327,6 +327,13 @@ pub(crate) fn silent_leader(node: &mut Node, event: Event<Tag>, effects: &mut Ef
     }
 }
 
+/// A leader that has something to write sends no heartbeats meanwhile.
+pub(crate) fn silent_while_writing(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    if event != Event::HeartbeatTimeout || effects.records().is_empty() {
+        step_by::<Paper, Tag>(node, event, effects);
+    }
+}
+
 /// Whatever a follower hears of a newer term puts its own election off, as if a leader were there.
 pub(crate) fn wait_for_every_term(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
     let is_newer = matches!(&event, Event::Receive(letter) if node.term() < letter.term);

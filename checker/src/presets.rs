@@ -186,9 +186,9 @@ impl Scope {
     /// The properties that say something where logs do not count, or all.
     pub(crate) fn watched(&self) -> PropertySet {
         use Property::{
-            Answered, AskFirst, Asked, ClientsTold, ElectionSafety, NonDisruption, OutsidersIgnored, OwnVotes,
-            PreVoteBindsNobody, QuorumHeard, RoleTransitions, StaleAnswered, TermMonotonic, TimersOfRole, Totality,
-            VoteOnce,
+            Answered, AskFirst, Asked, ClientsTold, ElectionSafety, GatheredSame, NonDisruption, OutsidersIgnored,
+            OwnVotes, PreVoteBindsNobody, QuorumHeard, RoleTransitions, StaleAnswered, TermMonotonic, TimersOfRole,
+            Totality, VoteOnce,
         };
         let of_elections = [
             ElectionSafety,
@@ -207,6 +207,7 @@ impl Scope {
             Asked,
             TimersOfRole,
             ClientsTold,
+            GatheredSame,
         ];
         if self.window.is_some() { PropertySet::of_states() } else { of_elections.into_iter().collect() }
     }

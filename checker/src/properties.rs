@@ -32,11 +32,12 @@ pub(crate) enum Property {
     CountedAtOnce,
     TimersOfRole,
     ClientsTold,
+    GatheredSame,
     Recovery,
 }
 
 impl Property {
-    pub(crate) const ALL: [Property; 30] = [
+    pub(crate) const ALL: [Property; 31] = [
         Property::ElectionSafety,
         Property::VoteOnce,
         Property::TermMonotonic,
@@ -66,6 +67,7 @@ impl Property {
         Property::CountedAtOnce,
         Property::TimersOfRole,
         Property::ClientsTold,
+        Property::GatheredSame,
         Property::Recovery,
     ];
 
@@ -239,6 +241,12 @@ impl Property {
                 "E11 ClientsTold",
                 "section 8",
                 "clients are told of each command taken, refused and committed, and of a leadership from its first commit to its end; watchers see what is so",
+            ],
+            Property::GatheredSame => [
+                "E12",
+                "E12 GatheredSame",
+                "diss. 10.2.1",
+                "steps of a leader that share a flush ask for the same as one by one: entries travel together, the last own acknowledgement counts",
             ],
             Property::Recovery => [
                 "V1",

@@ -250,6 +250,8 @@ pub(crate) fn exhibits() -> Vec<Exhibit> {
             OutsidersIgnored, broken::take_letters_of_others).within(elections(3, 1)),
         around(("silent_leader", None), "a leader without new entries sends no heartbeats", "§5.2", Asked,
             broken::silent_leader).within(elections(3, 1)),
+        around(("silent_while_writing", None), "a leader that has something to write sends no heartbeats meanwhile",
+            "§5.2", GatheredSame, broken::silent_while_writing).within(elections(3, 1)),
         around(("wait_for_every_term", None), "a newer term puts a follower's own campaign off", "§5.2", TimersOfRole,
             broken::wait_for_every_term).within(elections(3, 1)),
         rule::<broken::CompareBoth>(("compare_both", Some(5)), "is_up_to_date",

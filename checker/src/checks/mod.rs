@@ -5,6 +5,7 @@
 
 mod answers;
 mod duties;
+mod gathered;
 mod noise;
 mod steps;
 

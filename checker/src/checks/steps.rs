@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rafttree_model::{Effects, Envelope, Event, Message, Position, Range, Record, Role, RoleName, ServerSet};
 
-use crate::checks::{answers, duties, noise};
+use crate::checks::{answers, duties, gathered, noise};
 use crate::properties::{Property, PropertySet};
 use crate::server::{Server, StepBy, Stepped, Tag};
 use crate::world::Letter;
@@ -75,6 +75,7 @@ pub(crate) fn broken_by_event(
     broken.insert_unless(duties::clients_are_told(&step), Property::ClientsTold);
     if old.node != new.node {
         broken.extend(noise::broken_by_noise(step_by, new));
+        broken.insert_unless(gathered::asks_the_same_at_once(step_by, new), Property::GatheredSame);
     }
     broken
 }

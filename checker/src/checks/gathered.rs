@@ -1,0 +1,101 @@
+//! Steps that share effects, as they share a flush, ask for what they would ask for one by one.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rafttree_model::{Effects, Envelope, Event, Message, Output, Range, Record, Role, ServerId};
+
+use crate::server::{Server, StepBy, Tag};
+
+/// What several steps asked for: records, what may leave early, and what waits.
+type Asked = (Vec<Record<Tag>>, Vec<Output<Tag>>, Vec<Output<Tag>>);
+
+/// Whether a leader that takes several steps before a flush asks for the same in one value as in a
+/// value for each step, said in fewer messages.
+pub(super) fn asks_the_same_at_once(step_by: StepBy, server: &Server) -> bool {
+    let Role::Leader { .. } = server.node.role() else { return true };
+    let events = events(server);
+    let each = AssertUnwindSafe(|| {
+        let (mut node, mut asked) = (server.node.clone(), Asked::default());
+        for event in &events {
+            let mut effects = Effects::new();
+            step_by(&mut node, event.clone(), &mut effects);
+            take(effects, &mut asked);
+        }
+        (node, asked)
+    });
+    let together = AssertUnwindSafe(|| {
+        let (mut node, mut asked) = (server.node.clone(), Asked::default());
+        let mut effects = Effects::new();
+        events.iter().for_each(|event| step_by(&mut node, event.clone(), &mut effects));
+        take(effects, &mut asked);
+        (node, asked)
+    });
+    let (Ok((one, each)), Ok((other, together))) = (catch_unwind(each), catch_unwind(together)) else { return false };
+    let (records, early, outputs) = each;
+    one == other && together == (records, fewer(early), fewer(outputs))
+}
+
+/// Commands, what makes the leader send again, and heartbeats.
+fn events(server: &Server) -> Vec<Event<Tag>> {
+    let (id, term) = (server.node.id(), server.node.term());
+    let Some(peer) = server.node.members().ids().find(|&peer| peer != id) else { return Vec::new() };
+    let (missing, hint) = (server.last().index, server.node.log().base());
+    let refusal = Envelope { from: peer, to: id, term, message: Message::AppendRefusal { missing, hint } };
+    let command = || Event::Propose(Tag(ServerId(0)));
+    vec![command(), command(), Event::HeartbeatTimeout, Event::Receive(refusal), command(), Event::HeartbeatTimeout]
+}
+
+fn take(mut effects: Effects<Tag>, asked: &mut Asked) {
+    asked.0.extend(effects.records().iter().cloned());
+    asked.1.extend(effects.early());
+    asked.2.extend(effects.after_sync());
+}
+
+/// The same in fewer messages: entries that follow those of the last message to their receiver
+/// travel with them, and of what a server acknowledges to itself the last is left.
+fn fewer(outputs: Vec<Output<Tag>>) -> Vec<Output<Tag>> {
+    let mut fewer: Vec<Output<Tag>> = Vec::new();
+    for output in outputs {
+        let last = fewer.iter().rposition(|before| to(before).is_some() && to(before) == to(&output));
+        let joined = last.and_then(|at| joined(&fewer[at], &output).map(|joined| (at, joined)));
+        match joined {
+            Some((at, Joined::There(joined))) => fewer[at] = joined,
+            Some((at, Joined::Later)) => {
+                fewer.remove(at);
+                fewer.push(output);
+            }
+            None => fewer.push(output),
+        }
+    }
+    fewer
+}
+
+/// What two messages to one receiver become.
+enum Joined {
+    /// This one, in the place of the first.
+    There(Output<Tag>),
+    /// The later one alone.
+    Later,
+}
+
+fn joined(first: &Output<Tag>, second: &Output<Tag>) -> Option<Joined> {
+    let (Output::Send(first), Output::Send(second)) = (first, second) else { return None };
+    let of_one_term = first.term == second.term;
+    match (first.message, second.message) {
+        (Message::AppendRequest { entries, .. }, Message::AppendRequest { entries: more, commit })
+            if of_one_term && entries.last == more.previous =>
+        {
+            let entries = Range { previous: entries.previous, last: more.last };
+            let message = Message::AppendRequest { entries, commit };
+            Some(Joined::There(Output::Send(Envelope { message, ..*first })))
+        }
+        (Message::AppendReply { .. }, Message::AppendReply { .. }) if of_one_term && second.to == second.from => {
+            Some(Joined::Later)
+        }
+        _ => None,
+    }
+}
+
+fn to(output: &Output<Tag>) -> Option<ServerId> {
+    if let Output::Send(envelope) = output { Some(envelope.to) } else { None }
+}
