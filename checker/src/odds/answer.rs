@@ -18,6 +18,9 @@ const MOST_GRIDS: usize = 6;
 /// From one grid to the next a chain grows about by this.
 const GROWTH: usize = 8;
 
+/// Finer grids that follow less of the probability than this leaves would be known less well.
+const MOST_LOST: f64 = 1e-5;
+
 /// What is known of the odds in a setting.
 pub(crate) struct Answer {
     pub(crate) setting: Setting,
@@ -33,6 +36,8 @@ pub(crate) struct Answer {
 /// The chain on finer and finer grids.
 pub(crate) struct Limit {
     pub(crate) grids: Vec<Refined>,
+    /// Whether all times but those drawn are whole steps on every grid, so that values tend to a limit.
+    pub(crate) tends: bool,
 }
 
 /// The chain on one grid.
@@ -72,10 +77,15 @@ impl Limit {
             }
             let began = Instant::now();
             let Ok(exact) = exact(setting, grid, most) else { break };
+            if MOST_LOST < exact.lost && !done.is_empty() {
+                break;
+            }
             let distribution = Distribution::new(&exact, setting);
             done.push(Refined { exact, distribution, took: began.elapsed() });
         }
-        (!done.is_empty()).then_some(Limit { grids: done })
+        // Steps are fractions of latency and flush together.
+        let tends = setting.flush == 0 || setting.latency.mean() == 0.0;
+        (!done.is_empty()).then_some(Limit { grids: done, tends })
     }
 
     pub(crate) fn finest(&self) -> &Refined {
@@ -87,6 +97,9 @@ impl Limit {
     pub(crate) fn of(&self, value: impl Fn(&Refined) -> Option<f64>) -> Option<f64> {
         let fine = value(self.finest())?;
         let [.., coarse, _] = self.grids.as_slice() else { return Some(fine) };
+        if !self.tends {
+            return Some(fine);
+        }
         let (Some(rough), ratio) = (value(coarse), (coarse.exact.grid.half / self.finest().exact.grid.half).powi(2))
         else {
             return Some(fine);
