@@ -36,8 +36,6 @@ pub(crate) struct Answer {
 /// The chain on finer and finer grids.
 pub(crate) struct Limit {
     pub(crate) grids: Vec<Refined>,
-    /// Whether all times but those drawn are whole steps on every grid, so that values tend to a limit.
-    pub(crate) tends: bool,
 }
 
 /// The chain on one grid.
@@ -83,9 +81,16 @@ impl Limit {
             let distribution = Distribution::new(&exact, setting);
             done.push(Refined { exact, distribution, took: began.elapsed() });
         }
-        // Steps are fractions of latency and flush together.
-        let tends = setting.flush == 0 || setting.latency.mean() == 0.0;
-        (!done.is_empty()).then_some(Limit { grids: done, tends })
+        (!done.is_empty()).then_some(Limit { grids: done })
+    }
+
+    /// Whether the last three grids come ever closer to something. Steps are fractions of latency and
+    /// flush together; where those two alone are no whole steps, values may go to and fro.
+    pub(crate) fn tends(&self) -> bool {
+        let [.., first, second, third] = self.grids.as_slice() else { return true };
+        let [first, second, third] = [first, second, third].map(|it| it.within_terms(1));
+        let (before, after) = (second - first, third - second);
+        0.0 <= before * after && after.abs() <= before.abs()
     }
 
     pub(crate) fn finest(&self) -> &Refined {
@@ -97,7 +102,7 @@ impl Limit {
     pub(crate) fn of(&self, value: impl Fn(&Refined) -> Option<f64>) -> Option<f64> {
         let fine = value(self.finest())?;
         let [.., coarse, _] = self.grids.as_slice() else { return Some(fine) };
-        if !self.tends {
+        if !self.tends() {
             return Some(fine);
         }
         let (Some(rough), ratio) = (value(coarse), (coarse.exact.grid.half / self.finest().exact.grid.half).powi(2))

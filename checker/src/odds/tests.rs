@@ -81,6 +81,17 @@ fn two_servers_split_if_their_timers_fire_within_a_latency() {
     }
 }
 
+/// Latency and flush cannot both be whole steps there. The simulation has no steps.
+#[test]
+fn no_limit_is_taken_where_finer_steps_show_none() {
+    let setting = Setting { flush: 10 * MILLISECOND, ..setting(3, 2, 10) };
+    let limit = Limit::new(&setting, 200_000).expect("a small chain");
+    assert!(!limit.tends());
+    assert!((limit.within_terms(1) - limit.finest().within_terms(1)).abs() < 1e-12);
+    let seen = simulate(&setting, 20_000, 3).within_terms(1);
+    assert!((limit.within_terms(1) - seen.value).abs() < 0.03, "{seen:?}");
+}
+
 #[test]
 fn the_chain_and_the_simulation_agree() {
     let random = |setting| Setting { start: Start::Random, until: Until::Known, ..setting };
@@ -90,7 +101,6 @@ fn the_chain_and_the_simulation_agree() {
         ("plain Raft", Setting { pre_vote: false, ..setting(3, 2, 20) }),
         ("all of 3 at once", setting(3, 3, 20)),
         ("5 servers", Setting { pre_vote: false, ..random(setting(5, 3, 25)) }),
-        ("a disk that takes its time", Setting { flush: 10 * MILLISECOND, ..setting(3, 2, 10) }),
         ("one that is behind", Setting { behind: 1, pre_vote: false, ..setting(3, 3, 20) }),
     ];
     for (about, setting) in settings {

@@ -114,8 +114,8 @@ fn notes(answer: &Answer) -> Vec<String> {
 fn how_exact(limit: &Limit) -> String {
     let finest = limit.finest();
     let how = match limit.grids.as_slice() {
-        [_, .., finest] if !limit.tends => {
-            format!("in steps of {}, to which latency and flush are rounded", millis(finest.step()))
+        [_, .., finest] if !limit.tends() => {
+            format!("in steps of {}; finer and finer steps show no limit", millis(finest.step()))
         }
         [.., coarse, _] => {
             format!("the limit of steps of {} and {}", millis(coarse.step()), millis(finest.step()))
@@ -183,7 +183,7 @@ pub(crate) fn steps(limit: &Limit) -> String {
     let _ = writeln!(
         out,
         "{:<10}{:>6}{:>10}{:>11}{:>10}{:>10}{:>10}{:>10}{:>10}",
-        if limit.tends { "limit" } else { "taken" },
+        if limit.tends() { "limit" } else { "taken" },
         "",
         "",
         "",
