@@ -1,7 +1,7 @@
 //! What has to hold of a state, beyond what its fields say, for indices to be counted from what
 //! every server holds. The floor is an entry that every server holds and knows to be committed.
 
-use rafttree_model::{Event, Index, Message, Position, Role, Slice};
+use rafttree_model::{Event, Message, Position, Role, Slice};
 
 use super::arbitrary::Case;
 use crate::support::Command;
@@ -28,7 +28,6 @@ pub(super) const FIRST_IS_ZERO: &[Assumption] = &[
     ("no candidate's log ends below the floor", no_candidate_ends_below_the_floor),
     ("nobody lacks the floor", lacks_nothing_up_to_the_floor),
     ("a leader has an entry after the floor", leads_beyond_the_floor),
-    ("what a majority is known to hold is committed", has_committed_what_it_may),
 ];
 
 pub(super) fn all_hold(assumptions: &[Assumption], case: &Case) -> bool {
@@ -87,11 +86,4 @@ fn no_candidate_ends_below_the_floor(case: &Case) -> bool {
 
 fn leads_beyond_the_floor(case: &Case) -> bool {
     !matches!(case.node.role(), Role::Leader { .. }) || case.floor < case.node.log().last().index
-}
-
-fn has_committed_what_it_may(case: &Case) -> bool {
-    let Role::Leader { progress, .. } = case.node.role() else { return true };
-    let matched = |id| progress.get(id).map_or(Index(0), |progress| progress.matched);
-    let replicated = case.node.members().reached_by_majority(matched);
-    replicated <= case.node.commit() || case.node.log().term_at(replicated) != Some(case.node.term())
 }
