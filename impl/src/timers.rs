@@ -63,15 +63,10 @@ impl Timers {
 
     /// Starts these timers anew, and stops the others.
     pub(crate) fn restart(&mut self, running: Running, now: Stamp) {
-        let (election, minimum, heartbeat) = match running {
-            Running::Follower => (true, true, false),
-            Running::Candidate => (true, false, true),
-            Running::Leader => (false, true, true),
-        };
         self.running = running;
-        self.election = election.then(|| now.after(self.election_timeout()));
-        self.minimum = minimum.then(|| now.after(self.minimum_timeout));
-        self.heartbeat = heartbeat.then(|| now.after(self.heartbeat_interval));
+        self.election = running.election().then(|| now.after(self.election_timeout()));
+        self.minimum = running.minimum().then(|| now.after(self.minimum_timeout));
+        self.heartbeat = running.heartbeat().then(|| now.after(self.heartbeat_interval));
         if running == Running::Candidate && now < self.alarmed {
             let round = self.turn(1);
             self.hasten(round..3 * round, now);

@@ -45,6 +45,23 @@ pub enum Timers {
     Leader,
 }
 
+impl Timers {
+    /// Whether the election timeout runs.
+    pub fn election(self) -> bool {
+        self != Timers::Leader
+    }
+
+    /// Whether the minimum timeout runs.
+    pub fn minimum(self) -> bool {
+        self != Timers::Candidate
+    }
+
+    /// Whether the heartbeat timeout runs.
+    pub fn heartbeat(self) -> bool {
+        self != Timers::Follower
+    }
+}
+
 /// What one or more steps of a server ask of the world.
 ///
 /// Make the [`records`](Effects::records) durable, in order; then, and only then, perform what

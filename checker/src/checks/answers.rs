@@ -23,14 +23,18 @@ pub(super) fn asks(letter: &Letter) -> bool {
     matches!(letter.message, PreVoteRequest { .. } | VoteRequest { .. } | AppendRequest { .. })
 }
 
-/// Dissertation 4.2.3: whether it is somebody's campaign that a loyal server does not listen to.
-pub(super) fn is_disturbance(server: &Server, letter: &Letter) -> bool {
-    let campaigns = match letter.message {
+/// Whether this message is part of a campaign that no leader asked for.
+pub(super) fn campaigns(letter: &Letter) -> bool {
+    match letter.message {
         Message::PreVoteRequest { .. } => true,
         Message::VoteRequest { transfer, .. } => !transfer,
         _ => false,
-    };
-    campaigns && server.node.is_loyal() && server.node.leader() != Some(letter.from)
+    }
+}
+
+/// Dissertation 4.2.3: whether it is somebody's campaign that a loyal server does not listen to.
+pub(super) fn is_disturbance(server: &Server, letter: &Letter) -> bool {
+    campaigns(letter) && server.node.is_loyal() && server.node.leader() != Some(letter.from)
 }
 
 fn answer(server: &Server, letter: &Letter) -> Option<Message<Range>> {

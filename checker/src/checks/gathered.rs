@@ -38,7 +38,7 @@ pub(super) fn asks_the_same_at_once(step_by: StepBy, server: &Server) -> bool {
 /// Commands, what makes the leader send again, and heartbeats.
 fn events(server: &Server) -> Vec<Event<Tag>> {
     let (id, term) = (server.node.id(), server.node.term());
-    let Some(peer) = server.node.members().ids().find(|&peer| peer != id) else { return Vec::new() };
+    let Some(peer) = server.peer() else { return Vec::new() };
     let (missing, hint) = (server.last().index, server.node.log().base());
     let refusal = Envelope { from: peer, to: id, term, message: Message::AppendRefusal { missing, hint } };
     let command = || Event::Propose(Tag(ServerId(0)));

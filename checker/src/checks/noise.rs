@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rafttree_model::{Effects, Envelope, Event, Index, Message, Node, Output, Position, ServerId, Slice, Term};
+use rafttree_model::{Effects, Envelope, Event, Index, Message, Node, Output, Position, Range, ServerId, Slice, Term};
 
 use crate::checks::answers::{asks, is_disturbance};
 use crate::properties::{Property, PropertySet};
@@ -42,7 +42,7 @@ fn said_unmoved(
 /// to nobody else.
 fn strange_events(server: &Server) -> impl Iterator<Item = Event<Tag>> {
     let (us, term) = (server.node.id(), server.node.term());
-    let (peer, stranger) = (peer(server).unwrap_or(us), stranger(server));
+    let (peer, stranger) = (server.peer().unwrap_or(us), stranger(server));
     let of_both_terms = move |from, to| [term, term.next()].into_iter().flat_map(move |term| letters(from, to, term));
     let ahead = Position { term: term.next().next(), index: server.last().index };
     let of_later_term = Message::AppendRequest { entries: none_behind(ahead), commit: Index(0) };
@@ -54,7 +54,7 @@ fn strange_events(server: &Server) -> impl Iterator<Item = Event<Tag>> {
 /// Everything that may have been said to it in the term before its own.
 fn stale_letters(server: &Server) -> Vec<Letter> {
     let before = server.node.term().0.checked_sub(1).map(Term);
-    let (Some(term), Some(peer)) = (before, peer(server)) else { return Vec::new() };
+    let (Some(term), Some(peer)) = (before, server.peer()) else { return Vec::new() };
     letters(peer, server.node.id(), term).collect()
 }
 
@@ -80,12 +80,8 @@ fn none_behind(previous: Position) -> Slice<Tag> {
     Slice::new(previous, Vec::new()).expect("no entries have no gaps")
 }
 
-fn told_of_our_term(node: &Node, to: ServerId) -> Envelope<rafttree_model::Range> {
+fn told_of_our_term(node: &Node, to: ServerId) -> Envelope<Range> {
     Envelope { from: node.id(), to, term: node.term(), message: Message::Stale }
-}
-
-fn peer(server: &Server) -> Option<ServerId> {
-    server.node.members().ids().find(|&id| id != server.node.id())
 }
 
 /// Somebody whom the group does not know.

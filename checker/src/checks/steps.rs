@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rafttree_model::{Effects, Envelope, Event, Message, Position, Range, Record, Role, RoleName, ServerSet};
+use rafttree_model::{Effects, Envelope, Event, Message, Position, Range, Record, Role, RoleName, ServerId, ServerSet};
 
 use crate::checks::{answers, duties, gathered, noise};
 use crate::properties::{Property, PropertySet};
@@ -40,6 +40,11 @@ impl Server {
     pub(super) fn position(&self, index: u64) -> Option<Position> {
         let Some(at) = index.checked_sub(1) else { return Some(self.node.log().base()) };
         self.entries.get(at as usize).map(|entry| entry.position)
+    }
+
+    /// Some other server of the group, if it has one.
+    pub(super) fn peer(&self) -> Option<ServerId> {
+        self.node.peers().next()
     }
 }
 
@@ -155,15 +160,10 @@ fn leads_on_by_majority(event: &Event<Tag>, old: &Server, new: &Server) -> bool 
 
 /// Who hears a leader is not moved by another server's campaign.
 fn disturbs_nobody(letter: &Letter, old: &Server, new: &Server) -> bool {
-    let asks = match letter.message {
-        Message::PreVoteRequest { .. } => true,
-        Message::VoteRequest { transfer, .. } => !transfer,
-        _ => false,
-    };
     let leader = old.node.leader();
     let hears_another = leader.is_some() && leader != Some(letter.from);
     let unmoved = old.node.durable() == new.node.durable() && old.node.role() == new.node.role();
-    !asks || !hears_another || unmoved
+    !answers::campaigns(letter) || !hears_another || unmoved
 }
 
 /// §5.5: a message that arrives twice in a row does no more than one that arrives once.

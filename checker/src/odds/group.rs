@@ -294,15 +294,10 @@ impl Seat {
 
     /// Starts these timers anew, and stops the others.
     fn restart(&mut self, running: Timers, now: Tick, pace: Pace, luck: &mut impl Luck) {
-        let (election, minimum, heartbeat) = match running {
-            Timers::Follower => (true, true, false),
-            Timers::Candidate => (true, false, true),
-            Timers::Leader => (false, true, true),
-        };
         let drawn = || ElectionTimer { since: now, due: luck.election_timeout().map(|it| now + it), passed: 0 };
-        self.election = election.then(drawn);
-        self.minimum = minimum.then_some(now + pace.minimum);
-        self.heartbeat = heartbeat.then_some(now + pace.heartbeat);
+        self.election = running.election().then(drawn);
+        self.minimum = running.minimum().then_some(now + pace.minimum);
+        self.heartbeat = running.heartbeat().then_some(now + pace.heartbeat);
     }
 
     /// When the next timer fires.

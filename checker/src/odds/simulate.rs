@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rafttree_model::ServerId;
+use rafttree_model::{MOST_SERVERS, ServerId};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
@@ -16,8 +16,6 @@ use crate::odds::setting::{Latency, MILLISECOND, Nanos, Range, Setting, Start};
 
 /// Trials that share one seed.
 const BLOCK: usize = 1000;
-
-const MOST_SERVERS: usize = rafttree_model::MOST_SERVERS;
 
 /// How an election ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
