@@ -48,6 +48,24 @@ fn a_map_keeps_one_value_for_each_server_by_rising_id() {
 }
 
 #[test]
+fn a_server_is_found_whichever_ids_are_left_out() {
+    for chosen in 0..1u32 << 10 {
+        let ids = || {
+            (0..10)
+                .filter(|bit| chosen >> bit & 1 == 1)
+                .take(MOST_SERVERS)
+                .map(|bit| [0, 1, 2, 3, 4, 5, 8, 9, 40, u32::MAX][bit])
+        };
+        let map: ServerMap<u32> = ids().map(|number| (id(number), number)).collect();
+        for number in (0..12).chain([39, 40, 41, u32::MAX - 1, u32::MAX]) {
+            let expected = ids().find(|&there| there == number);
+            assert_eq!(map.get(id(number)).copied(), expected, "{number} in {map:?}");
+            assert_eq!(map.contains(id(number)), expected.is_some(), "{number} in {map:?}");
+        }
+    }
+}
+
+#[test]
 fn sets_are_equal_however_they_were_filled() {
     let there: ServerSet = group(9).ids().collect();
     let back: ServerSet = (1..=9).rev().map(ServerId).collect();
