@@ -1,10 +1,10 @@
 //! Our own servers: the deployed transitions over a log in memory.
 
+use std::collections::VecDeque;
 use std::hint::black_box;
 use std::marker::PhantomData;
-use std::mem;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use rafttree_model::{
     Durable, Effects, Entry, Envelope, Event, Index, Members, Node, Output, Payload, Range, Record, Role, ServerId,
     Slice, Term, Timers,
@@ -13,8 +13,6 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::{Group, MOST_APPLIED};
-
-type Letter = Envelope<Slice<Bytes>>;
 
 /// How a step is taken: so that it can be watched.
 pub trait Stepper {
@@ -32,14 +30,19 @@ impl Stepper for Deployed {
     }
 }
 
+type Letter = Envelope<Slice<Bytes>>;
+
 /// A group of our servers.
 #[derive(Debug)]
 pub struct Rafttree<S = Deployed> {
     servers: Vec<Server>,
-    /// The wave that is being delivered.
-    arriving: Vec<Letter>,
-    /// The wave after it.
-    leaving: Vec<Letter>,
+    /// Messages on their way, those of one wave after those of the wave before. What servers tell
+    /// themselves, which is their next event before any other, comes first.
+    mail: VecDeque<Letter>,
+    /// Servers whose steps want something that is not done yet, a bit each.
+    touched: u32,
+    /// What clients have sent, as it is read from their connections: commands are parts of it.
+    read: BytesMut,
     stepper: PhantomData<S>,
 }
 
@@ -47,7 +50,7 @@ pub struct Rafttree<S = Deployed> {
 #[derive(Debug)]
 struct Server {
     node: Node,
-    /// What the steps want since the last flush.
+    /// What the steps since the last flush want.
     effects: Effects<Bytes>,
     world: World,
 }
@@ -56,8 +59,6 @@ struct Server {
 #[derive(Debug)]
 struct World {
     store: Store,
-    /// What the server has to tell itself: its next events, before any other.
-    own: Vec<Letter>,
     random: StdRng,
 }
 
@@ -79,7 +80,13 @@ impl<S: Stepper> Rafttree<S> {
         let ids: Vec<ServerId> = (0..servers).map(id).collect();
         let members = Members::new(ids.iter().copied()).expect("groups of one to nine servers are measured");
         let servers = ids.into_iter().map(|id| Server::new(id, members)).collect();
-        Rafttree { servers, arriving: Vec::new(), leaving: Vec::new(), stepper: PhantomData }
+        Rafttree {
+            servers,
+            mail: VecDeque::new(),
+            touched: 0,
+            read: BytesMut::with_capacity(1 << 16),
+            stepper: PhantomData,
+        }
     }
 
     /// A server as the protocol sees it.
@@ -95,10 +102,26 @@ impl<S: Stepper> Rafttree<S> {
         })
     }
 
+    fn step(&mut self, server: usize, event: Event<Bytes>) {
+        let Server { node, effects, .. } = &mut self.servers[server];
+        S::step(node, event, effects);
+        self.touched |= 1 << server;
+    }
+
+    /// Does what the steps want; false if there were none.
+    fn flush(&mut self) -> bool {
+        let any = self.touched != 0;
+        while self.touched != 0 {
+            let server = self.touched.trailing_zeros();
+            self.touched &= self.touched - 1;
+            self.servers[server as usize].flush(&mut self.mail);
+        }
+        any
+    }
+
     fn happen(&mut self, server: usize, event: Event<Bytes>) {
-        let server = &mut self.servers[server];
-        server.step::<S>(event);
-        server.flush::<S>(&mut self.leaving);
+        self.step(server, event);
+        self.flush();
     }
 }
 
@@ -109,8 +132,12 @@ impl<S: Stepper> Group for Rafttree<S> {
 
     fn give_up(&mut self) {
         for each in 0..self.servers.len() {
-            let leads = matches!(self.node(each).role(), Role::Leader { .. });
-            self.happen(each, if leads { Event::StepDown } else { Event::MinimumTimeout });
+            if let Role::Leader { .. } = self.node(each).role() {
+                self.happen(each, Event::StepDown);
+            } else {
+                self.servers[each].world.draw_election_timeout();
+                self.happen(each, Event::MinimumTimeout);
+            }
         }
     }
 
@@ -124,7 +151,9 @@ impl<S: Stepper> Group for Rafttree<S> {
 
     fn propose(&mut self, leader: usize, command: &[u8]) {
         // What comes of it is done with the next wave, so that commands that are proposed at once share it.
-        self.servers[leader].step::<S>(Event::Propose(Bytes::copy_from_slice(command)));
+        self.read.extend_from_slice(command);
+        let command = self.read.split().freeze();
+        self.step(leader, Event::Propose(command));
     }
 
     fn announce_commit(&mut self, leader: usize) {
@@ -132,21 +161,16 @@ impl<S: Stepper> Group for Rafttree<S> {
     }
 
     fn deliver(&mut self) -> bool {
-        mem::swap(&mut self.arriving, &mut self.leaving);
-        for letter in self.arriving.drain(..) {
-            self.servers[letter.to.0 as usize - 1].step::<S>(Event::Receive(letter));
+        for _ in 0..self.mail.len() {
+            let Some(letter) = self.mail.pop_front() else { break };
+            self.step(letter.to.0 as usize - 1, Event::Receive(letter));
         }
-        let mut any = false;
-        for server in self.servers.iter_mut().filter(|server| !server.effects.is_empty()) {
-            server.flush::<S>(&mut self.leaving);
-            any = true;
-        }
-        any
+        self.flush()
     }
 
     fn lose(&mut self) {
-        self.servers.iter_mut().for_each(|server| server.flush::<S>(&mut self.leaving));
-        self.leaving.clear();
+        self.flush();
+        self.mail.retain(|letter| letter.to == letter.from);
     }
 
     fn is_known_to_all(&self, leader: usize) -> bool {
@@ -164,58 +188,63 @@ impl Server {
         Server {
             node: Node::recover(id, members, Durable::default()),
             effects: Effects::new(),
-            world: World { store: Store::default(), own: Vec::new(), random },
+            world: World { store: Store::default(), random },
         }
     }
 
-    fn step<S: Stepper>(&mut self, event: Event<Bytes>) {
-        S::step(&mut self.node, event, &mut self.effects);
-    }
-
-    /// Does what the steps want, and what the server tells itself because of it.
-    fn flush<S: Stepper>(&mut self, leaving: &mut Vec<Letter>) {
-        let Server { node, effects, world } = self;
-        loop {
-            effects.records().iter().for_each(|record| world.store.write(record));
-            effects.early().for_each(|output| world.perform(output, node.id(), leaving));
-            effects.after_sync().for_each(|output| world.perform(output, node.id(), leaving));
-            if world.own.is_empty() {
-                return;
-            }
-            world.own.drain(..).for_each(|letter| S::step(node, Event::Receive(letter), effects));
+    /// Does what the steps want.
+    fn flush(&mut self, mail: &mut VecDeque<Letter>) {
+        let Server { effects, world, .. } = self;
+        if !effects.records().is_empty() {
+            effects.take_records().for_each(|record| world.store.write(record));
         }
+        for outputs in [effects.early(), effects.after_sync()] {
+            outputs.iter().for_each(|&output| world.perform(output, mail));
+        }
+        effects.done();
     }
 }
 
 impl World {
-    fn perform(&mut self, output: Output<Bytes>, id: ServerId, leaving: &mut Vec<Letter>) {
+    #[inline(always)]
+    fn perform(&mut self, output: Output, mail: &mut VecDeque<Letter>) {
         match output {
             Output::Send(envelope) => {
-                let queue = if envelope.to == id { &mut self.own } else { leaving };
                 let letter = envelope.with_entries(|range| self.store.fill(range));
-                queue.push(letter.expect("entries are sent at once, when the log holds them for sure"));
+                let letter = letter.expect("entries are sent at once, when the log holds them for sure");
+                if letter.to == letter.from {
+                    let is_own = |next: &Letter| (next.from, next.to) == (letter.from, letter.to);
+                    debug_assert!(!mail.front().is_some_and(is_own), "one thing at a time, so there is no order");
+                    mail.push_front(letter);
+                } else {
+                    mail.push_back(letter);
+                }
             }
-            Output::Restart(Timers::Follower | Timers::Candidate) => {
-                black_box(self.random.random_range(10..20));
-            }
+            Output::Restart(Timers::Candidate) => self.draw_election_timeout(),
             Output::Committed(index) => self.store.apply(index),
-            Output::Refused(_) => panic!("commands are proposed to leaders only"),
-            Output::Restart(Timers::Leader)
+            Output::Refused => panic!("commands are proposed to leaders only"),
+            Output::Restart(Timers::Follower | Timers::Leader)
             | Output::Accepted(_)
             | Output::Heard(_)
             | Output::Leading(_)
             | Output::Yielded(_) => {}
         }
     }
+
+    /// When the minimum timeout has passed, or a campaign begins.
+    #[inline(never)]
+    fn draw_election_timeout(&mut self) {
+        black_box(self.random.random_range(10..20));
+    }
 }
 
 impl Store {
-    fn write(&mut self, record: &Record<Bytes>) {
+    fn write(&mut self, record: Record<Bytes>) {
         match record {
-            Record::Term(term) => (self.term, self.vote) = (*term, None),
-            Record::Vote(candidate) => self.vote = Some(*candidate),
-            Record::Truncate { keep } => self.entries.truncate(self.offset(*keep)),
-            Record::Append(entry) => self.entries.push(entry.clone()),
+            Record::Term(term) => (self.term, self.vote) = (term, None),
+            Record::Vote(candidate) => self.vote = Some(candidate),
+            Record::Truncate { keep } => self.entries.truncate(self.offset(keep)),
+            Record::Append(entry) => self.entries.push(entry),
             Record::Compact { .. } => panic!("no log is compacted here"),
         }
     }
@@ -225,10 +254,15 @@ impl Store {
         if range.previous == range.last {
             return Slice::new(range.previous, Vec::new());
         }
-        let entries = &self.entries[self.offset(range.previous.index)..self.offset(range.last.index)];
-        Slice::new(range.previous, entries.to_vec())
+        Slice::new(range.previous, self.copied(range))
     }
 
+    #[inline(never)]
+    fn copied(&self, range: Range) -> Vec<Entry<Bytes>> {
+        self.entries[self.offset(range.previous.index)..self.offset(range.last.index)].to_vec()
+    }
+
+    #[inline(never)]
     fn apply(&mut self, through: Index) {
         for entry in &self.entries[self.offset(self.applied)..self.offset(through)] {
             if let Payload::Command(command) = &entry.payload {

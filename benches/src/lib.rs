@@ -11,15 +11,18 @@
 //!   sent, and what they cause makes the next wave.
 //! - Entries are kept in a vector in memory and cut off at the front now and then; terms and votes
 //!   are stored beside them; there is no flush. Entries are copied out of that vector for each
-//!   follower, the command's bytes being shared. A command is copied once, when it is proposed.
+//!   follower, the command's bytes being shared. A command is copied once, when it is proposed:
+//!   into a list of bytes of its own for raft-rs, which wants one; for ours into a buffer that many
+//!   share, as those are that a connection is read into.
 //! - What the messages of one wave, or commands that are proposed at once, want from a server is
-//!   gathered and then done in one go: in a `Ready` of raft-rs, in an `Effects` of ours. So is what
-//!   a server of ours tells itself, which raft-rs keeps inside.
+//!   gathered and then done in one go: in a `Ready` of raft-rs, in an `Effects` of ours. What a
+//!   server of ours tells itself, which raft-rs keeps inside, is its first event in the next wave.
 //! - Everything from the event to the end of the last wave is counted: the protocol, what the
 //!   world does for it (storing, applying, drawing timeouts), and moving each message by value from
 //!   the sender's list of messages to the receiver.
 //! - Every server takes part in an election: the leader gives up, and the minimum timeout has
-//!   passed at all the others, so that nobody refuses. Both draw random timeouts from ChaCha12.
+//!   passed at all the others, so that nobody refuses. Both draw random timeouts from ChaCha12: ours for
+//!   a follower once its minimum timeout has passed, raft-rs whenever it becomes one.
 //! - `Library::RaftRs` has PreVote and CheckQuorum, as ours always has, and tells followers of
 //!   a commit with the next message, as ours does.
 //!

@@ -80,7 +80,7 @@ pub(crate) struct Stepped {
     /// Messages that wait.
     pub(crate) outputs: Vec<Envelope<Range>>,
     /// What timers and clients are told, in the order of the two lists above.
-    pub(crate) told: Vec<Output<Tag>>,
+    pub(crate) told: Vec<Output>,
     pub(crate) broken: PropertySet,
 }
 
@@ -201,16 +201,17 @@ impl Stepped {
     fn of(mut effects: Effects<Tag>) -> Stepped {
         let mut stepped = Stepped::default();
         let is_idle = effects.is_empty();
-        effects.early().for_each(|output| stepped.sort(output, true));
+        effects.early().iter().for_each(|&output| stepped.sort(output, true));
         stepped.records = effects.records().to_vec();
-        effects.after_sync().for_each(|output| stepped.sort(output, false));
+        effects.after_sync().iter().for_each(|&output| stepped.sort(output, false));
+        effects.done();
         let has_none = stepped.early.is_empty() && stepped.outputs.is_empty() && stepped.told.is_empty();
         let says_so = is_idle == (has_none && stepped.records.is_empty()) && effects.is_empty();
         stepped.broken.insert_unless(says_so, Property::Totality);
         stepped
     }
 
-    fn sort(&mut self, output: Output<Tag>, early: bool) {
+    fn sort(&mut self, output: Output, early: bool) {
         match output {
             Output::Send(envelope) if early => self.early.push(envelope),
             Output::Send(envelope) => self.outputs.push(envelope),

@@ -169,15 +169,15 @@ impl System {
         let (mut node, mut effects) = (old.clone(), Effects::new());
         let event = Event::Receive((**letter).clone());
         let ended = catch_unwind(AssertUnwindSafe(|| (self.ground.step_by)(&mut node, event, &mut effects)));
-        let of_consequence = |output: Output<Tag>| match output {
-            Output::Send(it) => !self.is_told_by_rumours(&it) && !matches!(it.message, Message::AppendRequest { .. }),
+        let of_consequence = |output: &Output| match output {
+            Output::Send(it) => !self.is_told_by_rumours(it) && !matches!(it.message, Message::AppendRequest { .. }),
             _ => false,
         };
         ended.is_ok()
             && node == *old
             && effects.records().is_empty()
-            && !effects.early().any(of_consequence)
-            && !effects.after_sync().any(of_consequence)
+            && !effects.early().iter().any(of_consequence)
+            && !effects.after_sync().iter().any(of_consequence)
     }
 
     /// Where nothing is forgotten, rumours come on top of what was really said.

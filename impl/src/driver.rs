@@ -236,7 +236,8 @@ impl Driver {
             self.timers.note_flush(now.since(flight.began));
         }
         let mut durable = mem::take(&mut self.waiting);
-        durable.after_sync().for_each(|output| self.perform(output, None, now));
+        durable.after_sync().iter().for_each(|&output| self.perform(output, None, now));
+        durable.done();
         self.waiting = durable;
     }
 
@@ -246,7 +247,8 @@ impl Driver {
         rafttree_model::step(&mut self.node, event, &mut self.open);
         self.open.records()[known..].iter().for_each(|record| self.entries.apply(record));
         let mut open = mem::take(&mut self.open);
-        open.early().for_each(|output| self.perform(output, echo, now));
+        open.early().iter().for_each(|&output| self.perform(output, echo, now));
+        open.early_done();
         self.open = open;
     }
 
@@ -272,10 +274,10 @@ impl Driver {
             return self.on_flushed(now);
         }
         self.flight = Some(Flight { began: now, slow: false });
-        self.actions.push(Action::Write(self.waiting.records().to_vec()));
+        self.actions.push(Action::Write(self.waiting.take_records().collect()));
     }
 
-    fn perform(&mut self, output: Output<Bytes>, echo: Option<Stamp>, now: Stamp) {
+    fn perform(&mut self, output: Output, echo: Option<Stamp>, now: Stamp) {
         match output {
             Output::Send(envelope) => self.send(envelope, now),
             Output::Restart(running) => self.restart(running, now),
@@ -291,7 +293,7 @@ impl Driver {
                 }
             }
             // Nothing is proposed or applied yet: the log holds what elections leave in it.
-            Output::Accepted(_) | Output::Refused(_) | Output::Committed(_) => {}
+            Output::Accepted(_) | Output::Refused | Output::Committed(_) => {}
         }
     }
 

@@ -46,7 +46,7 @@ impl Durable {
     }
 
     /// Takes over one record. Reading a log back means to apply its records in order.
-    #[inline]
+    #[inline(always)]
     pub fn apply<P>(&mut self, record: &Record<P>) {
         match record {
             Record::Term(term) => {

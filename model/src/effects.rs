@@ -7,17 +7,18 @@ use crate::message::{Envelope, Message, Range};
 use crate::types::{Index, Position, ServerId, Term};
 
 /// What a server does when its records are durable.
-#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub enum Output<P> {
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Output {
     /// Send this message; the entries of a [`Range`] come from the sender's own log. A message to
     /// the sender itself is its own next event, before any other.
     Send(Envelope<Range>),
     /// Restart the timers: those of this list run from now on, and no others.
     Restart(Timers),
-    /// The proposal has this place in the log. It is not committed yet.
+    /// The proposal has this place in the log. It is not committed yet. Each proposal is either
+    /// accepted or refused, in their order.
     Accepted(Position),
     /// The proposal was not taken: this server does not lead, or is about to hand over.
-    Refused(P),
+    Refused,
     /// Entries up to here are committed: they may be applied, in order.
     Committed(Index),
     /// This server leads, and the follower has answered an AppendEntries of its term: at the time
@@ -32,9 +33,10 @@ pub enum Output<P> {
 
 /// Which timers run, and what their firing means.
 ///
-/// The election timeout is drawn anew from \[T, 2T) at each restart (§5.2); the minimum timeout
-/// is T; the heartbeat timeout is far below T. When a timer fires is policy: safety holds for
-/// any.
+/// The minimum timeout is T; the heartbeat timeout is far below T; the election timeout is drawn
+/// anew from \[T, 2T) at each restart (§5.2). Where the minimum timeout runs as well, which is
+/// restarted with every word of a leader, nothing needs to be drawn before that has passed. When a
+/// timer fires is policy: safety holds for any.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Timers {
     /// Election timeout and minimum timeout, each once.
@@ -65,8 +67,9 @@ impl Timers {
 /// What one or more steps of a server ask of the world.
 ///
 /// Make the [`records`](Effects::records) durable, in order; then, and only then, perform what
-/// [`after_sync`](Effects::after_sync) gives. What [`early`](Effects::early) gives may be done at
-/// once.
+/// [`after_sync`](Effects::after_sync) lists, and say [`done`](Effects::done). What
+/// [`early`](Effects::early) lists may be performed at once: say [`early_done`](Effects::early_done)
+/// then.
 ///
 /// The effects of several steps may be collected in one value and share one flush. They ask for
 /// the same as if each step had its own value, in fewer words:
@@ -83,8 +86,8 @@ impl Timers {
 #[must_use]
 pub struct Effects<P> {
     pub(crate) records: Vec<Record<P>>,
-    pub(crate) early: Vec<Output<P>>,
-    pub(crate) outputs: Vec<Output<P>>,
+    pub(crate) early: Vec<Output>,
+    pub(crate) outputs: Vec<Output>,
 }
 
 impl<P> Default for Effects<P> {
@@ -104,29 +107,47 @@ impl<P> Effects<P> {
         &self.records
     }
 
-    /// What need not wait for the records: a leader's entries travel while it writes them itself
-    /// (dissertation 10.2.1), and the end of a leadership is told at once.
-    pub fn early(&mut self) -> impl Iterator<Item = Output<P>> + '_ {
-        self.early.drain(..)
+    /// The changes of the persistent state, in order, for whoever makes them durable to keep. What
+    /// waits for them stays.
+    pub fn take_records(&mut self) -> impl ExactSizeIterator<Item = Record<P>> + '_ {
+        self.records.drain(..)
     }
 
-    /// What may be done now that every record is durable. It leaves the value empty, so that its
-    /// memory serves the next steps.
-    pub fn after_sync(&mut self) -> impl Iterator<Item = Output<P>> + '_ {
+    /// What need not wait for the records, in order: a leader's entries travel while it writes
+    /// them itself (dissertation 10.2.1), and the end of a leadership is told at once.
+    pub fn early(&self) -> &[Output] {
+        &self.early
+    }
+
+    /// What waits until every record is durable, in order.
+    pub fn after_sync(&self) -> &[Output] {
+        &self.outputs
+    }
+
+    /// What was early has been performed, and is taken out.
+    pub fn early_done(&mut self) {
+        self.early.clear();
+    }
+
+    /// Everything has been performed: nothing is left, and the memory serves the next steps.
+    pub fn done(&mut self) {
         self.records.clear();
-        self.outputs.drain(..)
+        self.early.clear();
+        self.outputs.clear();
     }
 
     /// Adds a message to what may leave early, or to what waits for the records.
     #[inline(always)]
     pub(crate) fn send(&mut self, envelope: Envelope<Range>, early: bool) {
         let unsent = if early { &mut self.early } else { &mut self.outputs };
-        match envelope.message {
-            Message::AppendRequest { entries, commit } if extend_last(unsent, &envelope, entries, commit) => return,
-            Message::AppendReply { .. } if envelope.to == envelope.from => withdraw_last(unsent, &envelope),
-            _ => {}
+        let joins = match envelope.message {
+            Message::AppendRequest { entries, commit } => extend_last(unsent, &envelope, entries, commit),
+            Message::AppendReply { .. } if envelope.to == envelope.from => replace_own(unsent, &envelope),
+            _ => false,
+        };
+        if !joins {
+            unsent.push(Output::Send(envelope));
         }
-        unsent.push(Output::Send(envelope));
     }
 
     /// Whether nothing is left to do.
@@ -136,7 +157,7 @@ impl<P> Effects<P> {
 }
 
 /// Lets an AppendEntries that was not sent yet carry these entries as well, if they follow its own.
-fn extend_last<P>(unsent: &mut [Output<P>], envelope: &Envelope<Range>, more: Range, newer: Index) -> bool {
+fn extend_last(unsent: &mut [Output], envelope: &Envelope<Range>, more: Range, newer: Index) -> bool {
     let Some(at) = last_to(unsent, envelope.to) else { return false };
     let Output::Send(Envelope { term, message: Message::AppendRequest { entries, commit }, .. }) = &mut unsent[at]
     else {
@@ -149,18 +170,17 @@ fn extend_last<P>(unsent: &mut [Output<P>], envelope: &Envelope<Range>, more: Ra
     follows
 }
 
-/// Withdraws the server's last acknowledgement to itself, which this one repeats.
-fn withdraw_last<P>(unsent: &mut Vec<Output<P>>, envelope: &Envelope<Range>) {
-    let Some(at) = last_to(unsent, envelope.to) else { return };
-    if let Output::Send(Envelope { term, message: Message::AppendReply { .. }, .. }) = unsent[at]
-        && term == envelope.term
-    {
-        unsent.remove(at);
-    }
+/// Lets what a server acknowledges to itself take the place of what it acknowledged before. That
+/// stands near the beginning: what is said of each proposal comes after it.
+fn replace_own(unsent: &mut [Output], envelope: &Envelope<Range>) -> bool {
+    let sent = unsent.iter_mut().filter_map(|output| if let Output::Send(sent) = output { Some(sent) } else { None });
+    let mut own = sent.filter(|sent| (sent.to, sent.term) == (envelope.to, envelope.term));
+    let before = own.find(|sent| matches!(sent.message, Message::AppendReply { .. }));
+    before.map(|before| *before = *envelope).is_some()
 }
 
 /// Where the last message to this server stands. Little comes after it, as a rule.
-fn last_to<P>(unsent: &[Output<P>], receiver: ServerId) -> Option<usize> {
-    let is_last = |output: &Output<P>| matches!(output, Output::Send(envelope) if envelope.to == receiver);
+fn last_to(unsent: &[Output], receiver: ServerId) -> Option<usize> {
+    let is_last = |output: &Output| matches!(output, Output::Send(envelope) if envelope.to == receiver);
     unsent.iter().rposition(is_last)
 }

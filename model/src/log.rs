@@ -87,6 +87,7 @@ impl Log {
     }
 
     /// Adds an entry at the end.
+    #[inline(always)]
     pub fn push(&mut self, entry: Position) {
         assert!(entry.index == self.last.index.next(), "a log has no gaps");
         assert!(self.last.term <= entry.term, "terms never fall along a log");

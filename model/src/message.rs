@@ -25,6 +25,7 @@ pub struct Envelope<E> {
 /// What a message says.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[repr(u8)] // What it is can be read at a glance, and need not be told from the entries.
 pub enum Message<E> {
     /// Dissertation 9.6: would you vote for me in the next term?
     PreVoteRequest {

@@ -182,6 +182,7 @@ impl Node {
     }
 
     /// A leader's view of a follower that has just answered; this server itself included.
+    #[inline(always)]
     pub(crate) fn progress_of_answering(&mut self, follower: ServerId) -> Option<&mut Progress> {
         let Role::Leader { progress, heard, .. } = &mut self.role else { return None };
         heard.insert(follower, ());

@@ -210,7 +210,7 @@ impl<P: Clone> Relabelled for Event<P> {
     }
 }
 
-impl<P: Clone> Relabelled for Output<P> {
+impl Relabelled for Output {
     fn relabelled(&self, labels: &impl Labels) -> Self {
         match self {
             Output::Send(envelope) => Output::Send(envelope.relabelled(labels)),
@@ -219,7 +219,7 @@ impl<P: Clone> Relabelled for Output<P> {
             Output::Committed(index) => Output::Committed(labels.index(*index)),
             Output::Leading(term) => Output::Leading(labels.term(*term)),
             Output::Yielded(term) => Output::Yielded(labels.term(*term)),
-            Output::Restart(_) | Output::Refused(_) => self.clone(),
+            Output::Restart(_) | Output::Refused => *self,
         }
     }
 }

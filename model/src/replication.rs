@@ -12,7 +12,7 @@ impl<R: Rules, P> Step<'_, R, P> {
     /// A client's command: a leader that is not about to hand over takes it.
     pub(crate) fn on_propose(&mut self, payload: P) {
         let Role::Leader { transfer: None, .. } = self.node.role else {
-            return self.effects.outputs.push(Output::Refused(payload));
+            return self.effects.outputs.push(Output::Refused);
         };
         let position = self.append_and_replicate(Payload::Command(payload));
         self.effects.outputs.push(Output::Accepted(position));
@@ -21,12 +21,13 @@ impl<R: Rules, P> Step<'_, R, P> {
     /// Appends an entry to the leader's log and sends it to everyone. The leader's own copy
     /// counts when its own acknowledgement arrives, which waits for the flush as any other does.
     pub(crate) fn append_and_replicate(&mut self, payload: Payload<P>) -> Position {
-        let position = self.append(payload);
+        let previous = self.node.log().last();
+        let last = self.append(payload);
         for peer in self.node.peers() {
-            self.replicate_new(peer, position.index);
+            self.replicate_new(peer, Range { previous, last });
         }
-        self.send(self.node.id, Message::AppendReply { matched: position.index });
-        position
+        self.send(self.node.id, Message::AppendReply { matched: last.index });
+        last
     }
 
     /// Tells the followers that this server leads (§5.2), or asks again for votes that did not
@@ -40,10 +41,13 @@ impl<R: Rules, P> Step<'_, R, P> {
 
     /// Sends an entry that was just appended, unless earlier ones are being sent again: the answer
     /// to those brings this one.
-    fn replicate_new(&mut self, follower: ServerId, index: Index) {
-        let Role::Leader { progress, .. } = &self.node.role else { return };
-        if progress.get(follower).is_some_and(|progress| progress.next == index) {
-            self.replicate(follower);
+    fn replicate_new(&mut self, follower: ServerId, entry: Range) {
+        let Role::Leader { progress, .. } = &mut self.node.role else { return };
+        if let Some(progress) = progress.get_mut(follower)
+            && progress.next == entry.last.index
+        {
+            progress.next = entry.last.index.next();
+            self.send_entries(follower, entry);
         }
     }
 
@@ -56,7 +60,12 @@ impl<R: Rules, P> Step<'_, R, P> {
         let Some(previous) = log.position_at(progress.next.previous()) else { return };
         let last = log.last();
         progress.next = last.index.next();
-        let (entries, commit) = (Range { previous, last }, self.node.commit);
+        self.send_entries(follower, Range { previous, last });
+    }
+
+    /// AppendEntries RPC, sender.
+    fn send_entries(&mut self, follower: ServerId, entries: Range) {
+        let commit = self.node.commit;
         self.send(follower, Message::AppendRequest { entries, commit });
     }
 
@@ -89,8 +98,8 @@ impl<R: Rules, P> Step<'_, R, P> {
             assert!(self.node.commit <= agreed, "a committed entry is never removed");
             self.persist(Record::Truncate { keep: agreed });
         }
-        for entry in slice.into_entries().into_iter().skip(held) {
-            self.persist(Record::Append(entry));
+        if new.is_some() {
+            slice.into_entries().drain(held..).for_each(|entry| self.persist(Record::Append(entry)));
         }
     }
 

@@ -1,6 +1,8 @@
 //! What steps ask of the world, collected.
 
-use rafttree_model::{Effects, Envelope, Event, Index, Message, Node, Output, Range, Record, ServerId, step};
+use std::collections::BTreeMap;
+
+use rafttree_model::{Effects, Envelope, Event, Index, Message, Node, Output, Range, Record, ServerId, Term, step};
 
 use crate::support::{
     Command, all_terms, at, command, disk, group, id, leader_in_office, matched, on, receive, send, slice, terms_of,
@@ -15,19 +17,22 @@ fn collected(events: impl IntoIterator<Item = Event<Command>>) -> Effects<Comman
 
 #[test]
 fn several_steps_may_share_one_flush() {
-    let mut effects = collected(["x", "y"].map(Event::Propose));
+    let effects = collected(["x", "y"].map(Event::Propose));
     assert_eq!(effects.records(), [command(3, 2, "x"), command(4, 2, "y")].map(Record::Append));
-    let accepted: Vec<_> = effects.after_sync().filter(|output| matches!(output, Output::Accepted(_))).collect();
+    let accepted: Vec<_> =
+        effects.after_sync().iter().cloned().filter(|output| matches!(output, Output::Accepted(_))).collect();
     assert_eq!(accepted, [at(3, 2), at(4, 2)].map(Output::Accepted));
 }
 
 #[test]
 fn what_may_leave_early_leaves_once_and_the_rest_stays() {
     let mut effects = collected([Event::Propose("x")]);
-    assert_eq!(effects.early().count(), 2);
-    assert_eq!(effects.early().count(), 0);
+    assert_eq!(effects.early().len(), 2);
+    effects.early_done();
+    assert_eq!(effects.early().len(), 0);
     assert_eq!(effects.records().len(), 1);
-    assert_eq!(effects.after_sync().count(), 2);
+    assert_eq!(effects.after_sync().len(), 2);
+    effects.done();
     assert!(effects.is_empty());
 }
 
@@ -36,19 +41,19 @@ fn effects_are_empty_when_nothing_of_any_kind_is_left() {
     assert!(collected([]).is_empty());
     assert!(!collected([Event::HeartbeatTimeout]).is_empty(), "something to do at once");
     let mut effects = collected([Event::Transfer(id(2))]);
-    let _ = effects.early().count();
+    effects.early_done();
     assert!(!effects.is_empty(), "something to do");
 }
 
 #[test]
 fn commands_proposed_at_once_travel_in_one_message_to_each_follower_and_are_acknowledged_once() {
-    let mut effects = collected(["x", "y", "z"].map(Event::Propose));
+    let effects = collected(["x", "y", "z"].map(Event::Propose));
     let entries = Range { previous: at(2, 2), last: at(5, 2) };
     let request = |to| send(to, 2, Message::AppendRequest { entries, commit: Index(2) });
-    assert_eq!(effects.early().collect::<Vec<_>>(), [request(2), request(3)]);
+    assert_eq!(effects.early(), [request(2), request(3)]);
     let own = send(1, 2, Message::AppendReply { matched: Index(5) });
     let [x, y, z] = [3, 4, 5].map(|index| Output::Accepted(at(index, 2)));
-    assert_eq!(effects.after_sync().collect::<Vec<_>>(), [x, y, own, z]);
+    assert_eq!(effects.after_sync(), [own, x, y, z]);
 }
 
 #[test]
@@ -58,6 +63,7 @@ fn what_several_steps_say_in_one_value_is_what_they_say_in_their_own() {
         let apart = Said::by(&events, true);
         assert_eq!(together.node, apart.node, "{events:?}");
         assert_eq!(together.records, apart.records, "{events:?}");
+        assert_eq!(together.acknowledged(), apart.acknowledged(), "{events:?}");
         assert_eq!(together.rest(), apart.rest(), "{events:?}: the order of all that is not shortened");
         for follower in [2, 3] {
             together.assert_same_to(id(follower), &apart, &events);
@@ -93,7 +99,7 @@ fn all_sequences(longest: usize) -> Vec<Vec<Event<Command>>> {
 struct Said {
     node: Node,
     records: Vec<Record<Command>>,
-    outputs: Vec<Output<Command>>,
+    outputs: Vec<Output>,
 }
 
 impl Said {
@@ -105,30 +111,40 @@ impl Said {
         for (number, event) in events.iter().enumerate() {
             step(&mut node, event.clone(), &mut effects);
             if apart || number + 1 == events.len() {
-                records.extend(effects.records().to_vec());
-                early.extend(effects.early());
-                late.extend(effects.after_sync());
+                records.extend_from_slice(effects.records());
+                early.extend_from_slice(effects.early());
+                late.extend_from_slice(effects.after_sync());
+                effects.done();
             }
         }
         early.append(&mut late);
         Said { node, records, outputs: early }
     }
 
-    /// All but AppendEntries and what the leader acknowledges to itself, of which the last counts.
-    fn rest(&self) -> Vec<&Output<Command>> {
-        let is_own = |output: &&Output<Command>| matches!(output, Output::Send(Envelope { to: ServerId(1), .. }));
-        let last_own = self.outputs.iter().rfind(is_own);
-        let is_shortened = |output: &Output<Command>| match output {
+    /// All but AppendEntries and what the leader acknowledges to itself.
+    fn rest(&self) -> Vec<&Output> {
+        let is_shortened = |output: &Output| match output {
             Output::Send(Envelope { message: Message::AppendRequest { .. }, .. }) => true,
-            Output::Send(Envelope { to: ServerId(1), .. }) => Some(output) != last_own,
+            Output::Send(envelope) => is_own_acknowledgement(envelope),
             _ => false,
         };
         self.outputs.iter().filter(|output| !is_shortened(output)).collect()
     }
 
+    /// The last thing that the leader acknowledges to itself in each term, which covers the others.
+    fn acknowledged(&self) -> BTreeMap<Term, Index> {
+        let own = self.outputs.iter().filter_map(|output| match output {
+            Output::Send(Envelope { to: ServerId(1), term, message: Message::AppendReply { matched }, .. }) => {
+                Some((*term, *matched))
+            }
+            _ => None,
+        });
+        own.collect()
+    }
+
     /// AppendEntries to this follower.
     fn requests(&self, follower: ServerId) -> Vec<Envelope<Range>> {
-        let request = |output: &Output<Command>| match output {
+        let request = |output: &Output| match output {
             Output::Send(envelope) if envelope.to == follower => Some(*envelope),
             _ => None,
         };
@@ -147,6 +163,10 @@ impl Said {
             assert_eq!(one, other, "{events:?}, follower {follower} with {log:?}");
         }
     }
+}
+
+fn is_own_acknowledgement(envelope: &Envelope<Range>) -> bool {
+    matches!(envelope, Envelope { to: ServerId(1), message: Message::AppendReply { .. }, .. })
 }
 
 /// §5.3, Log Matching; and of its own term nobody holds what the leader lacks.

@@ -138,7 +138,8 @@ impl World {
         step(&mut server.node, event, &mut server.unsynced);
         assert!(term <= server.node.term(), "a term never goes back");
         assert!(commit <= server.node.commit(), "a commit index never goes back");
-        let early: Vec<_> = server.unsynced.early().collect();
+        let early = server.unsynced.early().to_vec();
+        server.unsynced.early_done();
         for output in early {
             self.perform(at, output);
         }
@@ -152,14 +153,15 @@ impl World {
         let server = self.server_mut(at);
         server.disk.extend_from_slice(server.unsynced.records());
         let cuts = server.unsynced.records().iter().filter(|record| matches!(record, Record::Truncate { .. })).count();
-        let outputs: Vec<_> = server.unsynced.after_sync().collect();
+        let outputs = server.unsynced.after_sync().to_vec();
+        server.unsynced.done();
         self.seen.truncations += cuts;
         for output in outputs {
             self.perform(at, output);
         }
     }
 
-    fn perform(&mut self, at: ServerId, output: Output<u16>) {
+    fn perform(&mut self, at: ServerId, output: Output) {
         match output {
             Output::Send(envelope) => self.send(at, envelope),
             Output::Committed(index) => {
@@ -173,7 +175,7 @@ impl World {
             Output::Yielded(term) => {
                 assert_eq!(self.server_mut(at).leading.take(), Some(term), "only who leads yields, and once");
             }
-            Output::Accepted(_) | Output::Refused(_) | Output::Heard(_) | Output::Restart(_) => {}
+            Output::Accepted(_) | Output::Refused | Output::Heard(_) | Output::Restart(_) => {}
         }
     }
 

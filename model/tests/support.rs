@@ -84,8 +84,8 @@ pub(crate) fn all_terms(longest: usize, highest: u64) -> Vec<Vec<u64>> {
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) struct Done {
     pub(crate) records: Vec<Record<Command>>,
-    pub(crate) early: Vec<Output<Command>>,
-    pub(crate) outputs: Vec<Output<Command>>,
+    pub(crate) early: Vec<Output>,
+    pub(crate) outputs: Vec<Output>,
 }
 
 impl Done {
@@ -117,8 +117,9 @@ pub(crate) fn on_by<R: Rules>(node: &mut Node, event: Event<Command>) -> Done {
 
 fn done(mut effects: Effects<Command>) -> Done {
     let records = effects.records().to_vec();
-    let early = effects.early().collect();
-    let outputs = effects.after_sync().collect();
+    let early = effects.early().to_vec();
+    let outputs = effects.after_sync().to_vec();
+    effects.done();
     assert!(effects.is_empty(), "records are gone with the outputs that wait for them");
     Done { records, early, outputs }
 }
@@ -138,7 +139,7 @@ pub(crate) fn receive(from: u32, term: u64, message: Message<Slice<Command>>) ->
 }
 
 /// Server 1 sends a message.
-pub(crate) fn send(to: u32, term: u64, message: Message<Range>) -> Output<Command> {
+pub(crate) fn send(to: u32, term: u64, message: Message<Range>) -> Output {
     Output::Send(Envelope { from: id(1), to: id(to), term: Term(term), message })
 }
 

@@ -18,7 +18,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
                 || (node.clone(), Some(event.clone())),
                 |(node, event)| {
                     rafttree_model::step(node, event.take().expect("each step has its own event"), &mut effects);
-                    effects.early().count() + effects.after_sync().count()
+                    effects.done();
                 },
                 BatchSize::SmallInput,
             );

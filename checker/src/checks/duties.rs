@@ -5,7 +5,7 @@ use rafttree_model::{Envelope, Event, Index, Message, Output, Progress, Range, R
 
 use crate::checks::answers::{holds, may_agree};
 use crate::checks::steps::Seen;
-use crate::server::{Server, Tag};
+use crate::server::Server;
 
 /// The requests of a step are those that its server's part calls for: no more, no less.
 pub(super) fn asks_whom_it_must(step: &Seen) -> bool {
@@ -153,14 +153,14 @@ pub(super) fn clients_are_told(step: &Seen) -> bool {
     if old.node.commit() < new.node.commit() {
         due.push(Output::Committed(new.node.commit()));
     }
-    if let Event::Propose(tag) = event {
+    if let Event::Propose(_) = event {
         let takes = matches!(old.node.role(), Role::Leader { transfer: None, .. });
-        due.push(if takes { Output::Accepted(new.last()) } else { Output::Refused(*tag) });
+        due.push(if takes { Output::Accepted(new.last()) } else { Output::Refused });
     }
     if let Some(follower) = answered(step) {
         due.push(Output::Heard(follower));
     }
-    let is_for_clients = |told: &&Output<Tag>| !matches!(told, Output::Restart(_) | Output::Send(_));
+    let is_for_clients = |told: &&Output| !matches!(told, Output::Restart(_) | Output::Send(_));
     let mut told: Vec<_> = stepped.told.iter().filter(is_for_clients).cloned().collect();
     told.sort_unstable();
     due.sort_unstable();

@@ -7,7 +7,7 @@ use rafttree_model::{Effects, Envelope, Event, Message, Output, Range, Record, R
 use crate::server::{Server, StepBy, Tag};
 
 /// What several steps asked for: records, what may leave early, and what waits.
-type Asked = (Vec<Record<Tag>>, Vec<Output<Tag>>, Vec<Output<Tag>>);
+type Asked = (Vec<Record<Tag>>, Vec<Output>, Vec<Output>);
 
 /// Whether a leader that takes several steps before a flush asks for the same in one value as in a
 /// value for each step, said in fewer messages.
@@ -19,7 +19,7 @@ pub(super) fn asks_the_same_at_once(step_by: StepBy, server: &Server) -> bool {
         for event in &events {
             let mut effects = Effects::new();
             step_by(&mut node, event.clone(), &mut effects);
-            take(effects, &mut asked);
+            take(&effects, &mut asked);
         }
         (node, asked)
     });
@@ -27,7 +27,7 @@ pub(super) fn asks_the_same_at_once(step_by: StepBy, server: &Server) -> bool {
         let (mut node, mut asked) = (server.node.clone(), Asked::default());
         let mut effects = Effects::new();
         events.iter().for_each(|event| step_by(&mut node, event.clone(), &mut effects));
-        take(effects, &mut asked);
+        take(&effects, &mut asked);
         (node, asked)
     });
     let (Ok((one, each)), Ok((other, together))) = (catch_unwind(each), catch_unwind(together)) else { return false };
@@ -45,40 +45,29 @@ fn events(server: &Server) -> Vec<Event<Tag>> {
     vec![command(), command(), Event::HeartbeatTimeout, Event::Receive(refusal), command(), Event::HeartbeatTimeout]
 }
 
-fn take(mut effects: Effects<Tag>, asked: &mut Asked) {
-    asked.0.extend(effects.records().iter().cloned());
-    asked.1.extend(effects.early());
-    asked.2.extend(effects.after_sync());
+fn take(effects: &Effects<Tag>, asked: &mut Asked) {
+    asked.0.extend_from_slice(effects.records());
+    asked.1.extend_from_slice(effects.early());
+    asked.2.extend_from_slice(effects.after_sync());
 }
 
 /// The same in fewer messages: entries that follow those of the last message to their receiver
 /// travel with them, and of what a server acknowledges to itself the last is left.
-fn fewer(outputs: Vec<Output<Tag>>) -> Vec<Output<Tag>> {
-    let mut fewer: Vec<Output<Tag>> = Vec::new();
+fn fewer(outputs: Vec<Output>) -> Vec<Output> {
+    let mut fewer: Vec<Output> = Vec::new();
     for output in outputs {
         let last = fewer.iter().rposition(|before| to(before).is_some() && to(before) == to(&output));
         let joined = last.and_then(|at| joined(&fewer[at], &output).map(|joined| (at, joined)));
         match joined {
-            Some((at, Joined::There(joined))) => fewer[at] = joined,
-            Some((at, Joined::Later)) => {
-                fewer.remove(at);
-                fewer.push(output);
-            }
+            Some((at, joined)) => fewer[at] = joined,
             None => fewer.push(output),
         }
     }
     fewer
 }
 
-/// What two messages to one receiver become.
-enum Joined {
-    /// This one, in the place of the first.
-    There(Output<Tag>),
-    /// The later one alone.
-    Later,
-}
-
-fn joined(first: &Output<Tag>, second: &Output<Tag>) -> Option<Joined> {
+/// What two messages to one receiver become, in the place of the first.
+fn joined(first: &Output, second: &Output) -> Option<Output> {
     let (Output::Send(first), Output::Send(second)) = (first, second) else { return None };
     let of_one_term = first.term == second.term;
     match (first.message, second.message) {
@@ -86,16 +75,15 @@ fn joined(first: &Output<Tag>, second: &Output<Tag>) -> Option<Joined> {
             if of_one_term && entries.last == more.previous =>
         {
             let entries = Range { previous: entries.previous, last: more.last };
-            let message = Message::AppendRequest { entries, commit };
-            Some(Joined::There(Output::Send(Envelope { message, ..*first })))
+            Some(Output::Send(Envelope { message: Message::AppendRequest { entries, commit }, ..*first }))
         }
         (Message::AppendReply { .. }, Message::AppendReply { .. }) if of_one_term && second.to == second.from => {
-            Some(Joined::Later)
+            Some(Output::Send(*second))
         }
         _ => None,
     }
 }
 
-fn to(output: &Output<Tag>) -> Option<ServerId> {
+fn to(output: &Output) -> Option<ServerId> {
     if let Output::Send(envelope) = output { Some(envelope.to) } else { None }
 }

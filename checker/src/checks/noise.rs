@@ -23,19 +23,13 @@ pub(super) fn broken_by_noise(step_by: StepBy, server: &Server) -> PropertySet {
 }
 
 /// What a server says to all of this; nothing, if it does not stay as it is.
-fn said_unmoved(
-    step_by: StepBy,
-    server: &Node,
-    events: impl IntoIterator<Item = Event<Tag>>,
-) -> Option<Vec<Output<Tag>>> {
+fn said_unmoved(step_by: StepBy, server: &Node, events: impl IntoIterator<Item = Event<Tag>>) -> Option<Vec<Output>> {
     let mut node = server.clone();
     let mut effects = Effects::new();
     let heard = AssertUnwindSafe(|| events.into_iter().for_each(|event| step_by(&mut node, event, &mut effects)));
     catch_unwind(heard).ok()?;
     let is_unmoved = node == *server && effects.records().is_empty();
-    let mut said: Vec<_> = effects.early().collect();
-    said.extend(effects.after_sync());
-    is_unmoved.then_some(said)
+    is_unmoved.then(|| [effects.early(), effects.after_sync()].concat())
 }
 
 /// Messages from outside the group, for others, or with entries of a term after their own; hand-overs

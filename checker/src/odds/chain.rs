@@ -23,7 +23,6 @@ use rustc_hash::FxHashMap;
 use crate::odds::ground;
 use crate::odds::group::{ElectionTimer, FIRST_TERM, Group, Letter, Luck, Pace, Seat, Tick};
 use crate::odds::setting::Setting;
-use crate::server::Tag;
 
 /// Moments of a state count from here on: what began before has smaller ones.
 const NOW: Tick = 1 << 40;
@@ -257,7 +256,7 @@ struct Chain {
     /// The number of a node by its number under other labels, and by those labels.
     renamed: FxHashMap<(u32, Names), u32>,
     letters: Numbered<Letter>,
-    outputs: Numbered<Vec<Output<Tag>>>,
+    outputs: Numbered<Vec<Output>>,
     /// The ways from each state that was reached, and what was left out there; empty until it is.
     ways: Vec<Box<[Way]>>,
     left_out: Vec<f64>,
@@ -426,9 +425,8 @@ impl Chain {
     fn seat_key(&mut self, seat: &Seat, now: Tick, names: &Names) -> SeatKey {
         let ahead = |moment: Option<Tick>| moment.map(|moment| (moment - now) as u32);
         let node = self.node_number(seat, names);
-        let mut outputs = |outputs: &[Output<Tag>]| {
-            self.outputs.number(outputs.iter().map(|output| output.relabelled(names)).collect())
-        };
+        let mut outputs =
+            |outputs: &[Output]| self.outputs.number(outputs.iter().map(|output| output.relabelled(names)).collect());
         SeatKey {
             open: (outputs(&seat.open), seat.unwritten),
             waiting: outputs(&seat.waiting),
@@ -474,7 +472,7 @@ impl Chain {
 
 /// The lowest term that anyone is in or that anything says.
 fn lowest_term(group: &Group) -> Term {
-    let said = |output: &Output<Tag>| if let Output::Send(envelope) = output { Some(envelope.term) } else { None };
+    let said = |output: &Output| if let Output::Send(envelope) = output { Some(envelope.term) } else { None };
     let seats = group.seats.iter();
     let said = seats.clone().flat_map(|seat| seat.open.iter().chain(&seat.waiting)).filter_map(said);
     let mail = group.mail.iter().map(|(_, letter)| letter.term);

@@ -57,10 +57,10 @@ pub(crate) struct Seat {
     pub(crate) minimum: Option<Tick>,
     pub(crate) heartbeat: Option<Tick>,
     /// What waits for the next flush, and whether there is anything to flush.
-    pub(crate) open: Vec<Output<Tag>>,
+    pub(crate) open: Vec<Output>,
     pub(crate) unwritten: bool,
     /// What waits for the flush under way, which ends then.
-    pub(crate) waiting: Vec<Output<Tag>>,
+    pub(crate) waiting: Vec<Output>,
     pub(crate) flight: Option<Tick>,
 }
 
@@ -208,8 +208,9 @@ impl Group {
         (self.ground.step_by)(&mut self.seats[at].node, event, &mut effects);
         self.seats[at].known_as = None;
         self.seats[at].unwritten |= !effects.records().is_empty();
-        effects.early().for_each(|output| self.perform(at, output, luck));
-        self.seats[at].open.extend(effects.after_sync());
+        effects.early().iter().for_each(|&output| self.perform(at, output, luck));
+        self.seats[at].open.extend_from_slice(effects.after_sync());
+        effects.done();
         self.effects = effects;
     }
 
@@ -238,11 +239,12 @@ impl Group {
     /// What waited for a flush may be done.
     fn release(&mut self, at: usize, luck: &mut impl Luck) {
         let mut waiting = std::mem::take(&mut self.seats[at].waiting);
-        waiting.drain(..).for_each(|output| self.perform(at, output, luck));
+        waiting.iter().for_each(|&output| self.perform(at, output, luck));
+        waiting.clear();
         self.seats[at].waiting = waiting;
     }
 
-    fn perform(&mut self, at: usize, output: Output<Tag>, luck: &mut impl Luck) {
+    fn perform(&mut self, at: usize, output: Output, luck: &mut impl Luck) {
         match output {
             Output::Restart(timers) => self.seats[at].restart(timers, self.now, self.pace, luck),
             Output::Send(envelope) if envelope.to == self.seats[at].node.id() => {

@@ -218,10 +218,9 @@ impl Stage {
             let mut effects = std::mem::take(&mut self.effects);
             (self.ground.step_by)(&mut self.nodes[at], event, &mut effects);
             effects.records().iter().for_each(|record| apply_to_entries(&mut self.entries[at], record));
-            let outputs: Vec<_> = effects.early().collect();
-            outputs.into_iter().for_each(|output| self.perform(id, output));
-            let outputs: Vec<_> = effects.after_sync().collect();
-            outputs.into_iter().for_each(|output| self.perform(id, output));
+            effects.early().iter().for_each(|&output| self.perform(id, output));
+            effects.after_sync().iter().for_each(|&output| self.perform(id, output));
+            effects.done();
             self.effects = effects;
             if let Some((event, old)) = before {
                 self.tell(id, &event, &old);
@@ -229,7 +228,7 @@ impl Stage {
         }
     }
 
-    fn perform(&mut self, id: ServerId, output: Output<Tag>) {
+    fn perform(&mut self, id: ServerId, output: Output) {
         match output {
             Output::Send(envelope) if self.links.join(id, envelope.to) => {
                 let Some(letter) = envelope.with_entries(|range| self.filled(id, range)) else { return };

@@ -103,7 +103,7 @@ pub(super) fn outcome(act: Act, node: &Node, event: &Event<Command>) -> Option<(
 
 /// The same with messages that leave in a row in some fixed order.
 fn in_any_order(outcome: Option<(Node, Done)>) -> Option<(Node, Done)> {
-    let is_sent = |output: &Output<Command>| matches!(output, Output::Send(_));
+    let is_sent = |output: &Output| matches!(output, Output::Send(_));
     outcome.map(|(node, mut done)| {
         for outputs in [&mut done.early, &mut done.outputs] {
             for row in outputs.chunk_by_mut(|one, other| is_sent(one) && is_sent(other)) {
@@ -134,7 +134,7 @@ fn terms_of(case: &Case) -> BTreeSet<Term> {
 
 impl Relabelled for Done {
     fn relabelled(&self, labels: &impl Labels) -> Done {
-        let all = |outputs: &[Output<Command>]| outputs.iter().map(|output| output.relabelled(labels)).collect();
+        let all = |outputs: &[Output]| outputs.iter().map(|output| output.relabelled(labels)).collect();
         Done {
             records: self.records.iter().map(|record| record.relabelled(labels)).collect(),
             early: all(&self.early),

@@ -6,7 +6,7 @@ use crate::support::{
     Command, Done, after, candidate, follower_of_2, id, leader, leader_in_office, matched, on, receive,
 };
 
-fn told(done: &Done) -> Vec<Output<Command>> {
+fn told(done: &Done) -> Vec<Output> {
     let outputs = done.early.iter().chain(&done.outputs);
     outputs.filter(|output| matches!(output, Output::Leading(_) | Output::Yielded(_))).cloned().collect()
 }
