@@ -143,8 +143,8 @@ impl Node {
         self.ask(Command::Status).await
     }
 
-    /// A wait for what of the [`status`](Node::status) does not change all the time: role, term,
-    /// vote, leader, log, and which peers are connected or refused.
+    /// A wait for what of the [`status`](Node::status) seldom changes: role, term, leader, hand-over,
+    /// and which peers are connected or refused.
     pub fn changes(&self) -> watch::Receiver<()> {
         self.shared.changes.clone()
     }

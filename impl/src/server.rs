@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rafttree_model::{Event, ServerId};
+use rafttree_model::{Event, Index, Position, ServerId};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::yield_now;
 
@@ -62,7 +62,7 @@ pub(crate) struct Server {
     alarm: Alarm,
     leader: watch::Sender<Leader>,
     reigns: watch::Sender<Option<Arc<Reign>>>,
-    /// What of it has changed since is told to whoever watches the status.
+    /// Whoever watches the status was told of these.
     told: rafttree_model::Status,
     changes: watch::Sender<()>,
     peers: BTreeMap<ServerId, PeerStatus>,
@@ -126,7 +126,7 @@ impl Server {
         let views = (leader_view, reign_view, changes_view);
         let node = Node::new(Shared::new(id, commands, views, stopped, takeover_timeout));
         let peers = settings.peers.iter().map(|(id, address)| (*id, PeerStatus::new(*id, address))).collect();
-        let told = driver.node().status();
+        let told = told(&driver);
         let server = Server {
             reign: CurrentReign(None),
             settings,
@@ -318,8 +318,8 @@ impl Server {
         }
         let view = self.view();
         self.leader.send_if_modified(|old| std::mem::replace(old, view) != view);
-        let status = self.driver.node().status();
-        if std::mem::replace(&mut self.told, status) != status {
+        let told = told(&self.driver);
+        if std::mem::replace(&mut self.told, told) != told {
             self.changes.send_replace(());
         }
         self.close_if_possible(view);
@@ -369,4 +369,10 @@ impl Server {
             peers: peers.map(|peer| PeerStatus { answered: answered(peer.id), ..peer }).collect(),
         }
     }
+}
+
+/// The protocol's status without what each step of an election changes.
+fn told(driver: &Driver) -> rafttree_model::Status {
+    let (vote, last, commit) = (None, Position::default(), Index::default());
+    rafttree_model::Status { vote, last, commit, ..driver.node().status() }
 }
