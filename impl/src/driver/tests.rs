@@ -226,6 +226,20 @@ fn survivors_campaign_in_turn_after_the_leaders_id() {
 }
 
 #[test]
+fn who_would_vote_for_another_puts_its_own_campaign_off() {
+    let mut driver = driver_with(POLICY, &[]);
+    driver.handle(Input::Deadline, at(1100));
+    let due = driver.next_deadline(at(1100)).unwrap();
+    let actions = driver.handle(frame(TWO, 0, question(), at(1), None), due);
+    assert_eq!(sent(&actions), [(TWO, &Message::PreVoteReply { granted: true })]);
+    let later = driver.next_deadline(due).unwrap();
+    assert!(due < later);
+    let actions = driver.handle(Input::Deadline, later);
+    let question = question();
+    assert_eq!(sent(&actions), [TWO, THREE].map(|peer| (peer, &question)));
+}
+
+#[test]
 fn a_long_range_is_sent_in_parts_and_one_that_is_gone_not_at_all() {
     let position = |index| Position { term: Term(1), index: Index(index) };
     let entry = |index| Entry { position: position(index), payload: Payload::Command(vec![0; MOST_BYTES / 3].into()) };
