@@ -136,10 +136,9 @@ impl Driver {
 
     /// When [`Input::Deadline`] is due.
     pub(crate) fn next_deadline(&self, now: Stamp) -> Option<Stamp> {
-        [self.timers.next(), self.flight.map(|flight| self.patience(flight)), self.lease(now)]
-            .into_iter()
-            .flatten()
-            .min()
+        // A lease that ran out while this server stood still is looked at once it has listened.
+        let lease = self.lease(now).map(|lease| lease.max(self.timers.listens()));
+        [self.timers.next(), self.flight.map(|flight| self.patience(flight)), lease].into_iter().flatten().min()
     }
 
     /// Until when this server may be sure that nobody else leads; `None` if it does not lead.
@@ -212,8 +211,9 @@ impl Driver {
         if let Some(flight) = self.flight.filter(|&flight| self.patience(flight) <= now) {
             self.on_slow_flight(flight, now);
         }
-        // Whoever relied on the lease has ended; only another election may begin anew.
-        self.lapsed = self.lease(now).is_some_and(|lease| lease <= now);
+        // Whoever relied on the lease has ended; only another election may begin anew. If nobody has
+        // looked since, answers that arrive while the server listens renew it.
+        self.lapsed = self.lease(now).is_some_and(|lease| lease.max(self.timers.listens()) <= now);
     }
 
     /// Until when a write may take before something is done about it.
@@ -323,6 +323,10 @@ impl Driver {
                 for slice in self.slices(entries).unwrap_or_default() {
                     self.dispatch(envelope.with_entries(|_| Some(slice)), None, now);
                 }
+            }
+            Message::PreVoteReply { granted: true } if envelope.to != self.node.id() => {
+                self.timers.give_way(now);
+                self.dispatch(envelope.with_entries(|_| None), None, now);
             }
             Message::AppendReply { .. } | Message::AppendRefusal { .. } => {
                 let echo = self.stamps.get(envelope.to).copied();

@@ -5,13 +5,21 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::sleep;
 
 use crate::clock;
 use crate::fence::Fence;
 use crate::server::Command;
 use crate::transport::Stamp;
+
+/// A timer of tokio that is later than this says that the process stood still.
+const LATE: Duration = Duration::from_millis(4);
+
+/// So long a server that stood still as well has to hear its peers and to renew the lease.
+const MOMENT: Duration = Duration::from_millis(2);
 
 /// What [`lead`](crate::Node::lead) does when the closure has returned.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -249,9 +257,15 @@ impl Reign {
             if let Err(lost) = self.check() {
                 return lost;
             }
+            let deadline = Stamp(self.deadline.load(Ordering::Acquire));
             tokio::select! {
                 _ = state.changed() => {}
-                () = tokio::time::sleep(self.remaining()) => {}
+                () = sleep(deadline.since(clock::now())) => {}
+            }
+            // Whoever looks ends a leadership whose lease ran out. Where the process stood still,
+            // this one, who does not act but tells others, leaves the server the moment it needs.
+            if deadline != Stamp(0) && deadline.after(LATE) < clock::now() {
+                sleep(MOMENT).await;
             }
         }
     }
@@ -267,7 +281,6 @@ impl Reign {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     fn reign() -> Arc<Reign> {
         Reign::new(Fence::new(3), clock::now().after(Duration::from_secs(60)))
@@ -300,6 +313,29 @@ mod tests {
         reign.ask();
         reign.end(Lost::Stopped);
         assert_eq!(reign.check(), Err(Lost::Stopped));
+    }
+
+    /// Who stood still is not told of an end that the server has averted by then; who asks is.
+    #[tokio::test]
+    async fn a_lease_that_is_renewed_after_everything_stood_still_goes_on() {
+        for renewed in [true, false] {
+            let reign = Reign::new(Fence::new(3), clock::now().after(Duration::from_millis(1)));
+            let server = async {
+                std::thread::sleep(Duration::from_millis(10));
+                tokio::task::yield_now().await;
+                if renewed {
+                    reign.extend(clock::now().after(Duration::from_secs(60)));
+                }
+                sleep(10 * MOMENT).await;
+            };
+            let lost = tokio::select! {
+                biased;
+                lost = reign.over() => Some(lost),
+                () = server => None,
+            };
+            assert_eq!(lost, (!renewed).then_some(Lost::LeaseExpired));
+            assert_eq!(reign.check().is_ok(), renewed);
+        }
     }
 
     #[tokio::test]

@@ -37,24 +37,27 @@ pub(crate) struct Shared {
     commands: mpsc::UnboundedSender<Command>,
     leader: watch::Receiver<Leader>,
     reigns: watch::Receiver<Option<Arc<Reign>>>,
+    changes: watch::Receiver<()>,
     stopped: watch::Receiver<Option<Stopped>>,
     lead_in_use: AtomicBool,
     /// How long a successor may take.
     takeover_timeout: Duration,
 }
 
+/// The latest leader, the latest leadership of this server, and that the status has changed.
+type Views = (watch::Receiver<Leader>, watch::Receiver<Option<Arc<Reign>>>, watch::Receiver<()>);
+
 impl Shared {
     /// The server's side of these ends is about to serve.
     pub(crate) fn new(
         id: ServerId,
         commands: mpsc::UnboundedSender<Command>,
-        leader: watch::Receiver<Leader>,
-        reigns: watch::Receiver<Option<Arc<Reign>>>,
+        (leader, reigns, changes): Views,
         stopped: watch::Receiver<Option<Stopped>>,
         takeover_timeout: Duration,
     ) -> Shared {
         let lead_in_use = AtomicBool::new(false);
-        Shared { id, commands, leader, reigns, stopped, lead_in_use, takeover_timeout }
+        Shared { id, commands, leader, reigns, changes, stopped, lead_in_use, takeover_timeout }
     }
 }
 
@@ -138,6 +141,12 @@ impl Node {
     /// What the server knows of itself and its peers.
     pub async fn status(&self) -> Result<Status, Error> {
         self.ask(Command::Status).await
+    }
+
+    /// A wait for what of the [`status`](Node::status) seldom changes: role, term, leader, hand-over,
+    /// and which peers are connected or refused.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.shared.changes.clone()
     }
 
     /// Hands leadership to this peer, after the closure of [`lead`](Node::lead) has returned:

@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use std::future::pending;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
-use rafttree_model::{Event, ServerId};
+use rafttree_model::{Event, Index, Position, ServerId};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::yield_now;
 
 use crate::alarm::Alarm;
 use crate::clock;
@@ -27,6 +29,9 @@ use handover::HandOver;
 /// When a timer is due, messages that have arrived go first: what was heard matters for what is
 /// late. But not for ever.
 const MOST_BEFORE_TIMERS: usize = 64;
+
+/// Deadlines are met within a fraction of this unless something keeps the process from running.
+const LATE: Duration = Duration::from_millis(1);
 
 /// What a handle asks of the server.
 #[derive(Debug)]
@@ -57,6 +62,9 @@ pub(crate) struct Server {
     alarm: Alarm,
     leader: watch::Sender<Leader>,
     reigns: watch::Sender<Option<Arc<Reign>>>,
+    /// Whoever watches the status was told of these.
+    told: rafttree_model::Status,
+    changes: watch::Sender<()>,
     peers: BTreeMap<ServerId, PeerStatus>,
     handover: Option<HandOver>,
     verifications: Vec<Verification>,
@@ -112,10 +120,13 @@ impl Server {
         let (commands, asked) = mpsc::unbounded_channel();
         let (leader, leader_view) = watch::channel(Leader { leader: None, term: driver.node().term() });
         let (reigns, reign_view) = watch::channel(None);
+        let (changes, changes_view) = watch::channel(());
         let takeover_timeout = 3 * settings.policy.minimum_timeout;
         let id = driver.node().id();
-        let node = Node::new(Shared::new(id, commands, leader_view, reign_view, stopped, takeover_timeout));
+        let views = (leader_view, reign_view, changes_view);
+        let node = Node::new(Shared::new(id, commands, views, stopped, takeover_timeout));
         let peers = settings.peers.iter().map(|(id, address)| (*id, PeerStatus::new(*id, address))).collect();
+        let told = told(&driver);
         let server = Server {
             reign: CurrentReign(None),
             settings,
@@ -128,6 +139,8 @@ impl Server {
             alarm,
             leader,
             reigns,
+            told,
+            changes,
             peers,
             handover: None,
             verifications: Vec::new(),
@@ -151,7 +164,13 @@ impl Server {
                 Happening::Incoming(None) => self.fail(Failure::Panicked),
                 Happening::Asked(Some(command)) => self.on_command(command),
                 Happening::Asked(None) => self.outcome = Some(Ok(())),
-                Happening::Deadline(Ok(())) => self.on_deadline(),
+                Happening::Deadline(Ok(())) => {
+                    // Lets what the connections hold be read first.
+                    if self.is_late() {
+                        yield_now().await;
+                    }
+                    self.on_deadline();
+                }
                 Happening::Deadline(Err(error)) => self.fail(Failure::Timer(error)),
             }
         };
@@ -179,6 +198,11 @@ impl Server {
     fn next_deadline(&self) -> Option<Stamp> {
         let handover = self.handover.as_ref().map(|handover| handover.until);
         [self.driver.next_deadline(clock::now()), handover, self.closing].into_iter().flatten().min()
+    }
+
+    /// Whether the process was kept from running when a deadline came.
+    fn is_late(&self) -> bool {
+        self.next_deadline().is_some_and(|deadline| deadline.after(LATE) < clock::now())
     }
 
     fn on_deadline(&mut self) {
@@ -222,6 +246,7 @@ impl Server {
     fn note(&mut self, peer: ServerId, change: impl FnOnce(&mut PeerStatus)) {
         if let Some(peer) = self.peers.get_mut(&peer) {
             change(peer);
+            self.changes.send_replace(());
         }
     }
 
@@ -293,6 +318,10 @@ impl Server {
         }
         let view = self.view();
         self.leader.send_if_modified(|old| std::mem::replace(old, view) != view);
+        let told = told(&self.driver);
+        if std::mem::replace(&mut self.told, told) != told {
+            self.changes.send_replace(());
+        }
         self.close_if_possible(view);
     }
 
@@ -340,4 +369,10 @@ impl Server {
             peers: peers.map(|peer| PeerStatus { answered: answered(peer.id), ..peer }).collect(),
         }
     }
+}
+
+/// The protocol's status without what each step of an election changes.
+fn told(driver: &Driver) -> rafttree_model::Status {
+    let (vote, last, commit) = (None, Position::default(), Index::default());
+    rafttree_model::Status { vote, last, commit, ..driver.node().status() }
 }

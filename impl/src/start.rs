@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use std::{io, thread};
+use std::{io, panic, thread};
 
 use rafttree_model::{Members, ServerId};
 use tokio::runtime::{self, Runtime};
@@ -69,7 +69,10 @@ fn run<S: Storage>(
             return;
         }
     };
-    let outcome = runtime.block_on(server.serve());
+    // As a task, it takes its turn after those that read the connections; what a runtime blocks on
+    // goes before them, and a timer that has fired would be heard before what has arrived.
+    let outcome = runtime.block_on(runtime.spawn(server.serve()));
+    let outcome = outcome.unwrap_or_else(|panic| panic::resume_unwind(panic.into_panic()));
     drop(runtime);
     match &outcome {
         Ok(()) => tracing::info!("the server was shut down"),

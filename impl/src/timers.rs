@@ -1,4 +1,14 @@
 //! When timers fire. That is policy: the protocol is safe for any timing.
+//!
+//! Beyond what the paper says of timeouts there are three rules:
+//!
+//! - **Turns.** Where the leader's connection was closed, its survivors campaign soon, in turn.
+//! - **Giving way.** Who would vote for another puts its own campaign off for about as long as
+//!   the other needs to ask for the vote, so that fewer campaigns meet. It does so once.
+//! - **Listening.** A timer that fires late by more than a heartbeat interval says that this
+//!   process, or the whole machine, stood still. What was not heard meanwhile says nothing about
+//!   the others, so the server listens for another one or two heartbeat intervals before it takes
+//!   anybody for lost. It does so a few times in a row: where all is always late, elections go on.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -24,6 +34,9 @@ pub fn early_timeout(minimum_timeout: Duration) -> Range<Duration> {
     notice..2 * notice
 }
 
+/// A machine that stands still does so several times in a row, but nobody listens for ever.
+const MOST_LATE: u32 = 4;
+
 /// The timers of one server.
 #[derive(Debug)]
 pub(crate) struct Timers {
@@ -31,11 +44,18 @@ pub(crate) struct Timers {
     heartbeat_interval: Duration,
     random: StdRng,
     running: Running,
+    /// Not drawn while the minimum timeout runs, but an alarm may have set it.
     election: Option<Stamp>,
     minimum: Option<Stamp>,
     heartbeat: Option<Stamp>,
     /// Until when elections that are not decided are tried again soon.
     alarmed: Stamp,
+    /// Whether the election timeout was put off for the sake of another server.
+    gave_way: bool,
+    /// How many timers in a row were so late that the server stood still.
+    late: u32,
+    /// Until when it listens.
+    listens: Stamp,
     /// How long writes have taken of late, rather more than less.
     flush: Duration,
 }
@@ -44,7 +64,8 @@ impl Timers {
     /// The timers of a server that starts as a follower.
     pub(crate) fn new(minimum_timeout: Duration, heartbeat_interval: Duration, seed: u64, now: Stamp) -> Timers {
         let random = StdRng::seed_from_u64(seed);
-        let (election, minimum, heartbeat, alarmed) = (None, None, None, Stamp(0));
+        let (election, minimum, heartbeat) = (None, None, None);
+        let (alarmed, listens) = (Stamp(0), Stamp(0));
         let running = Running::Follower;
         let mut timers = Timers {
             minimum_timeout,
@@ -55,27 +76,35 @@ impl Timers {
             minimum,
             heartbeat,
             alarmed,
+            gave_way: false,
+            late: 0,
+            listens,
             flush: Duration::ZERO,
         };
         timers.restart(running, now);
         timers
     }
 
-    /// Starts these timers anew, and stops the others.
+    /// Starts these timers anew, and stops the others. Followers hear a leader far more often than
+    /// they campaign, so what is beyond their minimum timeout is drawn when that has fired.
     pub(crate) fn restart(&mut self, running: Running, now: Stamp) {
         self.running = running;
-        self.election = running.election().then(|| now.after(self.election_timeout()));
+        (self.gave_way, self.late) = (false, 0);
+        self.election = None;
         self.minimum = running.minimum().then(|| now.after(self.minimum_timeout));
         self.heartbeat = running.heartbeat().then(|| now.after(self.heartbeat_interval));
-        if running == Running::Candidate && now < self.alarmed {
-            let round = self.turn(1);
-            self.hasten(round..3 * round, now);
+        if running == Running::Candidate {
+            self.draw(now.after(self.minimum_timeout));
+            if now < self.alarmed {
+                let round = self.turn(1);
+                self.hasten(round..3 * round, now);
+            }
         }
     }
 
-    /// §5.2: drawn anew each time, from \[T, 2T).
-    fn election_timeout(&mut self) -> Duration {
-        self.random.random_range(self.minimum_timeout..2 * self.minimum_timeout)
+    /// §5.2: the election timeout is drawn anew each time, from \[T, 2T): this is when T has passed.
+    fn draw(&mut self, minimum: Stamp) {
+        self.hasten(Duration::ZERO..self.minimum_timeout, minimum);
     }
 
     /// Lets the election timeout fire soon, when it is this server's turn among so many that may
@@ -98,10 +127,42 @@ impl Timers {
         (TURN + 4 * self.flush).min(self.minimum_timeout / 2 / turns.max(1))
     }
 
-    /// Lets the election timeout fire after a random time between these, if not earlier.
-    fn hasten(&mut self, range: Range<Duration>, now: Stamp) {
-        let alarm = now.after(self.random.random_range(range));
-        self.election = self.election.map(|election| election.min(alarm));
+    /// Lets the election timeout, where one runs, fire after a random time between these, if not
+    /// earlier.
+    fn hasten(&mut self, range: Range<Duration>, from: Stamp) {
+        if self.running.election() {
+            let drawn = from.after(self.random.random_range(range));
+            self.election = Some(self.election.map_or(drawn, |election| election.min(drawn)));
+        }
+    }
+
+    /// This server would vote for another, which is about to write its own vote and to ask then.
+    pub(crate) fn give_way(&mut self, now: Stamp) {
+        if !self.gave_way {
+            self.gave_way = true;
+            self.put_off(now.after((NOTICE + 2 * self.flush).min(self.minimum_timeout / 4)));
+        }
+    }
+
+    /// Lets the timeouts that run fire at this time, if not later.
+    fn put_off(&mut self, until: Stamp) {
+        let later = |timeout: Stamp| timeout.max(until);
+        (self.election, self.minimum) = (self.election.map(later), self.minimum.map(later));
+    }
+
+    /// Until when a server that stood still takes nobody for lost.
+    pub(crate) fn listens(&self) -> Stamp {
+        self.listens
+    }
+
+    /// A timer fires now that was due then: if it is so late that this server stood still, it listens.
+    fn listen_if_late(&mut self, due: Stamp, now: Stamp) {
+        let interval = self.heartbeat_interval;
+        self.late = if due.after(interval) < now { self.late + 1 } else { 0 };
+        if (1..=MOST_LATE).contains(&self.late) {
+            self.listens = now.after(self.random.random_range(interval..2 * interval));
+            self.put_off(self.listens);
+        }
     }
 
     /// When the next timer fires.
@@ -111,11 +172,13 @@ impl Timers {
 
     /// What has happened by now, the earliest first; `None` once nothing is left.
     pub(crate) fn fire<P>(&mut self, now: Stamp) -> Option<Event<P>> {
+        self.listen_if_late(self.next().filter(|&due| due <= now)?, now);
         let due = self.next().filter(|&due| due <= now)?;
         // The minimum timeout comes before an election timeout of the same moment.
         if self.minimum == Some(due) {
             let again = self.running == Running::Leader;
             self.minimum = again.then(|| now.after(self.minimum_timeout));
+            self.draw(due);
             return Some(Event::MinimumTimeout);
         }
         if self.heartbeat == Some(due) {
@@ -139,30 +202,44 @@ mod tests {
         Timers::new(T, HEARTBEAT, seed, START)
     }
 
-    #[test]
-    fn election_timeouts_are_drawn_anew_from_t_to_2t() {
-        let mut timers = timers(1);
-        let drawn: Vec<Duration> = (0..1000)
-            .map(|_| {
-                timers.restart(Running::Follower, START);
-                timers.election.unwrap().since(START)
-            })
-            .collect();
-        assert!(drawn.iter().all(|drawn| (T..2 * T).contains(drawn)));
-        let mean = drawn.iter().sum::<Duration>() / 1000;
-        assert!((mean.as_millis() as i64 - 150).abs() < 10, "{mean:?}");
-        assert!(drawn.iter().min().unwrap() < &(T + T / 20) && &(2 * T - T / 20) < drawn.iter().max().unwrap());
+    /// When the next timer fires, and what it says then.
+    fn fire_next(timers: &mut Timers) -> (Stamp, Event<()>) {
+        let due = timers.next().unwrap();
+        (due, timers.fire(due).unwrap())
     }
 
     #[test]
+    fn election_timeouts_are_drawn_anew_from_t_to_2t() {
+        for running in [Running::Follower, Running::Candidate] {
+            let mut timers = timers(1);
+            let mut draw = || {
+                timers.restart(running, START);
+                loop {
+                    if let (due, Event::ElectionTimeout) = fire_next(&mut timers) {
+                        return due.since(START);
+                    }
+                }
+            };
+            let drawn: Vec<Duration> = (0..1000).map(|_| draw()).collect();
+            assert!(drawn.iter().all(|drawn| (T..2 * T).contains(drawn)));
+            let mean = drawn.iter().sum::<Duration>() / 1000;
+            assert!((mean.as_millis() as i64 - 150).abs() < 10, "{mean:?}");
+            assert!(drawn.iter().min().unwrap() < &(T + T / 20) && &(2 * T - T / 20) < drawn.iter().max().unwrap());
+        }
+    }
+
+    /// However late it hears of the first, as long as that does not count as standing still.
+    #[test]
     fn a_follower_hears_of_each_timeout_once_and_the_minimum_first() {
-        let mut timers = timers(2);
-        assert_eq!(timers.fire::<()>(START.after(T - Duration::from_nanos(1))), None);
-        let late = START.after(10 * T);
-        assert_eq!(timers.fire::<()>(late), Some(Event::MinimumTimeout));
-        assert_eq!(timers.fire::<()>(late), Some(Event::ElectionTimeout));
-        assert_eq!(timers.fire::<()>(late), None);
-        assert_eq!(timers.next(), None);
+        for late in [Duration::ZERO, HEARTBEAT] {
+            let (mut timers, mut twin) = (timers(2), timers(2));
+            assert_eq!(timers.fire::<()>(START.after(T - Duration::from_nanos(1))), None);
+            assert_eq!(timers.fire::<()>(START.after(T + late)), Some(Event::MinimumTimeout));
+            assert_eq!(fire_next(&mut twin), (START.after(T), Event::MinimumTimeout));
+            let (due, event) = fire_next(&mut timers);
+            assert_eq!(((due, event), due.since(START) < 2 * T), (fire_next(&mut twin), true));
+            assert_eq!(timers.next(), None);
+        }
     }
 
     #[test]
@@ -188,11 +265,14 @@ mod tests {
             let mut timers = timers(seed);
             timers.alarm(0, 2, START);
             assert!(timers.election.unwrap() < START.after(2 * NOTICE));
-            let late = START.after(5 * T);
-            timers.restart(Running::Follower, START);
+            timers.restart(Running::Candidate, START);
             let drawn = timers.election;
-            timers.alarm(0, 2, late);
+            timers.alarm(0, 2, START.after(2 * T));
             assert_eq!(timers.election, drawn);
+            timers.restart(Running::Follower, START);
+            timers.alarm(1, 2, START.after(T - NOTICE));
+            assert_eq!(fire_next(&mut timers), (START.after(T), Event::MinimumTimeout));
+            assert!(timers.election.unwrap() < START.after(T + 2 * TURN), "the draw replaced the alarm");
         }
         let mut timers = timers(4);
         timers.alarm(0, 2, START);
@@ -221,5 +301,71 @@ mod tests {
                 ends = START.after(turn * timers.turn(turns) + 2 * NOTICE.min(timeout / 32));
             }
         }
+    }
+
+    #[test]
+    fn a_server_that_would_vote_for_another_gives_way_once() {
+        let flush = Duration::from_millis(1);
+        let after = |timers: &Timers| timers.election.unwrap().since(START);
+        let way = NOTICE + 2 * flush;
+        for seed in 0..100 {
+            let mut timers = timers(seed);
+            timers.note_flush(flush);
+            fire_next(&mut timers);
+            let drawn = after(&timers);
+            timers.give_way(START.after(T));
+            assert_eq!(after(&timers), drawn.max(T + way));
+            timers.give_way(START.after(drawn));
+            assert_eq!(after(&timers), drawn.max(T + way));
+            timers.restart(Running::Candidate, START);
+            timers.give_way(START.after(2 * T));
+            assert_eq!(after(&timers), 2 * T + way);
+        }
+        let mut timers = timers(1);
+        timers.note_flush(10 * T);
+        timers.restart(Running::Candidate, START);
+        timers.give_way(START.after(2 * T));
+        assert!(after(&timers) <= 2 * T + T / 4, "a slow disk stops elections");
+    }
+
+    #[test]
+    fn who_stood_still_listens_before_it_takes_the_leader_for_lost() {
+        let mut timers = timers(1);
+        let woke = START.after(5 * T);
+        assert_eq!(timers.fire::<()>(woke), None);
+        let listened = timers.next().unwrap();
+        assert!((HEARTBEAT..2 * HEARTBEAT).contains(&listened.since(woke)) && listened == timers.listens());
+        // Heard again: as if nothing had been.
+        timers.restart(Running::Follower, woke);
+        assert_eq!(fire_next(&mut timers), (woke.after(T), Event::MinimumTimeout));
+        // And once more, in the middle of its election timeout.
+        assert_eq!(timers.fire::<()>(woke.after(3 * T)), None);
+        let (due, event) = fire_next(&mut timers);
+        assert_eq!(event, Event::ElectionTimeout);
+        assert!((HEARTBEAT..2 * HEARTBEAT).contains(&due.since(woke.after(3 * T))));
+    }
+
+    #[test]
+    fn who_is_always_late_campaigns_all_the_same() {
+        let mut timers = timers(1);
+        let mut fire_late = || {
+            let due = timers.next().unwrap();
+            timers.fire::<()>(due.after(2 * HEARTBEAT))
+        };
+        assert!((0..MOST_LATE).all(|_| fire_late().is_none()));
+        assert_eq!(fire_late(), Some(Event::MinimumTimeout));
+        assert_eq!(fire_late(), Some(Event::ElectionTimeout));
+    }
+
+    #[test]
+    fn a_leader_that_stood_still_speaks_at_once_and_listens_before_it_counts() {
+        let mut timers = timers(1);
+        timers.restart(Running::Leader, START);
+        let woke = START.after(2 * T);
+        assert_eq!(timers.fire::<()>(woke), Some(Event::HeartbeatTimeout));
+        assert_eq!(timers.fire::<()>(woke), None);
+        assert!(woke.after(HEARTBEAT) <= timers.listens());
+        assert_eq!(fire_next(&mut timers), (woke.after(HEARTBEAT), Event::HeartbeatTimeout));
+        assert_eq!(fire_next(&mut timers), (timers.listens(), Event::MinimumTimeout));
     }
 }

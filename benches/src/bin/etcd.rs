@@ -7,6 +7,11 @@
 //! of 10 ms and an election timeout of 100 ms; as it draws them, timeouts are 100 to 200 ms. Time
 //! runs from the signal until a survivor knows a leader of a later term and a put through it has
 //! succeeded. Survivors are asked again a millisecond after each answer.
+//!
+//! `... --bin etcd -- idle 100`
+//!
+//! What each process uses of a core while nobody asks it for anything, with heartbeats of so many
+//! milliseconds and an election timeout of a second: what `rafttree bench steady` measures.
 
 use std::error::Error;
 use std::fs;
@@ -30,6 +35,12 @@ const PAUSE: Duration = Duration::from_millis(1);
 /// A server that says nothing for so long is asked anew.
 const ANSWER_DEADLINE: Duration = Duration::from_millis(500);
 
+/// Of servers that are idle: an etcd takes no election timeout below five heartbeats.
+const IDLE_ELECTION: Duration = Duration::from_secs(1);
+
+/// For so long idle servers are watched.
+const WATCH: Duration = Duration::from_secs(15);
+
 /// Whatever should happen happens long before this.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -50,6 +61,8 @@ struct Trial {
 /// A group on this machine; dropping it ends all processes and removes their data.
 struct Group {
     root: PathBuf,
+    heartbeat: Duration,
+    election: Duration,
     /// For clients and for the other servers.
     ports: Vec<(u16, u16)>,
     children: Vec<Option<Child>>,
@@ -57,18 +70,21 @@ struct Group {
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let trials = match &arguments[..] {
-        [] => Some(200),
-        [trials] => trials.parse().ok().filter(|&trials| 0 < trials),
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let number = |text: &str| text.parse().ok().filter(|&number: &u32| 0 < number);
+    let told = match arguments[..] {
+        [] => Some(failover(200)),
+        ["idle", heartbeat] => number(heartbeat).map(|heartbeat| idle(Duration::from_millis(heartbeat.into()))),
+        [trials] => number(trials).map(failover),
         _ => None,
     };
-    let Some(trials) = trials else {
-        eprintln!("etcd: give the number of trials, such as 200, and nothing else");
+    let Some(told) = told else {
+        eprintln!("etcd: give a number of trials, such as 200, or `idle` and a heartbeat in ms, such as `idle 100`");
         return ExitCode::from(2);
     };
-    match measure(trials) {
-        Ok(trials) => {
-            println!("{}", table(&trials));
+    match told {
+        Ok(told) => {
+            println!("{told}");
             ExitCode::SUCCESS
         }
         Err(error) => {
@@ -78,8 +94,31 @@ fn main() -> ExitCode {
     }
 }
 
+fn failover(trials: u32) -> Result<String, Box<dyn Error>> {
+    measure(trials as usize).map(|trials| table(&trials))
+}
+
+/// What each server uses of a core while nobody asks it for anything.
+fn idle(heartbeat: Duration) -> Result<String, Box<dyn Error>> {
+    let group = Group::start(heartbeat, IDLE_ELECTION)?;
+    let (leader, _) = group.settle()?;
+    // Whatever a start costs is over.
+    thread::sleep(2 * IDLE_ELECTION);
+    let began = Instant::now();
+    let before = group.processor()?;
+    thread::sleep(WATCH);
+    let (after, seconds) = (group.processor()?, began.elapsed().as_secs_f64());
+    let percent = before.iter().zip(after).map(|(&before, after)| 100.0 * (after - before).as_secs_f64() / seconds);
+    let percent: Vec<f64> = percent.collect();
+    let mut told = format!("etcd, idle, {SERVERS} servers, heartbeat {heartbeat:?}, {seconds:.0} s, of one core");
+    for (server, percent) in percent.iter().enumerate() {
+        told += &format!("\n{server}{} {percent:.2} %", if server == leader { " (leader)" } else { "" });
+    }
+    Ok(told + &format!("\nmean {:.2} %", percent.iter().sum::<f64>() / SERVERS as f64))
+}
+
 fn measure(count: usize) -> Result<Vec<Trial>, Box<dyn Error>> {
-    let mut group = Group::start()?;
+    let mut group = Group::start(HEARTBEAT, ELECTION)?;
     let mut trials = Vec::new();
     for number in 0..count {
         let (leader, before) = group.settle()?;
@@ -98,7 +137,7 @@ fn measure(count: usize) -> Result<Vec<Trial>, Box<dyn Error>> {
 }
 
 impl Group {
-    fn start() -> Result<Group, Box<dyn Error>> {
+    fn start(heartbeat: Duration, election: Duration) -> Result<Group, Box<dyn Error>> {
         let root = std::env::temp_dir().join(format!("rafttree-etcd-{}", std::process::id()));
         fs::create_dir(&root)?;
         let listeners = (0..2 * SERVERS).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<io::Result<Vec<_>>>()?;
@@ -106,7 +145,8 @@ impl Group {
             listeners.iter().map(|listener| Ok(listener.local_addr()?.port())).collect::<io::Result<Vec<_>>>()?;
         let ports = ports.chunks(2).map(|pair| (pair[0], pair[1])).collect();
         drop(listeners);
-        let mut group = Group { root, ports, children: (0..SERVERS).map(|_| None).collect() };
+        let children = (0..SERVERS).map(|_| None).collect();
+        let mut group = Group { root, heartbeat, election, ports, children };
         (0..SERVERS).try_for_each(|server| group.launch(server))?;
         Ok(group)
     }
@@ -122,8 +162,8 @@ impl Group {
             .args(["--name", &format!("n{server}"), "--initial-cluster", &members])
             .args(["--listen-client-urls", &client, "--advertise-client-urls", &client])
             .args(["--listen-peer-urls", &peer, "--initial-advertise-peer-urls", &peer])
-            .args(["--heartbeat-interval", &HEARTBEAT.as_millis().to_string()])
-            .args(["--election-timeout", &ELECTION.as_millis().to_string()])
+            .args(["--heartbeat-interval", &self.heartbeat.as_millis().to_string()])
+            .args(["--election-timeout", &self.election.as_millis().to_string()])
             .arg("--data-dir")
             .arg(self.root.join(server.to_string()))
             .stdin(Stdio::null())
@@ -187,6 +227,20 @@ impl Group {
             found
         });
         found.map_err(|_| format!("nobody leads after term {term}; they said last:\n{}", self.last_words()))
+    }
+
+    /// What each process has used of the processor, all its threads together.
+    fn processor(&self) -> io::Result<Vec<Duration>> {
+        let of = |child: &Child| {
+            let threads = fs::read_dir(format!("/proc/{}/task", child.id()))?;
+            let used = |thread: io::Result<fs::DirEntry>| {
+                let schedule = fs::read_to_string(thread?.path().join("schedstat"))?;
+                let nanoseconds = schedule.split(' ').next().and_then(|number| number.parse().ok());
+                nanoseconds.map(Duration::from_nanos).ok_or_else(|| io::Error::other("schedstat holds no number"))
+            };
+            threads.map(used).sum::<io::Result<Duration>>()
+        };
+        self.children.iter().flatten().map(of).collect()
     }
 
     /// The last line that each server wrote.

@@ -2,7 +2,8 @@
 //!
 //! Disks lose what was not flushed, except for a prefix of it. The network loses, delays,
 //! duplicates, reorders and separates. Clocks differ in speed by up to 8 %. Servers crash at any
-//! moment, and connections tell of it or do not. `RAFTTREE_SEED=n` repeats one history.
+//! moment, and connections tell of it or do not; and they stand still, one or all at a time, so
+//! that timers are late. `RAFTTREE_SEED=n` repeats one history.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -48,6 +49,8 @@ enum Happening {
     Separate(Vec<ServerId>),
     /// Somebody asks a server for something.
     Ask(ServerId),
+    /// These hear nothing and do nothing for so long; what they miss is told to them later.
+    StandStill(Vec<ServerId>, Duration),
 }
 
 struct Server {
@@ -62,6 +65,8 @@ struct Server {
     speed: u64,
     /// What its clock reads at time zero.
     offset: u64,
+    /// Until when it stands still.
+    still: u64,
     /// Until when it believes to lead alone, by its own clock.
     lease: Option<Stamp>,
     committed: Index,
@@ -159,6 +164,7 @@ impl World {
             writing: Vec::new(),
             speed: random.random_range(960..=1040),
             offset: random.random_range(1..1_000_000_000_000),
+            still: 0,
             lease: None,
             committed: Index(0),
         };
@@ -205,7 +211,7 @@ impl World {
         Duration::from_micros(self.random.random_range(1..within.as_micros() as u64))
     }
 
-    /// Crashes, separations and requests at random moments.
+    /// Crashes, separations, standstills and requests at random moments.
     fn plan_trouble(&mut self) {
         for _ in 0..self.random.random_range(0..12) {
             let (at, id) = (self.moment(TROUBLE), self.any_id());
@@ -215,6 +221,11 @@ impl World {
             let at = self.moment(TROUBLE);
             let side = self.ids().into_iter().filter(|_| self.random.random_bool(0.5)).collect();
             self.later(at, Happening::Separate(side));
+        }
+        for _ in 0..self.random.random_range(0..12) {
+            let (at, length) = (self.moment(TROUBLE), self.moment(3 * T));
+            let still = if self.random.random_bool(0.5) { self.ids() } else { vec![self.any_id()] };
+            self.later(at, Happening::StandStill(still, length));
         }
         for _ in 0..40 {
             let (at, id) = (self.moment(TROUBLE), self.any_id());
@@ -274,7 +285,7 @@ impl World {
     fn advance(&mut self) {
         let timer = self.servers.iter().filter_map(|(&id, server)| {
             let deadline = server.driver.as_ref()?.next_deadline(server.clock(self.now))?;
-            Some((server.time_of(deadline).max(self.now), id))
+            Some((server.time_of(deadline).max(self.now).max(server.still), id))
         });
         let timer = timer.min();
         let planned = self.agenda.peek().map(|Reverse((at, _))| *at);
@@ -287,9 +298,24 @@ impl World {
                 let Reverse((at, number)) = self.agenda.pop().expect("something is always planned or due");
                 self.now = at;
                 let happening = self.happenings.remove(&number).expect("planned things stay planned");
-                self.happen(happening);
+                match self.missed_until(&happening) {
+                    Some(still) => {
+                        let late = still - self.now + self.moment(Duration::from_micros(200)).as_nanos() as u64;
+                        self.later(Duration::from_nanos(late), happening);
+                    }
+                    None => self.happen(happening),
+                }
             }
         }
+    }
+
+    /// Until when whom this is meant for stands still, if it does.
+    fn missed_until(&self, happening: &Happening) -> Option<u64> {
+        let (Happening::Input { to: id, .. } | Happening::Flushed { at: id, .. } | Happening::Ask(id)) = happening
+        else {
+            return None;
+        };
+        Some(self.servers[id].still).filter(|&still| self.now < still)
     }
 
     fn happen(&mut self, happening: Happening) {
@@ -304,6 +330,10 @@ impl World {
             Happening::Start(id) => self.start(id),
             Happening::Separate(side) => self.side = if self.trouble { side } else { Vec::new() },
             Happening::Ask(id) => self.ask(id),
+            Happening::StandStill(ids, length) => {
+                let end = self.now + length.as_nanos() as u64;
+                self.servers.iter_mut().filter(|(id, _)| ids.contains(id)).for_each(|(_, server)| server.still = end);
+            }
         }
     }
 

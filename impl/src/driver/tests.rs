@@ -140,11 +140,34 @@ fn answers_that_come_too_late_begin_no_leadership() {
 fn a_lease_that_runs_out_ends_the_leadership() {
     let mut driver = leader(POLICY);
     assert!(driver.next_deadline(at(1251)).unwrap() < at(1340));
-    driver.handle(Input::Deadline, at(1339));
+    for millisecond in (1260..1340).step_by(10) {
+        driver.handle(Input::Deadline, at(millisecond));
+    }
     assert_eq!(driver.lease(at(1339)), Some(at(1340)));
     let actions = driver.handle(Input::Deadline, at(1340));
     assert!(actions.contains(&Action::Yielded), "{actions:?}");
     assert_eq!(driver.lease(at(1340)), None);
+}
+
+#[test]
+fn a_leader_that_stood_still_ends_only_if_nobody_answers() {
+    for answers in [true, false] {
+        let mut driver = leader(POLICY);
+        let woke = at(1400);
+        let actions = driver.handle(Input::Deadline, woke);
+        assert_eq!((sent(&actions).len(), driver.lease(woke)), (2, Some(at(1340))), "{actions:?}");
+        if answers {
+            let reply = Message::AppendReply { matched: Index(1) };
+            driver.handle(frame(TWO, 1, reply, at(1), Some(woke)), at(1401));
+        }
+        let mut yielded = false;
+        while let Some(due) = driver.next_deadline(at(1401)).filter(|&due| due < at(1430)) {
+            assert!(woke < due, "a deadline that is never over");
+            yielded |= driver.handle(Input::Deadline, due).contains(&Action::Yielded);
+        }
+        assert_ne!(answers, yielded);
+        assert_eq!(driver.lease(at(1430)), answers.then_some(at(1490)));
+    }
 }
 
 #[test]
@@ -200,6 +223,20 @@ fn survivors_campaign_in_turn_after_the_leaders_id() {
         let actions = driver.handle(Input::Deadline, at(1020 + milliseconds));
         assert_eq!(!sent(&actions).is_empty(), campaigns, "{milliseconds} ms after server {leader} ended: {actions:?}");
     }
+}
+
+#[test]
+fn who_would_vote_for_another_puts_its_own_campaign_off() {
+    let mut driver = driver_with(POLICY, &[]);
+    driver.handle(Input::Deadline, at(1100));
+    let due = driver.next_deadline(at(1100)).unwrap();
+    let actions = driver.handle(frame(TWO, 0, question(), at(1), None), due);
+    assert_eq!(sent(&actions), [(TWO, &Message::PreVoteReply { granted: true })]);
+    let later = driver.next_deadline(due).unwrap();
+    assert!(due < later);
+    let actions = driver.handle(Input::Deadline, later);
+    let question = question();
+    assert_eq!(sent(&actions), [TWO, THREE].map(|peer| (peer, &question)));
 }
 
 #[test]

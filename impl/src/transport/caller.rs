@@ -67,21 +67,27 @@ async fn call(hub: &Hub, to: ServerId, address: &str) -> Result<Connection, Fail
 }
 
 /// Sends until the connection ends. The other side says nothing on it but why it closes it.
-async fn send(hub: &Hub, to: ServerId, queue: &Queue, mut connection: Connection) {
-    loop {
-        tokio::select! {
-            frames = queue.take() => {
-                if let Err(error) = connection.write(frames.into_iter().map(WireFrame::from)).await {
-                    return tracing::debug!(%to, %error, "the connection broke");
-                }
+async fn send(hub: &Hub, to: ServerId, queue: &Queue, connection: Connection) {
+    let Connection { mut reader, writer } = connection;
+    let write = async {
+        let mut writer = writer;
+        loop {
+            let frames;
+            (writer, frames) = queue.take(writer).await;
+            if let Err(error) = writer.write(frames.into_iter().map(WireFrame::from)).await {
+                return error;
             }
-            said = connection.read::<WireGreeting>() => return match said.map(Greeting::from) {
-                Ok(Greeting::Refused(reason)) => hub.report(to, reason).await,
-                Ok(_) | Err(End::Malformed(_)) => tracing::debug!(%to, "the peer answers where nothing is asked"),
-                Err(End::Lost(error)) => tracing::debug!(%to, %error, "the connection broke"),
-            },
         }
+    };
+    tokio::select! {
+        error = write => tracing::debug!(%to, %error, "the connection broke"),
+        said = reader.read::<WireGreeting>() => match said.map(Greeting::from) {
+            Ok(Greeting::Refused(reason)) => hub.report(to, reason).await,
+            Ok(_) | Err(End::Malformed(_)) => tracing::debug!(%to, "the peer answers where nothing is asked"),
+            Err(End::Lost(error)) => tracing::debug!(%to, %error, "the connection broke"),
+        },
     }
+    queue.clear();
 }
 
 /// How long to wait before the next call.

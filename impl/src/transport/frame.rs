@@ -3,9 +3,10 @@
 use std::io;
 use std::time::Duration;
 
-use bytes::{BufMut as _, BytesMut};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use bytes::{Buf as _, BufMut as _, BytesMut};
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::timeout;
 use tokio_util::codec::{Decoder as _, LengthDelimitedCodec, LengthDelimitedCodecError};
 
@@ -25,9 +26,21 @@ const CHUNK: usize = 16 << 10;
 
 /// A connection that carries frames.
 pub(super) struct Connection {
-    stream: TcpStream,
+    pub(super) reader: Reader,
+    pub(super) writer: Writer,
+}
+
+/// The side of a connection on which frames arrive.
+pub(super) struct Reader {
+    stream: OwnedReadHalf,
     codec: LengthDelimitedCodec,
     received: BytesMut,
+}
+
+/// The side of a connection on which frames leave.
+pub(super) struct Writer {
+    stream: OwnedWriteHalf,
+    /// What the system has not taken yet.
     to_send: BytesMut,
 }
 
@@ -48,14 +61,35 @@ impl Connection {
         stream.set_nodelay(true)?;
         expect_acknowledgements(&stream)?;
         let codec = LengthDelimitedCodec::builder().max_frame_length(LONGEST_GREETING).new_codec();
-        Ok(Connection { stream, codec, received: BytesMut::new(), to_send: BytesMut::new() })
+        let (read, write) = stream.into_split();
+        let reader = Reader { stream: read, codec, received: BytesMut::new() };
+        Ok(Connection { reader, writer: Writer { stream: write, to_send: BytesMut::new() } })
     }
 
     /// The handshake is done, so frames may be long from now on.
     pub(super) fn allow_long_frames(&mut self) {
-        self.codec.set_max_frame_length(LONGEST_FRAME);
+        self.reader.codec.set_max_frame_length(LONGEST_FRAME);
     }
 
+    /// The next frame. Nothing is lost if the future is dropped.
+    pub(super) async fn read<M: prost::Message + Default>(&mut self) -> Result<M, End> {
+        self.reader.read().await
+    }
+
+    /// Sends frames, as few writes as they fit in.
+    pub(super) async fn write<M: prost::Message>(&mut self, frames: impl IntoIterator<Item = M>) -> io::Result<()> {
+        self.writer.write(frames).await
+    }
+
+    /// Sends bytes that need not be a frame.
+    #[cfg(test)]
+    pub(super) async fn write_raw(&mut self, bytes: &[u8]) {
+        self.writer.to_send.put_slice(bytes);
+        self.writer.flush().await.unwrap();
+    }
+}
+
+impl Reader {
     /// The next frame. Nothing is lost if the future is dropped.
     pub(super) async fn read<M: prost::Message + Default>(&mut self) -> Result<M, End> {
         loop {
@@ -68,8 +102,10 @@ impl Connection {
             }
         }
     }
+}
 
-    /// Sends frames, as few writes as they fit in.
+impl Writer {
+    /// Sends frames, as few writes as they fit in, after what was not taken yet.
     pub(super) async fn write<M: prost::Message>(&mut self, frames: impl IntoIterator<Item = M>) -> io::Result<()> {
         for frame in frames {
             self.encode(&frame);
@@ -78,6 +114,13 @@ impl Connection {
             }
         }
         self.flush().await
+    }
+
+    /// Sends a frame as far as the system takes it without waiting, and says whether that was all.
+    /// An error of the connection is met again by whoever sends the rest.
+    pub(super) fn write_now(&mut self, frame: &impl prost::Message) -> bool {
+        self.encode(frame);
+        self.advance().is_ok() && self.to_send.is_empty()
     }
 
     fn encode<M: prost::Message>(&mut self, frame: &M) {
@@ -90,15 +133,24 @@ impl Connection {
         frame.encode(&mut self.to_send).expect("the buffer grows as needed");
     }
 
-    /// Sends bytes that need not be a frame.
-    #[cfg(test)]
-    pub(super) async fn write_raw(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).await.unwrap();
+    async fn flush(&mut self) -> io::Result<()> {
+        while !self.to_send.is_empty() {
+            match self.advance() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    timeout(WRITE_DEADLINE, self.stream.writable()).await??;
+                }
+                advanced => advanced?,
+            }
+        }
+        Ok(())
     }
 
-    async fn flush(&mut self) -> io::Result<()> {
-        timeout(WRITE_DEADLINE, self.stream.write_all(&self.to_send)).await??;
-        self.to_send.clear();
+    /// Hands the system what it takes at once.
+    fn advance(&mut self) -> io::Result<()> {
+        while !self.to_send.is_empty() {
+            let written = self.stream.try_write(&self.to_send)?;
+            self.to_send.advance(written);
+        }
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Frames that wait for their peer: bounded, and never waiting for room.
+//! Frames on their way to a peer: those that cannot leave at once wait, bounded, and never for room.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,6 +7,8 @@ use rafttree_model::{Message, Payload};
 use tokio::sync::Notify;
 
 use super::Frame;
+use super::frame::Writer;
+use super::wire::WireFrame;
 
 /// Heartbeats and answers are small, so the number of frames bounds what a slow peer is owed.
 const MOST_FRAMES: usize = 256;
@@ -16,6 +18,9 @@ const MOST_BYTES: usize = 8 << 20;
 
 /// Frames for one peer. When it is full the oldest goes: Raft tolerates loss, and what is new is
 /// worth more than what is old.
+///
+/// While nothing waits it holds the connection's writer, so that a frame leaves from where it was
+/// pushed: a heartbeat is hardly more work than waking a task would be.
 #[derive(Default)]
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
@@ -24,29 +29,34 @@ pub(super) struct Queue {
 
 #[derive(Default)]
 struct Waiting {
+    writer: Option<Writer>,
+    /// Whether the writer holds a frame that the system has not taken as a whole.
+    is_blocked: bool,
     frames: VecDeque<Frame>,
     bytes: usize,
 }
 
 impl Queue {
-    /// Adds a frame; drops the oldest ones if there is no room.
+    /// Sends a frame, or adds it to those that wait; drops the oldest ones if there is no room.
     pub(super) fn push(&self, frame: Frame) {
-        self.waiting().push(frame);
-        self.filled.notify_one();
+        if self.waiting().push(frame) {
+            self.filled.notify_one();
+        }
     }
 
-    /// All that is waiting, once something is. Nothing is lost if the future is dropped.
-    pub(super) async fn take(&self) -> VecDeque<Frame> {
+    /// Leaves the writer here until it has to wait: then it is given back, with what it is to send
+    /// after the rest of what it has begun. If the future is dropped the writer stays.
+    pub(super) async fn take(&self, writer: Writer) -> (Writer, VecDeque<Frame>) {
+        self.waiting().writer = Some(writer);
         loop {
-            let Waiting { frames, .. } = std::mem::take(&mut *self.waiting());
-            if !frames.is_empty() {
-                return frames;
+            if let Some(taken) = self.waiting().take() {
+                return taken;
             }
             self.filled.notified().await;
         }
     }
 
-    /// Forgets what is waiting.
+    /// Forgets what is waiting, and closes what it would have left on.
     pub(super) fn clear(&self) {
         *self.waiting() = Waiting::default();
     }
@@ -57,7 +67,29 @@ impl Queue {
 }
 
 impl Waiting {
-    fn push(&mut self, frame: Frame) {
+    /// Whether something waits now for which the writer must be taken.
+    fn push(&mut self, frame: Frame) -> bool {
+        match &mut self.writer {
+            Some(writer) if !self.is_blocked => {
+                self.is_blocked = !writer.write_now(&WireFrame::from(frame));
+                self.is_blocked
+            }
+            _ => {
+                self.add(frame);
+                true
+            }
+        }
+    }
+
+    fn take(&mut self) -> Option<(Writer, VecDeque<Frame>)> {
+        if self.frames.is_empty() && !self.is_blocked {
+            return None;
+        }
+        let Waiting { writer, frames, .. } = std::mem::take(self);
+        writer.map(|writer| (writer, frames))
+    }
+
+    fn add(&mut self, frame: Frame) {
         self.bytes += payload_bytes(&frame);
         self.frames.push_back(frame);
         while 1 < self.frames.len() && (MOST_FRAMES < self.frames.len() || MOST_BYTES < self.bytes) {
@@ -79,10 +111,14 @@ fn payload_bytes(frame: &Frame) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use rafttree_model::{Entry, Envelope, Index, Position, ServerId, Slice, Term};
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
     use crate::transport::Stamp;
+    use crate::transport::frame::Connection;
 
     fn frame(number: u64, message: Message<Slice<bytes::Bytes>>) -> Frame {
         let envelope = Envelope { from: ServerId(1), to: ServerId(2), term: Term(1), message };
@@ -100,32 +136,65 @@ mod tests {
         frames.iter().map(|frame| frame.sent.0).collect()
     }
 
+    /// A connection's writer, and the other side.
+    async fn writer() -> (Writer, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        stream.writable().await.unwrap();
+        (Connection::new(stream).unwrap().writer, listener.accept().await.unwrap().0)
+    }
+
     #[tokio::test]
     async fn a_full_queue_drops_its_oldest() {
         let queue = Queue::default();
         let pushed = MOST_FRAMES as u64 + 10;
         (0..pushed).for_each(|number| queue.push(frame(number, Message::Stale)));
-        assert_eq!(numbers(&queue.take().await), (10..pushed).collect::<Vec<_>>());
+        let (_, frames) = queue.take(writer().await.0).await;
+        assert_eq!(numbers(&frames), (10..pushed).collect::<Vec<_>>());
     }
 
     #[tokio::test]
     async fn large_frames_fill_a_queue_by_their_bytes() {
         let queue = Queue::default();
         (0..5).for_each(|number| queue.push(large(number, MOST_BYTES / 2)));
-        assert_eq!(numbers(&queue.take().await), [3, 4]);
+        let (writer, frames) = queue.take(writer().await.0).await;
+        assert_eq!(numbers(&frames), [3, 4]);
         queue.push(large(5, MOST_BYTES + 1));
-        assert_eq!(numbers(&queue.take().await), [5]);
+        assert_eq!(numbers(&queue.take(writer).await.1), [5]);
     }
 
     #[tokio::test]
-    async fn whoever_takes_waits_for_a_frame() {
-        let queue = std::sync::Arc::new(Queue::default());
+    async fn what_fits_leaves_at_once_and_what_does_not_waits_in_order() {
+        let queue = Arc::new(Queue::default());
+        let (writer, other_side) = writer().await;
         let taker = tokio::spawn({
             let queue = queue.clone();
-            async move { queue.take().await }
+            async move { queue.take(writer).await }
         });
         tokio::task::yield_now().await;
-        queue.push(frame(1, Message::TimeoutNow));
-        assert_eq!(numbers(&taker.await.unwrap()), [1]);
+        // The other side takes nothing, so at some time the system takes no more.
+        let mut pushed = 0;
+        while !taker.is_finished() {
+            queue.push(large(pushed, 100_000));
+            pushed += 1;
+            assert!(pushed < 1_000, "nobody sends what waits");
+            tokio::task::yield_now().await;
+        }
+        queue.push(frame(pushed, Message::TimeoutNow));
+        let (mut writer, begun) = taker.await.unwrap();
+        tokio::spawn(async move {
+            writer.write(begun.into_iter().map(WireFrame::from)).await.unwrap();
+            let (mut writer, rest) = queue.take(writer).await;
+            writer.write(rest.into_iter().map(WireFrame::from)).await.unwrap();
+        });
+        let mut connection = Connection::new(other_side).unwrap();
+        connection.allow_long_frames();
+        for number in 0..=pushed {
+            let frame = Frame::try_from(connection.read::<WireFrame>().await.unwrap()).unwrap();
+            assert_eq!(frame.sent.0, number);
+            if number == pushed {
+                assert_eq!(frame.envelope.message, Message::TimeoutNow);
+            }
+        }
     }
 }

@@ -9,16 +9,11 @@ use rafttree::{Error, Leadership, Node, Then};
 use rafttree_model::Status;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
-use tokio::time::{MissedTickBehavior, interval};
 
 use crate::admin::{Answer, Door, Request};
 use crate::arguments::{Format, ServeOptions};
 use crate::failure::Failure;
 use crate::report::{News, PeerStatus, Printer, Report, ServerStatus, monotonic};
-
-/// How often the server is looked at for changes that nobody announces. Each look wakes three
-/// threads, which is more than a heartbeat does.
-const LOOK: Duration = Duration::from_secs(1);
 
 /// SIGTERM and SIGINT.
 pub(crate) struct Signals {
@@ -118,9 +113,7 @@ impl Server {
 
     /// Says what changes: role, term and leader, and who refuses to talk to this server.
     async fn tell_changes(&self) {
-        let mut leader = self.node.leader();
-        let mut look = interval(LOOK);
-        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut changes = self.node.changes();
         let (mut seen, mut refusals) = (None, Vec::new());
         while let Ok(status) = self.node.status().await {
             let shown = shown(&status.protocol);
@@ -133,9 +126,8 @@ impl Server {
                 self.tell(News::Refused { peer: *peer, reason: reason.clone() });
             }
             refusals = refused;
-            tokio::select! {
-                changed = leader.changed() => if changed.is_err() { return },
-                _ = look.tick() => {}
+            if changes.changed().await.is_err() {
+                return;
             }
         }
     }
