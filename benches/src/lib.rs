@@ -3,7 +3,7 @@
 //! There is no network, no disk and no clock here, so what remains is the protocol: what a
 //! library does between a message that arrives and those that leave. [`Rafttree`] drives the
 //! deployed transition function; with the feature `peers`, `RaftRs` drives raft-rs 0.7 in the
-//! same [`Round`]s.
+//! same [`Round`]s. openraft, which is no state machine, cannot be driven so: it stands apart, below.
 //!
 //! # What is equal
 //!
@@ -36,11 +36,29 @@
 //!   and not in ours. raft-rs formats its log lines only if somebody listens: here nobody does.
 //! - `Library::RaftRsDefault` is raft-rs as it comes: no PreVote (one wave of questions fewer) and no
 //!   CheckQuorum; each commit is told to the followers at once (one wave of messages more).
+//!
+//! # openraft
+//!
+//! `Openraft` is a group of servers of openraft 0.9, the last stable release, as they come, in one
+//! tokio runtime of one thread. Of its rounds the election is measured: it is triggered at the next
+//! server, and each one raises the term by one and makes that server the leader that all know.
+//!
+//! - Equal: one thread, stores in memory without a flush, the messages' values handed to the receiver,
+//!   no timers, every server takes part, and the new leader's first entry is stored everywhere.
+//! - Not equal: openraft is an async library, so its tasks, its channels, the runtime that runs them,
+//!   and the metrics through which its leader is seen are counted. It has no PreVote and no
+//!   CheckQuorum. It remembers where each new leader's entries begin, and cuts its log by snapshots:
+//!   they are taken so often that its elections are cheapest.
+//! - A server of openraft grants no vote before its lease on a leader has passed. The runtime's clock
+//!   stands while there is work, and then jumps; so the leases pass between two elections, and nobody
+//!   waits for them. A leader does not campaign: the triggered server is always a follower.
 
 #![forbid(unsafe_code)]
 
 mod cluster;
 mod library;
+#[cfg(feature = "peers")]
+mod openraft;
 #[cfg(feature = "peers")]
 mod peer;
 mod round;
@@ -48,6 +66,8 @@ pub mod situation;
 
 pub use cluster::{Deployed, Rafttree, Stepper};
 pub use library::Library;
+#[cfg(feature = "peers")]
+pub use openraft::{Openraft, View};
 #[cfg(feature = "peers")]
 pub use peer::{RaftRs, Settings};
 pub use round::{Round, settle, split_votes};

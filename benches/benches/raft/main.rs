@@ -1,4 +1,4 @@
-//! Time: whole rounds, ours beside raft-rs with the feature `peers`, and single steps of ours.
+//! Time: whole rounds, ours beside raft-rs and openraft with the feature `peers`, and single steps of ours.
 
 mod ratios;
 mod rounds;

@@ -19,19 +19,21 @@ pub(crate) fn print(start: SystemTime) {
         return;
     }
     println!("\nTime of a round in microseconds, of this sitting; ratios are ours / theirs.");
-    println!("{:<23}{:>4}{:>10}{:>18}{:>26}", "round", "n", "rafttree", "raft-rs", "raft-rs default");
+    println!("{:<22}{:>4}{:>10}{:>21}{:>21}{:>21}", "round", "n", "rafttree", "raft-rs", "raft-rs default", "openraft");
     rows.iter().for_each(|row| println!("{row}"));
 }
 
 fn row(home: &Path, start: SystemTime, name: &str, servers: usize) -> Option<String> {
-    let group = format!("{name}_{servers}");
-    let median = |library: &Library| median(&home.join(&group).join(library.name()), start);
+    let group = home.join(format!("{name}_{servers}"));
+    let measured = |library: &str| median(&group.join(library), start);
     let (ours, theirs) = Library::ALL.split_first()?;
-    let ours = median(ours)?;
-    let theirs = theirs.iter().map(median).collect::<Option<Vec<f64>>>()?;
+    let ours = measured(ours.name())?;
+    let mut theirs = theirs.iter().map(|library| measured(library.name())).collect::<Option<Vec<f64>>>()?;
     if theirs.is_empty() {
         return None;
     }
+    // Of openraft only one round is measured.
+    theirs.extend(measured("openraft"));
     let theirs: String = theirs.iter().map(|time| format!("{:>14.2} ({:.2})", time / 1e3, ours / time)).collect();
     Some(format!("{name:<22}{servers:>4}{:>10.2}{theirs}", ours / 1e3))
 }

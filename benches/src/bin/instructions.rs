@@ -11,6 +11,8 @@ use std::error::Error;
 use std::process::{Command, ExitCode};
 use std::thread;
 
+#[cfg(feature = "peers")]
+use rafttree_benches::Openraft;
 use rafttree_benches::{Library, Round, SIZES};
 
 /// Rounds of the short run and of the long one.
@@ -35,21 +37,38 @@ fn main() -> ExitCode {
 
 fn print_table() -> Result<(), Box<dyn Error>> {
     println!("Instructions a round; ratios are ours / theirs. `commit 64` is 64 commands proposed at once.");
-    print!("{:<23}{:>3}", "round", "n");
-    Library::ALL.iter().for_each(|library| print!("{:>18}", library.name()));
-    println!("{}", "   ratio".repeat(Library::ALL.len() - 1));
+    let libraries: Vec<&str> = Library::ALL.iter().map(|library| library.name()).collect();
+    print_head(&libraries);
     for round in Round::ALL {
         for servers in SIZES {
-            print_row(round, servers)?;
+            print_row(round, servers, &libraries)?;
         }
     }
+    #[cfg(feature = "peers")]
+    print_openraft()?;
     Ok(())
 }
 
-fn print_row(round: Round, servers: usize) -> Result<(), Box<dyn Error>> {
+/// Its election beside ours, apart from the others: they are not counted alike.
+#[cfg(feature = "peers")]
+fn print_openraft() -> Result<(), Box<dyn Error>> {
+    println!("\nAn election of openraft 0.9, triggered at a follower, until nothing is left to do.");
+    println!("Not equal: its runtime, tasks and channels are counted too, and it has no PreVote.");
+    let libraries = [Library::Rafttree.name(), Openraft::NAME];
+    print_head(&libraries);
+    SIZES.into_iter().try_for_each(|servers| print_row(Round::Election, servers, &libraries))
+}
+
+fn print_head(libraries: &[&str]) {
+    print!("{:<23}{:>3}", "round", "n");
+    libraries.iter().for_each(|library| print!("{library:>18}"));
+    println!("{}", "   ratio".repeat(libraries.len() - 1));
+}
+
+fn print_row(round: Round, servers: usize, libraries: &[&str]) -> Result<(), Box<dyn Error>> {
     let counts = thread::scope(|scope| {
         let count = |&library| scope.spawn(move || instructions(library, round, servers));
-        let running: Vec<_> = Library::ALL.iter().map(count).collect();
+        let running: Vec<_> = libraries.iter().map(count).collect();
         running.into_iter().map(|thread| thread.join().expect("counting does not panic")).collect::<Result<Vec<_>, _>>()
     })?;
     print!("{:<23}{servers:>3}", round.name());
@@ -60,7 +79,7 @@ fn print_row(round: Round, servers: usize) -> Result<(), Box<dyn Error>> {
 }
 
 /// How many instructions the round takes, on average.
-fn instructions(library: Library, round: Round, servers: usize) -> Result<u64, String> {
+fn instructions(library: &str, round: Round, servers: usize) -> Result<u64, String> {
     // A batch is many commands already.
     let share = if round.commands() <= 1 { 1 } else { 10 };
     let [few, many] = [FEW / share, MANY / share];
@@ -68,12 +87,12 @@ fn instructions(library: Library, round: Round, servers: usize) -> Result<u64, S
 }
 
 /// How many instructions this program takes to play so many rounds.
-fn collected(library: Library, round: Round, servers: usize, rounds: u64) -> Result<u64, String> {
+fn collected(library: &str, round: Round, servers: usize, rounds: u64) -> Result<u64, String> {
     let program = env::current_exe().map_err(|error| format!("this program does not find itself: {error}"))?;
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
         .arg(program)
-        .args(["play", library.name(), round.name(), &servers.to_string(), &rounds.to_string()])
+        .args(["play", library, round.name(), &servers.to_string(), &rounds.to_string()])
         .output()
         .map_err(|error| {
             format!("valgrind, which counts the instructions, does not start: {error} (Debian: apt install valgrind)")
@@ -88,16 +107,37 @@ fn play(arguments: &[String]) -> Result<(), Box<dyn Error>> {
     let [library, round, servers, rounds] = arguments else {
         return Err("`play` takes a library, a round, how many servers and how many rounds".into());
     };
-    let library = Library::ALL.iter().find(|known| known.name() == library);
-    let library = library.ok_or("no such library was built in; raft-rs needs the feature `peers`")?;
     let round = Round::ALL.into_iter().find(|known| known.name() == round).ok_or("there is no such round")?;
     let servers =
         servers.parse().ok().filter(|servers| (1..=9).contains(servers)).ok_or("a group has 1 to 9 servers")?;
     let rounds: u64 = rounds.parse().map_err(|_| "the number of rounds is a whole number")?;
+    match library.as_str() {
+        #[cfg(feature = "peers")]
+        Openraft::NAME => play_openraft(round, servers, rounds),
+        name => play_by_hand(name, round, servers, rounds),
+    }
+}
+
+fn play_by_hand(name: &str, round: Round, servers: usize, rounds: u64) -> Result<(), Box<dyn Error>> {
+    let library = Library::ALL.iter().find(|known| known.name() == name);
+    let library = library.ok_or("no such library was built in; raft-rs and openraft need the feature `peers`")?;
     let mut group = library.group(servers);
     let mut leader = Round::prepare(&mut *group);
     for _ in 0..rounds {
         round.play(&mut *group, &mut leader);
+    }
+    Ok(())
+}
+
+#[cfg(feature = "peers")]
+fn play_openraft(round: Round, servers: usize, rounds: u64) -> Result<(), Box<dyn Error>> {
+    if round != Round::Election || servers == 1 {
+        return Err("of openraft elections are measured, in groups of two and more: its leaders do not campaign".into());
+    }
+    let mut group = Openraft::new(servers);
+    for _ in 0..rounds {
+        group.elect();
+        group.settle();
     }
     Ok(())
 }

@@ -15,10 +15,12 @@ pub(crate) const MOST_WAYS: usize = 1_000_000;
 /// Grids that are tried: where chains stay small, more of them say nothing new.
 const MOST_GRIDS: usize = 6;
 
-/// From one grid to the next a chain grows about by this.
-const GROWTH: usize = 8;
+/// From one grid to the next a chain grows about with this power of the fineness, and at most by this.
+const POWER: i32 = 4;
+const GROWTH: f64 = 8.0;
 
-/// Finer grids that follow less of the probability than this leaves would be known less well.
+/// Finer grids that leave more of the probability than this, and more than twice what the coarsest one
+/// does, would be known less well.
 const MOST_LOST: f64 = 1e-5;
 
 /// What is known of the odds in a setting.
@@ -69,13 +71,14 @@ impl Limit {
             return None; // Timers that are not drawn are no chain.
         }
         for grid in grids(setting)?.take(MOST_GRIDS) {
-            let expected = done.last().map_or(0, |refined| GROWTH * refined.exact.ways);
-            if most < expected {
+            let growth = |coarse: &Exact| (coarse.grid.half / grid.half).powi(POWER).min(GROWTH);
+            let expected = done.last().map_or(0.0, |it| growth(&it.exact) * it.exact.ways as f64);
+            if (most as f64) < expected {
                 break;
             }
             let began = Instant::now();
             let Ok(exact) = exact(setting, grid, most) else { break };
-            if MOST_LOST < exact.lost && !done.is_empty() {
+            if done.first().is_some_and(|it| MOST_LOST.max(2.0 * it.exact.lost) < exact.lost) {
                 break;
             }
             let distribution = Distribution::new(&exact, setting);
@@ -84,13 +87,19 @@ impl Limit {
         (!done.is_empty()).then_some(Limit { grids: done })
     }
 
-    /// Whether the last three grids come ever closer to something. Steps are fractions of latency and
-    /// flush together; where those two alone are no whole steps, values may go to and fro.
+    /// Whether the last three grids come ever closer to something. Where spans are rounded, each grid
+    /// differently, values may go to and fro a little.
     pub(crate) fn tends(&self) -> bool {
         let [.., first, second, third] = self.grids.as_slice() else { return true };
         let [first, second, third] = [first, second, third].map(|it| it.within_terms(1));
         let (before, after) = (second - first, third - second);
         0.0 <= before * after && after.abs() <= before.abs()
+    }
+
+    /// How far the last three grids lie apart: the probability of a leader within one term.
+    pub(crate) fn apart(&self) -> f64 {
+        let last = self.grids.iter().rev().take(3).map(|it| it.within_terms(1));
+        last.clone().fold(0.0, f64::max) - last.fold(1.0, f64::min)
     }
 
     pub(crate) fn finest(&self) -> &Refined {

@@ -11,8 +11,14 @@
 //!
 //! **Time.** A timeout is drawn from `cells` intervals of equal length, the step, and fires in the
 //! middle of its interval. All spans are multiples of half a step. The step is such that a message and
-//! a flush take an odd number of halves: then two timers of one age lie clearly before or after a
-//! message of one to the other, never at the same moment.
+//! a flush together take an odd number of halves: then two timers of one age lie clearly before or after
+//! a message of one to the other, never at the same moment.
+//!
+//! Spans that are no whole numbers of halves (of the flush, the minimum timeout, the heartbeat) are
+//! rounded up in some chains and down in others, and the latency makes up for what the flush gains or
+//! loses. The chains are weighed so that all spans are right on average. What a chain says changes
+//! evenly with its spans, so the error of this falls with the square of the step, as that of the steps
+//! themselves does.
 
 use std::collections::VecDeque;
 use std::hash::Hash;
@@ -22,7 +28,7 @@ use rustc_hash::FxHashMap;
 
 use crate::odds::ground;
 use crate::odds::group::{ElectionTimer, FIRST_TERM, Group, Letter, Luck, Pace, Seat, Tick};
-use crate::odds::setting::Setting;
+use crate::odds::setting::{Nanos, Setting};
 
 /// Moments of a state count from here on: what began before has smaller ones.
 const NOW: Tick = 1 << 40;
@@ -43,26 +49,73 @@ pub(crate) struct Grid {
     pub(crate) half: f64,
     /// Steps in the range from which timeouts are drawn; the last one may be a part of one.
     pub(crate) cells: f64,
-    latency: Tick,
-    pub(crate) pace: Pace,
+    /// What a message and a flush take together, in halves.
+    hop: Tick,
+    /// Spans in halves; not always whole numbers.
+    flush: f64,
+    minimum: f64,
+    heartbeat: f64,
 }
+
+/// Whole numbers for the spans of a grid.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Rounding {
+    /// How much it counts.
+    weight: f64,
+    latency: Tick,
+    pace: Pace,
+}
+
+impl Grid {
+    /// One rounding where all spans are whole numbers, else a few: as if one number were drawn between
+    /// 0 and 1, and those spans rounded up whose fraction is larger. So each is right on average.
+    fn roundings(&self) -> Vec<Rounding> {
+        let spans = [self.flush, self.minimum, self.heartbeat];
+        let [first, second, third] = spans.map(f64::fract);
+        let mut bounds = [0.0, first, second, third, 1.0];
+        bounds.sort_by(f64::total_cmp);
+        let rounding = |drawn: &[f64]| {
+            let whole = |span: f64| span.floor() as Tick + Tick::from(drawn[0] < span.fract());
+            let [flush, minimum, heartbeat] = spans.map(whole);
+            let pace = Pace { minimum, heartbeat: heartbeat.max(1), flush };
+            Rounding { weight: drawn[1] - drawn[0], latency: self.hop - flush, pace }
+        };
+        bounds.windows(2).filter(|drawn| drawn[0] < drawn[1]).map(rounding).collect()
+    }
+
+    /// Whether a message takes no time on it, though it does in truth: then two timers that fire in one
+    /// step would not be counted as the split that they are.
+    fn lacks_latency(&self, setting: &Setting) -> bool {
+        setting.latency.fixed() != Some(0) && self.roundings().iter().any(|it| it.latency == 0)
+    }
+}
+
+/// A span that differs from a whole number of halves by less than this is that number.
+const WHOLE: f64 = 1e-6;
 
 /// The grids of a setting, from the coarsest on: the steps become ever smaller. `None` if latency is
 /// random, for then there is no such chain.
-pub(crate) fn grids(setting: &Setting) -> Option<impl Iterator<Item = Grid> + use<>> {
-    let latency = setting.latency.fixed()? as f64;
-    let (least, spread) = (setting.timeout.least as f64, setting.spread() as f64);
-    let (flush, heartbeat) = (setting.flush as f64, setting.heartbeat as f64);
-    let hop = latency + flush;
-    Some((0u32..).map(move |fineness| {
+pub(crate) fn grids(setting: &Setting) -> Option<impl Iterator<Item = Grid> + use<'_>> {
+    let hop = (setting.latency.fixed()? + setting.flush) as f64;
+    let spread = setting.spread() as f64;
+    let grid = move |fineness: u32| {
         let halves = 2 * fineness + 1;
         // Without latency nothing but the range has a length.
         let half = if 0.0 < hop { hop / f64::from(halves) } else { spread / f64::from(10 * halves) };
-        let cells = spread / half / 2.0;
-        let ticks = |span: f64| (span / half).round() as Tick;
-        let pace = Pace { minimum: ticks(least), heartbeat: ticks(heartbeat).max(1), flush: ticks(flush) };
-        Grid { half, cells, latency: ticks(hop) - pace.flush, pace }
-    }))
+        let span = |time: Nanos| {
+            let span = time as f64 / half;
+            if (span - span.round()).abs() < WHOLE { span.round() } else { span }
+        };
+        Grid {
+            half,
+            cells: spread / half / 2.0,
+            hop: (hop / half).round() as Tick,
+            flush: span(setting.flush),
+            minimum: span(setting.timeout.least),
+            heartbeat: span(setting.heartbeat),
+        }
+    };
+    Some((0..).map(grid).skip_while(|grid| grid.lacks_latency(setting)))
 }
 
 /// The distribution of an election in time that goes in steps.
@@ -70,8 +123,8 @@ pub(crate) fn grids(setting: &Setting) -> Option<impl Iterator<Item = Grid> + us
 pub(crate) struct Exact {
     pub(crate) grid: Grid,
     /// When elections end and with which probability: after the last restart of the timers of
-    /// all, in halves of a step, rising.
-    pub(crate) atoms: Vec<(Tick, f64)>,
+    /// all, in nanoseconds, rising.
+    pub(crate) atoms: Vec<(f64, f64)>,
     /// The probability of so many terms, from one on.
     pub(crate) terms: Vec<f64>,
     /// What was left out: nothing is known of it.
@@ -85,10 +138,35 @@ pub(crate) struct Exact {
 #[derive(Debug)]
 pub(crate) struct TooLarge;
 
-/// Follows the chain until the election has ended, but for what is hardly probable. `most` bounds the
-/// ways from states to states that are found.
+/// Follows the chains of a grid until the election has ended, but for what is hardly probable. `most`
+/// bounds the ways from states to states that are found.
 pub(crate) fn exact(setting: &Setting, grid: Grid, most: usize) -> Result<Exact, TooLarge> {
-    let mut chain = Chain::new(setting, grid, most);
+    let mut exact = Exact { grid, atoms: Vec::new(), terms: Vec::new(), lost: 0.0, states: 0, ways: 0 };
+    for rounding in grid.roundings() {
+        let one = follow(setting, grid, rounding, most - exact.ways)?;
+        exact.add(one, rounding.weight);
+    }
+    exact.atoms.sort_by(|one, other| one.0.total_cmp(&other.0));
+    Ok(exact)
+}
+
+impl Exact {
+    /// Adds what another chain of the same grid says, with this weight.
+    fn add(&mut self, other: Exact, weight: f64) {
+        self.atoms.extend(other.atoms.into_iter().map(|(moment, odds)| (moment, weight * odds)));
+        self.terms.resize(self.terms.len().max(other.terms.len()), 0.0);
+        self.terms.iter_mut().zip(other.terms).for_each(|(sum, odds)| *sum += weight * odds);
+        self.lost += weight * other.lost;
+        self.states += other.states;
+        self.ways += other.ways;
+    }
+}
+
+/// Follows one chain.
+fn follow(setting: &Setting, grid: Grid, rounding: Rounding, most: usize) -> Result<Exact, TooLarge> {
+    // What the first minimum timeout lost when it was rounded.
+    let shortened = grid.minimum - rounding.pace.minimum as f64;
+    let mut chain = Chain::new(setting, grid, rounding, most);
     let mut exact = Exact { grid, atoms: Vec::new(), terms: Vec::new(), lost: 0.0, states: 0, ways: 0 };
     let mut masses = Masses::default();
     let (start, after) = chain.start(setting);
@@ -119,7 +197,7 @@ pub(crate) fn exact(setting: &Setting, grid: Grid, most: usize) -> Result<Exact,
             }
         }
         if 0.0 < ended {
-            exact.atoms.push((moment, ended));
+            exact.atoms.push((grid.half * (moment as f64 + shortened), ended));
         }
     }
     (exact.states, exact.ways) = (chain.states.len(), chain.found);
@@ -248,6 +326,7 @@ impl<T: Clone + Eq + Hash> Numbered<T> {
 
 struct Chain {
     grid: Grid,
+    rounding: Rounding,
     most: usize,
     /// A group to be filled with what a state says.
     blank: Group,
@@ -279,11 +358,12 @@ impl Luck for Open {
 }
 
 impl Chain {
-    fn new(setting: &Setting, grid: Grid, most: usize) -> Chain {
+    fn new(setting: &Setting, grid: Grid, rounding: Rounding, most: usize) -> Chain {
         Chain {
             grid,
+            rounding,
             most,
-            blank: Group::new(setting, ground(setting.pre_vote), grid.pace),
+            blank: Group::new(setting, ground(setting.pre_vote), rounding.pace),
             states: Numbered::new(),
             nodes: Numbered::new(),
             renamed: FxHashMap::default(),
@@ -296,7 +376,7 @@ impl Chain {
     }
 
     fn open(&self) -> Open {
-        Open { latency: self.grid.latency }
+        Open { latency: self.rounding.latency }
     }
 
     /// All timers are restarted at moment 0.
@@ -343,12 +423,12 @@ impl Chain {
                 }
                 continue;
             }
-            let Some(Chance { moment, at, .. }) = chance else { break };
-            let timer = group.seats[at].election.as_mut().expect("this timer runs");
-            let odds = 1.0 / (self.grid.cells - f64::from(timer.passed)).max(1.0);
-            timer.passed += 1;
+            let Some(chance) = chance else { break };
+            let timer = group.seats[chance.at].election.as_mut().expect("this timer runs");
+            let odds = chance.odds(self.grid.cells);
+            timer.passed += chance.part;
             let mut fired = group.clone();
-            fired.fire_election(at, moment, &mut self.open());
+            fired.fire_election(chance.at, chance.moment, &mut self.open());
             ways.push(self.way(fired, NOW, left * odds));
             left *= 1.0 - odds;
         }
@@ -358,23 +438,19 @@ impl Chain {
     /// When an election timer may fire next, and whose. Of several at one moment now the first and now
     /// the last comes first, as steps pass: who is ahead in truth is as likely the one as the other.
     fn next_chance(&self, group: &Group) -> Option<Chance> {
+        let flushes = 0 < self.rounding.pace.flush;
         let chance = |(at, seat): (usize, &Seat)| {
             let timer = seat.election?;
-            let moment = timer.since + self.grid.pace.minimum + 2 * Tick::from(timer.passed) + 1;
-            Some((moment, at, timer.passed))
+            let step = timer.passed / PARTS;
+            let moment = timer.since + self.rounding.pace.minimum + 2 * Tick::from(step) + 1;
+            let (whole, even) = (timer.passed.is_multiple_of(PARTS), step.is_multiple_of(2));
+            let part = if whole && !(flushes && group.is_busy(at, moment)) { PARTS } else { 1 };
+            let order = if even { at } else { MOST_SERVERS - at };
+            let waits = if flushes { !whole } else { even };
+            Some(((moment, !whole, order), Chance { moment, at, passed: timer.passed, part, waits }))
         };
-        let mut chances = group.seats.iter().enumerate().filter_map(chance);
-        let (mut earliest, mut first, passed) = chances.next()?;
-        let (mut last, mut steps) = (first, passed);
-        for (moment, at, passed) in chances {
-            if moment < earliest {
-                (earliest, first, last, steps) = (moment, at, at, passed);
-            } else if moment == earliest {
-                last = at;
-            }
-        }
-        let even = steps.is_multiple_of(2);
-        Some(Chance { moment: earliest, at: if even { first } else { last }, waits: even })
+        let chances = group.seats.iter().enumerate().filter_map(chance);
+        chances.min_by_key(|(order, _)| *order).map(|(_, chance)| chance)
     }
 
     /// The way to where chance is needed next.
@@ -479,18 +555,37 @@ fn lowest_term(group: &Group) -> Term {
     seats.map(|seat| seat.node.term()).chain(said).chain(mail).min().unwrap_or_default()
 }
 
+/// A timer's step goes in two parts where something happens to its server without chance at its very
+/// moment: the timer fires with one half of its odds before that, and with the other half after it. In
+/// truth it is as likely ahead as behind. Without flushes what decides never meets a timer, since messages
+/// take an odd number of halves; there the one and the other come first in turn, and chains stay smaller.
+const PARTS: u32 = 2;
+
 /// An election timer that may fire.
 #[derive(Clone, Copy, Debug)]
 struct Chance {
     moment: Tick,
     /// Whose it is.
     at: usize,
+    /// How many parts of steps have passed without it.
+    passed: u32,
+    /// In how many parts of its step it may fire now.
+    part: u32,
     /// Whether it comes after what happens at its moment without chance.
     waits: bool,
 }
 
-/// Whether what happens without chance comes before the next timer that may fire. Of one moment it is
-/// now the one and now the other: in truth either is as likely to be ahead.
+impl Chance {
+    /// How probable it is that the timer fires now, if it has not before: in a last step that is but a part
+    /// of one it fires for sure.
+    fn odds(&self, cells: f64) -> f64 {
+        let rest_of_step = PARTS - self.passed % PARTS;
+        let left = f64::from(PARTS) * cells - f64::from(self.passed);
+        f64::from(self.part) / left.max(rest_of_step.into())
+    }
+}
+
+/// Whether what happens without chance comes before the next timer that may fire.
 fn is_first(next: Option<Tick>, chance: Option<Chance>) -> bool {
     let before = |next| chance.is_none_or(|it| next < it.moment || (next == it.moment && it.waits));
     next.is_some_and(before)

@@ -30,10 +30,7 @@ impl Distribution {
             }
             Start::Worst => (0.0, [step, 0.0]),
         };
-        // What the minimum timeout lost when it was rounded to the grid.
-        let rounded = setting.timeout.least as f64 - exact.grid.pace.minimum as f64 * exact.grid.half;
-        let middle = |at| at as f64 * exact.grid.half + rounded + shift;
-        let atoms: Vec<_> = exact.atoms.iter().map(|&(at, odds)| (middle(at), odds)).collect();
+        let atoms: Vec<_> = exact.atoms.iter().map(|&(at, odds)| (at + shift, odds)).collect();
         let total = atoms.iter().map(|atom| atom.1).sum();
         Distribution { atoms, spreads, total }
     }

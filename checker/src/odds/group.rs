@@ -43,7 +43,7 @@ pub(crate) struct ElectionTimer {
     pub(crate) since: Tick,
     /// `None` if it is open when it fires.
     pub(crate) due: Option<Tick>,
-    /// How many steps of its range have passed without it; used by whoever leaves open when it fires.
+    /// How much of its range has passed without it; used by whoever leaves open when it fires.
     pub(crate) passed: u32,
 }
 
@@ -141,6 +141,13 @@ impl Group {
     /// When the next thing happens that is not left open; `None` if there is none.
     pub(crate) fn next_at(&self) -> Option<Tick> {
         self.next().map(|next| next.0)
+    }
+
+    /// Whether anything happens to this server at this moment that is not left open.
+    pub(crate) fn is_busy(&self, at: usize, moment: Tick) -> bool {
+        let seat = &self.seats[at];
+        let arrives = |(arrival, letter): &(Tick, Letter)| *arrival == moment && letter.to == seat.node.id();
+        [seat.flight, seat.minimum, seat.heartbeat].contains(&Some(moment)) || self.mail.iter().any(arrives)
     }
 
     /// Of the things of one moment arrivals come first, then flushes, then timers.

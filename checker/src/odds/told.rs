@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::odds::answer::{Answer, Limit};
 use crate::odds::closed;
 use crate::odds::sample::Estimate;
-use crate::odds::setting::{Latency, Setting, Start, Until};
+use crate::odds::setting::{Latency, Setting, Start, Until, ms};
 use crate::report::{grouped, seconds};
 
 /// The percentiles that are told.
@@ -94,7 +94,9 @@ fn notes(answer: &Answer) -> Vec<String> {
         None if answer.setting.latency.fixed().is_none() => {
             notes.push("exact: only for a fixed latency; a random one would be part of the state".into());
         }
-        None => notes.push("exact: the smallest chain is larger than --ways allows".into()),
+        None => {
+            notes.push(format!("exact: the smallest chain is larger than --ways allows{}", smaller(&answer.setting)))
+        }
     }
     let trials = grouped(answer.sample.trials as u64);
     notes.push(format!(
@@ -111,16 +113,27 @@ fn notes(answer: &Answer) -> Vec<String> {
     notes
 }
 
+/// Which setting nearby has a smaller chain.
+fn smaller(setting: &Setting) -> String {
+    let Some(latency) = setting.latency.fixed().filter(|_| 0 < setting.flush) else { return String::new() };
+    let hop = ms(latency + setting.flush).replace(' ', "");
+    format!("; that of a flush which counts as latency is smaller: --latency {hop} --flush 0ms")
+}
+
 fn how_exact(limit: &Limit) -> String {
     let finest = limit.finest();
     let how = match limit.grids.as_slice() {
         [_, .., finest] if !limit.tends() => {
-            format!("in steps of {}; finer and finer steps show no limit", millis(finest.step()))
+            let apart = percent(limit.apart());
+            format!("in steps of {}; the last three grids lie {apart} apart in the first row", millis(finest.step()))
         }
         [.., coarse, _] => {
             format!("the limit of steps of {} and {}", millis(coarse.step()), millis(finest.step()))
         }
-        _ => format!("in steps of {} alone, so that its error is unknown (more with --ways)", millis(finest.step())),
+        _ => format!(
+            "in steps of {} alone, so that its error is unknown (a larger --ways may show it)",
+            millis(finest.step())
+        ),
     };
     format!(
         "exact: {how}; a chain of {} states over the deployed transitions, {:.0e} of the probability not followed, {}",
