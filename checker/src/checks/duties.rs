@@ -7,7 +7,8 @@ use crate::checks::answers::{holds, may_agree};
 use crate::checks::steps::Seen;
 use crate::server::Server;
 
-/// The requests of a step are those that its server's part calls for: no more, no less.
+/// The requests of a step, and what the server tells itself, are those that its part calls for: no
+/// more, no less.
 pub(super) fn asks_whom_it_must(step: &Seen) -> bool {
     let asks = |sent: &&Envelope<Range>| {
         matches!(
@@ -15,7 +16,21 @@ pub(super) fn asks_whom_it_must(step: &Seen) -> bool {
             Message::PreVoteRequest { .. } | Message::VoteRequest { .. } | Message::AppendRequest { .. }
         )
     };
-    step.sent().filter(asks).eq(&requests(step))
+    let own = step.sent().filter(|sent| sent.to == sent.from).map(|sent| sent.message);
+    step.sent().filter(asks).eq(&requests(step)) && own.eq(told_itself(step))
+}
+
+/// What counts for the server itself once it is durable: its vote, and what it appends as a leader.
+fn told_itself(step: &Seen) -> Option<Message<Range>> {
+    let Seen { old, event, new, .. } = *step;
+    match (event, new.node.role()) {
+        (Event::ElectionTimeout, Role::PreCandidate { .. }) => Some(Message::PreVoteReply { granted: true }),
+        (_, Role::Candidate { .. }) if old.node.term() < new.node.term() => Some(Message::VoteReply { granted: true }),
+        (_, Role::Leader { .. }) if old.last() != new.last() => {
+            Some(Message::AppendReply { matched: new.last().index })
+        }
+        _ => None,
+    }
 }
 
 /// The requests that are called for, by rising id of their receivers.

@@ -2,17 +2,16 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rafttree_model::{Effects, Envelope, Event, Message, Output, Range, Record, Role, ServerId};
+use rafttree_model::{Effects, Envelope, Event, Message, Output, Range, Record, Role, ServerId, Slice};
 
 use crate::server::{Server, StepBy, Tag};
 
 /// What several steps asked for: records, what may leave early, and what waits.
 type Asked = (Vec<Record<Tag>>, Vec<Output>, Vec<Output>);
 
-/// Whether a leader that takes several steps before a flush asks for the same in one value as in a
+/// Whether a server that takes several steps before a flush asks for the same in one value as in a
 /// value for each step, said in fewer messages.
 pub(super) fn asks_the_same_at_once(step_by: StepBy, server: &Server) -> bool {
-    let Role::Leader { .. } = server.node.role() else { return true };
     let events = events(server);
     let each = AssertUnwindSafe(|| {
         let (mut node, mut asked) = (server.node.clone(), Asked::default());
@@ -35,10 +34,21 @@ pub(super) fn asks_the_same_at_once(step_by: StepBy, server: &Server) -> bool {
     one == other && together == (records, fewer(early), fewer(outputs))
 }
 
-/// Commands, what makes the leader send again, and heartbeats.
+/// For a leader commands, what makes it send again, and heartbeats; for a follower heartbeats that it
+/// answers in different ways.
 fn events(server: &Server) -> Vec<Event<Tag>> {
     let (id, term) = (server.node.id(), server.node.term());
     let Some(peer) = server.peer() else { return Vec::new() };
+    if let &Role::Follower { leader: Some(leader), .. } = server.node.role() {
+        let log = server.node.log();
+        let heartbeat = |previous| {
+            let entries = Slice::new(previous, Vec::new()).expect("no entries follow any position");
+            let message = Message::AppendRequest { entries, commit: server.node.commit() };
+            Event::Receive(Envelope { from: leader, to: id, term, message })
+        };
+        return [log.last(), log.base(), log.last()].map(heartbeat).to_vec();
+    }
+    let Role::Leader { .. } = server.node.role() else { return Vec::new() };
     let (missing, hint) = (server.last().index, server.node.log().base());
     let refusal = Envelope { from: peer, to: id, term, message: Message::AppendRefusal { missing, hint } };
     let command = || Event::Propose(Tag(ServerId(0)));
