@@ -222,7 +222,7 @@ impl Property {
                 "E8",
                 "E8 Asked",
                 "Figure 2",
-                "who campaigns asks all whose vote it lacks; who leads sends each follower what that lacks, at heartbeats, commands and answers, from where the logs may agree",
+                "who campaigns asks all whose vote it lacks; who leads sends each follower what that lacks, at heartbeats, commands and answers, from where the logs may agree; both tell themselves what counts once it is durable",
             ],
             Property::CountedAtOnce => [
                 "E9",
@@ -246,7 +246,7 @@ impl Property {
                 "E12",
                 "E12 GatheredSame",
                 "diss. 10.2.1",
-                "steps of a leader that share a flush ask for the same as one by one: entries travel together, the last own acknowledgement counts",
+                "steps that share a flush ask for the same as one by one: entries travel together, the last own acknowledgement counts",
             ],
             Property::Recovery => [
                 "V1",
