@@ -318,15 +318,14 @@ impl Driver {
     /// Sends a message, its entries in as many parts as they need. If the log no longer holds
     /// them, the message is lost, as it could have been on its way.
     fn send(&mut self, envelope: Envelope<Range>, now: Stamp) {
+        if envelope.message == (Message::PreVoteReply { granted: true }) && envelope.to != self.node.id() {
+            self.timers.give_way(now);
+        }
         match envelope.message {
             Message::AppendRequest { entries, .. } => {
                 for slice in self.slices(entries).unwrap_or_default() {
                     self.dispatch(envelope.with_entries(|_| Some(slice)), None, now);
                 }
-            }
-            Message::PreVoteReply { granted: true } if envelope.to != self.node.id() => {
-                self.timers.give_way(now);
-                self.dispatch(envelope.with_entries(|_| None), None, now);
             }
             Message::AppendReply { .. } | Message::AppendRefusal { .. } => {
                 let echo = self.stamps.get(envelope.to).copied();

@@ -141,7 +141,7 @@ pub(crate) struct TooLarge;
 /// Follows the chains of a grid until the election has ended, but for what is hardly probable. `most`
 /// bounds the ways from states to states that are found.
 pub(crate) fn exact(setting: &Setting, grid: Grid, most: usize) -> Result<Exact, TooLarge> {
-    let mut exact = Exact { grid, atoms: Vec::new(), terms: Vec::new(), lost: 0.0, states: 0, ways: 0 };
+    let mut exact = Exact::nothing(grid);
     for rounding in grid.roundings() {
         let one = follow(setting, grid, rounding, most - exact.ways)?;
         exact.add(one, rounding.weight);
@@ -151,6 +151,11 @@ pub(crate) fn exact(setting: &Setting, grid: Grid, most: usize) -> Result<Exact,
 }
 
 impl Exact {
+    /// What is known before anything was followed.
+    fn nothing(grid: Grid) -> Exact {
+        Exact { grid, atoms: Vec::new(), terms: Vec::new(), lost: 0.0, states: 0, ways: 0 }
+    }
+
     /// Adds what another chain of the same grid says, with this weight.
     fn add(&mut self, other: Exact, weight: f64) {
         self.atoms.extend(other.atoms.into_iter().map(|(moment, odds)| (moment, weight * odds)));
@@ -167,7 +172,7 @@ fn follow(setting: &Setting, grid: Grid, rounding: Rounding, most: usize) -> Res
     // What the first minimum timeout lost when it was rounded.
     let shortened = grid.minimum - rounding.pace.minimum as f64;
     let mut chain = Chain::new(setting, grid, rounding, most);
-    let mut exact = Exact { grid, atoms: Vec::new(), terms: Vec::new(), lost: 0.0, states: 0, ways: 0 };
+    let mut exact = Exact::nothing(grid);
     let mut masses = Masses::default();
     let (start, after) = chain.start(setting);
     masses.add(after, start, 1.0, 0);
