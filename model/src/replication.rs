@@ -106,11 +106,11 @@ impl<R: Rules, P> Step<'_, R, P> {
     /// §5.3: the follower's log agrees with ours up to `matched`.
     pub(crate) fn on_append_reply(&mut self, follower: ServerId, matched: Index) {
         let (last, commit) = (self.node.log().last().index, self.node.commit);
-        let Some(progress) = self.node.progress_of_answering(follower) else { return };
         // A follower of this term holds nothing that its leader lacks: who claims more is wrong.
         if last < matched {
             return;
         }
+        let Some(progress) = self.node.progress_of_answering(follower) else { return };
         // Who holds what is committed already adds nothing to any majority that is needed.
         let is_news = progress.matched.max(commit) < matched;
         progress.matched = progress.matched.max(matched);
