@@ -29,6 +29,7 @@ mod engine;
 mod explored;
 mod ledger;
 mod network;
+mod observed;
 mod odds;
 mod options;
 mod presets;

@@ -186,9 +186,9 @@ impl Scope {
     /// The properties that say something where logs do not count, or all.
     pub(crate) fn watched(&self) -> PropertySet {
         use Property::{
-            Answered, AskFirst, Asked, ClientsTold, ElectionSafety, GatheredSame, NonDisruption, OutsidersIgnored,
-            OwnVotes, PreVoteBindsNobody, QuorumHeard, RoleTransitions, StaleAnswered, TermMonotonic, TimersOfRole,
-            Totality, VoteOnce,
+            Answered, AskFirst, Asked, ClientsTold, ElectionSafety, GatheredSame, Loyalty, LoyaltyEnds, NonDisruption,
+            OutsidersIgnored, OwnVotes, PreVoteBindsNobody, QuorumHeard, RoleTransitions, StaleAnswered, TermMonotonic,
+            TimersOfRole, Totality, TransferSent, VoteOnce,
         };
         let of_elections = [
             ElectionSafety,
@@ -208,6 +208,9 @@ impl Scope {
             TimersOfRole,
             ClientsTold,
             GatheredSame,
+            Loyalty,
+            TransferSent,
+            LoyaltyEnds,
         ];
         if self.window.is_some() { PropertySet::of_states() } else { of_elections.into_iter().collect() }
     }

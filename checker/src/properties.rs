@@ -33,11 +33,14 @@ pub(crate) enum Property {
     TimersOfRole,
     ClientsTold,
     GatheredSame,
+    Loyalty,
+    TransferSent,
+    LoyaltyEnds,
     Recovery,
 }
 
 impl Property {
-    pub(crate) const ALL: [Property; 31] = [
+    pub(crate) const ALL: [Property; 34] = [
         Property::ElectionSafety,
         Property::VoteOnce,
         Property::TermMonotonic,
@@ -68,6 +71,9 @@ impl Property {
         Property::TimersOfRole,
         Property::ClientsTold,
         Property::GatheredSame,
+        Property::Loyalty,
+        Property::TransferSent,
+        Property::LoyaltyEnds,
         Property::Recovery,
     ];
 
@@ -248,6 +254,24 @@ impl Property {
                 "diss. 10.2.1",
                 "steps that share a flush ask for the same as one by one: entries travel together, the last own acknowledgement counts",
             ],
+            Property::Loyalty => [
+                "L1",
+                "L1 Loyalty",
+                "4.2.3",
+                "a server that a leader has sent entries to, or a heartbeat, whether it took them in or not, helps nobody else to replace it before the minimum timeout has passed, across newer terms and after a restart",
+            ],
+            Property::TransferSent => [
+                "L2",
+                "L2 TransferSent",
+                "3.10",
+                "the target of a transfer is told to campaign as soon as it has acknowledged the whole log, and nobody else is; its requests for votes say so",
+            ],
+            Property::LoyaltyEnds => [
+                "L3",
+                "L3 LoyaltyEnds",
+                "4.2.3",
+                "a server is loyal because of a leader's word or a restart, and for no longer than the minimum timeout",
+            ],
             Property::Recovery => [
                 "V1",
                 "V1 Recovery",
@@ -285,7 +309,7 @@ impl Property {
 
 /// A set of properties.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
-pub(crate) struct PropertySet(u32);
+pub(crate) struct PropertySet(u64);
 
 impl PropertySet {
     pub(crate) fn all() -> PropertySet {
@@ -299,15 +323,15 @@ impl PropertySet {
 
     /// One bit for each property, in the order in which they are listed.
     pub(crate) fn bits(self) -> u64 {
-        self.0.into()
+        self.0
     }
 
     pub(crate) fn of_bits(bits: u64) -> PropertySet {
-        PropertySet(bits as u32)
+        PropertySet(bits)
     }
 
     pub(crate) fn contains(self, property: Property) -> bool {
-        self.0 & (1 << property as u32) != 0
+        self.0 & (1 << property as u64) != 0
     }
 
     pub(crate) fn is_empty(self) -> bool {
@@ -315,7 +339,7 @@ impl PropertySet {
     }
 
     pub(crate) fn insert(&mut self, property: Property) {
-        self.0 |= 1 << property as u32;
+        self.0 |= 1 << property as u64;
     }
 
     pub(crate) fn extend(&mut self, others: PropertySet) {

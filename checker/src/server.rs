@@ -7,6 +7,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use rafttree_model::{Durable, Effects, Entry, Envelope, Event, Node, Output, Range, Record, Role, ServerId};
 
 use crate::checks;
+use crate::observed::Observed;
 use crate::properties::{Property, PropertySet};
 
 /// A command's payload: who proposed it, so that two entries of one index and term can be told
@@ -52,6 +53,8 @@ pub(crate) struct Server {
     pub(crate) disk: Disk,
     /// Steps whose records are not flushed yet, oldest first.
     pub(crate) unsynced: VecDeque<Unsynced>,
+    /// What has really reached it.
+    pub(crate) observed: Observed,
 }
 
 /// What survives a crash.
@@ -96,6 +99,7 @@ impl Server {
             *self = old;
             return Stepped { broken: PropertySet::from_iter([Property::Totality]), ..Stepped::default() };
         }
+        self.observed = old.observed.after(&old.node, &again, &self.node);
         let mut stepped = Stepped::of(effects);
         if mistake == Some(Mistake::DropsWhenDeposed) && old.leads() && !self.leads() {
             stepped.records.push(self.drop_uncommitted());
@@ -180,7 +184,8 @@ impl Server {
         }
         self.entries.clone_from(&self.disk.entries);
         self.node = Node::recover(self.node.id(), *self.node.members(), self.disk.durable.clone());
-        checks::broken_on_disk(old, &self.disk.durable)
+        self.observed = Observed::after_restart();
+        checks::broken_on_disk(old, &self.disk.durable).and(checks::broken_memory(self))
     }
 
     pub(crate) fn unsynced_records(&self) -> usize {

@@ -111,6 +111,7 @@ impl Relabelled for Server {
             entries: self::entries(&self.entries, labels),
             disk: Disk { durable: self.disk.durable.relabelled(labels), entries },
             unsynced: self.unsynced.iter().map(|step| step.relabelled(labels)).collect(),
+            observed: self.observed.relabelled(labels),
         }
     }
 }

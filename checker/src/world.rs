@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rafttree_model::{Durable, Entry, Envelope, Index, Members, Message, Node, ServerId, Slice, Term};
 
 use crate::network;
+use crate::observed::Observed;
 use crate::properties::PropertySet;
 use crate::server::{Disk, Server, Tag};
 
@@ -63,7 +64,8 @@ impl World {
         let members = Members::new((1..=servers).map(ServerId)).expect("bounds name one to nine servers");
         let start = |id| {
             let node = Node::recover(id, members, Durable::default());
-            Arc::new(Server { node, entries: Vec::new(), disk: Disk::default(), unsynced: VecDeque::new() })
+            let (disk, observed) = (Disk::default(), Observed::after_restart());
+            Arc::new(Server { node, entries: Vec::new(), disk, unsynced: VecDeque::new(), observed })
         };
         World {
             servers: members.ids().map(start).collect(),

@@ -2,6 +2,7 @@
 
 use rafttree_model::{Envelope, Message, Position, Range};
 
+use crate::checks::memory::is_disturbance;
 use crate::checks::steps::{Seen, is_as_new};
 use crate::server::Server;
 use crate::world::Letter;
@@ -30,11 +31,6 @@ pub(super) fn campaigns(letter: &Letter) -> bool {
         Message::VoteRequest { transfer, .. } => !transfer,
         _ => false,
     }
-}
-
-/// Dissertation 4.2.3: whether it is somebody's campaign that a loyal server does not listen to.
-pub(super) fn is_disturbance(server: &Server, letter: &Letter) -> bool {
-    campaigns(letter) && server.node.is_loyal() && server.node.leader() != Some(letter.from)
 }
 
 fn answer(server: &Server, letter: &Letter) -> Option<Message<Range>> {

@@ -6,11 +6,13 @@
 mod answers;
 mod duties;
 mod gathered;
+mod memory;
 mod noise;
 mod steps;
 
 use rafttree_model::{Durable, Entry, Message, Role, ServerId, Term};
 
+pub(crate) use self::memory::broken_memory;
 pub(crate) use self::steps::broken_by_event;
 use crate::properties::{Property, PropertySet};
 use crate::server::{Disk, Server, Tag};

@@ -4,7 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rafttree_model::{Effects, Envelope, Event, Index, Message, Node, Output, Position, Range, ServerId, Slice, Term};
 
-use crate::checks::answers::{asks, is_disturbance};
+use crate::checks::answers::asks;
+use crate::checks::memory::is_disturbance;
 use crate::properties::{Property, PropertySet};
 use crate::server::{Server, StepBy, Tag};
 use crate::world::Letter;

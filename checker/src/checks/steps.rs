@@ -2,9 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rafttree_model::{Effects, Envelope, Event, Message, Position, Range, Record, Role, RoleName, ServerId, ServerSet};
+use rafttree_model::{Effects, Envelope, Event, Message, Position, Range, Record, Role, RoleName, ServerId};
 
-use crate::checks::{answers, duties, gathered, noise};
+use crate::checks::{answers, duties, gathered, memory, noise};
 use crate::properties::{Property, PropertySet};
 use crate::server::{Server, StepBy, Stepped, Tag};
 use crate::world::Letter;
@@ -63,10 +63,13 @@ pub(crate) fn broken_by_event(
 ) -> PropertySet {
     let step = Seen { old, event, new, stepped };
     let mut broken = broken_between(old, new);
-    broken.insert_unless(asks_first(event, old, new), Property::AskFirst);
-    broken.insert_unless(leads_on_by_majority(event, old, new), Property::QuorumHeard);
+    broken.extend(memory::broken_memory(new));
+    broken.insert_unless(memory::is_elected_by_votes(&step), Property::OwnVotes);
+    broken.insert_unless(memory::asks_first(&step), Property::AskFirst);
+    broken.insert_unless(memory::leads_on_by_majority(&step), Property::QuorumHeard);
+    broken.insert_unless(memory::helps_nobody_else(&step), Property::Loyalty);
+    broken.insert_unless(memory::transfer_is_sent(&step), Property::TransferSent);
     if let Event::Receive(letter) = event {
-        broken.insert_unless(leads_by_votes_of_its_term(letter, old, new), Property::OwnVotes);
         broken.insert_unless(is_idempotent(step_by, letter, new), Property::Totality);
         broken.insert_unless(disturbs_nobody(letter, old, new), Property::NonDisruption);
         broken.insert_unless(is_vote_deserved(letter, &step), Property::ElectionRestriction);
@@ -83,12 +86,6 @@ pub(crate) fn broken_by_event(
         broken.insert_unless(gathered::asks_the_same_at_once(step_by, new), Property::GatheredSame);
     }
     broken
-}
-
-/// The vote that completed a majority was given in the term that the server now leads.
-fn leads_by_votes_of_its_term(letter: &Letter, old: &Server, new: &Server) -> bool {
-    let (Role::Candidate { .. }, Role::Leader { .. }) = (old.node.role(), new.node.role()) else { return true };
-    letter.term == new.node.term()
 }
 
 /// A vote for oneself needs no comparison.
@@ -135,32 +132,9 @@ fn follows_figure_4(old: &Server, new: &Server) -> bool {
     }
 }
 
-/// Who becomes a candidate was asked to by the leader, or had a majority of pre-votes.
-fn asks_first(event: &Event<Tag>, old: &Server, new: &Server) -> bool {
-    let Role::Candidate { transfer, .. } = new.node.role() else { return true };
-    if old.node.term() == new.node.term() {
-        return true;
-    }
-    if let Role::PreCandidate { votes } = old.node.role() {
-        let Event::Receive(letter) = event else { return false };
-        let granted: ServerSet = votes.ids().chain([letter.from]).collect();
-        return !transfer && old.node.members().ids().len() < 2 * granted.len();
-    }
-    let told = matches!(event, Event::Receive(letter) if letter.message == Message::TimeoutNow);
-    *transfer && told
-}
-
-/// A leader that is not handing over leads on after a minimum timeout if a majority answered it in
-/// that time, and only then.
-fn leads_on_by_majority(event: &Event<Tag>, old: &Server, new: &Server) -> bool {
-    let Role::Leader { heard, transfer, .. } = old.node.role() else { return true };
-    let is_heard = old.node.members().ids().len() < 2 * heard.len();
-    *event != Event::MinimumTimeout || new.leads() == (is_heard && transfer.is_none())
-}
-
 /// Who hears a leader is not moved by another server's campaign.
 fn disturbs_nobody(letter: &Letter, old: &Server, new: &Server) -> bool {
-    let leader = old.node.leader();
+    let leader = memory::leader(old);
     let hears_another = leader.is_some() && leader != Some(letter.from);
     let unmoved = old.node.durable() == new.node.durable() && old.node.role() == new.node.role();
     !answers::campaigns(letter) || !hears_another || unmoved

@@ -6,6 +6,7 @@ use rafttree_model::{
     ServerMap, ServerSet, Term,
 };
 
+use crate::observed::Observed;
 use crate::server::{Disk, Server, Tag, Unsynced};
 
 /// The longest log behind the base.
@@ -197,9 +198,10 @@ impl Seat {
         let disk = Disk { durable: self.durable(base, &synced), entries: synced };
         let last = Index(entries.len() as u64);
         let durable = self.durable(base, &entries);
-        let node = Node::assume(id, members, durable, Index(self.commit().into()), self.assumed(id, members, last));
+        let (role, observed) = self.assumed(id, members, last);
+        let node = Node::assume(id, members, durable, Index(self.commit().into()), role);
         let unsynced = entries[disk.entries.len()..].iter().map(|entry| unsynced(id, node.term(), entry)).collect();
-        Server { node, entries, disk, unsynced }
+        Server { node, entries, disk, unsynced, observed }
     }
 
     fn durable(self, base: u8, entries: &[Entry<Tag>]) -> Durable {
@@ -209,15 +211,17 @@ impl Seat {
         Durable::assume(Term(self.term().into()), vote, log)
     }
 
-    fn assumed(self, id: ServerId, members: Members, last: Index) -> Role {
-        let itself = ServerSet::from_iter([id]);
+    fn assumed(self, id: ServerId, members: Members, last: Index) -> (Role, Observed) {
+        let (itself, nothing) = (ServerSet::from_iter([id]), Observed::default());
         match self.part() {
-            Part::Follower => Role::Follower { leader: None, loyal: false },
-            Part::Candidate => Role::Candidate { votes: itself, transfer: false },
+            Part::Follower => (Role::Follower { leader: None, loyal: false }, nothing),
+            Part::Candidate => {
+                (Role::Candidate { votes: itself, transfer: false }, Observed { granted: itself, ..nothing })
+            }
             Part::Leader => {
                 let start = Progress { matched: Index(0), next: last.next() };
                 let progress: ServerMap<Progress> = members.ids().map(|id| (id, start)).collect();
-                Role::Leader { progress, heard: itself, transfer: None }
+                (Role::Leader { progress, heard: itself, transfer: None }, Observed { answered: itself, ..nothing })
             }
         }
     }
