@@ -97,22 +97,70 @@ fn resumed(step: &Seen) -> Option<(ServerId, Index)> {
     }
 }
 
-/// An acknowledgement counts for what it says, and what may be committed is committed.
+/// An acknowledgement counts for what it says and nothing else does, and what may be committed is
+/// committed.
 pub(super) fn counts_at_once(step: &Seen) -> bool {
     let Seen { old, new, .. } = *step;
+    if !matched_is_acknowledged(step) {
+        return false;
+    }
     let Some(letter) = step.letter().filter(|letter| old.node.term() <= letter.term) else { return true };
     let was = old.node.commit();
     match &letter.message {
         &Message::AppendReply { matched } if matched <= old.last().index && letter.term == old.node.term() => {
-            let Some(known) = progress_of(old, letter.from) else { return true };
-            let is_counted = progress_of(new, letter.from).is_none_or(|is| is.matched == known.matched.max(matched));
-            is_counted && new.node.commit() == was.max(may_be_committed(new))
+            !old.leads() || new.node.commit() == was.max(may_be_committed(new))
         }
         Message::AppendRequest { entries, commit } if !old.leads() && holds(old, entries.previous()) => {
             new.node.commit() == was.max(entries.last().index.min(*commit))
         }
         _ => true,
     }
+}
+
+/// Whether a leader believes of each server what that has acknowledged in this term.
+fn matched_is_acknowledged(step: &Seen) -> bool {
+    let Seen { old, new, .. } = *step;
+    let told = |id: ServerId| match step.letter() {
+        Some(letter) if letter.from == id && letter.term == old.node.term() && old.leads() => match letter.message {
+            Message::AppendReply { matched } if matched <= old.last().index => matched,
+            _ => Index(0),
+        },
+        _ => Index(0),
+    };
+    new.node.members().ids().all(|id| {
+        let known = progress_of(old, id).map_or(Index(0), |progress| progress.matched);
+        progress_of(new, id).is_none_or(|progress| progress.matched == known.max(told(id)))
+    })
+}
+
+/// Whether what a leader sends next begins behind what it has just sent, or where a refusal says.
+pub(super) fn sends_on_from_there(step: &Seen) -> bool {
+    let Seen { new, .. } = *step;
+    new.node.members().ids().all(|id| progress_of(new, id).is_none_or(|progress| progress.next == next(step, id)))
+}
+
+/// The next entry that a leader has to send to this server.
+fn next(step: &Seen, id: ServerId) -> Index {
+    let Seen { old, event, new, .. } = *step;
+    let itself = id == new.node.id();
+    let end = new.last().index.next();
+    let Some(before) = progress_of(old, id) else { return if itself { new.last().index } else { end } };
+    match event {
+        Event::HeartbeatTimeout if !itself => end,
+        Event::Transfer(target) if *target == id && !itself => end,
+        Event::Propose(_) if !itself && before.next == new.last().index => end,
+        Event::Receive(letter) if letter.from == id => match (resumed(step), &letter.message) {
+            (Some((_, next)), Message::AppendRefusal { .. }) => next,
+            (Some(_), _) => end,
+            (None, Message::AppendReply { matched }) if is_heard(step) => before.next.max(matched.next()),
+            (None, _) => before.next,
+        },
+        _ => before.next,
+    }
+}
+
+fn is_heard(step: &Seen) -> bool {
+    answered(step).is_some()
 }
 
 /// The last entry of the leader's term that a majority has acknowledged.
