@@ -10,6 +10,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::properties::{Property, PropertySet};
+use crate::quotient::{Failure, Tally};
 use crate::search::{CheckpointError, Ended, Found, Progress, Search, Space};
 use crate::system::{Action, System};
 use crate::witness::Witness;
@@ -64,10 +65,24 @@ pub(crate) trait Checked: Space {
         None
     }
 
+    /// What is tried when every state was visited: the steps of single servers.
+    fn simulate(&self, _limits: &Limits) -> Option<Simulated> {
+        None
+    }
+
     /// What was counted along the way.
     fn measured(&self) -> Vec<(&'static str, u64)> {
         Vec::new()
     }
+}
+
+/// What came of the local simulation.
+#[derive(Clone, Debug)]
+pub(crate) struct Simulated {
+    pub(crate) tally: Tally,
+    pub(crate) failure: Option<Failure>,
+    /// Whether everything was tried, or a failure found.
+    pub(crate) is_whole: bool,
 }
 
 /// What a search found.
@@ -93,6 +108,8 @@ pub(crate) struct Outcome {
     /// What is told instead, if the actions do not tell all.
     pub(crate) story: Option<Vec<String>>,
     pub(crate) measured: Vec<(&'static str, u64)>,
+    /// What the local simulation has tried, if it was run.
+    pub(crate) simulated: Option<Tally>,
     pub(crate) broken: PropertySet,
     /// What other runs of the same length break, this one's properties included.
     pub(crate) broken_in_layer: PropertySet,
@@ -143,7 +160,9 @@ pub(crate) fn explore<S: Checked>(
         Some(path) => search.resume(space, path, progress)?,
         None => search.run(space, progress),
     };
-    Ok(Outcome::of(space, found).judged_by(expected))
+    let outcome = Outcome::of(space, found);
+    let simulated = (outcome.verdict == Verdict::Complete).then(|| space.simulate(limits)).flatten();
+    Ok(outcome.with(simulated).judged_by(expected))
 }
 
 impl Outcome {
@@ -177,10 +196,27 @@ impl Outcome {
             counterexample,
             story,
             measured,
+            simulated: None,
             broken: PropertySet::of_bits(broken),
             broken_in_layer: PropertySet::of_bits(found.broken),
             saved: found.saved,
         }
+    }
+
+    /// What single servers do counts as what the states show.
+    fn with(mut self, simulated: Option<Simulated>) -> Outcome {
+        let Some(Simulated { tally, failure, is_whole }) = simulated else { return self };
+        self.simulated = Some(tally);
+        if let Some(failure) = failure {
+            self.verdict = Verdict::Violated;
+            self.broken = failure.broken;
+            self.broken_in_layer = failure.broken;
+            self.steps = 1;
+            self.story = Some(failure.story());
+        } else if !is_whole {
+            self.verdict = Verdict::Incomplete("the local simulation was cut short".to_owned());
+        }
+        self
     }
 
     /// Every property held: whether that says anything.

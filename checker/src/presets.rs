@@ -186,9 +186,9 @@ impl Scope {
     /// The properties that say something where logs do not count, or all.
     pub(crate) fn watched(&self) -> PropertySet {
         use Property::{
-            Answered, AskFirst, Asked, ClientsTold, ElectionSafety, GatheredSame, Loyalty, LoyaltyEnds, NonDisruption,
-            OutsidersIgnored, OwnVotes, PreVoteBindsNobody, QuorumHeard, RoleTransitions, StaleAnswered, TermMonotonic,
-            TimersOfRole, Totality, TransferSent, VoteOnce,
+            Answered, AskFirst, Asked, ClientsTold, ElectionSafety, GatheredSame, LocalSimulation, Loyalty,
+            LoyaltyEnds, NonDisruption, OutsidersIgnored, OwnVotes, PreVoteBindsNobody, QuorumHeard, RoleTransitions,
+            StaleAnswered, TermMonotonic, TimersOfRole, Totality, TransferSent, VoteOnce,
         };
         let of_elections = [
             ElectionSafety,
@@ -211,6 +211,7 @@ impl Scope {
             Loyalty,
             TransferSent,
             LoyaltyEnds,
+            LocalSimulation,
         ];
         if self.window.is_some() { PropertySet::of_states() } else { of_elections.into_iter().collect() }
     }

@@ -36,11 +36,12 @@ pub(crate) enum Property {
     Loyalty,
     TransferSent,
     LoyaltyEnds,
+    LocalSimulation,
     Recovery,
 }
 
 impl Property {
-    pub(crate) const ALL: [Property; 34] = [
+    pub(crate) const ALL: [Property; 35] = [
         Property::ElectionSafety,
         Property::VoteOnce,
         Property::TermMonotonic,
@@ -74,6 +75,7 @@ impl Property {
         Property::Loyalty,
         Property::TransferSent,
         Property::LoyaltyEnds,
+        Property::LocalSimulation,
         Property::Recovery,
     ];
 
@@ -271,6 +273,12 @@ impl Property {
                 "L3 LoyaltyEnds",
                 "4.2.3",
                 "a server is loyal because of a leader's word or a restart, and for no longer than the minimum timeout",
+            ],
+            Property::LocalSimulation => [
+                "S1",
+                "S1 LocalSimulation",
+                "-",
+                "whatever a server may have in memory, and whatever arrives: what it does then is among what the search has tried for its state, or it changes nothing that matters",
             ],
             Property::Recovery => [
                 "V1",

@@ -85,6 +85,9 @@ pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) ->
         outcome.peak_memory >> 20,
         outcome.table >> 20
     ));
+    if let Some(tally) = &outcome.simulated {
+        line(format!("simulated   {}", wrap(&tally.words(), 12)));
+    }
     for (what, count) in &outcome.measured {
         line(format!("{:<12}{what}", grouped(*count)));
     }

@@ -84,6 +84,8 @@ pub(crate) struct Stepped {
     pub(crate) outputs: Vec<Envelope<Range>>,
     /// What timers and clients are told, in the order of the two lists above.
     pub(crate) told: Vec<Output>,
+    /// Whether the server has changed.
+    pub(crate) moved: bool,
     pub(crate) broken: PropertySet,
 }
 
@@ -107,6 +109,7 @@ impl Server {
         stepped.records.iter().for_each(|record| apply_to_entries(&mut self.entries, record));
         let broken = checks::broken_by_event(step_by, &old, &again, self, &stepped);
         stepped.broken.extend(broken);
+        stepped.moved = self.node != old.node;
         stepped
     }
 

@@ -242,7 +242,8 @@ impl System {
     ) -> Result<(), OutOfBounds> {
         let server = world.server_mut(id);
         let committed = server.node.commit();
-        let Stepped { early, records, outputs, broken, .. } = server.step(self.ground, event);
+        let Stepped { early, records, outputs, moved, broken, .. } = server.step(self.ground, event);
+        let broken = if moved { broken.and(checks::broken_when_tried(self.ground.step_by, server)) } else { broken };
         let (term, last) = (server.node.term(), server.node.log().last().index);
         world.broken.extend(broken);
         if self.bounds.terms < term.0 || self.bounds.entries < last.0 {

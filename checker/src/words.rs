@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use rafttree_model::{Entry, Envelope, Message, Payload, Role, ServerSet};
+use rafttree_model::{Entry, Envelope, Event, Message, Payload, Role, ServerId, ServerSet};
 
+use crate::observed::{Contact, Observed};
 use crate::server::{Server, Tag};
 use crate::system::Action;
 use crate::world::{Leadership, Letter, World};
@@ -42,6 +43,40 @@ fn facts(server: &Server) -> Vec<String> {
     let waiting: usize = server.unsynced.iter().map(|step| step.records.len()).sum();
     facts.push(if waiting == 0 { "all on disk".into() } else { format!("{waiting} records not on disk") });
     facts
+}
+
+/// All that there is to say of a server.
+pub(crate) fn server(server: &Server) -> String {
+    format!("{}: {}", server.node.id(), facts(server).join(", "))
+}
+
+/// What has reached a server, whether it remembers that or not.
+pub(crate) fn observed(observed: &Observed) -> String {
+    let Observed { granted, told, answered, target, contact } = observed;
+    let contact = match contact {
+        Contact::None => "no leader's word within the minimum timeout".to_owned(),
+        Contact::Possible => "perhaps a leader's word within the minimum timeout".to_owned(),
+        Contact::Leader(id) => format!("the word of leader {id}"),
+    };
+    let told = if *told { "asked by its leader to campaign" } else { "" };
+    let transfer = target.map_or(String::new(), |to| format!("told to transfer leadership to {to}"));
+    let sets = [("granted by", granted), ("answered by", answered)];
+    let sets = sets.into_iter().filter(|(_, ids)| !ids.is_empty()).map(|(what, ids)| format!("{what} {}", set(ids)));
+    let all = [contact, told.to_owned(), transfer].into_iter().filter(|words| !words.is_empty()).chain(sets);
+    all.collect::<Vec<_>>().join(", ")
+}
+
+/// What happens to a server, in the words of the scenario language.
+pub(crate) fn event(id: ServerId, event: &Event<Tag>) -> String {
+    match event {
+        Event::ElectionTimeout => Action::ElectionTimeout(id).to_string(),
+        Event::HeartbeatTimeout => Action::HeartbeatTimeout(id).to_string(),
+        Event::MinimumTimeout => Action::MinimumTimeout(id).to_string(),
+        Event::Receive(letter) => format!("deliver {}", Words::<Letter>(letter)),
+        Event::Propose(_) => Action::Propose(id).to_string(),
+        Event::Transfer(to) => Action::Transfer { from: id, to: *to }.to_string(),
+        Event::StepDown => Action::StepDown(id).to_string(),
+    }
 }
 
 pub(crate) fn role(role: &Role) -> String {

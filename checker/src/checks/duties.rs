@@ -148,7 +148,7 @@ fn next(step: &Seen, id: ServerId) -> Index {
     match event {
         Event::HeartbeatTimeout if !itself => end,
         Event::Transfer(target) if *target == id && !itself => end,
-        Event::Propose(_) if !itself && before.next == new.last().index => end,
+        Event::Propose(_) if !itself && old.last() != new.last() && before.next == new.last().index => end,
         Event::Receive(letter) if letter.from == id => match (resumed(step), &letter.message) {
             (Some((_, next)), Message::AppendRefusal { .. }) => next,
             (Some(_), _) => end,
@@ -164,7 +164,7 @@ fn is_heard(step: &Seen) -> bool {
 }
 
 /// The last entry of the leader's term that a majority has acknowledged.
-fn may_be_committed(leader: &Server) -> Index {
+pub(crate) fn may_be_committed(leader: &Server) -> Index {
     let members = leader.node.members();
     let is_held = |index: Index| {
         let holders = members.ids().filter(|&id| progress_of(leader, id).is_some_and(|it| index <= it.matched));

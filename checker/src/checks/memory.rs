@@ -96,7 +96,7 @@ pub(super) fn helps_nobody_else(step: &Seen) -> bool {
 }
 
 /// Dissertation 4.2.3: whether it is a campaign that this server must not listen to.
-pub(super) fn is_disturbance(server: &Server, letter: &Letter) -> bool {
+pub(crate) fn is_disturbance(server: &Server, letter: &Letter) -> bool {
     answers::campaigns(letter) && is_loyal(server) && leader(server) != Some(letter.from)
 }
 

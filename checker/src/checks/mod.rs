@@ -12,8 +12,9 @@ mod steps;
 
 use rafttree_model::{Durable, Entry, Message, Role, ServerId, Term};
 
-pub(crate) use self::memory::broken_memory;
-pub(crate) use self::steps::broken_by_event;
+pub(crate) use self::duties::may_be_committed;
+pub(crate) use self::memory::{broken_memory, is_disturbance};
+pub(crate) use self::steps::{broken_by_event, broken_when_tried};
 use crate::properties::{Property, PropertySet};
 use crate::server::{Disk, Server, Tag};
 use crate::world::{Letter, World};

@@ -81,10 +81,13 @@ pub(crate) fn broken_by_event(
     broken.insert_unless(duties::counts_at_once(&step), Property::CountedAtOnce);
     broken.insert_unless(duties::timers_are_of_its_role(&step), Property::TimersOfRole);
     broken.insert_unless(duties::clients_are_told(&step), Property::ClientsTold);
-    if old.node != new.node {
-        broken.extend(noise::broken_by_noise(step_by, new));
-        broken.insert_unless(gathered::asks_the_same_at_once(step_by, new), Property::GatheredSame);
-    }
+    broken
+}
+
+/// The properties that a server breaks, wherever a step has led it, when it is tried further.
+pub(crate) fn broken_when_tried(step_by: StepBy, server: &Server) -> PropertySet {
+    let mut broken = noise::broken_by_noise(step_by, server);
+    broken.insert_unless(gathered::asks_the_same_at_once(step_by, server), Property::GatheredSame);
     broken
 }
 

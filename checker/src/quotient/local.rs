@@ -13,7 +13,8 @@ use rustc_hash::FxHashMap;
 use crate::checks;
 use crate::properties::{Property, PropertySet};
 use crate::quotient::seat::{Cells, Part, Seat, term_of};
-use crate::server::{Ground, Mistake, Server, Stepped, Tag};
+use crate::search::fingerprint;
+use crate::server::{Ground, Mistake, Server, StepBy, Stepped, Tag};
 use crate::witness::Witness;
 use crate::world::Letter;
 
@@ -100,6 +101,18 @@ pub(crate) enum Stimulus {
     },
 }
 
+/// Something that happens to a concrete server.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Happening {
+    Event(Event<Tag>),
+    /// Its oldest unsynced step becomes durable.
+    Flush,
+    /// It stops and starts again; of its unsynced records so many are on the disk.
+    Crash {
+        keep: u8,
+    },
+}
+
 /// What leaves a server.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Sent {
@@ -136,6 +149,8 @@ pub(crate) struct Local {
     forgets_logs: bool,
     watched: PropertySet,
     memo: FxHashMap<(u64, Stimulus), Box<[Outcome]>>,
+    /// Servers that were tried further, by fingerprint, and what they broke.
+    tried: FxHashMap<u128, PropertySet>,
     /// Deployed steps that were run, not remembered.
     pub(crate) steps: u64,
 }
@@ -155,7 +170,15 @@ struct Course {
 
 impl Local {
     pub(crate) fn new(ground: Ground, members: Members, forgets_logs: bool, watched: PropertySet) -> Local {
-        Local { ground, members, forgets_logs, watched, memo: FxHashMap::default(), steps: 0 }
+        Local {
+            ground,
+            members,
+            forgets_logs,
+            watched,
+            memo: FxHashMap::default(),
+            tried: FxHashMap::default(),
+            steps: 0,
+        }
     }
 
     /// Everything that may come of this stimulus; what changes nothing and breaks nothing is not
@@ -170,16 +193,7 @@ impl Local {
     }
 
     fn compute(&mut self, seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> Vec<Outcome> {
-        let server = seat.server(id, self.members, base);
-        let start = Course {
-            server,
-            sent: Sent::default(),
-            spoke: false,
-            broken: PropertySet::default(),
-            met: 0,
-            cut: None,
-            own: VecDeque::new(),
-        };
+        let start = Course::starting(seat.server(id, self.members, base));
         let courses = match stimulus {
             Stimulus::Flush => self.flushed(start),
             Stimulus::Crash { keep } => vec![start.crashed(self.ground, keep)],
@@ -188,7 +202,7 @@ impl Local {
         let mut outcomes = Vec::new();
         let (cut, whole): (Vec<_>, Vec<_>) = courses.into_iter().partition(|course| course.cut.is_some());
         for course in whole.into_iter().chain(cut) {
-            let outcome = self.outcome(course);
+            let (_, outcome) = self.outcome(course);
             let said = outcome.sent != Sent::default() || outcome.believed != 0 || !outcome.broken.is_empty();
             let idle = outcome.seat == seat && !said;
             let all = |it: &Outcome| (it.seat, it.sent, it.broken, it.believed);
@@ -200,7 +214,30 @@ impl Local {
         outcomes
     }
 
-    fn outcome(&self, course: Course) -> Outcome {
+    /// What it breaks if a server does nothing upon this event.
+    pub(crate) fn broken_by_nothing(&self, server: &Server, event: &Event<Tag>) -> PropertySet {
+        let mut broken = checks::broken_by_event(self.ground.step_by, server, event, server, &Stepped::default());
+        broken.keep(self.watched);
+        broken
+    }
+
+    /// The deployed step, by itself.
+    pub(crate) fn step_by(&self) -> StepBy {
+        self.ground.step_by
+    }
+
+    /// What may come of this for a server in any state.
+    pub(crate) fn comes_of(&mut self, server: &Server, happening: &Happening) -> Vec<(Server, Outcome)> {
+        let start = Course::starting(server.clone());
+        let courses = match happening {
+            Happening::Event(event) => self.played(start, vec![event.clone()]),
+            Happening::Flush => self.flushed(start),
+            Happening::Crash { keep } => vec![start.crashed(self.ground, *keep)],
+        };
+        courses.into_iter().map(|course| self.outcome(course)).collect()
+    }
+
+    fn outcome(&self, course: Course) -> (Server, Outcome) {
         let Course { mut server, sent, broken, met, cut, .. } = course;
         if self.forgets_logs {
             server.entries.clear();
@@ -211,7 +248,7 @@ impl Local {
         let too_long = seat.is_err();
         let seat = seat.unwrap_or_default();
         let seat = if self.forgets_logs { seat.with_commit(0) } else { seat };
-        Outcome { seat, sent, broken, believed, met, cut, too_long }
+        (server, Outcome { seat, sent, broken, believed, met, cut, too_long })
     }
 
     /// Plays events one after the other until the part or the commit index has changed.
@@ -268,8 +305,11 @@ impl Local {
 
     fn step(&mut self, course: &mut Course, event: Event<Tag>) {
         self.steps += 1;
-        let Stepped { early, records, outputs, broken, .. } = course.server.step(self.ground, event);
+        let Stepped { early, records, outputs, moved, broken, .. } = course.server.step(self.ground, event);
         course.broken.extend(broken);
+        if moved {
+            course.broken.extend(self.broken_when_tried(&course.server));
+        }
         course.broken.keep(self.watched);
         if records.iter().any(|record| matches!(record, Record::Truncate { .. })) {
             course.met |= 1 << Witness::ConflictCut as u8;
@@ -281,13 +321,46 @@ impl Local {
     }
 }
 
+impl Local {
+    /// What a server breaks when it is tried further; once for each.
+    fn broken_when_tried(&mut self, server: &Server) -> PropertySet {
+        let key = fingerprint(server, 0);
+        let tried = self.tried.entry(key);
+        *tried.or_insert_with(|| checks::broken_when_tried(self.ground.step_by, server))
+    }
+}
+
+impl Outcome {
+    /// Whether the compact server stays what it was, and promises nothing.
+    pub(crate) fn is_nothing(&self, seat: Seat) -> bool {
+        self.seat == seat && self.sent == Sent::default() && !self.too_long
+    }
+
+    /// Whether this covers the other outcome: it leads to the same compact server, and promises as much.
+    pub(crate) fn is_same(&self, other: &Outcome) -> bool {
+        let promises = other.sent == Sent::default() || other.sent == self.sent;
+        (self.too_long, self.seat) == (other.too_long, other.seat) && promises
+    }
+}
+
 impl Course {
-    /// What a leader has shown of its log before it was flushed is the one thing that may stay so.
+    fn starting(server: Server) -> Course {
+        Course {
+            server,
+            sent: Sent::default(),
+            spoke: false,
+            broken: PropertySet::default(),
+            met: 0,
+            cut: None,
+            own: VecDeque::new(),
+        }
+    }
+
+    /// A leader's entries are the one thing that may wait for its disk: it may send them at any moment.
     fn may_wait(&self) -> bool {
         let leads = matches!(self.server.node.role(), Role::Leader { .. });
-        let shown = |records: &Vec<Record<Tag>>| records.iter().all(|record| matches!(record, Record::Append(_)));
-        let waiting = &self.server.unsynced;
-        waiting.iter().all(|step| leads && step.seen && !self.spoke && shown(&step.records))
+        let appends = |records: &Vec<Record<Tag>>| records.iter().all(|record| matches!(record, Record::Append(_)));
+        self.server.unsynced.iter().all(|step| leads && !self.spoke && appends(&step.records))
     }
 
     fn flush(&mut self, ground: Ground) {

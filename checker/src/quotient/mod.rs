@@ -29,6 +29,9 @@
 //! where there should be one. A mistake that makes a server react to what correct servers ignore
 //! is looked for in the plain system, where nothing is forgotten.
 
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
 pub(crate) mod compare;
 mod local;
 mod moves;
@@ -37,6 +40,7 @@ mod packed;
 mod picture;
 mod retell;
 mod seat;
+mod simulation;
 mod space;
 mod state;
 #[cfg(test)]
@@ -45,7 +49,6 @@ mod tests;
 pub(crate) use moves::{Move, Worker};
 pub(crate) use packed::Packed;
 use rafttree_model::{Members, ServerId};
-#[cfg(test)]
 use seat::Seat;
 pub(crate) use seat::{LONGEST, MOST_SEATS};
 pub(crate) use space::{CUT_OFF, KINDS};
@@ -55,6 +58,7 @@ use crate::properties::PropertySet;
 use crate::server::Ground;
 use local::Local;
 pub(crate) use local::Stimulus;
+pub(crate) use simulation::{Compact, Failure, Tally};
 
 /// The system, explored in its quotient.
 #[derive(Clone)]
@@ -70,6 +74,8 @@ pub(crate) struct Quotient {
     pub(crate) watched: PropertySet,
     /// Whether one state stands for all its renamings.
     pub(crate) symmetric: bool,
+    /// The compact servers of all states that were judged.
+    pub(crate) reached: Arc<Mutex<BTreeSet<Compact>>>,
 }
 
 impl Quotient {
@@ -83,11 +89,23 @@ impl Quotient {
             proposals: true,
             watched: PropertySet::of_states(),
             symmetric: true,
+            reached: Arc::default(),
         }
     }
 
     pub(crate) fn start(&self) -> State {
         State::start(self.members.ids().len() as u8)
+    }
+
+    /// The compact servers of a state; under one name where names make no difference.
+    fn compact(&self, state: &State) -> impl Iterator<Item = Compact> {
+        let (base, symmetric) = (state.base, self.symmetric);
+        let seats: Vec<(u8, Seat)> = state.seats().collect();
+        seats.into_iter().map(move |(id, seat)| if symmetric { (seat.as_first(id), 1, base) } else { (seat, id, base) })
+    }
+
+    fn reached(&self) -> BTreeSet<Compact> {
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(crate) fn new_worker(&self) -> Worker {

@@ -3,12 +3,16 @@
 //! This module describes no protocol behaviour: it decides what may happen, and what a server then
 //! does comes from the deployed steps.
 
+use std::sync::PoisonError;
+
+use rustc_hash::FxHashSet;
+
 use crate::checks;
 use crate::properties::{Property, PropertySet};
-use crate::quotient::Quotient;
 use crate::quotient::local::{Indices, Local, Mask, Outcome, Sent, Stimulus, index_of};
 use crate::quotient::seat::{Cells, Part, Seat, term_of};
 use crate::quotient::state::{Asked, Past, State, without};
+use crate::quotient::{Compact, Quotient};
 
 /// Something that happens to one server, and how it comes out.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -25,11 +29,21 @@ pub(crate) struct Move {
 pub(crate) struct Worker {
     pub(crate) local: Local,
     offers: Vec<(u8, Stimulus)>,
+    /// Compact servers that this thread has met.
+    met: FxHashSet<Compact>,
 }
 
 impl Worker {
     pub(crate) fn new(local: Local) -> Worker {
-        Worker { local, offers: Vec::new() }
+        Worker { local, offers: Vec::new(), met: FxHashSet::default() }
+    }
+
+    /// Notes the compact servers of a state, for the local simulation.
+    pub(crate) fn note(&mut self, quotient: &Quotient, state: &State) {
+        let new: Vec<Compact> = quotient.compact(state).filter(|compact| self.met.insert(*compact)).collect();
+        if !new.is_empty() {
+            quotient.reached.lock().unwrap_or_else(PoisonError::into_inner).extend(new);
+        }
     }
 }
 

@@ -154,6 +154,16 @@ impl Seat {
         synced with_synced 48 3
     }
 
+    /// The same of a server whose id is 1: of the others only the one it voted for stands out.
+    #[must_use]
+    pub(crate) fn as_first(self, id: u8) -> Seat {
+        self.with_vote(match self.vote() {
+            0 => 0,
+            vote if vote == id => 1,
+            _ => 2,
+        })
+    }
+
     pub(crate) fn part(self) -> Part {
         match self.role() {
             0 => Part::Follower,

@@ -5,7 +5,7 @@ use std::hash::Hasher;
 use stateright::Model;
 
 use crate::checks;
-use crate::engine::Checked;
+use crate::engine::{Checked, Limits, Simulated};
 use crate::quotient::local::Stimulus;
 use crate::quotient::seat::{Part, Seat, term_of};
 use crate::quotient::{Move, Packed, Quotient, State, Worker};
@@ -54,8 +54,9 @@ impl Space for Quotient {
         });
     }
 
-    fn judge(&self, _: &mut Worker, state: &Packed) -> Judgement {
+    fn judge(&self, worker: &mut Worker, state: &Packed) -> Judgement {
         let state = state.state();
+        worker.note(self, &state);
         let mut broken = checks::broken_in(&state.world(self.members));
         broken.keep(self.watched);
         Judgement { broken: broken.bits(), met: state.witnesses() }
@@ -97,6 +98,10 @@ impl Space for Quotient {
 impl Checked for Quotient {
     fn kind_names(&self) -> Vec<&'static str> {
         KINDS.into_iter().chain([CUT_OFF]).collect()
+    }
+
+    fn simulate(&self, limits: &Limits) -> Option<Simulated> {
+        Some(Quotient::simulate(self, limits))
     }
 
     fn retold(&self, path: &[Move]) -> Result<Vec<Action>, String> {

@@ -1,0 +1,103 @@
+//! Everything that may happen to a server, whatever it has in memory: each timer, each thing that
+//! is asked of it, and every well-formed message, whether correct servers would send it or not.
+
+use rafttree_model::{Entry, Envelope, Event, Index, Message, Payload, Position, ServerId, Slice, Term};
+
+use crate::quotient::local::Happening;
+use crate::server::{Server, Tag};
+use crate::world::Letter;
+
+/// What a server is told by others, by itself and by its timers, service and disk.
+pub(super) fn happenings(server: &Server, window: u64) -> Vec<Happening> {
+    let events = local_events(server).chain(letters(server, window).into_iter().map(Event::Receive));
+    let crashes = (0..=server.unsynced_records() as u8).map(|keep| Happening::Crash { keep });
+    let flush = (!server.unsynced.is_empty()).then_some(Happening::Flush);
+    events.map(Happening::Event).chain(crashes).chain(flush).collect()
+}
+
+fn local_events(server: &Server) -> impl Iterator<Item = Event<Tag>> + use<> {
+    let timers = [Event::ElectionTimeout, Event::HeartbeatTimeout, Event::MinimumTimeout];
+    let asked = [Event::Propose(Tag(ServerId(0))), Event::StepDown];
+    let transfers: Vec<_> = server.node.members().ids().map(Event::Transfer).collect();
+    timers.into_iter().chain(asked).chain(transfers)
+}
+
+/// A server only tells whether a term is lower than its own, the same, or higher.
+fn letters(server: &Server, window: u64) -> Vec<Letter> {
+    let (id, term) = (server.node.id(), server.node.term());
+    let terms = [term.0.checked_sub(1), Some(term.0), Some(term.0 + 1)].into_iter().flatten().map(Term);
+    let mut letters = Vec::new();
+    for term in terms {
+        let messages = messages(server.node.log().base(), term, window);
+        for from in server.node.peers() {
+            letters.extend(messages.iter().map(|message| Envelope { from, to: id, term, message: message.clone() }));
+        }
+    }
+    letters.extend(own(server).into_iter().map(|message| Envelope { from: id, to: id, term, message }));
+    letters
+}
+
+/// What a server tells itself: that it votes for itself, and what is on its disk.
+fn own(server: &Server) -> Vec<Message<Slice<Tag>>> {
+    let term = server.node.term();
+    let on_disk = server.disk.entries.iter().map(|entry| entry.position).filter(|at| at.term == term);
+    let acknowledgements = on_disk.map(|at| Message::AppendReply { matched: at.index });
+    let votes = [Message::PreVoteReply { granted: true }, Message::VoteReply { granted: true }];
+    votes.into_iter().chain(acknowledgements).collect()
+}
+
+/// Each kind of message, each flag, each position within the window.
+fn messages(base: Position, term: Term, window: u64) -> Vec<Message<Slice<Tag>>> {
+    let positions = positions(base, term, window);
+    let granted = [true, false].into_iter();
+    let mut all = vec![Message::TimeoutNow, Message::Stale];
+    all.extend(granted.clone().map(|granted| Message::PreVoteReply { granted }));
+    all.extend(granted.clone().map(|granted| Message::VoteReply { granted }));
+    for &last in &positions {
+        all.push(Message::PreVoteRequest { last });
+        all.extend(granted.clone().map(|transfer| Message::VoteRequest { last, transfer }));
+    }
+    all.extend((0..=window + 1).map(|matched| Message::AppendReply { matched: Index(matched) }));
+    for missing in (0..=window + 1).map(Index) {
+        let hints = positions.iter().filter(|hint| hint.index <= missing);
+        all.extend(hints.map(|&hint| Message::AppendRefusal { missing, hint }));
+    }
+    for entries in slices(base, term, window) {
+        let commits = (0..=window).map(Index);
+        all.extend(commits.map(|commit| Message::AppendRequest { entries: entries.clone(), commit }));
+    }
+    all
+}
+
+/// Where a log may end, or agree: at the base, before it, or at any entry behind it.
+fn positions(base: Position, term: Term, window: u64) -> Vec<Position> {
+    let behind =
+        (1..=window).flat_map(|index| terms(base.term, term).map(move |term| Position { term, index: Index(index) }));
+    let mut all: Vec<_> = [Position::default(), base].into_iter().chain(behind).collect();
+    all.dedup();
+    all
+}
+
+fn terms(from: Term, to: Term) -> impl Iterator<Item = Term> + Clone {
+    (from.0.max(1)..=to.0).map(Term)
+}
+
+/// All consecutive entries of terms that never fall and are not after the message's own.
+fn slices(base: Position, term: Term, window: u64) -> Vec<Slice<Tag>> {
+    let starts = positions(base, term, window).into_iter().filter(|start| *start == base || start.index != Index(0));
+    let mut all: Vec<(Position, Vec<Entry<Tag>>)> = starts.map(|start| (start, Vec::new())).collect();
+    let mut at = 0;
+    while let Some((previous, entries)) = all.get(at).cloned() {
+        let last = entries.last().map_or(previous, |entry| entry.position);
+        if last.index < Index(window) {
+            for term in terms(last.term, term) {
+                let position = Position { term, index: last.index.next() };
+                let entry = Entry { position, payload: Payload::Blank };
+                all.push((previous, [&entries[..], &[entry]].concat()));
+            }
+        }
+        at += 1;
+    }
+    let slices = all.into_iter().map(|(previous, entries)| Slice::new(previous, entries).expect("made consecutive"));
+    slices.filter(|slice| slice.last().term <= term).collect()
+}

@@ -1,0 +1,248 @@
+//! Local simulation: what the compact servers leave out is shown, on the deployed step, to change
+//! nothing.
+//!
+//! A compact server says nothing of what a server has in memory: whom it has heard, which votes it
+//! has counted, how far its followers are. And the search delivers no message that correct servers
+//! ignore: refused votes, late answers, requests of a transfer. That this loses nothing is not
+//! argued but tried, one server at a time: for each compact server that the search has reached,
+//! each concrete server that it stands for ([`variants`]) and everything that may happen to that
+//! ([`alphabet`]),
+//!
+//! - what it becomes and what it promises is what comes of an input that the search offers in that
+//!   case ([`grounds`]), or it stays the same compact server and promises nothing;
+//! - what it then has in memory is what has reached it, and makes it one of those that the compact
+//!   server stands for, so that the next step is covered as well;
+//! - and every property of steps holds.
+//!
+//! So by induction over the steps of a run, whatever its length, no server ever does what the search
+//! has not tried. What cannot arrive, since it contradicts what is committed, must stop the server.
+
+mod alphabet;
+mod grounds;
+mod reference;
+mod variants;
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use rafttree_model::{Entry, Event, Message, Node};
+
+use crate::engine::{Limits, Simulated};
+use crate::properties::{Property, PropertySet};
+use crate::quotient::Quotient;
+use crate::quotient::local::{Happening, Local, Outcome};
+use crate::quotient::seat::Seat;
+use crate::report::grouped;
+use crate::server::{Server, Tag};
+use crate::words;
+use reference::{Happens, Reference};
+
+/// A compact server, its id, and the term of the entry before its log.
+pub(crate) type Compact = (Seat, u8, u8);
+
+/// How much was tried.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Tally {
+    pub(crate) compact: u64,
+    pub(crate) concrete: u64,
+    /// Steps of one server: something happens to it.
+    pub(crate) steps: u64,
+    /// Of these, messages and timers that changed nothing and said nothing.
+    pub(crate) ignored: u64,
+    /// Messages that contradict what is committed: the server stopped.
+    pub(crate) refused: u64,
+}
+
+/// A step of one server that the search has not tried, or that breaks a property.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) server: Server,
+    pub(crate) happening: Happening,
+    /// What it became; nothing, if it panicked.
+    pub(crate) became: Server,
+    pub(crate) broken: PropertySet,
+    pub(crate) why: &'static str,
+}
+
+impl Quotient {
+    /// Tries everything with every compact server, in several threads; the first failure in the
+    /// order of the servers counts.
+    pub(crate) fn simulate(&self, limits: &Limits) -> Simulated {
+        let all: Vec<Compact> = self.reached().into_iter().collect();
+        let (next, found) = (AtomicUsize::new(0), Mutex::new((Tally::default(), None::<(usize, Failure)>)));
+        let started = Instant::now();
+        let must_stop =
+            || limits.stop.load(Ordering::Relaxed) || limits.time.is_some_and(|limit| limit <= started.elapsed());
+        let work = || {
+            let mut local = self.new_worker().local;
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let Some(&compact) = all.get(at).filter(|_| !must_stop()) else { break };
+                let (tally, failure) = self.simulate_one(&mut local, compact);
+                let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
+                found.0.add(tally);
+                if let Some(failure) = failure {
+                    next.store(all.len(), Ordering::Relaxed);
+                    if found.1.as_ref().is_none_or(|(first, _)| at < *first) {
+                        found.1 = Some((at, failure));
+                    }
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..limits.threads.max(1) {
+                scope.spawn(work);
+            }
+        });
+        let (tally, failure) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let failure = failure.map(|(_, failure)| failure);
+        Simulated { tally, is_whole: failure.is_some() || tally.compact == all.len() as u64, failure }
+    }
+
+    fn simulate_one(&self, local: &mut Local, (seat, id, base): Compact) -> (Tally, Option<Failure>) {
+        let mut tally = Tally { compact: 1, ..Tally::default() };
+        let happenings = alphabet::happenings(&seat.server(id, self.members, base), self.reach.window.into());
+        let mut first = Reference::default();
+        for server in variants::variants(seat, id, base, self.members, self.symmetric) {
+            tally.concrete += 1;
+            first.follow(&server);
+            for (at, happening) in happenings.iter().enumerate() {
+                tally.steps += 1;
+                let happens = first.happens(local, &server, at, happening);
+                let nothing = match happens {
+                    Happens::Panic if contradicts_committed(&server.node, happening) => {
+                        tally.refused += 1;
+                        false
+                    }
+                    Happens::AsBefore { nothing } => nothing,
+                    Happens::Nothing(broken) => {
+                        if !broken.is_empty() {
+                            return (tally, Some(Failure::new(&server, happening, &server, broken, BY_ITSELF)));
+                        }
+                        true
+                    }
+                    Happens::Panic | Happens::Something => {
+                        match self.simulate_step(local, seat, base, &server, happening) {
+                            Ok(()) => false,
+                            Err(failure) => return (tally, Some(failure)),
+                        }
+                    }
+                };
+                tally.ignored += u64::from(nothing);
+            }
+        }
+        (tally, None)
+    }
+
+    fn simulate_step(
+        &self,
+        local: &mut Local,
+        seat: Seat,
+        base: u8,
+        server: &Server,
+        happening: &Happening,
+    ) -> Result<(), Failure> {
+        let outcomes = local.comes_of(server, happening);
+        let fails = |became: &Server, broken, why| Err(Failure::new(server, happening, became, broken, why));
+        let not_simulated = PropertySet::from_iter([Property::LocalSimulation]);
+        if contradicts_committed(&server.node, happening) {
+            let removed = outcomes.iter().find(|(became, _)| became.node.durable() != server.node.durable());
+            let Some((became, _)) = removed else { return Ok(()) };
+            return fails(became, PropertySet::from_iter([Property::CommitImmutable]), "it removes what is committed");
+        }
+        let mut offered: Option<Vec<Outcome>> = None;
+        for (became, outcome) in &outcomes {
+            if !outcome.broken.is_empty() {
+                return fails(became, outcome.broken, BY_ITSELF);
+            }
+            if !variants::is_variant(became) {
+                return fails(became, not_simulated, "no compact server stands for what it has in memory");
+            }
+            if outcome.is_nothing(seat) {
+                continue;
+            }
+            let offered = offered.get_or_insert_with(|| self.offered(local, seat, base, server, happening));
+            if !offered.iter().any(|other| other.is_same(outcome)) {
+                return fails(became, not_simulated, "the search tries nothing in this state that leads there");
+            }
+        }
+        Ok(())
+    }
+
+    /// What comes of what the search offers when this may happen.
+    fn offered(&self, local: &mut Local, seat: Seat, base: u8, server: &Server, happening: &Happening) -> Vec<Outcome> {
+        let id = server.node.id().0 as u8;
+        let mut all = Vec::new();
+        for inputs in grounds::grounds(seat, server, happening) {
+            let mut seats = vec![seat];
+            for stimulus in inputs {
+                let from = std::mem::take(&mut seats);
+                let outcomes = from.into_iter().flat_map(|seat| local.outcomes(seat, id, base, stimulus).to_vec());
+                let outcomes: Vec<Outcome> = outcomes.collect();
+                seats.extend(outcomes.iter().map(|outcome| outcome.seat));
+                all.extend(outcomes);
+            }
+        }
+        all
+    }
+}
+
+/// Whether a leader seems to say that another entry is committed than the one that is.
+fn contradicts_committed(node: &Node, happening: &Happening) -> bool {
+    let Happening::Event(Event::Receive(letter)) = happening else { return false };
+    let Message::AppendRequest { entries, .. } = &letter.message else { return false };
+    let is_other = |entry: &Entry<Tag>| {
+        let known = node.log().term_at(entry.position.index);
+        entry.position.index <= node.commit() && known != Some(entry.position.term)
+    };
+    node.log().holds(entries.previous()) && entries.entries().iter().any(is_other)
+}
+
+impl Tally {
+    /// For a report.
+    pub(crate) fn words(&self) -> String {
+        let Tally { compact, concrete, steps, ignored, refused } = self;
+        let [compact, concrete, steps, ignored, refused] =
+            [compact, concrete, steps, ignored, refused].map(|&it| grouped(it));
+        format!(
+            "{compact} servers of these states, with all that they may have in memory {concrete}, in {steps} steps: \
+             every timer, every message that is well-formed; {ignored} changed nothing, {refused} contradicted what is \
+             committed and stopped the server"
+        )
+    }
+
+    fn add(&mut self, other: Tally) {
+        self.compact += other.compact;
+        self.concrete += other.concrete;
+        self.steps += other.steps;
+        self.ignored += other.ignored;
+        self.refused += other.refused;
+    }
+}
+
+const BY_ITSELF: &str = "the step by itself breaks this";
+
+impl Failure {
+    fn new(server: &Server, happening: &Happening, became: &Server, broken: PropertySet, why: &'static str) -> Failure {
+        let (server, happening, became) = (server.clone(), happening.clone(), became.clone());
+        Failure { server, happening, became, broken, why }
+    }
+
+    /// The step, for a person to read: what the server was, what happened, what it became.
+    pub(crate) fn story(&self) -> Vec<String> {
+        let happened = match &self.happening {
+            Happening::Event(event) => words::event(self.server.node.id(), event),
+            Happening::Flush => format!("flush {}", self.server.node.id()),
+            Happening::Crash { keep } => format!("crash {} keep {keep}", self.server.node.id()),
+        };
+        let mut lines = vec!["one server, in a state that the search has reached:".to_owned()];
+        lines.push(format!("    {}", words::server(&self.server)));
+        lines.push(format!("has reached it: {}", words::observed(&self.server.observed)));
+        lines.push(happened);
+        lines.push(format!("    {}", words::server(&self.became)));
+        lines.extend(self.broken.iter().map(|property| format!("    BROKEN: {}", property.name())));
+        lines.push(self.why.to_owned());
+        lines
+    }
+}

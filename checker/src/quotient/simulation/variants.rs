@@ -1,0 +1,137 @@
+//! The concrete servers that one compact server stands for: everything that it may have in memory.
+
+use rafttree_model::{Index, Members, Node, Progress, Role, ServerId, ServerMap, ServerSet};
+
+use crate::checks::may_be_committed;
+use crate::observed::{Contact, Observed};
+use crate::quotient::seat::{Part, Seat};
+use crate::server::Server;
+
+/// What a server may have in memory, and what must have reached it for that.
+type Memory = (Role, Observed);
+
+/// All of them, but for the names of servers that nothing else tells apart.
+pub(super) fn variants(seat: Seat, id: u8, base: u8, members: Members, symmetric: bool) -> Vec<Server> {
+    let server = seat.server(id, members, base);
+    let alike = if symmetric { alike(&server.node) } else { Vec::new() };
+    let memories = match seat.part() {
+        Part::Follower => followers(&server.node, &alike),
+        Part::Candidate => candidates(&server.node, &alike),
+        Part::Leader => leaders(&server, &alike),
+    };
+    memories.into_iter().map(|memory| with(&server, memory)).filter(is_variant).collect()
+}
+
+fn with(server: &Server, (role, observed): Memory) -> Server {
+    let node = &server.node;
+    let node = Node::assume(node.id(), *node.members(), node.durable().clone(), node.commit(), role);
+    Server { node, observed, ..server.clone() }
+}
+
+/// The others, less the one that the server voted for: of these only the number matters.
+fn alike(node: &Node) -> Vec<ServerId> {
+    node.peers().filter(|&peer| node.vote() != Some(peer)).collect()
+}
+
+/// Of servers that are alike those with the lower ids come first.
+fn is_canonical<V: Ord>(alike: &[ServerId], value: impl Fn(ServerId) -> V) -> bool {
+    alike.windows(2).all(|pair| value(pair[1]) <= value(pair[0]))
+}
+
+fn subsets(members: &Members, alike: &[ServerId]) -> Vec<ServerSet> {
+    let ids: Vec<_> = members.ids().collect();
+    let chosen = |bits: usize| ids.iter().enumerate().filter(move |(at, _)| bits >> at & 1 != 0).map(|(_, &id)| id);
+    let all = (0..1usize << ids.len()).map(|bits| chosen(bits).collect::<ServerSet>());
+    all.filter(|set| is_canonical(alike, |id| set.contains(id))).collect()
+}
+
+/// Votes that decide nothing yet.
+fn minorities(members: &Members, alike: &[ServerId]) -> impl Iterator<Item = ServerSet> {
+    subsets(members, alike).into_iter().filter(|votes| !members.is_majority(votes))
+}
+
+fn followers(node: &Node, alike: &[ServerId]) -> Vec<Memory> {
+    let of = |contact| Observed { contact, ..Observed::default() };
+    let unheard = (Role::Follower { leader: None, loyal: false }, of(Contact::None));
+    let restarted = (Role::Follower { leader: None, loyal: true }, of(Contact::Possible));
+    let leaders = node.peers().filter(|peer| !alike[1.min(alike.len())..].contains(peer));
+    let heard = leaders.map(|id| (Role::Follower { leader: Some(id), loyal: true }, of(Contact::Leader(id))));
+    let asking = minorities(node.members(), alike)
+        .map(|votes| (Role::PreCandidate { votes }, Observed { granted: votes, ..Observed::default() }));
+    [unheard, restarted].into_iter().chain(heard).chain(asking).collect()
+}
+
+fn candidates(node: &Node, alike: &[ServerId]) -> Vec<Memory> {
+    let with = |votes, told| {
+        let observed = Observed { granted: votes, told, ..Observed::default() };
+        (Role::Candidate { votes, transfer: told }, observed)
+    };
+    minorities(node.members(), alike).flat_map(|votes| [with(votes, false), with(votes, true)]).collect()
+}
+
+fn leaders(server: &Server, alike: &[ServerId]) -> Vec<Memory> {
+    let node = &server.node;
+    let (id, members) = (node.id(), node.members());
+    let mut maps: Vec<ServerMap<Progress>> =
+        own_progress(server).map(|own| [(id, own)].into_iter().collect()).collect();
+    for peer in node.peers() {
+        let longer = |map: &ServerMap<Progress>| {
+            let mut map = *map;
+            possible(server).map(move |progress| {
+                map.insert(peer, progress);
+                map
+            })
+        };
+        maps = maps.iter().flat_map(longer).collect();
+    }
+    let heard: Vec<ServerSet> = subsets(members, &[]).into_iter().filter(|set| set.contains(id)).collect();
+    let targets = || [None].into_iter().chain(node.peers().map(Some));
+    let mut memories = Vec::new();
+    for &answered in &heard {
+        for target in targets() {
+            let of = |progress: &ServerMap<Progress>| {
+                let role = Role::Leader { progress: *progress, heard: answered, transfer: target };
+                (role, Observed { answered, target, ..Observed::default() })
+            };
+            let known = |progress: &ServerMap<Progress>, id| {
+                (target == Some(id), answered.contains(id), progress.get(id).copied())
+            };
+            memories.extend(maps.iter().filter(|map| is_canonical(alike, |id| known(map, id))).map(of));
+        }
+    }
+    memories
+}
+
+/// Every range of a log that may be known and that may be on its way.
+fn possible(server: &Server) -> impl Iterator<Item = Progress> + use<> {
+    let last = server.entries.len() as u64;
+    let progress = |matched, next| Progress { matched: Index(matched), next: Index(next) };
+    (0..=last).flat_map(move |matched| (matched + 1..=last + 1).map(move |next| progress(matched, next)))
+}
+
+/// A leader acknowledges to itself what it has appended in its term, once that is on its disk.
+fn own_progress(server: &Server) -> impl Iterator<Item = Progress> + use<'_> {
+    let term = server.node.term();
+    let own = server.disk.entries.iter().map(|entry| entry.position).filter(move |at| at.term == term);
+    [Index(0)].into_iter().chain(own.map(|at| at.index)).map(|matched| Progress { matched, next: matched.next() })
+}
+
+/// Whether a server is one of those that its compact form stands for.
+pub(super) fn is_variant(server: &Server) -> bool {
+    let node = &server.node;
+    let (id, members, last) = (node.id(), node.members(), node.log().last().index);
+    match node.role() {
+        Role::Follower { leader, loyal } => leader.is_none_or(|leader| *loyal && leader != id),
+        Role::PreCandidate { votes } => !members.is_majority(votes),
+        Role::Candidate { votes, .. } => !members.is_majority(votes) && node.vote() == Some(id),
+        Role::Leader { progress, heard, transfer } => {
+            let sound = |(_, it): (ServerId, Progress)| it.matched < it.next && it.next <= last.next();
+            may_be_committed(server) <= node.commit()
+                && node.vote() == Some(id)
+                && heard.contains(id)
+                && progress.iter().all(sound)
+                && progress.ids().eq(members.ids())
+                && transfer.is_none_or(|target| target != id && members.contains(target))
+        }
+    }
+}
