@@ -28,6 +28,7 @@ mod counterexample;
 mod engine;
 mod explored;
 mod ledger;
+mod mutants;
 mod network;
 mod observed;
 mod odds;
@@ -59,6 +60,7 @@ Examples:
   rafttree-checker check log-3 --window 3 --time 10m --checkpoint wide.ckpt
                                                larger bounds, as far as ten minutes get
   rafttree-checker zoo                         every known mistake must be caught
+  rafttree-checker mutants                     mutants of the model: a check must kill each
   rafttree-checker explore                     walk through the states in a browser
 
 Exit codes: 0 complete, 1 violated, 2 usage, 3 incomplete, 4 vacuous, 70 internal error.";
@@ -95,6 +97,8 @@ enum Command {
         #[command(flatten)]
         limits: LimitArgs,
     },
+    /// Put mistakes into the text of the model, one at a time: a check must kill each.
+    Mutants(mutants::MutantsArgs),
     /// Show that without randomness an election can fail for ever: a run in lock-step that comes back
     /// to where it was, one term later, and never has a leader.
     Lasso {
@@ -196,6 +200,7 @@ fn run(cli: &Cli) -> Result<u8, Usage> {
     match &cli.command {
         Command::Check(args) => check(args, json),
         Command::Zoo { rows, save, limits } => visit_zoo(rows, save.as_deref(), &limits.limits(), json),
+        Command::Mutants(args) => mutants::run(args, json),
         Command::Lasso { servers } => Ok(tables::lasso(*servers, json)),
         Command::Odds(args) => odds::run(args, json),
         Command::Explore { system, address, from } => explore(system, address, from.as_ref()),

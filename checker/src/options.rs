@@ -81,7 +81,7 @@ pub(crate) struct LimitArgs {
     wide_fingerprints: bool,
 }
 
-fn parse_time(text: &str) -> Result<Duration, String> {
+pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
     let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let count: u64 = digits.parse().map_err(|_| format!("'{text}' is no time; write it as 30s, 10m or 2h"))?;
     let seconds = match unit {

@@ -104,7 +104,7 @@ fn a_search_that_met_no_leader_is_vacuous() {
 
 #[test]
 fn what_cannot_be_understood_is_a_usage_error() {
-    let wrong: [&[&str]; 13] = [
+    let wrong: [&[&str]; 16] = [
         &["check", "nonsense"],
         &["check", "--ablate", "nonsense"],
         &["check", "--property", "nonsense"],
@@ -116,6 +116,9 @@ fn what_cannot_be_understood_is_a_usage_error() {
         &["check", "--time", "soon"],
         &["check", "--memory", "8"],
         &["zoo", "nonsense"],
+        &["mutants", "nonsense"],
+        &["mutants", "--checks", "nonsense"],
+        &["mutants", "--limit", "soon"],
         &["replay", "no/such/file"],
         &["explore", "--address", "nowhere"],
     ];
@@ -144,4 +147,16 @@ fn everything_that_can_be_named_is_listed() {
         assert!(2 < text(&output.stdout).lines().count());
         assert!(json(&checker(&["list", what, "--format", "json"])).is_array());
     }
+}
+
+#[test]
+fn mutants_are_listed_with_what_is_expected_of_them() {
+    let output = checker(&["mutants", "election", "rules", "--list"]);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("refused_votes_count"));
+    let value = json(&checker(&["mutants", "--list", "--format", "json"]));
+    let rows = value.as_array().expect("a list");
+    assert!(60 <= rows.len());
+    let is_equivalent = |row: &&serde_json::Value| row["expected"] == "equivalent";
+    assert!(rows.iter().filter(is_equivalent).all(|row| row["reason"].is_string()), "{value}");
 }
