@@ -6,6 +6,8 @@
 
 mod election;
 mod rules;
+mod state;
+mod step;
 
 /// One mistake in the text of the model.
 #[derive(Clone, Copy, Debug)]
@@ -54,5 +56,5 @@ impl Mutant {
 
 /// Every mutant, in the reading order of the model. The number of a mutant is its place here, from 1 on.
 pub(crate) fn all() -> Vec<Mutant> {
-    [rules::MUTANTS, election::MUTANTS].concat()
+    [rules::MUTANTS, state::MUTANTS, step::MUTANTS, election::MUTANTS].concat()
 }
