@@ -4,7 +4,9 @@
 //! snippet is an expression or whole statements, and it stands in its file once: a test says so, so
 //! that the catalogue cannot drift away from the model.
 
+mod effects;
 mod election;
+mod replication;
 mod rules;
 mod state;
 mod step;
@@ -56,5 +58,5 @@ impl Mutant {
 
 /// Every mutant, in the reading order of the model. The number of a mutant is its place here, from 1 on.
 pub(crate) fn all() -> Vec<Mutant> {
-    [rules::MUTANTS, state::MUTANTS, step::MUTANTS, election::MUTANTS].concat()
+    [rules::MUTANTS, state::MUTANTS, step::MUTANTS, election::MUTANTS, replication::MUTANTS, effects::MUTANTS].concat()
 }
