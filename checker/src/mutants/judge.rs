@@ -55,8 +55,9 @@ impl Judge {
     fn verdict_in(&self, check: &str, number: u32) -> io::Result<Verdict> {
         let check = check.to_owned();
         let begun = Instant::now();
-        // Files, since a pipe that nobody reads meanwhile would fill.
-        let said = |kind: &str| self.checker.with_file_name(format!("mutant-{number}.{kind}"));
+        // Files, since a pipe that nobody reads meanwhile would fill. Others may be judging as well.
+        let name = format!("mutant-{number}-{}", std::process::id());
+        let said = |kind: &str| self.checker.with_file_name(&name).with_extension(kind);
         let mut command = Command::new(&self.checker);
         command.args(["check", &check, "--format", "json", "--threads", "1", "--memory", "4G"]);
         command.arg("--time").arg(format!("{}s", self.limit.as_secs().max(1)));
