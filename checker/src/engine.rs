@@ -36,6 +36,10 @@ pub(crate) struct Limits {
     pub(crate) stop: Arc<AtomicBool>,
 }
 
+/// A digest of all that a search is made of: the sources of the model and of the checker, what they
+/// link, and what compiled them.
+pub(crate) const CODE: &str = env!("RAFTTREE_CODE");
+
 /// How often a long search writes its checkpoint on the way.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(600);
 
@@ -113,6 +117,8 @@ pub(crate) struct Outcome {
     pub(crate) broken: PropertySet,
     /// What other runs of the same length break, this one's properties included.
     pub(crate) broken_in_layer: PropertySet,
+    /// How many states the checkpoint held that the search went on from.
+    pub(crate) resumed_from: Option<u64>,
     /// What became of the checkpoint.
     pub(crate) saved: Option<Result<(), String>>,
 }
@@ -131,7 +137,7 @@ pub(crate) struct Expected {
 pub(crate) const NOTHING: Expected = Expected { witnesses: &[], never: &[], kinds: false };
 
 impl Limits {
-    fn search(&self, description: &str) -> Search {
+    fn search(&self) -> Search {
         let limits = crate::search::Limits { time: self.time, memory: Some(self.memory), states: self.states };
         Search {
             threads: self.threads,
@@ -141,21 +147,19 @@ impl Limits {
             stop: Arc::clone(&self.stop),
             checkpoint: self.checkpoint.clone(),
             checkpoint_every: self.checkpoint.as_ref().map(|_| CHECKPOINT_EVERY),
-            description: description.to_owned(),
+            code: CODE,
         }
     }
 }
 
-/// Searches until nothing is left, something is broken, or a limit strikes. The description says
-/// what is searched, for checkpoints.
+/// Searches until nothing is left, something is broken, or a limit strikes.
 pub(crate) fn explore<S: Checked>(
     space: &S,
-    description: &str,
     limits: &Limits,
     expected: Expected,
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<Outcome, CheckpointError> {
-    let search = limits.search(description);
+    let search = limits.search();
     let found = match &limits.resume {
         Some(path) => search.resume(space, path, progress)?,
         None => search.run(space, progress),
@@ -199,6 +203,7 @@ impl Outcome {
             simulated: None,
             broken: PropertySet::of_bits(broken),
             broken_in_layer: PropertySet::of_bits(found.broken),
+            resumed_from: found.resumed_from,
             saved: found.saved,
         }
     }

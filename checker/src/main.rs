@@ -65,10 +65,13 @@ Examples:
 
 Exit codes: 0 complete, 1 violated, 2 usage, 3 incomplete, 4 vacuous, 70 internal error.";
 
+/// With the code, of which alone a checkpoint is believed.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), ", code ", env!("RAFTTREE_CODE"));
+
 /// Checks the Raft that is deployed: every interleaving of messages, timers, crashes and disk
 /// flushes within stated bounds.
 #[derive(Parser)]
-#[command(name = "rafttree-checker", version, after_help = EXAMPLES)]
+#[command(name = "rafttree-checker", version = VERSION, after_help = EXAMPLES)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -227,12 +230,14 @@ fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
     let only = if args.property.is_empty() { PropertySet::all() } else { watched(&args.property)? };
     if !chosen.parts.iter().any(|part| part.judges(only)) {
         return Err(Usage(
-            "none of these properties is judged there: recovery-* judges V1, the others the rest".into(),
+            "none of these properties is judged there: recovery-* judges V1, the others the rest; of logs \
+             where they count"
+                .into(),
         ));
     }
     let limits = args.checkpoints.put_into(args.limits.limits(), &chosen.parts)?;
     let (mut worst, mut values) = (0, Vec::new());
-    for (at, part) in chosen.parts.iter().enumerate() {
+    for (at, part) in chosen.parts.iter().enumerate().filter(|(_, part)| part.judges(only)) {
         let (outcome, watched) = search(&chosen, at, *part, only, &limits)?;
         let ablation = chosen.exhibit.as_ref().map(|exhibit| exhibit.name);
         let in_zoo = ablation.is_some() && args.system.preset.is_none();
@@ -274,17 +279,16 @@ fn search(
     let mut tick = |progress: &search::Progress| ticker.tick(progress);
     let counted = chosen.exhibit.as_ref().map_or(PropertySet::all(), zoo::Exhibit::counted);
     let only = if only == PropertySet::all() { counted } else { only };
-    let words = format!("{} {}", chosen.exhibit.as_ref().map_or("", |exhibit| exhibit.name), part.words());
     let (outcome, watched) = match part {
         Part::Quotient(scope) => {
             let mut quotient = scope.quotient(ground);
             quotient.watched.keep(only);
-            (engine::explore(&quotient, &words, limits, expected, &mut tick), quotient.watched)
+            (engine::explore(&quotient, limits, expected, &mut tick), quotient.watched)
         }
         Part::Recovery(scope) => {
             let mut recovery = Recovery::new(scope, ground);
             recovery.quotient.watched.keep(only);
-            (engine::explore(&recovery, &words, limits, expected, &mut tick), recovery.quotient.watched)
+            (engine::explore(&recovery, limits, expected, &mut tick), recovery.quotient.watched)
         }
         Part::Plain(bounds) => {
             let mut system = System::with(ground, bounds);
@@ -292,7 +296,7 @@ fn search(
                 system = exhibit.placed(bounds);
             }
             system.watched.keep(only);
-            (engine::explore(&system, &words, limits, expected, &mut tick), system.watched)
+            (engine::explore(&system, limits, expected, &mut tick), system.watched)
         }
     };
     outcome.map(|outcome| (outcome, watched)).map_err(|why| Usage(why.to_string()))

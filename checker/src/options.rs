@@ -238,7 +238,8 @@ pub(crate) struct CheckpointArgs {
     /// search, so that --resume can go on.
     #[arg(long)]
     checkpoint: Option<PathBuf>,
-    /// Go on from such a file; preset and bounds must be the same.
+    /// Go on from such a file. It must be of the same search: system, bounds, mistake, properties,
+    /// fingerprints, and code.
     #[arg(long)]
     resume: Option<PathBuf>,
 }

@@ -172,7 +172,7 @@ pub(crate) fn named(name: &str) -> Option<&'static Preset> {
 }
 
 /// The step that servers call.
-pub(crate) const PAPER: Ground = Ground { step_by: step::<Tag>, mistake: None };
+pub(crate) const PAPER: Ground = Ground { mutant: "none", step_by: step::<Tag>, mistake: None, looks_at_names: false };
 
 impl Scope {
     pub(crate) fn quotient(&self, ground: Ground) -> Quotient {
@@ -272,8 +272,9 @@ impl Part {
     /// Whether any of these properties is asked of its states.
     pub(crate) fn judges(&self, mut properties: PropertySet) -> bool {
         properties.keep(match self {
+            Part::Quotient(scope) => scope.watched(),
             Part::Recovery(_) => PropertySet::from_iter([Property::Recovery]),
-            Part::Quotient(_) | Part::Plain(_) => PropertySet::of_states(),
+            Part::Plain(_) => PropertySet::of_states(),
         });
         !properties.is_empty()
     }

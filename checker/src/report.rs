@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::engine::{Outcome, Verdict, names};
+use crate::engine::{CODE, Outcome, Verdict, names};
 use crate::presets::Part;
 use crate::properties::{Property, PropertySet};
 use crate::search::Progress;
@@ -70,6 +70,7 @@ pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) ->
     line(format!("system      {}{ablated}", subject.preset));
     line(format!("bounds      {}", wrap(&subject.part.words(), 12)));
     line(format!("always      {}", wrap(subject.part.always(), 12)));
+    line(format!("code        {CODE}"));
     line(format!(
         "states      {} distinct, {} transitions, paths of up to {} steps, layers of up to {} states",
         grouped(outcome.states),
@@ -90,6 +91,9 @@ pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) ->
     }
     for (what, count) in &outcome.measured {
         line(format!("{:<12}{what}", grouped(*count)));
+    }
+    if let Some(states) = outcome.resumed_from {
+        line(format!("resumed     from a checkpoint with {} states", grouped(states)));
     }
     match &outcome.saved {
         Some(Ok(())) => line("checkpoint  written; --resume goes on from it".into()),
@@ -149,10 +153,12 @@ pub(crate) fn value(subject: &Subject, outcome: &Outcome) -> Value {
         "bounds": subject.part,
         "bounds_in_words": subject.part.words(),
         "always": subject.part.always(),
+        "code": CODE,
         "states": outcome.states,
         "transitions": outcome.transitions,
         "depth": outcome.depth,
         "widest_layer": outcome.widest,
+        "resumed_from_states": outcome.resumed_from,
         "collision_probability": outcome.collision,
         "seconds": outcome.time.as_secs_f64(),
         "threads": subject.threads,

@@ -40,8 +40,12 @@ pub(crate) enum Mistake {
 /// What a server runs on: the transitions, and what surrounds them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ground {
+    /// What the mistake in it is called; `none`, where there is none.
+    pub(crate) mutant: &'static str,
     pub(crate) step_by: StepBy,
     pub(crate) mistake: Option<Mistake>,
+    /// Whether the mistake looks at names, so that servers are not alike.
+    pub(crate) looks_at_names: bool,
 }
 
 /// One server with its disk.
@@ -93,7 +97,7 @@ impl Server {
     /// An event happens: the deployed step changes the node, and its records the log in memory. A
     /// panic is a finding, not the end of the search.
     pub(crate) fn step(&mut self, ground: Ground, event: Event<Tag>) -> Stepped {
-        let Ground { step_by, mistake } = ground;
+        let Ground { step_by, mistake, .. } = ground;
         let old = self.clone();
         let mut effects = Effects::new();
         let again = event.clone();

@@ -43,7 +43,7 @@ fn deployed(limits: &Limits) -> Row {
         unreachable!("log-3 is one system of runs of any length")
     };
     let before = resident_bytes();
-    let outcome = explore(&scope.quotient(PAPER), "speed", limits, NOTHING, &mut |_| {}).expect("nothing is resumed");
+    let outcome = explore(&scope.quotient(PAPER), limits, NOTHING, &mut |_| {}).expect("nothing is resumed");
     let memory = outcome.peak_memory.saturating_sub(before);
     let (states, transitions, time) = (outcome.states, outcome.transitions, outcome.time);
     Row { search: "ours", model: "log-3", states, transitions, time, memory }

@@ -89,7 +89,7 @@ pub(crate) struct OutOfBounds;
 impl System {
     pub(crate) fn with(ground: Ground, bounds: Bounds) -> Self {
         let start = World::new(bounds.servers);
-        System { ground, bounds, start, watched: PropertySet::of_states(), symmetric: true }
+        System { ground, bounds, start, watched: PropertySet::of_states(), symmetric: !ground.looks_at_names }
     }
 
     /// Everything that may happen next. An action that would change nothing may be among them.

@@ -159,9 +159,9 @@ pub(crate) fn proof(limits: &Limits) -> u8 {
             let mut tick = |progress: &crate::search::Progress| ticker.tick(progress);
             let words = part.words();
             let outcome = match part {
-                Part::Quotient(scope) => explore(&scope.quotient(PAPER), &words, limits, *expected, &mut tick),
-                Part::Recovery(scope) => explore(&Recovery::new(*scope, PAPER), &words, limits, *expected, &mut tick),
-                Part::Plain(bounds) => explore(&plain(*bounds), &words, limits, *expected, &mut tick),
+                Part::Quotient(scope) => explore(&scope.quotient(PAPER), limits, *expected, &mut tick),
+                Part::Recovery(scope) => explore(&Recovery::new(*scope, PAPER), limits, *expected, &mut tick),
+                Part::Plain(bounds) => explore(&plain(*bounds), limits, *expected, &mut tick),
             };
             drop(ticker);
             let outcome = outcome.expect("nothing is resumed");

@@ -45,7 +45,7 @@ pub(crate) fn limits(threads: usize) -> Limits {
 }
 
 fn search(system: &System, threads: usize) -> Outcome {
-    explore(system, "a test", &limits(threads), NOTHING, &mut |_| {}).expect("nothing is resumed")
+    explore(system, &limits(threads), NOTHING, &mut |_| {}).expect("nothing is resumed")
 }
 
 /// Every state, by the simplest search there is.

@@ -30,25 +30,19 @@ pub(crate) struct Exhibit {
     /// A scenario that leads to where the search starts.
     pub(crate) start: Option<&'static str>,
     pub(crate) ground: Ground,
-    /// Whether the mistake looks at names, so that servers are not alike.
-    pub(crate) names: bool,
 }
 
 impl Exhibit {
     /// Searches for this mistake within these bounds.
     pub(crate) fn hunt(&self, part: Part, limits: &Limits) -> Result<Outcome, CheckpointError> {
-        let words = format!("{} {}", self.name, part.words());
         match part {
             Part::Quotient(scope) => {
                 let mut quotient = scope.quotient(self.ground);
                 quotient.watched.keep(self.counted());
-                quotient.symmetric = !self.names;
-                engine::explore(&quotient, &words, limits, NOTHING, &mut |_| {})
+                engine::explore(&quotient, limits, NOTHING, &mut |_| {})
             }
-            Part::Recovery(scope) => {
-                engine::explore(&Recovery::new(scope, self.ground), &words, limits, NOTHING, &mut |_| {})
-            }
-            Part::Plain(bounds) => engine::explore(&self.placed(bounds), &words, limits, NOTHING, &mut |_| {}),
+            Part::Recovery(scope) => engine::explore(&Recovery::new(scope, self.ground), limits, NOTHING, &mut |_| {}),
+            Part::Plain(bounds) => engine::explore(&self.placed(bounds), limits, NOTHING, &mut |_| {}),
         }
     }
 
@@ -81,7 +75,7 @@ impl Exhibit {
     }
 
     fn looking_at_names(self) -> Exhibit {
-        Exhibit { names: true, ..self }
+        Exhibit { ground: Ground { looks_at_names: true, ..self.ground }, ..self }
     }
 }
 
@@ -118,7 +112,8 @@ fn exhibit(
     caught_by: Property,
     ground: Ground,
 ) -> Exhibit {
-    Exhibit { name, row, rule, about, source, caught_by, part: logs(3, 1, 1), start: None, ground, names: false }
+    let ground = Ground { mutant: name, ..ground };
+    Exhibit { name, row, rule, about, source, caught_by, part: logs(3, 1, 1), start: None, ground }
 }
 
 fn rule<R: Rules + 'static>(

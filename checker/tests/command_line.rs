@@ -61,12 +61,38 @@ fn a_search_that_was_cut_goes_on_from_its_checkpoint() {
     assert_eq!(code(&cut), 3, "{said}");
     assert!(said.contains("checkpoint  written"), "{said}");
     let resumed = json(&checker(&["check", "elections-3", "--resume", path, "--format", "json"]));
+    assert!(resumed["parts"][0]["resumed_from_states"].as_u64().is_some_and(|states| 2000 <= states));
     let whole = json(&checker(&["check", "elections-3", "--format", "json"]));
     for what in ["verdict", "states", "transitions", "depth", "actions", "witnesses"] {
         assert_eq!(resumed["parts"][0][what], whole["parts"][0][what], "{what}");
     }
     let other = checker(&["check", "elections-3", "--spread", "2", "--resume", path]);
     assert_eq!(code(&other), 2, "{}", text(&other.stdout));
+}
+
+#[test]
+fn a_search_does_not_go_on_from_one_that_judged_other_properties() {
+    let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("vote_again.checkpoint");
+    let path = file.to_str().expect("the path is UTF-8");
+    let broken = ["check", "--ablate", "vote_again", "--spread", "2"];
+    let cut = checker(&[&broken[..], &["--property", "C3", "--states", "2000", "--checkpoint", path]].concat());
+    assert_eq!(code(&cut), 3, "{}", text(&cut.stdout));
+    let resumed = checker(&[&broken[..], &["--resume", path]].concat());
+    assert_eq!(code(&resumed), 2, "{}", text(&resumed.stdout));
+    let told = "error: the checkpoint is of another search: properties: C3 there, C2 here\n";
+    assert_eq!(text(&resumed.stderr), told);
+    let rules = checker(&["check", "elections-3", "--spread", "2", "--property", "C3", "--resume", path]);
+    assert!(text(&rules.stderr).contains("mutant: vote_again there, none here"), "{}", text(&rules.stderr));
+}
+
+#[test]
+fn where_none_of_the_properties_is_judged_nothing_is_said_to_hold() {
+    for preset in ["elections-3", "recovery-3"] {
+        let output = checker(&["check", preset, "--property", "C10"]);
+        assert_eq!(code(&output), 2, "{}", text(&output.stdout));
+    }
+    let said = text(&checker(&["check", "--property", "C10"]).stdout);
+    assert_eq!(said.matches("COMPLETE\n").count(), 2, "elections judge no logs: {said}");
 }
 
 #[test]

@@ -88,8 +88,8 @@ impl Quotient {
             forgets_logs: false,
             proposals: true,
             watched: PropertySet::of_states(),
-            symmetric: true,
             reached: Arc::default(),
+            symmetric: !ground.looks_at_names,
         }
     }
 

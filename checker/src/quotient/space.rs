@@ -6,10 +6,11 @@ use stateright::Model;
 
 use crate::checks;
 use crate::engine::{Checked, Limits, Simulated};
+use crate::properties::Property;
 use crate::quotient::local::Stimulus;
 use crate::quotient::seat::{Part, Seat, term_of};
-use crate::quotient::{Move, Packed, Quotient, State, Worker};
-use crate::search::{Bits, Fingerprinter, Judgement, Space};
+use crate::quotient::{Move, Packed, Quotient, Reach, State, Worker};
+use crate::search::{Bits, Fingerprinter, Identity, Judgement, Space};
 use crate::system::Action;
 use crate::witness::Witness;
 
@@ -77,8 +78,21 @@ impl Space for Quotient {
         if action.cut.is_some() && !is_crash { KINDS.len() } else { kind_of(action.stimulus) }
     }
 
-    fn can_checkpoint(&self) -> bool {
-        true
+    fn identity(&self) -> Option<Identity> {
+        let Quotient { ground, members, reach, forgets_logs, proposals, watched, symmetric } = self;
+        let Reach { spread, window, absolute } = reach;
+        let properties: Vec<_> = watched.iter().map(Property::id).collect();
+        let identity = Identity::default()
+            .with("mutant", ground.mutant)
+            .with("servers", members.ids().len())
+            .with("spread of terms", spread)
+            .with("window of logs", window)
+            .with("terms from the beginning", absolute)
+            .with("logs forgotten", forgets_logs)
+            .with("commands", proposals)
+            .with("names count", !symmetric)
+            .with("properties", properties.join(" "));
+        Some(identity)
     }
 
     fn encode(&self, state: &Packed, out: &mut Vec<u8>) {

@@ -22,7 +22,7 @@ fn searched(recovery: &Recovery) -> Outcome {
     let stop = Arc::new(AtomicBool::new(false));
     let (time, states, checkpoint, resume) = (None, None, None, None);
     let limits = Limits { threads: 2, time, memory: 8 << 30, states, seed: 0, wide: false, checkpoint, resume, stop };
-    engine::explore(recovery, "", &limits, NOTHING, &mut |_| {}).expect("nothing is resumed")
+    engine::explore(recovery, &limits, NOTHING, &mut |_| {}).expect("nothing is resumed")
 }
 
 fn outcome(scope: Scope, step_by: StepBy) -> Outcome {

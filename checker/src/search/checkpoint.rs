@@ -12,12 +12,13 @@ use std::time::{Duration, Instant};
 use super::Search;
 use super::fingerprint::Print;
 use super::frontier::{Block, Frontier};
+use super::identity::Identity;
 use super::layers::{Layers, Totals};
 use super::space::Space;
 use super::table::Table;
 
 const MAGIC: &[u8; 8] = b"RTsearch";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const CHECKSUM_BYTES: u64 = 4;
 
 /// Why a search cannot be gone on with.
@@ -30,10 +31,8 @@ pub(crate) enum CheckpointError {
     OtherVersion(u32),
     /// The checksum is not right, or what it covers makes no sense.
     Damaged,
-    /// Of a search with this description.
-    OtherDescription(String),
-    /// Of a search whose fingerprints or kinds of action are others.
-    OtherSettings(String),
+    /// Of a search that rests on something else: in which parts.
+    OtherSearch(Vec<String>),
 }
 
 impl fmt::Display for CheckpointError {
@@ -45,8 +44,9 @@ impl fmt::Display for CheckpointError {
                 write!(f, "the checkpoint has version {version} of its format, and this is version {VERSION}")
             }
             CheckpointError::Damaged => f.write_str("the checkpoint is damaged"),
-            CheckpointError::OtherDescription(found) => write!(f, "the checkpoint is of another search: {found}"),
-            CheckpointError::OtherSettings(which) => write!(f, "the checkpoint is of a search with {which}"),
+            CheckpointError::OtherSearch(differences) => {
+                write!(f, "the checkpoint is of another search: {}", differences.join("; "))
+            }
         }
     }
 }
@@ -103,14 +103,26 @@ pub(super) fn write<S: Space, P: Print>(path: &Path, layers: &Layers<S, P>, elap
 }
 
 fn write_body<S: Space, P: Print>(out: &mut impl Write, layers: &Layers<S, P>, elapsed: Duration) -> io::Result<()> {
-    put_bytes(out, layers.search.description.as_bytes())?;
-    put(out, P::BYTES as u64)?;
-    put(out, layers.search.seed)?;
+    write_identity(out, &identity::<S, P>(layers.search, layers.space))?;
     put(out, elapsed.as_nanos() as u64)?;
     write_totals(out, &layers.totals)?;
     write_table(out, &layers.table)?;
     write_blocks(out, layers.space, layers.frontier.current())?;
     write_blocks(out, layers.space, layers.frontier.next())
+}
+
+/// All that what was found rests on.
+fn identity<S: Space, P: Print>(search: &Search, space: &S) -> Identity {
+    let of_space = space.identity().unwrap_or_default();
+    of_space.with("seed", search.seed).with("bits of a fingerprint", 8 * P::BYTES).with("code", search.code)
+}
+
+fn write_identity(out: &mut impl Write, identity: &Identity) -> io::Result<()> {
+    put(out, identity.parts().len() as u64)?;
+    identity.parts().iter().try_for_each(|(name, value)| {
+        put_bytes(out, name.as_bytes())?;
+        put_bytes(out, value.as_bytes())
+    })
 }
 
 fn write_table<P: Print>(out: &mut impl Write, table: &Table<P>) -> io::Result<()> {
@@ -228,23 +240,30 @@ fn read_body<'a, S: Space, P: Print>(
 ) -> Result<(Layers<'a, S, P>, Duration), CheckpointError> {
     let input = &mut input;
     input.read_exact(&mut [0; MAGIC.len() + 4])?;
-    let description = String::from_utf8_lossy(&get_bytes(input)?).into_owned();
-    if description != search.description {
-        return Err(CheckpointError::OtherDescription(description));
-    }
-    let (print_bytes, seed) = (get(input)?, get(input)?);
-    if (print_bytes, seed) != (P::BYTES as u64, search.seed) {
-        let bits = 8 * print_bytes;
-        return Err(CheckpointError::OtherSettings(format!("fingerprints of {bits} bits, under the seed {seed}")));
+    let differences = identity::<S, P>(search, space).differences(&read_identity(input)?);
+    if !differences.is_empty() {
+        return Err(CheckpointError::OtherSearch(differences));
     }
     let elapsed = Duration::from_nanos(get(input)?);
     let totals = read_totals(input)?;
     if totals.fired.len() != space.kinds() {
-        return Err(CheckpointError::OtherSettings(format!("{} kinds of action", totals.fired.len())));
+        return Err(CheckpointError::Damaged);
     }
     let table = read_table(input)?;
     let frontier = Frontier::new(read_blocks(input, space)?, read_blocks(input, space)?);
-    Ok((Layers::at(search, space, table, frontier, totals), elapsed))
+    let resumed_from = Some(totals.states);
+    let mut layers = Layers::at(search, space, table, frontier, totals);
+    layers.resumed_from = resumed_from;
+    Ok((layers, elapsed))
+}
+
+fn read_identity(input: &mut impl Read) -> io::Result<Identity> {
+    let mut identity = Identity::default();
+    for _ in 0..get(input)? {
+        let [name, value] = [get_bytes(input)?, get_bytes(input)?];
+        identity = identity.with(String::from_utf8_lossy(&name), String::from_utf8_lossy(&value));
+    }
+    Ok(identity)
 }
 
 fn read_totals(input: &mut impl Read) -> Result<Totals, CheckpointError> {

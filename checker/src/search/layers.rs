@@ -20,6 +20,8 @@ pub(super) struct Layers<'a, S: Space, P> {
     pub(super) frontier: Frontier<S::State>,
     pub(super) totals: Totals,
     pub(super) violation: Option<Violation<S::Action, P>>,
+    /// How many states the checkpoint held that this began with.
+    pub(super) resumed_from: Option<u64>,
     hands: Vec<Hand<S, P>>,
 }
 
@@ -99,7 +101,7 @@ impl<'a, S: Space, P: Print> Layers<'a, S, P> {
         totals: Totals,
     ) -> Layers<'a, S, P> {
         let hands = (0..search.threads.max(1)).map(|_| Hand::new(space)).collect();
-        Layers { space, search, table, frontier, totals, violation: None, hands }
+        Layers { space, search, table, frontier, totals, violation: None, resumed_from: None, hands }
     }
 
     pub(super) fn run(&mut self, watch: &mut Watch, saver: &mut Saver, progress: &mut dyn FnMut(&Progress)) -> Ended {

@@ -21,6 +21,7 @@ use watch::Watch;
 
 pub(crate) use checkpoint::CheckpointError;
 pub(crate) use fingerprint::{Fingerprinter, fingerprint};
+pub(crate) use identity::Identity;
 pub(crate) use model::OfModel;
 pub(crate) use space::{Bits, Judgement, Space};
 pub(crate) use watch::{Limits, resident_bytes};
@@ -28,6 +29,7 @@ pub(crate) use watch::{Limits, resident_bytes};
 mod checkpoint;
 mod fingerprint;
 mod frontier;
+mod identity;
 mod layers;
 mod model;
 mod space;
@@ -53,8 +55,8 @@ pub(crate) struct Search {
     pub(crate) checkpoint: Option<PathBuf>,
     /// How often to write it down on the way.
     pub(crate) checkpoint_every: Option<Duration>,
-    /// What is searched and within which bounds: a checkpoint is good for this only.
-    pub(crate) description: String,
+    /// Which code searches: what other code has found is not believed.
+    pub(crate) code: &'static str,
 }
 
 /// How far a search is.
@@ -113,6 +115,8 @@ pub(crate) struct Found<A> {
     pub(crate) elapsed: Duration,
     /// The odds that two of the states share a fingerprint, so that one was missed.
     pub(crate) collision_probability: f64,
+    /// How many states the checkpoint held that it went on from.
+    pub(crate) resumed_from: Option<u64>,
     /// What became of the latest checkpoint, if one was to be written.
     pub(crate) saved: Option<Result<(), String>>,
 }
@@ -154,7 +158,7 @@ impl Search {
 
     fn watch<S: Space>(&self, space: &S) -> Watch<'_> {
         assert!(
-            self.checkpoint.is_none() || space.can_checkpoint(),
+            self.checkpoint.is_none() || space.identity().is_some(),
             "a space that cannot write checkpoints is asked to"
         );
         Watch::new(self.limits, &self.stop)
@@ -204,6 +208,7 @@ impl<A> Found<A> {
             peak_resident: 0,
             table_bytes: layers.table.bytes(),
             elapsed: Duration::ZERO,
+            resumed_from: layers.resumed_from,
             collision_probability: (totals.states as f64).powi(2) / 2_f64.powi(8 * P::BYTES as i32 + 1),
             saved: None,
         }

@@ -1,5 +1,7 @@
 //! What a search explores.
 
+use super::identity::Identity;
+
 /// A set of up to 64 properties or witnesses.
 pub(crate) type Bits = u64;
 
@@ -47,9 +49,10 @@ pub(crate) trait Space: Sync {
     /// Less than `kinds()`.
     fn kind(&self, action: &Self::Action) -> usize;
 
-    /// Whether states can be written down and read again.
-    fn can_checkpoint(&self) -> bool {
-        false
+    /// What a search of it rests on, if its states can be written down and read again: all that tells
+    /// it from any other space of the same code.
+    fn identity(&self) -> Option<Identity> {
+        None
     }
 
     /// Appends the state; only asked of a space that can checkpoint.

@@ -6,11 +6,10 @@ use std::time::Duration;
 
 use super::toys::{Counters, Endless, Turn, counters, sum};
 use super::{counts, flag, search, with_threads};
-use crate::search::{CheckpointError, Ended, Found, Limits, Search, Space};
+use crate::search::{CheckpointError, Ended, Found, Identity, Limits, Search, Space};
 
 fn saving(path: &Path, threads: usize) -> Search {
-    let (checkpoint, description) = (Some(path.to_owned()), "four counters".to_owned());
-    Search { checkpoint, description, ..with_threads(threads) }
+    Search { checkpoint: Some(path.to_owned()), code: "this", ..with_threads(threads) }
 }
 
 fn resume<S: Space>(search: &Search, space: &S, path: &Path) -> Result<Found<S::Action>, CheckpointError> {
@@ -160,16 +159,37 @@ fn something_else_than_a_checkpoint_is_refused() {
 }
 
 #[test]
-fn a_checkpoint_of_another_search_is_refused() {
+fn a_checkpoint_of_another_search_is_refused_with_what_differs() {
     let (_directory, path) = place();
     written(&path);
     let search = saving(&path, 1);
-    let refused = |search: &Search| resume(search, &counters(4, 9), &path).unwrap_err().to_string();
-    let other = Search { description: "five counters".to_owned(), ..search.clone() };
-    assert_eq!(refused(&other), "the checkpoint is of another search: four counters");
-    let settings = "the checkpoint is of a search with fingerprints of 64 bits, under the seed 0";
-    assert_eq!(refused(&Search { seed: 1, ..search.clone() }), settings);
-    assert_eq!(refused(&Search { wide_fingerprints: true, ..search }), settings);
+    let refused = |search: &Search, space: &Counters, differences: &str| {
+        let told = resume(search, space, &path).unwrap_err().to_string();
+        assert_eq!(told, format!("the checkpoint is of another search: {differences}"));
+    };
+    let same = counters(4, 9);
+    refused(&Search { seed: 1, ..search.clone() }, &same, "seed: 0 there, 1 here");
+    let wide = Search { wide_fingerprints: true, ..search.clone() };
+    refused(&wide, &same, "bits of a fingerprint: 64 there, 128 here");
+    refused(&Search { code: "other", ..search.clone() }, &same, "code: this there, other here");
+    refused(&search, &counters(5, 8), "counters: 4 there, 5 here; top: 9 there, 8 here");
+}
+
+#[test]
+fn a_part_that_only_one_of_two_searches_has_is_a_difference() {
+    let (one, both) = (Identity::default().with("seed", 1), Identity::default().with("seed", 1).with("code", "this"));
+    assert_eq!(both.differences(&one), ["code: nothing there, this here"]);
+    assert_eq!(one.differences(&both), ["code: this there, nothing here"]);
+    assert!(both.differences(&both).is_empty());
+}
+
+#[test]
+fn a_resumed_search_says_so() {
+    let (_directory, path) = place();
+    let search = Search { limits: Limits { states: Some(100), ..Limits::default() }, ..saving(&path, 1) };
+    let cut = search.run(&counters(4, 9), &mut |_| {});
+    let resumed = resume(&saving(&path, 1), &counters(4, 9), &path).unwrap();
+    assert_eq!((cut.resumed_from, resumed.resumed_from), (None, Some(cut.states)));
 }
 
 #[test]

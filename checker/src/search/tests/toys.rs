@@ -5,7 +5,7 @@ use std::hash::Hash;
 
 use stateright::{Model, Property};
 
-use crate::search::{Bits, Judgement, Space, fingerprint};
+use crate::search::{Bits, Identity, Judgement, Space, fingerprint};
 
 /// Counters from 0 to `top`, of which each step turns one.
 #[derive(Clone, Copy)]
@@ -89,8 +89,8 @@ impl Space for Counters<'_> {
         usize::from(matches!(turn, Turn::Down(_)))
     }
 
-    fn can_checkpoint(&self) -> bool {
-        true
+    fn identity(&self) -> Option<Identity> {
+        Some(Identity::default().with("counters", self.counters).with("top", self.top))
     }
 
     fn encode(&self, state: &Vec<u8>, out: &mut Vec<u8>) {
