@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use crate::properties::{Property, PropertySet};
 use crate::quotient::{Failure, Tally};
-use crate::search::{CheckpointError, Ended, Found, Progress, Search, Space};
+use crate::search::{Bits, CheckpointError, Ended, Found, Progress, Search, Space};
 use crate::system::{Action, System};
 use crate::witness::Witness;
 use crate::world::World;
@@ -103,8 +103,8 @@ pub(crate) struct Outcome {
     /// Bytes of the set of visited states.
     pub(crate) table: u64,
     pub(crate) collision: f64,
-    pub(crate) fired: Vec<(&'static str, u64)>,
-    pub(crate) witnesses: Vec<(&'static str, bool)>,
+    pub(crate) kinds: Vec<Kind>,
+    pub(crate) witnesses: Vec<Met>,
     /// A shortest run that breaks something; steps of the search.
     pub(crate) steps: usize,
     /// The same, or why it cannot be told, in actions of the plain system.
@@ -123,18 +123,60 @@ pub(crate) struct Outcome {
     pub(crate) saved: Option<Result<(), String>>,
 }
 
+/// How often actions of a kind were tried, and how often that changed something.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
+    pub(crate) offered: u64,
+    pub(crate) changed: u64,
+}
+
+/// Whether a witness was reached, and whether the search would say nothing without it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Met {
+    pub(crate) name: &'static str,
+    pub(crate) reached: bool,
+    pub(crate) expected: bool,
+}
+
 /// What must be met for COMPLETE to mean something.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Expected {
     pub(crate) witnesses: &'static [Witness],
-    /// Kinds of action that the bounds rule out, or that change nothing by themselves.
-    pub(crate) never: &'static [&'static str],
+    /// Kinds of action that the bounds rule out, so that none is offered.
+    pub(crate) ruled_out: &'static [&'static str],
+    /// Kinds that are offered and may change nothing by themselves.
+    pub(crate) idle: &'static [&'static str],
     /// Whether kinds of action count at all.
     pub(crate) kinds: bool,
 }
 
 /// Nothing is expected: what is looked for is a violation.
-pub(crate) const NOTHING: Expected = Expected { witnesses: &[], never: &[], kinds: false };
+pub(crate) const NOTHING: Expected = Expected { witnesses: &[], ruled_out: &[], idle: &[], kinds: false };
+
+impl Expected {
+    fn met(&self, witness: Witness, met: Bits) -> Met {
+        let reached = met & 1 << witness as u8 != 0;
+        Met { name: witness.words(), reached, expected: self.witnesses.contains(&witness) }
+    }
+
+    /// What is missing of a kind of action, if anything.
+    fn lacks(&self, kind: &Kind) -> Option<String> {
+        let Kind { name, offered, changed } = *kind;
+        if !self.kinds || self.ruled_out.contains(&name) {
+            None
+        } else if offered == 0 {
+            Some(format!("'{name}' was never offered"))
+        } else {
+            (changed == 0 && !self.idle.contains(&name)).then(|| format!("'{name}' never changed anything"))
+        }
+    }
+}
+
+fn kinds(names: Vec<&'static str>, offered: &[u64], changed: &[u64]) -> Vec<Kind> {
+    let counts = offered.iter().zip(changed);
+    names.into_iter().zip(counts).map(|(name, (&offered, &changed))| Kind { name, offered, changed }).collect()
+}
 
 impl Limits {
     fn search(&self) -> Search {
@@ -164,13 +206,13 @@ pub(crate) fn explore<S: Checked>(
         Some(path) => search.resume(space, path, progress)?,
         None => search.run(space, progress),
     };
-    let outcome = Outcome::of(space, found);
+    let outcome = Outcome::of(space, found, expected);
     let simulated = (outcome.verdict == Verdict::Complete).then(|| space.simulate(limits)).flatten();
     Ok(outcome.with(simulated).judged_by(expected))
 }
 
 impl Outcome {
-    fn of<S: Checked>(space: &S, found: Found<S::Action>) -> Outcome {
+    fn of<S: Checked>(space: &S, found: Found<S::Action>, expected: Expected) -> Outcome {
         let (verdict, broken) = match found.ended {
             Ended::Exhausted => (Verdict::Complete, 0),
             Ended::Violated(broken) => (Verdict::Violated, broken),
@@ -194,8 +236,8 @@ impl Outcome {
             peak_memory: found.peak_resident,
             table: found.table_bytes,
             collision: found.collision_probability,
-            fired: space.kind_names().into_iter().zip(found.fired).collect(),
-            witnesses: Witness::ALL.iter().map(|it| (it.words(), found.met & 1 << *it as u8 != 0)).collect(),
+            kinds: kinds(space.kind_names(), &found.offered, &found.fired),
+            witnesses: Witness::ALL.map(|witness| expected.met(witness, found.met)).to_vec(),
             steps: found.path.len(),
             counterexample,
             story,
@@ -229,12 +271,9 @@ impl Outcome {
         if self.verdict != Verdict::Complete {
             return self;
         }
-        let reached = |words: &str| self.witnesses.iter().any(|&(name, reached)| name == words && reached);
-        let witnesses = expected.witnesses.iter().map(|witness| witness.words()).filter(|words| !reached(words));
-        let missing = witnesses.map(|words| format!("{words} was never reached"));
-        let idle =
-            self.fired.iter().filter(|(kind, count)| expected.kinds && *count == 0 && !expected.never.contains(kind));
-        let missing: Vec<_> = missing.chain(idle.map(|(kind, _)| format!("'{kind}' never happened"))).collect();
+        let unmet = self.witnesses.iter().filter(|met| met.expected && !met.reached);
+        let unmet = unmet.map(|met| format!("{} was never reached", met.name));
+        let missing: Vec<_> = unmet.chain(self.kinds.iter().filter_map(|kind| expected.lacks(kind))).collect();
         if !missing.is_empty() {
             self.verdict = Verdict::Vacuous(missing);
         }

@@ -25,23 +25,33 @@ pub(crate) const KINDS: [&str; 9] = [
     "crash",
 ];
 
+/// What a thread keeps.
+#[derive(Default)]
+pub(crate) struct Worker {
+    offers: Vec<Action>,
+    /// What was tried, by kind.
+    offered: [u64; KINDS.len()],
+}
+
 impl Space for System {
     type State = World;
     type Action = Action;
-    type Worker = Vec<Action>;
+    type Worker = Worker;
 
-    fn worker(&self) -> Vec<Action> {
-        Vec::new()
+    fn worker(&self) -> Worker {
+        Worker::default()
     }
 
     fn starts(&self) -> Vec<World> {
         vec![self.represented(self.start.clone())]
     }
 
-    fn expand(&self, offers: &mut Vec<Action>, world: &World, visit: &mut dyn FnMut(Action, World, Judgement)) {
+    fn expand(&self, worker: &mut Worker, world: &World, visit: &mut dyn FnMut(Action, World, Judgement)) {
+        let Worker { offers, offered } = worker;
         offers.clear();
         self.offers(world, offers);
         for action in offers.drain(..) {
+            offered[self.kind(&action)] += 1;
             let Some(next) = self.after(world, &action) else { continue };
             let met = met_by(world, &action, &next);
             let broken = next.broken.bits();
@@ -49,7 +59,7 @@ impl Space for System {
         }
     }
 
-    fn judge(&self, _: &mut Vec<Action>, world: &World) -> Judgement {
+    fn judge(&self, _: &mut Worker, world: &World) -> Judgement {
         let committed = &world.history.committed;
         let later = committed.windows(2).any(|pair| pair[0].0.position.term < pair[1].0.position.term);
         let met = [
@@ -80,6 +90,11 @@ impl Space for System {
             Action::Flush(_) => 7,
             Action::Crash { .. } | Action::CrashTorn(_) => 8,
         }
+    }
+
+    fn count_offers(&self, worker: &mut Worker, offered: &mut [u64]) {
+        let new = std::mem::take(&mut worker.offered);
+        new.into_iter().zip(offered).for_each(|(new, total)| *total += new);
     }
 }
 

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::counterexample::{Counterexample, told_in};
-use crate::engine::{Expected, Limits, Outcome, Verdict};
+use crate::engine::{Limits, NOTHING, Outcome, Verdict};
 use crate::options::{CheckpointArgs, Chosen, LimitArgs, SystemArgs, Usage};
 use crate::presets::{PAPER, Part};
 use crate::properties::{Property, PropertySet};
@@ -273,7 +273,7 @@ fn search(
 ) -> Result<(Outcome, PropertySet), Usage> {
     let ground = chosen.exhibit.as_ref().map_or(PAPER, |exhibit| exhibit.ground);
     // Other bounds have other witnesses; a search that meets no leader checks nothing at any.
-    let leader = Expected { witnesses: &[Witness::Leader], never: &[], kinds: false };
+    let leader = engine::Expected { witnesses: &[Witness::Leader], ..NOTHING };
     let expected = if chosen.changed || chosen.exhibit.is_some() { leader } else { chosen.preset.parts[at].1 };
     let mut ticker = Ticker::new();
     let mut tick = |progress: &search::Progress| ticker.tick(progress);

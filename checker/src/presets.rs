@@ -59,16 +59,17 @@ const fn recovery(part: Part) -> Part {
 }
 
 /// Heartbeats, refusals and pre-votes change nothing by themselves.
-const ELECTIONS: Expected = Expected {
-    witnesses: &[Witness::Leader, Witness::SplitVote, Witness::UnsyncedLost],
-    never: &["ask for a pre-vote", "acknowledge", "refuse entries", "heartbeat timeout", "propose", "flush"],
+const LOGS: Expected = Expected {
+    witnesses: &Witness::ALL,
+    ruled_out: &[],
+    idle: &["ask for a pre-vote", "refuse entries", "heartbeat timeout"],
     kinds: true,
 };
 
-const LOGS: Expected = Expected {
-    witnesses: &Witness::ALL,
-    never: &["ask for a pre-vote", "refuse entries", "heartbeat timeout"],
-    kinds: true,
+const ELECTIONS: Expected = Expected {
+    witnesses: &[Witness::Leader, Witness::SplitVote, Witness::UnsyncedLost],
+    ruled_out: &["acknowledge", "refuse entries", "propose", "flush"],
+    ..LOGS
 };
 
 /// Two servers and three terms: small, and with everything at once.
@@ -140,7 +141,8 @@ pub(crate) const PRESETS: [Preset; 12] = [
             Part::Plain(PAIR),
             Expected {
                 witnesses: &[Witness::Leader, Witness::SplitVote, Witness::LaterCommit, Witness::UnsyncedLost],
-                never: &["heartbeat timeout"],
+                ruled_out: &[],
+                idle: &["heartbeat timeout"],
                 kinds: true,
             },
         )],
@@ -152,7 +154,8 @@ pub(crate) const PRESETS: [Preset; 12] = [
             Part::Plain(Bounds { terms: 1, entries: 1, unsynced: 2, interleaved: true, ..SMALL }),
             Expected {
                 witnesses: &[Witness::Leader, Witness::SplitVote, Witness::UnsyncedLost],
-                never: &["propose", "transfer", "step down", "heartbeat timeout"],
+                ruled_out: &["propose", "transfer", "step down"],
+                idle: &["heartbeat timeout"],
                 kinds: true,
             },
         )],

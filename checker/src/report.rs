@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::engine::{CODE, Outcome, Verdict, names};
+use crate::engine::{CODE, Kind, Met, Outcome, Verdict, names};
 use crate::presets::Part;
 use crate::properties::{Property, PropertySet};
 use crate::search::Progress;
@@ -80,7 +80,7 @@ pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) ->
     ));
     line(format!("missed      a state with probability {:.0e} at most (fingerprints collide)", outcome.collision));
     line(format!(
-        "resources   {}, {} threads, {} MiB in all, {} MiB for what was visited",
+        "resources   {}, {} threads, {} MiB in all of {} MiB allowed, {} MiB for what was visited",
         seconds(outcome.time),
         subject.threads,
         outcome.peak_memory >> 20,
@@ -102,14 +102,14 @@ pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) ->
     }
     line(String::new());
     for property in subject.watched.iter() {
-        line(format!("{:<10}  {}", state_of(property, outcome), property.name()));
+        line(format!("{:<12}  {}", state_of(property, outcome), property.name()));
     }
-    for (witness, reached) in &outcome.witnesses {
-        line(format!("{:<10}  {witness}", if *reached { "reached" } else { "not met" }));
+    for met in &outcome.witnesses {
+        line(format!("{:<12}  {}", met.word(), met.name));
     }
-    line(String::new());
-    for (kind, count) in &outcome.fired {
-        line(format!("{:>12}  {kind}", grouped(*count)));
+    line(format!("\n{:>12}{:>14}", "offered", "changed"));
+    for Kind { name, offered, changed } in &outcome.kinds {
+        line(format!("{:>12}{:>14}  {name}", grouped(*offered), grouped(*changed)));
     }
     if outcome.verdict == Verdict::Violated {
         let broken = names(outcome.broken).join(", ");
@@ -129,6 +129,16 @@ pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) ->
 fn state_of(property: Property, outcome: &Outcome) -> &'static str {
     match outcome.verdict {
         _ if outcome.broken.contains(property) => "BROKEN",
+impl Met {
+    fn word(&self) -> &'static str {
+        match (self.reached, self.expected) {
+            (true, _) => "reached",
+            (false, true) => "not met",
+            (false, false) => "not expected",
+        }
+    }
+}
+
         Verdict::Complete | Verdict::Vacuous(_) => "holds",
         Verdict::Violated | Verdict::Incomplete(_) => "unknown",
     }
@@ -141,10 +151,13 @@ pub(crate) fn value(subject: &Subject, outcome: &Outcome) -> Value {
         .iter()
         .map(|property| json!({"id": property.id(), "name": property.name(), "state": state_of(property, outcome)}))
         .collect();
-    let pairs = |pairs: &[(&str, u64)]| pairs.iter().map(|(name, count)| ((*name).to_owned(), json!(count))).collect();
-    let fired: serde_json::Map<String, Value> = pairs(&outcome.fired);
-    let witnesses: Vec<_> =
-        outcome.witnesses.iter().map(|(name, reached)| json!({"name": name, "reached": reached})).collect();
+    let pairs = |pairs: &[(&str, u64)]| -> serde_json::Map<_, _> {
+        pairs.iter().map(|(name, count)| ((*name).to_owned(), json!(count))).collect()
+    };
+    let counts = |kind: &Kind| json!({"offered": kind.offered, "changed": kind.changed});
+    let actions: serde_json::Map<_, _> = outcome.kinds.iter().map(|it| (it.name.to_owned(), counts(it))).collect();
+    let witness = |it: &Met| json!({"name": it.name, "reached": it.reached, "expected": it.expected});
+    let witnesses: Vec<_> = outcome.witnesses.iter().map(witness).collect();
     json!({
         "verdict": outcome.verdict.word(),
         "reasons": outcome.verdict.reasons(),
@@ -166,7 +179,7 @@ pub(crate) fn value(subject: &Subject, outcome: &Outcome) -> Value {
         "visited_set_bytes": outcome.table,
         "properties": properties,
         "witnesses": witnesses,
-        "actions": fired,
+        "actions": actions,
         "broken": names(outcome.broken),
         "broken_by_other_runs_of_this_length": names(outcome.broken_in_layer.without(outcome.broken)),
         "measured": pairs(&outcome.measured),

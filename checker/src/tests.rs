@@ -7,8 +7,9 @@ use rafttree_model::{Relabelled, ServerId};
 
 use crate::engine::{Limits, NOTHING, Outcome, Verdict, explore, replay};
 use crate::network;
-use crate::presets::{PRESETS, Part, plain};
+use crate::presets::{self, PAPER, PRESETS, Part, plain};
 use crate::properties::Property;
+use crate::quotient::Quotient;
 use crate::scenario::{Scenario, wide};
 use crate::server::Server;
 use crate::system::{Action, Bounds, System};
@@ -296,5 +297,31 @@ fn every_scenario_tells_what_happens() {
         } else {
             assert_eq!(text, told, "{}: see RAFTTREE_BLESS", file.display());
         }
+    }
+}
+
+#[test]
+fn a_kind_of_action_that_is_never_offered_makes_a_search_vacuous() {
+    let (Part::Quotient(scope), expected) = presets::named("quick").unwrap().parts[1] else {
+        panic!("not of any length")
+    };
+    let quotient = Quotient { proposals: false, ..scope.quotient(PAPER) };
+    let outcome = explore(&quotient, &limits(2), expected, &mut |_| {}).expect("nothing is resumed");
+    let Verdict::Vacuous(missing) = outcome.verdict else { panic!("{:?}", outcome.verdict) };
+    assert!(missing.contains(&"'propose' was never offered".to_owned()), "{missing:?}");
+}
+
+#[test]
+fn what_the_bounds_rule_out_is_not_offered_and_what_is_idle_is() {
+    for (part, expected) in presets::named("quick").unwrap().parts {
+        let Part::Quotient(scope) = part else { panic!("not of any length") };
+        let outcome = explore(&scope.quotient(PAPER), &limits(2), *expected, &mut |_| {}).expect("nothing is resumed");
+        for kind in &outcome.kinds {
+            assert_eq!(kind.offered == 0, expected.ruled_out.contains(&kind.name), "{kind:?}");
+            assert!(kind.changed <= kind.offered, "{kind:?}");
+        }
+        assert!(
+            expected.ruled_out.iter().chain(expected.idle).all(|name| outcome.kinds.iter().any(|it| it.name == *name))
+        );
     }
 }

@@ -46,12 +46,11 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use moves::{Move, Worker};
+pub(crate) use moves::{CUT_OFF, KINDS, Move, Worker};
 pub(crate) use packed::Packed;
 use rafttree_model::{Members, ServerId};
 use seat::Seat;
 pub(crate) use seat::{LONGEST, MOST_SEATS};
-pub(crate) use space::{CUT_OFF, KINDS};
 pub(crate) use state::{Reach, State};
 
 use crate::properties::PropertySet;

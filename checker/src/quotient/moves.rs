@@ -25,17 +25,78 @@ pub(crate) struct Move {
     pub(crate) cut: Option<u8>,
 }
 
+/// The kinds of [`Move`], as they are counted.
+pub(crate) const KINDS: [&str; 15] = [
+    "campaign",
+    "count votes",
+    "learn a newer term",
+    "ask for a vote",
+    "ask for a pre-vote",
+    "append entries",
+    "acknowledge",
+    "refuse entries",
+    "heartbeat timeout",
+    "minimum timeout",
+    "propose",
+    "take over",
+    "step down",
+    "flush",
+    "crash",
+];
+
+/// One kind more: any of them, if a crash cut it off before its records were all durable or seen.
+pub(crate) const CUT_OFF: &str = "cut off by a crash";
+
+impl Move {
+    pub(crate) fn kind(&self) -> usize {
+        if self.is_cut_off() { KINDS.len() } else { kind_of(self.stimulus) }
+    }
+
+    fn is_cut_off(&self) -> bool {
+        self.cut.is_some() && !matches!(self.stimulus, Stimulus::Crash { .. })
+    }
+}
+
+fn kind_of(stimulus: Stimulus) -> usize {
+    match stimulus {
+        Stimulus::Campaign { .. } => 0,
+        Stimulus::Count { .. } => 1,
+        Stimulus::Learn { .. } => 2,
+        Stimulus::VoteRequest { .. } => 3,
+        Stimulus::PreVoteRequest { .. } => 4,
+        Stimulus::Append { .. } => 5,
+        Stimulus::Acknowledge { .. } => 6,
+        Stimulus::Refuse { .. } => 7,
+        Stimulus::HeartbeatTimeout => 8,
+        Stimulus::MinimumTimeout { .. } => 9,
+        Stimulus::Propose { .. } => 10,
+        Stimulus::Transfer { .. } | Stimulus::TimeoutNow { .. } => 11,
+        Stimulus::StepDown => 12,
+        Stimulus::Flush => 13,
+        Stimulus::Crash { .. } => 14,
+    }
+}
+
 /// What a thread keeps: the steps that it has run.
 pub(crate) struct Worker {
     pub(crate) local: Local,
     offers: Vec<(u8, Stimulus)>,
+    offered: Offered,
     /// Compact servers that this thread has met.
     met: FxHashSet<Compact>,
 }
 
+/// What was tried, by kind.
+type Offered = [u64; KINDS.len() + 1];
+
 impl Worker {
     pub(crate) fn new(local: Local) -> Worker {
-        Worker { local, offers: Vec::new(), met: FxHashSet::default() }
+        Worker { local, offers: Vec::new(), offered: Offered::default(), met: FxHashSet::default() }
+    }
+
+    /// What was tried since this was last asked.
+    pub(crate) fn take_offered(&mut self) -> Offered {
+        std::mem::take(&mut self.offered)
     }
 
     /// Notes the compact servers of a state, for the local simulation.
@@ -57,8 +118,10 @@ impl Quotient {
         self.offer(state, &mut offers);
         for &(id, stimulus) in &offers {
             let outcomes = worker.local.outcomes(state.seat(id), id, state.base, stimulus);
+            worker.offered[kind_of(stimulus)] += 1;
             for (way, outcome) in (0..).zip(outcomes) {
                 let step = Move { server: id, stimulus, way, cut: outcome.cut };
+                worker.offered[KINDS.len()] += u64::from(step.is_cut_off());
                 self.come_out(state, step, outcome, visit);
             }
         }
@@ -105,8 +168,10 @@ impl Quotient {
                 let mut broken = told.broken;
                 broken.insert_unless(checks::may_take_over(&servers[0], &servers[1]), Property::HandOverComplete);
                 let stimulus = Stimulus::TimeoutNow { from: leader };
+                worker.offered[kind_of(stimulus)] += 1;
                 for (way, outcome) in (0..).zip(worker.local.outcomes(target, to, state.base, stimulus)) {
                     let step = Move { server: to, stimulus, way, cut: outcome.cut };
+                    worker.offered[KINDS.len()] += u64::from(step.is_cut_off());
                     let outcome = Outcome { broken: broken.and(outcome.broken), ..*outcome };
                     self.come_out(state, step, &outcome, visit);
                 }

@@ -7,34 +7,11 @@ use stateright::Model;
 use crate::checks;
 use crate::engine::{Checked, Limits, Simulated};
 use crate::properties::Property;
-use crate::quotient::local::Stimulus;
 use crate::quotient::seat::{Part, Seat, term_of};
-use crate::quotient::{Move, Packed, Quotient, Reach, State, Worker};
+use crate::quotient::{CUT_OFF, KINDS, Move, Packed, Quotient, Reach, State, Worker};
 use crate::search::{Bits, Fingerprinter, Identity, Judgement, Space};
 use crate::system::Action;
 use crate::witness::Witness;
-
-/// The kinds of [`Move`], as they are counted.
-pub(crate) const KINDS: [&str; 15] = [
-    "campaign",
-    "count votes",
-    "learn a newer term",
-    "ask for a vote",
-    "ask for a pre-vote",
-    "append entries",
-    "acknowledge",
-    "refuse entries",
-    "heartbeat timeout",
-    "minimum timeout",
-    "propose",
-    "take over",
-    "step down",
-    "flush",
-    "crash",
-];
-
-/// One kind more: any of them, if a crash cut it off before its records were all durable or seen.
-pub(crate) const CUT_OFF: &str = "cut off by a crash";
 
 impl Space for Quotient {
     type State = Packed;
@@ -74,8 +51,11 @@ impl Space for Quotient {
     }
 
     fn kind(&self, action: &Move) -> usize {
-        let is_crash = matches!(action.stimulus, Stimulus::Crash { .. });
-        if action.cut.is_some() && !is_crash { KINDS.len() } else { kind_of(action.stimulus) }
+        action.kind()
+    }
+
+    fn count_offers(&self, worker: &mut Worker, offered: &mut [u64]) {
+        worker.take_offered().into_iter().zip(offered).for_each(|(new, total)| *total += new);
     }
 
     fn identity(&self) -> Option<Identity> {
@@ -120,26 +100,6 @@ impl Checked for Quotient {
 
     fn retold(&self, path: &[Move]) -> Result<Vec<Action>, String> {
         self.in_the_plain_system(path)
-    }
-}
-
-fn kind_of(stimulus: Stimulus) -> usize {
-    match stimulus {
-        Stimulus::Campaign { .. } => 0,
-        Stimulus::Count { .. } => 1,
-        Stimulus::Learn { .. } => 2,
-        Stimulus::VoteRequest { .. } => 3,
-        Stimulus::PreVoteRequest { .. } => 4,
-        Stimulus::Append { .. } => 5,
-        Stimulus::Acknowledge { .. } => 6,
-        Stimulus::Refuse { .. } => 7,
-        Stimulus::HeartbeatTimeout => 8,
-        Stimulus::MinimumTimeout { .. } => 9,
-        Stimulus::Propose { .. } => 10,
-        Stimulus::Transfer { .. } | Stimulus::TimeoutNow { .. } => 11,
-        Stimulus::StepDown => 12,
-        Stimulus::Flush => 13,
-        Stimulus::Crash { .. } => 14,
     }
 }
 

@@ -242,6 +242,10 @@ impl Space for Recovery {
     fn kind(&self, action: &Move) -> usize {
         self.quotient.kind(action)
     }
+
+    fn count_offers(&self, worker: &mut RecoveryWorker, offered: &mut [u64]) {
+        self.quotient.count_offers(&mut worker.inner, offered);
+    }
 }
 
 impl Checked for Recovery {

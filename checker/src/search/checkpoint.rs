@@ -142,7 +142,7 @@ fn write_totals(out: &mut impl Write, totals: &Totals) -> io::Result<()> {
     for count in [totals.layer as u64, totals.transitions, totals.met, totals.broken] {
         put(out, count)?;
     }
-    for counts in [&totals.layers, &totals.fired] {
+    for counts in [&totals.layers, &totals.offered, &totals.fired] {
         put(out, counts.len() as u64)?;
         counts.iter().try_for_each(|&count| put(out, count))?;
     }
@@ -246,7 +246,7 @@ fn read_body<'a, S: Space, P: Print>(
     }
     let elapsed = Duration::from_nanos(get(input)?);
     let totals = read_totals(input)?;
-    if totals.fired.len() != space.kinds() {
+    if [totals.offered.len(), totals.fired.len()] != [space.kinds(); 2] {
         return Err(CheckpointError::Damaged);
     }
     let table = read_table(input)?;
@@ -269,8 +269,8 @@ fn read_identity(input: &mut impl Read) -> io::Result<Identity> {
 fn read_totals(input: &mut impl Read) -> Result<Totals, CheckpointError> {
     let (layer, transitions, met, broken) = (get(input)? as usize, get(input)?, get(input)?, get(input)?);
     let mut counts = || (0..get(input)?).map(|_| get(input)).collect::<io::Result<Vec<u64>>>();
-    let (layers, fired) = (counts()?, counts()?);
-    Ok(Totals { states: layers.iter().sum(), layers, fired, layer, transitions, met, broken })
+    let (layers, offered, fired) = (counts()?, counts()?, counts()?);
+    Ok(Totals { states: layers.iter().sum(), layers, offered, fired, layer, transitions, met, broken })
 }
 
 fn read_table<P: Print>(input: &mut impl Read) -> Result<Table<P>, CheckpointError> {

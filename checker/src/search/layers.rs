@@ -34,6 +34,8 @@ pub(super) struct Totals {
     /// The layer that is being found, by expanding the one before it.
     pub(super) layer: usize,
     pub(super) transitions: u64,
+    /// By kind: what was tried, and what of it changed something.
+    pub(super) offered: Vec<u64>,
     pub(super) fired: Vec<u64>,
     pub(super) met: Bits,
     pub(super) broken: Bits,
@@ -54,6 +56,10 @@ struct Hand<S: Space, P> {
 }
 
 impl Totals {
+    pub(super) fn of_kinds(kinds: usize) -> Totals {
+        Totals { offered: vec![0; kinds], fired: vec![0; kinds], ..Totals::default() }
+    }
+
     /// The deepest layer that anything was found in.
     pub(super) fn depth(&self) -> u64 {
         (self.layers.len() as u64).saturating_sub(1)
@@ -78,7 +84,7 @@ impl Totals {
 impl<'a, S: Space, P: Print> Layers<'a, S, P> {
     /// Before the start states, which are found already, as any layer is.
     pub(super) fn start(search: &'a Search, space: &'a S) -> Layers<'a, S, P> {
-        let totals = Totals { fired: vec![0; space.kinds()], ..Totals::default() };
+        let totals = Totals::of_kinds(space.kinds());
         let frontier = Frontier::new(Vec::new(), Vec::new());
         let mut layers = Layers::at(search, space, Table::new(), frontier, totals);
         let hand = &mut layers.hands[0];
@@ -165,6 +171,7 @@ impl<'a, S: Space, P: Print> Layers<'a, S, P> {
             let violations = self.violation.take().into_iter().chain(hand.violation.take());
             self.violation = violations.min_by_key(Violation::order);
         }
+            self.space.count_offers(&mut hand.worker, &mut self.totals.offered);
         // Of a step into a state that was seen before, only the step is in the next layer.
         if self.violation.is_some() {
             self.totals.reach_layer();
@@ -251,7 +258,8 @@ impl<S: Space, P: Print> Hand<S, P> {
             return;
         }
         if let Some(source) = source {
-            let step = first_step(space, &mut self.worker, source, |state, _| print(state) == target);
+            // By another worker, since what this one tries is counted.
+            let step = first_step(space, &mut space.worker(), source, |state, _| print(state) == target);
             found.last = step.map(|(action, _, _)| action);
         }
         self.violation = Some(found);

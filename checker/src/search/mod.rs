@@ -98,6 +98,8 @@ pub(crate) struct Found<A> {
     pub(crate) layers: Vec<u64>,
     /// Transitions by kind of action.
     pub(crate) fired: Vec<u64>,
+    /// Actions that were tried, by kind, if the space counts them.
+    pub(crate) offered: Vec<u64>,
     pub(crate) met: Bits,
     /// Broken anywhere in the layer of the violation.
     pub(crate) broken: Bits,
@@ -201,6 +203,7 @@ impl<A> Found<A> {
             layers: totals.layers,
             fired: totals.fired,
             met: totals.met,
+            offered: totals.offered,
             broken: totals.broken,
             start: 0,
             path: Vec::new(),

@@ -49,6 +49,10 @@ pub(crate) trait Space: Sync {
     /// Less than `kinds()`.
     fn kind(&self, action: &Self::Action) -> usize;
 
+    /// Adds, by kind, the actions that this worker's expansions have tried since this was last asked,
+    /// whether they changed anything or not; a space may not count them.
+    fn count_offers(&self, _worker: &mut Self::Worker, _offered: &mut [u64]) {}
+
     /// What a search of it rests on, if its states can be written down and read again: all that tells
     /// it from any other space of the same code.
     fn identity(&self) -> Option<Identity> {

@@ -22,9 +22,9 @@ fn search<S: Space>(search: &Search, space: &S) -> Found<S::Action> {
 }
 
 /// All that must not depend on threads, seeds and interruptions.
-fn counts<A>(found: &Found<A>) -> (u64, u64, u64, &[u64], &[u64], Bits, Bits) {
-    let Found { states, transitions, depth, layers, fired, met, broken, .. } = found;
-    (*states, *transitions, *depth, layers, fired, *met, *broken)
+fn counts<A>(found: &Found<A>) -> ([u64; 3], [&[u64]; 3], [Bits; 2]) {
+    let Found { states, transitions, depth, layers, offered, fired, met, broken, .. } = found;
+    ([*states, *transitions, *depth], [layers, offered, fired], [*met, *broken])
 }
 
 fn flag() -> Arc<AtomicBool> {

@@ -173,21 +173,23 @@ struct Fickle(Counters<'static>, AtomicU64);
 impl Space for Fickle {
     type State = Vec<u8>;
     type Action = Turn;
-    type Worker = ();
+    type Worker = [u64; 2];
 
-    fn worker(&self) {}
+    fn worker(&self) -> [u64; 2] {
+        self.0.worker()
+    }
 
     fn starts(&self) -> Vec<Vec<u8>> {
         self.0.starts()
     }
 
-    fn expand(&self, worker: &mut (), state: &Vec<u8>, visit: &mut dyn FnMut(Turn, Vec<u8>, Judgement)) {
+    fn expand(&self, worker: &mut [u64; 2], state: &Vec<u8>, visit: &mut dyn FnMut(Turn, Vec<u8>, Judgement)) {
         if self.1.fetch_add(1, Ordering::Relaxed) < 100 {
             self.0.expand(worker, state, visit);
         }
     }
 
-    fn judge(&self, worker: &mut (), state: &Vec<u8>) -> Judgement {
+    fn judge(&self, worker: &mut [u64; 2], state: &Vec<u8>) -> Judgement {
         self.0.judge(worker, state)
     }
 

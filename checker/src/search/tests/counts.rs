@@ -11,8 +11,8 @@ use crate::search::model::Unsuitable;
 use crate::search::{Ended, Found, OfModel, Search, Space};
 
 fn as_naive<A>(found: Found<A>) -> Naive {
-    let Found { states, transitions, layers, fired, met, .. } = found;
-    Naive { states, transitions, layers, fired, met }
+    let Found { states, transitions, layers, offered, fired, met, .. } = found;
+    Naive { states, transitions, layers, offered, fired, met }
 }
 
 fn two_phase(managers: usize) -> OfModel<TwoPhase> {
@@ -32,6 +32,7 @@ fn known_spaces_have_their_known_sizes() {
     assert_eq!(found.layers[..5], [1, 3, 6, 10, 15]);
     // Each of three counters in each of its states has nine steps up and nine down.
     assert_eq!((found.transitions, found.fired), (5_400, vec![2_700, 2_700]));
+    assert_eq!(found.offered, [3_000, 3_000], "those that a counter at its end does not take, too");
 }
 
 fn same_as_naive<S: Space<State: Eq + Hash>>(space: &S) {

@@ -49,17 +49,21 @@ impl Counters<'_> {
 impl Space for Counters<'_> {
     type State = Vec<u8>;
     type Action = Turn;
-    type Worker = ();
+    /// The turns that were tried, by kind.
+    type Worker = [u64; 2];
 
-    fn worker(&self) {}
+    fn worker(&self) -> [u64; 2] {
+        [0; 2]
+    }
 
     fn starts(&self) -> Vec<Vec<u8>> {
         vec![vec![0; self.counters]]
     }
 
-    fn expand(&self, _: &mut (), state: &Vec<u8>, visit: &mut dyn FnMut(Turn, Vec<u8>, Judgement)) {
+    fn expand(&self, tried: &mut [u64; 2], state: &Vec<u8>, visit: &mut dyn FnMut(Turn, Vec<u8>, Judgement)) {
         (self.hook)(state);
         for turn in (0..self.counters).flat_map(|counter| [Turn::Up(counter), Turn::Down(counter)]) {
+            tried[self.kind(&turn)] += 1;
             if let Some(after) = self.after(state, turn) {
                 let broken = (self.step_breaks)(state, turn);
                 visit(turn, after, Judgement { broken, met: 0 });
@@ -67,7 +71,7 @@ impl Space for Counters<'_> {
         }
     }
 
-    fn judge(&self, _: &mut (), state: &Vec<u8>) -> Judgement {
+    fn judge(&self, _: &mut [u64; 2], state: &Vec<u8>) -> Judgement {
         let all = |value| state.iter().all(|&counter| counter == value);
         let met = u64::from(all(0)) | u64::from(all(self.top)) << 1 | u64::from(all(self.top + 1)) << 2;
         Judgement { broken: (self.breaks)(state), met }
@@ -87,6 +91,10 @@ impl Space for Counters<'_> {
 
     fn kind(&self, turn: &Turn) -> usize {
         usize::from(matches!(turn, Turn::Down(_)))
+    }
+
+    fn count_offers(&self, tried: &mut [u64; 2], offered: &mut [u64]) {
+        std::mem::take(tried).into_iter().zip(offered).for_each(|(new, total)| *total += new);
     }
 
     fn identity(&self) -> Option<Identity> {
@@ -378,6 +386,7 @@ pub(super) struct Naive {
     pub(super) states: u64,
     pub(super) transitions: u64,
     pub(super) layers: Vec<u64>,
+    pub(super) offered: Vec<u64>,
     pub(super) fired: Vec<u64>,
     pub(super) met: Bits,
 }
@@ -385,7 +394,8 @@ pub(super) struct Naive {
 /// A search with whole states in a set, and nothing clever.
 pub(super) fn naive<S: Space<State: Eq + Hash>>(space: &S) -> Naive {
     let mut worker = space.worker();
-    let mut counts = Naive { fired: vec![0; space.kinds()], ..Naive::default() };
+    let kinds = vec![0; space.kinds()];
+    let mut counts = Naive { offered: kinds.clone(), fired: kinds, ..Naive::default() };
     for layer in naive_layers(space) {
         counts.states += layer.len() as u64;
         counts.layers.push(layer.len() as u64);
@@ -397,6 +407,7 @@ pub(super) fn naive<S: Space<State: Eq + Hash>>(space: &S) -> Naive {
             });
         }
     }
+    space.count_offers(&mut worker, &mut counts.offered);
     counts
 }
 
