@@ -242,7 +242,8 @@ fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
         let ablation = chosen.exhibit.as_ref().map(|exhibit| exhibit.name);
         let in_zoo = ablation.is_some() && args.system.preset.is_none();
         let name = if in_zoo { "as in the zoo" } else { chosen.preset.name };
-        let subject = Subject { preset: name, part: *part, ablation, watched, threads: limits.threads };
+        let Limits { threads, memory, .. } = limits;
+        let subject = Subject { preset: name, part: *part, ablation, watched, threads, memory };
         let found = Counterexample::of(chosen.exhibit.as_ref(), *part, &outcome);
         if let (Some(path), Some(found)) = (&args.save, &found) {
             found.save(path, chosen.exhibit.as_ref(), *part, &outcome)?;

@@ -10,6 +10,7 @@ use clap::Args;
 use crate::engine::Limits;
 use crate::presets::{self, Part, Preset, Scope};
 use crate::quotient::{LONGEST, MOST_SEATS};
+use crate::search::allowed_bytes;
 use crate::system::Bounds;
 use crate::zoo::{self, Exhibit};
 
@@ -67,9 +68,11 @@ pub(crate) struct LimitArgs {
     /// End the search after this time, as in 30s or 10m; the verdict is INCOMPLETE then.
     #[arg(long, value_parser = parse_time)]
     time: Option<Duration>,
-    /// End the search when this much memory is in use, as in 8G; the verdict is INCOMPLETE then.
-    #[arg(long, value_parser = parse_memory, default_value = "16G")]
-    memory: u64,
+    /// End the search before more memory than this is in use, as in 8G; the verdict is INCOMPLETE then.
+    /// Without it: four fifths of what the container (its control groups) or the machine allows,
+    /// whichever is least.
+    #[arg(long, value_parser = parse_memory)]
+    memory: Option<u64>,
     /// End the search after so many states; the verdict is INCOMPLETE then.
     #[arg(long)]
     states: Option<u64>,
@@ -93,6 +96,13 @@ pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
     Ok(Duration::from_secs(count * seconds))
 }
 
+/// What a search may use if nothing is said: the rest is for what the system counts besides.
+fn most_memory() -> u64 {
+    allowed_bytes().map_or(WHERE_NOTHING_IS_TOLD, |allowed| allowed / 5 * 4)
+}
+
+const WHERE_NOTHING_IS_TOLD: u64 = 16 << 30;
+
 fn parse_memory(text: &str) -> Result<u64, String> {
     let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
     let count: u64 = digits.parse().map_err(|_| format!("'{text}' is no amount of memory; write it as 8G or 500M"))?;
@@ -111,7 +121,7 @@ impl LimitArgs {
         Limits {
             threads: self.threads.map_or_else(cores, |threads| threads as usize),
             time: self.time,
-            memory: self.memory,
+            memory: self.memory.unwrap_or_else(most_memory),
             states: self.states,
             seed: self.seed,
             wide: self.wide_fingerprints,

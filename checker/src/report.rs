@@ -54,6 +54,8 @@ pub(crate) struct Subject<'a> {
     pub(crate) ablation: Option<&'a str>,
     pub(crate) watched: PropertySet,
     pub(crate) threads: usize,
+    /// The memory limit, in bytes.
+    pub(crate) memory: u64,
 }
 
 /// The final block.
@@ -84,6 +86,7 @@ pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) ->
         seconds(outcome.time),
         subject.threads,
         outcome.peak_memory >> 20,
+        subject.memory >> 20,
         outcome.table >> 20
     ));
     if let Some(tally) = &outcome.simulated {
@@ -126,9 +129,6 @@ pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) ->
     out
 }
 
-fn state_of(property: Property, outcome: &Outcome) -> &'static str {
-    match outcome.verdict {
-        _ if outcome.broken.contains(property) => "BROKEN",
 impl Met {
     fn word(&self) -> &'static str {
         match (self.reached, self.expected) {
@@ -139,6 +139,9 @@ impl Met {
     }
 }
 
+fn state_of(property: Property, outcome: &Outcome) -> &'static str {
+    match outcome.verdict {
+        _ if outcome.broken.contains(property) => "BROKEN",
         Verdict::Complete | Verdict::Vacuous(_) => "holds",
         Verdict::Violated | Verdict::Incomplete(_) => "unknown",
     }
@@ -176,6 +179,7 @@ pub(crate) fn value(subject: &Subject, outcome: &Outcome) -> Value {
         "seconds": outcome.time.as_secs_f64(),
         "threads": subject.threads,
         "peak_memory_bytes": outcome.peak_memory,
+        "memory_limit_bytes": subject.memory,
         "visited_set_bytes": outcome.table,
         "properties": properties,
         "witnesses": witnesses,

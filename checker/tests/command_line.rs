@@ -121,6 +121,16 @@ fn a_search_that_was_cut_short_is_incomplete() {
 }
 
 #[test]
+fn a_search_ends_before_it_takes_more_memory_than_it_may() {
+    let output = checker(&["check", "log-3", "--memory", "40M", "--format", "json"]);
+    let value = json(&output);
+    assert_eq!((code(&output), &value["verdict"]), (3, &"INCOMPLETE".into()));
+    let (part, limit) = (&value["parts"][0], 40 << 20);
+    assert_eq!(part["memory_limit_bytes"], limit);
+    assert!(part["peak_memory_bytes"].as_u64().is_some_and(|peak| limit / 2 < peak && peak <= limit), "{part}");
+}
+
+#[test]
 fn a_search_that_met_no_leader_is_vacuous() {
     let output = checker(&["check", "elections-3", "--spread", "0"]);
     let said = text(&output.stdout);

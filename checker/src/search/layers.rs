@@ -122,7 +122,7 @@ impl<'a, S: Space, P: Print> Layers<'a, S, P> {
                 }
                 self.totals.layer += 1;
             }
-            if let Some(reason) = watch.struck(self.totals.states) {
+            if let Some(reason) = watch.struck(self.totals.states, self.reserve()) {
                 return self.cut(reason, saver, watch);
             }
             if self.violation.is_none() && saver.is_due() {
@@ -149,12 +149,20 @@ impl<'a, S: Space, P: Print> Layers<'a, S, P> {
 
     fn batch(&mut self, watch: &Watch) {
         let (space, seed, table) = (self.space, self.search.seed, &self.table);
-        self.frontier.batch(&mut self.hands, watch.alarm(), |hand, block| {
+        let alarm = watch.alarm(self.reserve());
+        self.frontier.batch(&mut self.hands, alarm, |hand, block| {
             for state in block {
                 hand.expand(space, seed, table, &state);
             }
         });
         self.gather();
+    }
+
+    /// What the search for the path to a violation holds beyond what this one holds: each state with
+    /// its parent, and those of one layer twice.
+    fn reserve(&self) -> u64 {
+        let widest = self.totals.layers.iter().max().copied().unwrap_or_default();
+        2 * P::BYTES as u64 * (self.totals.states + widest)
     }
 
     /// Adds up what the threads found in the layer.
@@ -163,6 +171,7 @@ impl<'a, S: Space, P: Print> Layers<'a, S, P> {
             self.frontier.push(hand.pile.take_full());
             self.totals.add_states(std::mem::take(&mut hand.states));
             self.totals.transitions += std::mem::take(&mut hand.transitions);
+            self.space.count_offers(&mut hand.worker, &mut self.totals.offered);
             for (total, fired) in self.totals.fired.iter_mut().zip(&mut hand.fired) {
                 *total += std::mem::take(fired);
             }
@@ -171,7 +180,6 @@ impl<'a, S: Space, P: Print> Layers<'a, S, P> {
             let violations = self.violation.take().into_iter().chain(hand.violation.take());
             self.violation = violations.min_by_key(Violation::order);
         }
-            self.space.count_offers(&mut hand.worker, &mut self.totals.offered);
         // Of a step into a state that was seen before, only the step is in the next layer.
         if self.violation.is_some() {
             self.totals.reach_layer();

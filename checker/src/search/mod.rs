@@ -22,15 +22,17 @@ use watch::Watch;
 pub(crate) use checkpoint::CheckpointError;
 pub(crate) use fingerprint::{Fingerprinter, fingerprint};
 pub(crate) use identity::Identity;
+pub(crate) use memory::{allowed_bytes, resident_bytes};
 pub(crate) use model::OfModel;
 pub(crate) use space::{Bits, Judgement, Space};
-pub(crate) use watch::{Limits, resident_bytes};
+pub(crate) use watch::Limits;
 
 mod checkpoint;
 mod fingerprint;
 mod frontier;
 mod identity;
 mod layers;
+mod memory;
 mod model;
 mod space;
 mod table;
@@ -96,10 +98,10 @@ pub(crate) struct Found<A> {
     pub(crate) depth: u64,
     /// States by their distance from a start.
     pub(crate) layers: Vec<u64>,
-    /// Transitions by kind of action.
-    pub(crate) fired: Vec<u64>,
     /// Actions that were tried, by kind, if the space counts them.
     pub(crate) offered: Vec<u64>,
+    /// Transitions by kind of action.
+    pub(crate) fired: Vec<u64>,
     pub(crate) met: Bits,
     /// Broken anywhere in the layer of the violation.
     pub(crate) broken: Bits,
@@ -174,7 +176,7 @@ impl Search {
     ) -> Found<S::Action> {
         let (space, mut saver) = (layers.space, Saver::new(self));
         let end = layers.run(watch, &mut saver, progress);
-        watch.glance();
+        watch.look();
         let violation = layers.violation.take();
         let mut found = Found::new(&layers, end);
         // The search for the path gets the memory of this one.
@@ -183,7 +185,7 @@ impl Search {
             watch.forget_states();
             let route = retrace(self, space, &violation, found.depth, watch, progress);
             found.violated(violation, route);
-            watch.glance();
+            watch.look();
         }
         found.elapsed = watch.elapsed();
         found.peak_resident = watch.peak();
@@ -201,9 +203,9 @@ impl<A> Found<A> {
             transitions: totals.transitions,
             depth: totals.depth(),
             layers: totals.layers,
+            offered: totals.offered,
             fired: totals.fired,
             met: totals.met,
-            offered: totals.offered,
             broken: totals.broken,
             start: 0,
             path: Vec::new(),

@@ -185,10 +185,10 @@ impl<'a, S: Space, P: Print> Trail<'a, S, P> {
         work: impl Fn(&mut Hand<S, P>, &S, u64, &Known<P>, &S::State) + Sync,
     ) -> Result<(), String> {
         while !self.frontier.is_layer_done() {
-            if let Some(reason) = watch.struck(self.states) {
+            if let Some(reason) = watch.struck(self.states, 0) {
                 return Err(reason);
             }
-            let (space, seed, known, alarm) = (self.space, self.search.seed, &self.known, watch.alarm());
+            let (space, seed, known, alarm) = (self.space, self.search.seed, &self.known, watch.alarm(0));
             self.frontier.batch(&mut self.hands, alarm, |hand, block| {
                 for state in block {
                     work(hand, space, seed, known, &state);

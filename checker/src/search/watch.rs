@@ -1,7 +1,9 @@
 //! What ends a search early.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+
+use super::memory::resident_bytes;
 
 /// Bounds on what a search may use. None of them bounds what is explored: that is up to the space.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,7 +16,7 @@ pub(crate) struct Limits {
 }
 
 /// How often the resident memory is looked at: asking costs more than a small layer does.
-const GLANCE: Duration = Duration::from_millis(10);
+const GLANCE: Duration = Duration::from_millis(20);
 
 /// Looks at the clock, the memory and the signal.
 pub(super) struct Watch<'a> {
@@ -23,19 +25,30 @@ pub(super) struct Watch<'a> {
     started: Instant,
     /// How long the search took before it was resumed.
     before: Duration,
-    glanced: Option<Instant>,
-    resident: u64,
-    peak: u64,
+    gauge: Gauge,
+}
+
+/// The resident memory as it was a moment ago; any thread may look again.
+struct Gauge {
+    started: Instant,
+    /// When somebody looked, in nanoseconds from the start.
+    looked: AtomicU64,
+    resident: AtomicU64,
+    peak: AtomicU64,
+    /// The most by which it grew from one look to the next.
+    stride: AtomicU64,
 }
 
 impl<'a> Watch<'a> {
     pub(super) fn new(limits: Limits, stop: &'a AtomicBool) -> Watch<'a> {
-        Watch { limits, stop, started: Instant::now(), before: Duration::ZERO, glanced: None, resident: 0, peak: 0 }
+        Watch { limits, stop, started: Instant::now(), before: Duration::ZERO, gauge: Gauge::new() }
     }
 
-    /// The search took this long already; what limits it is the time from here on.
+    /// The search took this long already; what limits it is the time from here on. What was read of
+    /// it grew the memory as no search does.
     pub(super) fn went_on_for(&mut self, before: Duration) {
         self.before = before;
+        self.gauge = Gauge::new();
     }
 
     pub(super) fn elapsed(&self) -> Duration {
@@ -44,41 +57,46 @@ impl<'a> Watch<'a> {
 
     /// As it was a moment ago.
     pub(super) fn resident(&self) -> u64 {
-        self.resident
+        self.gauge.resident.load(Ordering::Relaxed)
     }
 
     pub(super) fn peak(&self) -> u64 {
-        self.peak
+        self.gauge.peak.load(Ordering::Relaxed)
     }
 
     /// Whether to take no more work; cheap, and asked by every thread before each piece of it.
-    pub(super) fn alarm(&self) -> impl Fn() -> bool + Sync {
-        let (stop, started, time) = (self.stop, self.started, self.limits.time);
-        move || stop.load(Ordering::Relaxed) || time.is_some_and(|limit| limit <= started.elapsed())
+    pub(super) fn alarm(&self, reserve: u64) -> impl Fn() -> bool + Sync {
+        move || {
+            self.gauge.glance();
+            self.stop.load(Ordering::Relaxed)
+                || self.limits.time.is_some_and(|limit| limit <= self.started.elapsed())
+                || self.limits.memory.is_some_and(|limit| limit < self.gauge.foreseen() + reserve)
+        }
     }
 
-    /// Why the search must end, if it must; asked while no thread works.
-    pub(super) fn struck(&mut self, states: u64) -> Option<String> {
-        if self.glanced.is_none_or(|glanced| GLANCE <= glanced.elapsed()) {
-            self.glance();
-        }
+    /// Why the search must end, if it must; asked while no thread works. So many bytes are to be
+    /// left for what comes after it.
+    pub(super) fn struck(&self, states: u64, reserve: u64) -> Option<String> {
+        self.gauge.glance();
         if self.stop.load(Ordering::Relaxed) {
             return Some("it was told to stop".to_owned());
         }
         if let Some(limit) = self.limits.time.filter(|limit| *limit <= self.started.elapsed()) {
             return Some(format!("the time limit of {limit:?} was reached"));
         }
-        if let Some(limit) = self.limits.memory.filter(|limit| *limit < self.resident) {
-            return Some(format!("the memory limit of {:.1} GiB was reached", limit as f64 / f64::from(1 << 30)));
+        if let Some(limit) = self.limits.memory.filter(|limit| *limit < self.gauge.foreseen() + reserve) {
+            let [limit, used, kept] = [limit, self.resident(), reserve].map(|bytes| bytes >> 20);
+            return Some(format!(
+                "the memory limit of {limit} MiB would be passed ({used} MiB are in use, {kept} MiB kept for the way \
+                 to a violation)"
+            ));
         }
         let limit = self.limits.states.filter(|limit| *limit <= states)?;
         Some(format!("the limit of {limit} states was reached"))
     }
 
-    pub(super) fn glance(&mut self) {
-        self.glanced = Some(Instant::now());
-        self.resident = resident_bytes();
-        self.peak = self.peak.max(self.resident);
+    pub(super) fn look(&self) {
+        self.gauge.look();
     }
 
     /// The same watch over the search for a path, which finds no states that it could be short of.
@@ -87,11 +105,36 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// Memory that this process holds, where the system tells; in its own words, so that nobody has
-/// to know the size of a page.
-pub(crate) fn resident_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
-    kilobytes.unwrap_or(0) * 1024
+impl Gauge {
+    fn new() -> Gauge {
+        let resident = resident_bytes();
+        Gauge {
+            started: Instant::now(),
+            looked: AtomicU64::new(0),
+            resident: AtomicU64::new(resident),
+            peak: AtomicU64::new(resident),
+            stride: AtomicU64::new(0),
+        }
+    }
+
+    /// Looks, unless somebody has just done so.
+    fn glance(&self) {
+        let (now, looked) = (self.started.elapsed().as_nanos() as u64, self.looked.load(Ordering::Relaxed));
+        let is_due = looked + GLANCE.as_nanos() as u64 <= now;
+        if is_due && self.looked.compare_exchange(looked, now, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            self.look();
+        }
+    }
+
+    fn look(&self) {
+        let resident = resident_bytes();
+        let before = self.resident.swap(resident, Ordering::Relaxed);
+        self.peak.fetch_max(resident, Ordering::Relaxed);
+        self.stride.fetch_max(resident.saturating_sub(before), Ordering::Relaxed);
+    }
+
+    /// What it may be at the look after the next, since nobody stops at the moment of a look.
+    fn foreseen(&self) -> u64 {
+        self.resident.load(Ordering::Relaxed) + 2 * self.stride.load(Ordering::Relaxed)
+    }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::toys::{Counters, Endless, counters};
 use super::{flag, search, with_threads};
+use crate::search::memory::allowed_under;
 use crate::search::{Ended, Found, Limits, Search};
 
 fn reason<A>(found: &Found<A>) -> &str {
@@ -42,9 +43,45 @@ fn no_time_at_all_is_a_cut_even_of_a_small_space() {
 fn memory_cuts() {
     for threads in [1, 2] {
         let found = search(&limited(threads, Limits { memory: Some(1 << 20), ..Limits::default() }), &Endless);
-        assert_eq!(reason(&found), "the memory limit of 0.0 GiB was reached");
+        assert!(reason(&found).starts_with("the memory limit of 1 MiB would be passed ("), "{}", reason(&found));
         assert!(1 << 20 < found.peak_resident);
     }
+}
+
+/// File systems as a system shows them, each file with its text.
+fn shown(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    for (file, text) in files {
+        let file = directory.path().join(file);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    }
+    directory
+}
+
+#[test]
+fn the_least_of_all_memory_limits_is_what_is_allowed() {
+    let allowed = |files: &[(&str, &str)]| {
+        let root = shown(files);
+        allowed_under(&root.path().join("proc"), &root.path().join("cgroup")).map(|bytes| bytes >> 20)
+    };
+    let machine = ("proc/meminfo", "MemTotal:       8388608 kB\nMemFree: 1 kB\n");
+    assert_eq!(allowed(&[]), None);
+    assert_eq!(allowed(&[machine]), Some(8192));
+    let second = ("proc/self/cgroup", "0::/a.slice/b.scope\n");
+    let (unlimited, outer) =
+        (("cgroup/a.slice/b.scope/memory.max", "max\n"), ("cgroup/a.slice/memory.max", "41943040\n"));
+    assert_eq!(allowed(&[machine, second, unlimited]), Some(8192));
+    assert_eq!(allowed(&[machine, second, unlimited, outer]), Some(40), "that of a group that it is in counts");
+    let beside = ("cgroup/other.slice/memory.max", "1\n");
+    assert_eq!(allowed(&[machine, second, beside]), Some(8192));
+    let first = ("proc/self/cgroup", "9:cpu,cpuacct:/c\n8:memory:/docker/c\n0::/c\n");
+    let inner = ("cgroup/memory/docker/c/memory.limit_in_bytes", "52428800\n");
+    assert_eq!(allowed(&[machine, first, inner]), Some(50));
+    let root = ("cgroup/memory/memory.limit_in_bytes", "62914560\n");
+    assert_eq!(allowed(&[machine, first, root]), Some(60), "as a container sees it, whose path is the host's");
+    let hybrid = ("cgroup/unified/c/memory.max", "20971520\n");
+    assert_eq!(allowed(&[machine, first, inner, hybrid]), Some(20));
 }
 
 #[test]
