@@ -10,34 +10,33 @@ use crate::scenario::{Played, wide};
 use crate::system::{Action, System};
 use crate::zoo::{self, Exhibit};
 
-/// What a broken property is shown by.
-pub(crate) enum Counterexample {
-    /// A run of the plain system.
-    Run(Played),
-    /// What happens once faults have stopped, in lines.
-    Schedule(Vec<String>),
+/// What a broken property is shown by, in words.
+pub(crate) struct Counterexample {
+    story: String,
+    /// Whether it is a run of the plain system, and not what happens once faults have stopped.
+    replays: bool,
 }
 
 impl Counterexample {
-    /// What the search found. One that does not replay is an error of the search.
-    pub(crate) fn of(exhibit: Option<&Exhibit>, part: Part, outcome: &Outcome) -> Option<Counterexample> {
-        let (Verdict::Violated, Ok(actions)) = (&outcome.verdict, &outcome.counterexample) else { return None };
-        if let Some(story) = &outcome.story {
-            return Some(Counterexample::Schedule(story.clone()));
+    /// What the search found. Of one that does not replay the outcome says why there is none.
+    pub(crate) fn of(exhibit: Option<&Exhibit>, part: Part, outcome: &mut Outcome) -> Option<Counterexample> {
+        let (Verdict::Violated, Ok(actions)) = (&outcome.verdict, outcome.counterexample.clone()) else { return None };
+        if let Some(lines) = &outcome.story {
+            return Some(Counterexample { story: lines.join("\n"), replays: false });
         }
-        let system = told_in(exhibit, part);
-        let steps = replay(&system, actions).expect("a counterexample replays");
-        let end = steps.last().map(|(_, world)| world.broken).unwrap_or_default();
-        assert!(!end.is_empty(), "a counterexample ends in a broken property");
-        Some(Counterexample::Run(Played { steps, start: system.start }))
+        let panics = outcome.panic.is_some();
+        match outcome.telling(|| replayed(exhibit, part, &actions, panics)) {
+            Ok(story) => Some(Counterexample { story, replays: true }),
+            Err(why) => {
+                outcome.counterexample = Err(why);
+                None
+            }
+        }
     }
 
     /// What happens, step by step.
-    pub(crate) fn story(&self) -> String {
-        match self {
-            Counterexample::Run(played) => played.story(),
-            Counterexample::Schedule(lines) => lines.join("\n"),
-        }
+    pub(crate) fn story(&self) -> &str {
+        &self.story
     }
 
     /// A file of it: runs are scenarios, which `replay` and `explore --from` take.
@@ -45,17 +44,15 @@ impl Counterexample {
         let (broken, words, servers) = (engine::names(outcome.broken).join(", "), part.words(), part.servers());
         let title = format!("# breaks {broken}\n# found within: {words}\n");
         let ablation = exhibit.map_or(String::new(), |exhibit| format!("ablate {}\n", exhibit.name));
-        match self {
-            Counterexample::Run(played) => {
-                let start = exhibit.and_then(|exhibit| exhibit.start);
-                let start = start.map_or(String::new(), |name| format!("{}\n", zoo::start_text(name)));
-                let actions = outcome.counterexample.iter().flatten();
-                let verbs: String = actions.map(|action: &Action| format!("{action}\n")).collect();
-                format!("{title}servers {servers}\n{ablation}{start}{verbs}---\n{}", played.story())
-            }
-            Counterexample::Schedule(lines) => {
-                format!("{title}# a schedule, which cannot be replayed\n{ablation}---\n{}\n", lines.join("\n"))
-            }
+        let Counterexample { story, replays } = self;
+        if *replays {
+            let start = exhibit.and_then(|exhibit| exhibit.start);
+            let start = start.map_or(String::new(), |name| format!("{}\n", zoo::start_text(name)));
+            let actions = outcome.counterexample.iter().flatten();
+            let verbs: String = actions.map(|action: &Action| format!("{action}\n")).collect();
+            format!("{title}servers {servers}\n{ablation}{start}{verbs}---\n{story}")
+        } else {
+            format!("{title}# a schedule, which cannot be replayed\n{ablation}---\n{story}\n")
         }
     }
 
@@ -70,6 +67,18 @@ impl Counterexample {
         std::fs::write(path, self.file(exhibit, part, outcome))
             .map_err(|why| Usage(format!("cannot write {}: {why}", path.display())))
     }
+}
+
+/// What happens in a run of the plain system that breaks something there, unless it is the checker
+/// that panics over it.
+fn replayed(exhibit: Option<&Exhibit>, part: Part, actions: &[Action], panics: bool) -> Result<String, String> {
+    let system = told_in(exhibit, part);
+    let steps = replay(&system, actions)?;
+    let broken = steps.last().is_some_and(|(_, world)| !world.broken.is_empty());
+    if !broken && !panics {
+        return Err("the same run breaks nothing there".to_owned());
+    }
+    Ok(Played { steps, start: system.start }.story())
 }
 
 /// The plain system, with every server under its own name: for people to follow.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use crate::panics;
 use crate::properties::{Property, PropertySet};
 use crate::quotient::{Failure, Tally};
 use crate::search::{Bits, CheckpointError, Ended, Found, Progress, Search, Space};
@@ -61,11 +62,11 @@ pub(crate) trait Checked: Space {
     /// The kinds of action.
     fn kind_names(&self) -> Vec<&'static str>;
 
-    /// The same run as actions of the plain system.
-    fn retold(&self, path: &[Self::Action]) -> Result<Vec<Action>, String>;
+    /// The same run as actions of the plain system; one that ends in a panic may break nothing there.
+    fn retold(&self, path: &[Self::Action], must_break: bool) -> Result<Vec<Action>, String>;
 
-    /// What there is to tell of such a run that actions of the plain system do not.
-    fn story(&self, _path: &[Self::Action]) -> Option<Vec<String>> {
+    /// What there is to tell of a run that breaks this and that actions of the plain system do not.
+    fn story(&self, _path: &[Self::Action], _broken: PropertySet) -> Option<Vec<String>> {
         None
     }
 
@@ -111,6 +112,8 @@ pub(crate) struct Outcome {
     pub(crate) counterexample: Result<Vec<Action>, String>,
     /// What is told instead, if the actions do not tell all.
     pub(crate) story: Option<Vec<String>>,
+    /// What a panic said that is, or comes on top of, the violation.
+    pub(crate) panic: Option<String>,
     pub(crate) measured: Vec<(&'static str, u64)>,
     /// What the local simulation has tried, if it was run.
     pub(crate) simulated: Option<Tally>,
@@ -218,15 +221,7 @@ impl Outcome {
             Ended::Violated(broken) => (Verdict::Violated, broken),
             Ended::Cut(why) => (Verdict::Incomplete(why), 0),
         };
-        let counterexample = match (&verdict, found.partial) {
-            (Verdict::Violated, None) => space.retold(&found.path),
-            (Verdict::Violated, Some(why)) => Err(why),
-            _ => Ok(Vec::new()),
-        };
-        // Before the story, whose own runs do not count.
-        let measured = space.measured();
-        let story = if verdict == Verdict::Violated { space.story(&found.path) } else { None };
-        Outcome {
+        let mut outcome = Outcome {
             verdict,
             states: found.states,
             transitions: found.transitions,
@@ -239,15 +234,44 @@ impl Outcome {
             kinds: kinds(space.kind_names(), &found.offered, &found.fired),
             witnesses: Witness::ALL.map(|witness| expected.met(witness, found.met)).to_vec(),
             steps: found.path.len(),
-            counterexample,
-            story,
-            measured,
+            counterexample: found.partial.map_or(Ok(Vec::new()), Err),
+            story: None,
+            panic: found.panic,
+            measured: space.measured(),
             simulated: None,
             broken: PropertySet::of_bits(broken),
             broken_in_layer: PropertySet::of_bits(found.broken),
             resumed_from: found.resumed_from,
             saved: found.saved,
+        };
+        if outcome.verdict == Verdict::Violated && outcome.counterexample.is_ok() {
+            outcome.tell(space, &found.path);
         }
+        outcome
+    }
+
+    /// Tells the counterexample, in actions and, where they are not all, as a story.
+    fn tell<S: Checked>(&mut self, space: &S, path: &[S::Action]) {
+        // Of the panics of this thread those of the telling are the ones that matter.
+        let _ = panics::latest();
+        let (broken, must_break) = (self.broken, self.panic.is_none());
+        let told = self.telling(|| Ok((space.retold(path, must_break)?, space.story(path, broken))));
+        if self.panic.is_none() && self.broken.contains(Property::Totality) {
+            self.panic = panics::latest();
+        }
+        match told {
+            Ok((actions, story)) => (self.counterexample, self.story) = (Ok(actions), story),
+            Err(why) => self.counterexample = Err(why),
+        }
+    }
+
+    /// What is told of a violation. A panic in it does not undo the violation: it is one more.
+    pub(crate) fn telling<T>(&mut self, tell: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+        panics::caught(tell).unwrap_or_else(|why| {
+            self.broken.insert(Property::Totality);
+            self.panic.get_or_insert_with(|| why.clone());
+            Err(format!("the telling panicked: {why}"))
+        })
     }
 
     /// What single servers do counts as what the states show.

@@ -5,6 +5,7 @@ use stateright::Model;
 use rafttree_model::{Role, RoleName};
 
 use crate::engine::Checked;
+use crate::properties::{Property, PropertySet};
 use crate::search::{Bits, Judgement, Space, fingerprint};
 use crate::symmetry;
 use crate::system::{Action, System};
@@ -74,6 +75,10 @@ impl Space for System {
         fingerprint(world, seed)
     }
 
+    fn broken_by_panic(&self) -> Bits {
+        PropertySet::from_iter([Property::Totality]).bits()
+    }
+
     fn kinds(&self) -> usize {
         KINDS.len()
     }
@@ -104,7 +109,7 @@ impl Checked for System {
     }
 
     /// Under the names that the servers had at its start.
-    fn retold(&self, path: &[Action]) -> Result<Vec<Action>, String> {
+    fn retold(&self, path: &[Action], _: bool) -> Result<Vec<Action>, String> {
         let as_is = System { symmetric: false, ..self.clone() };
         let mut world = self.start.clone();
         let mut target = self.represented(world.clone());

@@ -33,6 +33,7 @@ mod network;
 mod observed;
 mod odds;
 mod options;
+mod panics;
 mod presets;
 mod properties;
 mod quotient;
@@ -180,18 +181,14 @@ struct CheckArgs {
 }
 
 fn main() -> ExitCode {
-    // A panic inside a transition is a finding that is reported as such. What is printed of it
-    // would only stand between the lines.
-    std::panic::set_hook(Box::new(|_| {}));
-    match std::panic::catch_unwind(|| run(&Cli::parse())) {
+    panics::keep();
+    match panics::caught(|| run(&Cli::parse())) {
         Ok(Ok(code)) => ExitCode::from(code),
         Ok(Err(Usage(why))) => {
             eprintln!("error: {why}");
             ExitCode::from(2)
         }
-        Err(panic) => {
-            let why = panic.downcast_ref::<String>().map(String::as_str);
-            let why = why.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no more is known");
+        Err(why) => {
             eprintln!("internal error: {why}");
             ExitCode::from(70)
         }
@@ -238,13 +235,13 @@ fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
     let limits = args.checkpoints.put_into(args.limits.limits(), &chosen.parts)?;
     let (mut worst, mut values) = (0, Vec::new());
     for (at, part) in chosen.parts.iter().enumerate().filter(|(_, part)| part.judges(only)) {
-        let (outcome, watched) = search(&chosen, at, *part, only, &limits)?;
+        let (mut outcome, watched) = search(&chosen, at, *part, only, &limits)?;
         let ablation = chosen.exhibit.as_ref().map(|exhibit| exhibit.name);
         let in_zoo = ablation.is_some() && args.system.preset.is_none();
         let name = if in_zoo { "as in the zoo" } else { chosen.preset.name };
         let Limits { threads, memory, .. } = limits;
         let subject = Subject { preset: name, part: *part, ablation, watched, threads, memory };
-        let found = Counterexample::of(chosen.exhibit.as_ref(), *part, &outcome);
+        let found = Counterexample::of(chosen.exhibit.as_ref(), *part, &mut outcome);
         if let (Some(path), Some(found)) = (&args.save, &found) {
             found.save(path, chosen.exhibit.as_ref(), *part, &outcome)?;
         }
@@ -252,7 +249,7 @@ fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
             values.push(report::value(&subject, &outcome));
         } else {
             let story = found.as_ref().map(Counterexample::story);
-            say!("{}", report::text(&subject, &outcome, story.as_deref()));
+            say!("{}", report::text(&subject, &outcome, story));
         }
         worst = report::worse(worst, outcome.verdict.exit_code());
         if outcome.verdict == Verdict::Violated {
@@ -313,9 +310,10 @@ fn visit_zoo(rows: &[String], save: Option<&Path>, limits: &Limits, json: bool) 
     let mut escaped = Vec::new();
     let mut results = Vec::new();
     for exhibit in &exhibits {
-        let outcome = exhibit.hunt(exhibit.part, limits).map_err(|why| Usage(why.to_string()))?;
-        let caught = outcome.broken.contains(exhibit.caught_by) && outcome.counterexample.is_ok();
-        if let (Some(folder), Some(found)) = (save, Counterexample::of(Some(exhibit), exhibit.part, &outcome)) {
+        let mut outcome = exhibit.hunt(exhibit.part, limits).map_err(|why| Usage(why.to_string()))?;
+        let found = Counterexample::of(Some(exhibit), exhibit.part, &mut outcome);
+        let caught = outcome.broken.contains(exhibit.caught_by) && found.is_some();
+        if let (Some(folder), Some(found)) = (save, found) {
             found.save(&folder.join(exhibit.name).with_extension("txt"), Some(exhibit), exhibit.part, &outcome)?;
         }
         if !caught {

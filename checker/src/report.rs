@@ -104,7 +104,7 @@ pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) ->
         None => {}
     }
     line(String::new());
-    for property in subject.watched.iter() {
+    for property in subject.watched.and(outcome.broken).iter() {
         line(format!("{:<12}  {}", state_of(property, outcome), property.name()));
     }
     for met in &outcome.witnesses {
@@ -113,6 +113,9 @@ pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) ->
     line(format!("\n{:>12}{:>14}", "offered", "changed"));
     for Kind { name, offered, changed } in &outcome.kinds {
         line(format!("{:>12}{:>14}  {name}", grouped(*offered), grouped(*changed)));
+    }
+    if let Some(why) = &outcome.panic {
+        line(format!("\npanicked    {why}"));
     }
     if outcome.verdict == Verdict::Violated {
         let broken = names(outcome.broken).join(", ");
@@ -151,6 +154,7 @@ fn state_of(property: Property, outcome: &Outcome) -> &'static str {
 pub(crate) fn value(subject: &Subject, outcome: &Outcome) -> Value {
     let properties: Vec<_> = subject
         .watched
+        .and(outcome.broken)
         .iter()
         .map(|property| json!({"id": property.id(), "name": property.name(), "state": state_of(property, outcome)}))
         .collect();
@@ -186,6 +190,7 @@ pub(crate) fn value(subject: &Subject, outcome: &Outcome) -> Value {
         "actions": actions,
         "broken": names(outcome.broken),
         "broken_by_other_runs_of_this_length": names(outcome.broken_in_layer.without(outcome.broken)),
+        "panic": outcome.panic,
         "measured": pairs(&outcome.measured),
         "counterexample": told(outcome),
     })

@@ -24,8 +24,8 @@ const PATIENCE: usize = 2;
 
 impl Quotient {
     /// The actions of the plain system that such a run consists of; an error says where it cannot be
-    /// followed.
-    pub(crate) fn in_the_plain_system(&self, path: &[Move]) -> Result<Vec<Action>, String> {
+    /// followed, or that it breaks nothing and must.
+    pub(crate) fn in_the_plain_system(&self, path: &[Move], must_break: bool) -> Result<Vec<Action>, String> {
         let absolute = Reach { spread: 30, window: LONGEST as u8, absolute: true };
         let unnamed = Quotient { symmetric: false, reach: absolute, ..self.clone() };
         let system = self.plain();
@@ -47,7 +47,7 @@ impl Quotient {
                 return Ok(stage.actions);
             }
         }
-        Err("the same run breaks nothing there".to_owned())
+        if must_break { Err("the same run breaks nothing there".to_owned()) } else { Ok(stage.actions) }
     }
 
     /// The plain system with the same mistake, without bounds that matter.

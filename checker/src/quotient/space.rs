@@ -6,7 +6,7 @@ use stateright::Model;
 
 use crate::checks;
 use crate::engine::{Checked, Limits, Simulated};
-use crate::properties::Property;
+use crate::properties::{Property, PropertySet};
 use crate::quotient::seat::{Part, Seat, term_of};
 use crate::quotient::{CUT_OFF, KINDS, Move, Packed, Quotient, Reach, State, Worker};
 use crate::search::{Bits, Fingerprinter, Identity, Judgement, Space};
@@ -44,6 +44,10 @@ impl Space for Quotient {
         let mut hasher = Fingerprinter::new(seed);
         state.words().iter().for_each(|word| hasher.write_u64(*word));
         hasher.fingerprint()
+    }
+
+    fn broken_by_panic(&self) -> Bits {
+        PropertySet::from_iter([Property::Totality]).bits()
     }
 
     fn kinds(&self) -> usize {
@@ -98,8 +102,8 @@ impl Checked for Quotient {
         Some(Quotient::simulate(self, limits))
     }
 
-    fn retold(&self, path: &[Move]) -> Result<Vec<Action>, String> {
-        self.in_the_plain_system(path)
+    fn retold(&self, path: &[Move], must_break: bool) -> Result<Vec<Action>, String> {
+        self.in_the_plain_system(path, must_break)
     }
 }
 

@@ -23,7 +23,7 @@ use crate::engine::Checked;
 use crate::presets::Scope;
 use crate::properties::{Property, PropertySet};
 use crate::quotient::{MOST_SEATS, Move, Packed, Quotient, Worker};
-use crate::search::{Judgement, Space};
+use crate::search::{Bits, Judgement, Space};
 use crate::server::Ground;
 use crate::system::Action;
 
@@ -226,13 +226,19 @@ impl Space for Recovery {
 
     fn judge(&self, worker: &mut RecoveryWorker, state: &Packed) -> Judgement {
         let mut broken = PropertySet::default();
-        broken.insert_unless(self.judged(worker, state).is_none(), Property::Recovery);
+        let failed = self.judged(worker, state).map(|(_, why)| why);
+        broken.insert_unless(failed.is_none(), Property::Recovery);
         broken.keep(self.quotient.watched);
+        broken.insert_unless(failed != Some(Failed::Panicked), Property::Totality);
         Judgement { broken: broken.bits(), met: self.quotient.judge(&mut worker.inner, state).met }
     }
 
     fn fingerprint(&self, state: &Packed, seed: u64) -> u128 {
         self.quotient.fingerprint(state, seed)
+    }
+
+    fn broken_by_panic(&self) -> Bits {
+        self.quotient.broken_by_panic()
     }
 
     fn kinds(&self) -> usize {
@@ -254,12 +260,12 @@ impl Checked for Recovery {
     }
 
     /// What such a run breaks is no state of the plain system: it is told as a story.
-    fn retold(&self, _: &[Move]) -> Result<Vec<Action>, String> {
+    fn retold(&self, _: &[Move], _: bool) -> Result<Vec<Action>, String> {
         Ok(Vec::new())
     }
 
-    fn story(&self, path: &[Move]) -> Option<Vec<String>> {
-        Some(told::story(self, path))
+    fn story(&self, path: &[Move], broken: PropertySet) -> Option<Vec<String>> {
+        Some(told::story(self, path, broken))
     }
 
     fn measured(&self) -> Vec<(&'static str, u64)> {

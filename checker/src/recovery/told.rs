@@ -2,16 +2,21 @@
 
 use rafttree_model::ServerId;
 
+use crate::panics;
+use crate::properties::{Property, PropertySet};
 use crate::quotient::{Move, Quotient, Reach, State, Stimulus};
-use crate::recovery::{Choice, Failed, Recovery, Stage, Timeouts, rounds_allowed};
+use crate::recovery::{Choice, Failed, Recovery, Stage, Timeouts, rounds_allowed, run};
 use crate::words::{Picture, role};
 
 /// The run and the schedule, line by line, every server under its own name.
-pub(super) fn story(recovery: &Recovery, path: &[Move]) -> Vec<String> {
+pub(super) fn story(recovery: &Recovery, path: &[Move], broken: PropertySet) -> Vec<String> {
     let (mut lines, state) = match named_run(&recovery.quotient, path) {
         Ok(run) => run,
         Err(why) => return vec![why],
     };
+    if !broken.contains(Property::Recovery) {
+        return lines;
+    }
     let quotient = &recovery.quotient;
     let world = state.world(quotient.members);
     lines.push(String::new());
@@ -36,6 +41,12 @@ fn schedule(from: &Stage, stage: Stage, choice: Choice, why: Failed) -> Vec<Stri
     let mut stage = stage.telling();
     stage.set(from, links, memories);
     lines.extend(stage.nodes.iter().map(|node| format!("{}: {}", node.id(), role(node.role()))));
+    if why == Failed::Panicked {
+        let panic = panics::caught(|| run(&mut stage, first)).err();
+        lines.extend(stage.take_story());
+        lines.push(format!("Then a step panics: {}.", panic.unwrap_or_default()));
+        return lines;
+    }
     let mut seen = vec![(stage.nodes.clone(), first.0 - 1)];
     let mut turn = first.0 - 1;
     for round in 1..=rounds_allowed(from.nodes.len()) {

@@ -6,7 +6,7 @@
 use super::checkpoint::{self, Saver};
 use super::fingerprint::Print;
 use super::frontier::{Frontier, Pile};
-use super::space::{Bits, Judgement, Space, first_step};
+use super::space::{Bits, Judgement, Panicked, Space, attempt, first_step};
 use super::table::Table;
 use super::trail::Violation;
 use super::watch::Watch;
@@ -223,6 +223,16 @@ impl<S: Space, P: Print> Hand<S, P> {
     }
 
     fn expand(&mut self, space: &S, seed: u64, table: &Table<P>, state: &S::State) {
+        if let Err(panicked) = attempt(space, || self.visit(space, seed, table, state)) {
+            self.broken |= panicked.broken;
+            let source = P::of(space.fingerprint(state, seed));
+            keep_least(&mut self.violation, Violation::of_panic(source, panicked));
+        }
+        // What was found before a panic was found all the same.
+        self.judge_fresh(space, seed, Some(state));
+    }
+
+    fn visit(&mut self, space: &S, seed: u64, table: &Table<P>, state: &S::State) {
         let Hand { worker, fresh, transitions, fired, broken: all_broken, met: all_met, violation, .. } = self;
         space.expand(worker, state, &mut |action, target, Judgement { broken, met }| {
             *transitions += 1;
@@ -239,7 +249,6 @@ impl<S: Space, P: Print> Hand<S, P> {
                 fresh.push(target);
             }
         });
-        self.judge_fresh(space, seed, Some(state));
     }
 
     /// Judges the states that nobody had seen before, and keeps them for the next layer.
@@ -247,21 +256,33 @@ impl<S: Space, P: Print> Hand<S, P> {
         self.states += self.fresh.len() as u64;
         let mut fresh = std::mem::take(&mut self.fresh);
         for state in fresh.drain(..) {
-            let judgement = space.judge(&mut self.worker, &state);
-            self.met |= judgement.met;
-            if judgement.broken != 0 {
-                self.broken |= judgement.broken;
-                self.note_broken_state(space, seed, source, &state, judgement.broken);
+            match attempt(space, || space.judge(&mut self.worker, &state)) {
+                Ok(Judgement { broken: 0, met }) => self.met |= met,
+                Ok(Judgement { broken, met }) => {
+                    self.met |= met;
+                    self.note_broken_state(space, seed, source, &state, (broken, None));
+                }
+                Err(Panicked { broken, why }) => {
+                    self.note_broken_state(space, seed, source, &state, (broken, Some(why)));
+                }
             }
             self.pile.push(state);
         }
         self.fresh = fresh;
     }
 
-    fn note_broken_state(&mut self, space: &S, seed: u64, source: Option<&S::State>, state: &S::State, broken: Bits) {
+    fn note_broken_state(
+        &mut self,
+        space: &S,
+        seed: u64,
+        source: Option<&S::State>,
+        state: &S::State,
+        (broken, panic): (Bits, Option<String>),
+    ) {
+        self.broken |= broken;
         let print = |state: &S::State| P::of(space.fingerprint(state, seed));
         let target = print(state);
-        let mut found = Violation::of_state(target, broken);
+        let mut found = Violation::of_state(target, broken, panic);
         if self.violation.as_ref().is_some_and(|kept| kept.order() <= found.order()) {
             return;
         }

@@ -1,7 +1,7 @@
 //! The checker's own search: breadth first in layers, over anything that is a [`Space`].
 //!
 //! - It says [`Ended::Exhausted`] only if the frontier ran empty. Whatever ends it before that is a
-//!   [`Ended::Cut`] with its reason, and a panic in a thread is a panic.
+//!   [`Ended::Cut`] with its reason, and a panic over a state is a violation.
 //! - Layers are complete, so a counterexample is the shortest there is, and all counts are the same
 //!   at any number of threads and, but for collisions, under any seed.
 //! - There is no bound on the depth. What bounds a search belongs into the states.
@@ -16,6 +16,7 @@ use std::time::Duration;
 use checkpoint::Saver;
 use fingerprint::Print;
 use layers::Layers;
+use space::attempt;
 use trail::{Route, Violation, retrace};
 use watch::Watch;
 
@@ -109,6 +110,8 @@ pub(crate) struct Found<A> {
     pub(crate) start: usize,
     /// A shortest way to the violation.
     pub(crate) path: Vec<A>,
+    /// What a panic over a state said, if that is the violation.
+    pub(crate) panic: Option<String>,
     /// Why only the last step of the path is known, if so.
     pub(crate) partial: Option<String>,
     /// Resident memory of the process, in bytes, at its highest.
@@ -183,7 +186,8 @@ impl Search {
         drop(layers);
         if let Some(violation) = violation {
             watch.forget_states();
-            let route = retrace(self, space, &violation, found.depth, watch, progress);
+            let route = attempt(space, || retrace(self, space, &violation, found.depth, watch, progress));
+            let route = route.unwrap_or_else(|panicked| Err(format!("panicked: {}", panicked.why)));
             found.violated(violation, route);
             watch.look();
         }
@@ -209,6 +213,7 @@ impl<A> Found<A> {
             broken: totals.broken,
             start: 0,
             path: Vec::new(),
+            panic: None,
             partial: None,
             peak_resident: 0,
             table_bytes: layers.table.bytes(),
@@ -221,6 +226,7 @@ impl<A> Found<A> {
 
     /// The violation stands, whether the way to it was found or not.
     fn violated<P: Print>(&mut self, violation: Violation<A, P>, route: Result<Route<A>, String>) {
+        self.panic = violation.panic;
         match route {
             Ok(Route { start, actions, broken }) => {
                 (self.start, self.path, self.ended) = (start, actions, Ended::Violated(broken));

@@ -1,6 +1,7 @@
 //! What a search explores.
 
 use super::identity::Identity;
+use crate::panics;
 
 /// A set of up to 64 properties or witnesses.
 pub(crate) type Bits = u64;
@@ -21,7 +22,7 @@ pub(crate) struct Judgement {
 pub(crate) trait Space: Sync {
     type State: Clone + Send + Sync;
     type Action: Clone + Send + Sync;
-    /// What a thread keeps between expansions (caches, buffers).
+    /// What a thread keeps between expansions (caches, buffers); as good after a panic as before it.
     type Worker: Send;
 
     fn worker(&self) -> Self::Worker;
@@ -42,6 +43,11 @@ pub(crate) trait Space: Sync {
 
     /// Fingerprint of a state under a seed; the search uses 64 or 128 bits of it.
     fn fingerprint(&self, state: &Self::State, seed: u64) -> u128;
+
+    /// What is broken by a panic over a state of it; if nothing is, a panic is the end of the search.
+    fn broken_by_panic(&self) -> Bits {
+        0
+    }
 
     /// How many kinds of action there are, for statistics.
     fn kinds(&self) -> usize;
@@ -70,7 +76,23 @@ pub(crate) trait Space: Sync {
     }
 }
 
-/// The first transition of a state that is wanted: its action, where it leads, what it breaks.
+/// What comes of judging or expanding a state: a panic breaks what it breaks.
+pub(super) fn attempt<S: Space, T>(space: &S, run: impl FnOnce() -> T) -> Result<T, Panicked> {
+    panics::caught(run).map_err(|why| match space.broken_by_panic() {
+        0 => panic!("{why}"),
+        broken => Panicked { broken, why },
+    })
+}
+
+/// A panic over a state.
+pub(super) struct Panicked {
+    pub(super) broken: Bits,
+    /// What it said, and where.
+    pub(super) why: String,
+}
+
+/// The first transition of a state that is wanted: its action, where it leads, what it breaks. If
+/// there is a panic on the way, what came before it counts.
 pub(super) fn first_step<S: Space>(
     space: &S,
     worker: &mut S::Worker,
@@ -78,10 +100,12 @@ pub(super) fn first_step<S: Space>(
     mut is_wanted: impl FnMut(&S::State, Bits) -> bool,
 ) -> Option<(S::Action, S::State, Bits)> {
     let mut first = None;
-    space.expand(worker, state, &mut |action, target, Judgement { broken, .. }| {
-        if first.is_none() && is_wanted(&target, broken) {
-            first = Some((action, target, broken));
-        }
+    let _ = attempt(space, || {
+        space.expand(worker, state, &mut |action, target, Judgement { broken, .. }| {
+            if first.is_none() && is_wanted(&target, broken) {
+                first = Some((action, target, broken));
+            }
+        });
     });
     first
 }

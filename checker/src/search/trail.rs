@@ -11,7 +11,7 @@ use std::sync::Mutex;
 
 use super::fingerprint::Print;
 use super::frontier::{Frontier, Pile};
-use super::space::{Bits, Space, first_step};
+use super::space::{Bits, Panicked, Space, attempt, first_step};
 use super::table::Table;
 use super::watch::Watch;
 use super::{Progress, Search};
@@ -20,11 +20,14 @@ use super::{Progress, Search};
 pub(super) struct Violation<A, P> {
     /// The broken state, or where the broken step leads.
     pub(super) target: P,
-    /// Where the broken step starts; a broken state may be reached from several.
+    /// Where the broken step starts, or what panics when it is expanded; a broken state may be reached
+    /// from several.
     source: Option<P>,
-    /// An action that leads there; none, if it is a start state.
+    /// An action that leads there; none, if it is a start state, or a panic.
     pub(super) last: Option<A>,
     pub(super) broken: Bits,
+    /// What it panicked with, if it did.
+    pub(super) panic: Option<String>,
 }
 
 /// The whole way from a start to a violation.
@@ -37,12 +40,22 @@ pub(super) struct Route<A> {
 }
 
 impl<A, P: Print> Violation<A, P> {
-    pub(super) fn of_state(target: P, broken: Bits) -> Violation<A, P> {
-        Violation { target, source: None, last: None, broken }
+    pub(super) fn of_state(target: P, broken: Bits, panic: Option<String>) -> Violation<A, P> {
+        Violation { target, source: None, last: None, broken, panic }
+    }
+
+    /// Nothing is known of where such a state leads.
+    pub(super) fn of_panic(source: P, Panicked { broken, why }: Panicked) -> Violation<A, P> {
+        Violation { target: source, source: Some(source), last: None, broken, panic: Some(why) }
     }
 
     pub(super) fn of_step(target: P, source: P, action: A, broken: Bits) -> Violation<A, P> {
-        Violation { target, source: Some(source), last: Some(action), broken }
+        Violation { target, source: Some(source), last: Some(action), broken, panic: None }
+    }
+
+    /// Whether the way ends before a step, since none can be taken.
+    fn ends_at_source(&self) -> bool {
+        self.source == Some(self.target) && self.last.is_none()
     }
 
     /// The least violation of a layer is the one that is told.
@@ -251,9 +264,12 @@ impl<S: Space, P: Print> Hand<S, P> {
     fn try_source(&mut self, space: &S, seed: u64, target: P, state: &S::State) {
         let mut leads_there = false;
         let Hand { worker, transitions, .. } = self;
-        space.expand(worker, state, &mut |_, child, _| {
-            *transitions += 1;
-            leads_there |= P::of(space.fingerprint(&child, seed)) == target;
+        // Another state of the layer may be the one that panics.
+        let _ = attempt(space, || {
+            space.expand(worker, state, &mut |_, child, _| {
+                *transitions += 1;
+                leads_there |= P::of(space.fingerprint(&child, seed)) == target;
+            });
         });
         if leads_there {
             let source = P::of(space.fingerprint(state, seed));
@@ -280,6 +296,9 @@ fn walk<S: Space, P: Print>(
         actions.push(action);
         state = target;
     }
+    if violation.ends_at_source() {
+        return Some(Route { start, actions, broken: violation.broken });
+    }
     let mut broken = 0;
     if !prints.is_empty() {
         let must_break = violation.source.is_some();
@@ -288,7 +307,10 @@ fn walk<S: Space, P: Print>(
         actions.push(action);
         (state, broken) = (target, broken_by_step);
     }
-    broken |= space.judge(&mut worker, &state).broken;
+    broken |= match attempt(space, || space.judge(&mut worker, &state)) {
+        Ok(judgement) => judgement.broken,
+        Err(panicked) => panicked.broken,
+    };
     Some(Route { start, actions, broken })
 }
 

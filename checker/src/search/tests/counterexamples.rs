@@ -6,7 +6,7 @@ use stateright::{Checker, Model};
 
 use super::toys::{Arrows, Counters, Puzzle, SOLVED, Turn, Unsolvable, counters, naive_layers, sum};
 use super::{counts, flag, search, with_threads};
-use crate::search::{Ended, Judgement, OfModel, Search, Space};
+use crate::search::{Bits, Ended, Judgement, OfModel, Search, Space};
 
 /// The end of a path, every action of which can happen.
 fn walked<S: Space<Action: PartialEq>>(space: &S, start: usize, path: &[S::Action]) -> S::State {
@@ -212,4 +212,84 @@ fn a_space_that_does_not_answer_the_same_twice_gets_no_wrong_path() {
     let found = search(&with_threads(1), &Fickle(broken, AtomicU64::new(0)));
     assert_eq!((found.ended, found.path.len()), (Ended::Violated(1), 1));
     assert!(found.partial.unwrap().contains("does not answer the same twice"));
+}
+
+/// Counters over some of which expanding or judging panics.
+struct Panicky {
+    counters: Counters<'static>,
+    expanding: fn(&[u8]) -> bool,
+    judging: fn(&[u8]) -> bool,
+}
+
+impl Space for Panicky {
+    type State = Vec<u8>;
+    type Action = Turn;
+    type Worker = [u64; 2];
+
+    fn worker(&self) -> [u64; 2] {
+        self.counters.worker()
+    }
+
+    fn starts(&self) -> Vec<Vec<u8>> {
+        self.counters.starts()
+    }
+
+    fn expand(&self, worker: &mut [u64; 2], state: &Vec<u8>, visit: &mut dyn FnMut(Turn, Vec<u8>, Judgement)) {
+        self.counters.expand(worker, state, visit);
+        assert!(!(self.expanding)(state), "cannot expand {state:?}");
+    }
+
+    fn judge(&self, worker: &mut [u64; 2], state: &Vec<u8>) -> Judgement {
+        assert!(!(self.judging)(state), "cannot judge {state:?}");
+        self.counters.judge(worker, state)
+    }
+
+    fn fingerprint(&self, state: &Vec<u8>, seed: u64) -> u128 {
+        self.counters.fingerprint(state, seed)
+    }
+
+    fn broken_by_panic(&self) -> Bits {
+        1 << 40
+    }
+
+    fn kinds(&self) -> usize {
+        self.counters.kinds()
+    }
+
+    fn kind(&self, turn: &Turn) -> usize {
+        self.counters.kind(turn)
+    }
+
+    fn count_offers(&self, worker: &mut [u64; 2], offered: &mut [u64]) {
+        self.counters.count_offers(worker, offered);
+    }
+}
+
+/// A panic over one of many states of a large layer, found by every number of threads with the way
+/// to it, and with what the rest of the layer comes to.
+#[test]
+fn a_panic_over_a_state_is_a_violation_with_the_way_there() {
+    let none = |_: &[u8]| false;
+    let twelve = |state: &[u8]| sum(state) == 12 && state[0] < 3;
+    let space = |expanding, judging| Panicky { counters: counters(5, 8), expanding, judging };
+    let start = |state: &[u8]| sum(state) == 0;
+    for (space, what, steps) in [
+        (space(twelve, none), "expand", 12),
+        (space(none, twelve), "judge", 12),
+        (space(start, none), "expand", 0),
+        (space(none, start), "judge", 0),
+    ] {
+        let expected = search(&with_threads(1), &space);
+        assert_eq!((&expected.ended, expected.path.len()), (&Ended::Violated(1 << 40), steps));
+        let end = walked(&Panicky { expanding: none, ..space }, expected.start, &expected.path);
+        assert_eq!(expected.panic, Some(format!("cannot {what} {end:?}")));
+        for threads in [2, 3] {
+            let found = search(&with_threads(threads), &space);
+            assert_eq!(counts(&found), counts(&expected));
+            assert_eq!(
+                (found.ended, found.path, found.panic),
+                (expected.ended.clone(), expected.path.clone(), expected.panic.clone())
+            );
+        }
+    }
 }
