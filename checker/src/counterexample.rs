@@ -24,8 +24,11 @@ impl Counterexample {
         if let Some(lines) = &outcome.story {
             return Some(Counterexample { story: lines.join("\n"), replays: false });
         }
-        let panics = outcome.panic.is_some();
-        match outcome.telling(|| replayed(exhibit, part, &actions, panics)) {
+        let mut system = told_in(exhibit, part);
+        // Of a mistake only the property that is hunted counts, where no other is named.
+        system.watched.extend(outcome.broken);
+        let must_break = outcome.panic.is_none();
+        match outcome.telling(|| replayed(system, &actions, must_break)) {
             Ok(story) => Some(Counterexample { story, replays: true }),
             Err(why) => {
                 outcome.counterexample = Err(why);
@@ -69,13 +72,10 @@ impl Counterexample {
     }
 }
 
-/// What happens in a run of the plain system that breaks something there, unless it is the checker
-/// that panics over it.
-fn replayed(exhibit: Option<&Exhibit>, part: Part, actions: &[Action], panics: bool) -> Result<String, String> {
-    let system = told_in(exhibit, part);
+/// What happens in a run; one that ends in a panic may break nothing.
+fn replayed(system: System, actions: &[Action], must_break: bool) -> Result<String, String> {
     let steps = replay(&system, actions)?;
-    let broken = steps.last().is_some_and(|(_, world)| !world.broken.is_empty());
-    if !broken && !panics {
+    if must_break && steps.last().is_none_or(|(_, world)| world.broken.is_empty()) {
         return Err("the same run breaks nothing there".to_owned());
     }
     Ok(Played { steps, start: system.start }.story())

@@ -224,13 +224,13 @@ fn run(cli: &Cli) -> Result<u8, Usage> {
 
 fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
     let chosen = args.system.chosen()?;
-    let only = if args.property.is_empty() { PropertySet::all() } else { watched(&args.property)? };
+    let counted = chosen.exhibit.as_ref().map_or(PropertySet::all(), zoo::Exhibit::counted);
+    let only = if args.property.is_empty() { counted } else { watched(&args.property)? };
     if !chosen.parts.iter().any(|part| part.judges(only)) {
-        return Err(Usage(
-            "none of these properties is judged there: recovery-* judges V1, the others the rest; of logs \
-             where they count"
-                .into(),
-        ));
+        return Err(Usage(format!(
+            "nothing is judged there of {}: recovery-* judges V1, the others the rest, and that of logs where they count",
+            engine::names(only).join(", ")
+        )));
     }
     let limits = args.checkpoints.put_into(args.limits.limits(), &chosen.parts)?;
     let (mut worst, mut values) = (0, Vec::new());
@@ -275,8 +275,6 @@ fn search(
     let expected = if chosen.changed || chosen.exhibit.is_some() { leader } else { chosen.preset.parts[at].1 };
     let mut ticker = Ticker::new();
     let mut tick = |progress: &search::Progress| ticker.tick(progress);
-    let counted = chosen.exhibit.as_ref().map_or(PropertySet::all(), zoo::Exhibit::counted);
-    let only = if only == PropertySet::all() { counted } else { only };
     let (outcome, watched) = match part {
         Part::Quotient(scope) => {
             let mut quotient = scope.quotient(ground);
@@ -289,10 +287,9 @@ fn search(
             (engine::explore(&recovery, limits, expected, &mut tick), recovery.quotient.watched)
         }
         Part::Plain(bounds) => {
-            let mut system = System::with(ground, bounds);
-            if let Some(exhibit) = &chosen.exhibit {
-                system = exhibit.placed(bounds);
-            }
+            let placed = |exhibit: &zoo::Exhibit| exhibit.placed(bounds);
+            let mut system = chosen.exhibit.as_ref().map_or_else(|| System::with(ground, bounds), placed);
+            system.watched = PropertySet::of_states();
             system.watched.keep(only);
             (engine::explore(&system, limits, expected, &mut tick), system.watched)
         }

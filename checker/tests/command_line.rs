@@ -87,8 +87,13 @@ fn a_search_does_not_go_on_from_one_that_judged_other_properties() {
 
 #[test]
 fn where_none_of_the_properties_is_judged_nothing_is_said_to_hold() {
-    for preset in ["elections-3", "recovery-3"] {
-        let output = checker(&["check", preset, "--property", "C10"]);
+    let of_logs: [&[&str]; 3] = [
+        &["elections-3", "--property", "C10"],
+        &["recovery-3", "--property", "C10"],
+        &["elections-3", "--ablate", "count_any_copy"],
+    ];
+    for arguments in of_logs {
+        let output = checker(&[&["check"], arguments].concat());
         assert_eq!(code(&output), 2, "{}", text(&output.stdout));
     }
     let said = text(&checker(&["check", "--property", "C10"]).stdout);
@@ -107,6 +112,15 @@ fn a_broken_rule_is_violated_and_its_counterexample_replays() {
     let said = text(&replayed.stdout);
     assert_eq!(code(&replayed), 1, "{said}{}", text(&replayed.stderr));
     assert!(said.contains("BROKEN: C2 VoteOnce"), "{said}");
+}
+
+#[test]
+fn a_step_that_panics_is_violated_and_says_what_and_where() {
+    let output = checker(&["check", "--ablate", "never_truncate"]);
+    let said = text(&output.stdout);
+    assert_eq!(code(&output), 1, "{said}");
+    assert!(said.contains("\npanicked    a log has no gaps (model/src/log.rs:"), "{said}");
+    assert!(said.contains("counterexample, ") && said.contains("BROKEN: C17 Totality"), "{said}");
 }
 
 #[test]
