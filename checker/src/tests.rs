@@ -126,6 +126,17 @@ fn a_panic_over_a_state_is_a_violation() {
 }
 
 #[test]
+fn a_panic_in_the_telling_leaves_the_violation_and_is_one() {
+    let exhibit = zoo::find("vote_again").unwrap();
+    let mut outcome = exhibit.hunt(exhibit.part, &limits(2)).unwrap();
+    let told: Result<(), _> = outcome.telling(|| panic!("no words"));
+    assert_eq!(told, Err("the telling panicked: no words".to_owned()));
+    let broken: Vec<_> = outcome.broken.iter().collect();
+    assert_eq!((&outcome.verdict, &broken[..]), (&Verdict::Violated, &[Property::VoteOnce, Property::Totality][..]));
+    assert_eq!(outcome.panic.as_deref(), Some("no words"));
+}
+
+#[test]
 fn a_renamed_run_is_a_run() {
     let system = wide_system(true);
     let successors = |world: &World| -> Vec<World> {
