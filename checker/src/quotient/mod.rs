@@ -103,6 +103,11 @@ impl Quotient {
         seats.into_iter().map(move |(id, seat)| if symmetric { (seat.as_first(id), 1, base) } else { (seat, id, base) })
     }
 
+    /// These compact servers are among those of the states that were judged.
+    fn note(&self, compact: impl IntoIterator<Item = Compact>) {
+        self.reached.lock().unwrap_or_else(PoisonError::into_inner).extend(compact);
+    }
+
     fn reached(&self) -> BTreeSet<Compact> {
         self.reached.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }

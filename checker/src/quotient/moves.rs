@@ -3,8 +3,6 @@
 //! This module describes no protocol behaviour: it decides what may happen, and what a server then
 //! does comes from the deployed steps.
 
-use std::sync::PoisonError;
-
 use rustc_hash::FxHashSet;
 
 use crate::checks;
@@ -103,7 +101,7 @@ impl Worker {
     pub(crate) fn note(&mut self, quotient: &Quotient, state: &State) {
         let new: Vec<Compact> = quotient.compact(state).filter(|compact| self.met.insert(*compact)).collect();
         if !new.is_empty() {
-            quotient.reached.lock().unwrap_or_else(PoisonError::into_inner).extend(new);
+            quotient.note(new);
         }
     }
 }

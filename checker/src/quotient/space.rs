@@ -63,7 +63,7 @@ impl Space for Quotient {
     }
 
     fn identity(&self) -> Option<Identity> {
-        let Quotient { ground, members, reach, forgets_logs, proposals, watched, symmetric } = self;
+        let Quotient { ground, members, reach, forgets_logs, proposals, watched, symmetric, reached: _ } = self;
         let Reach { spread, window, absolute } = reach;
         let properties: Vec<_> = watched.iter().map(Property::id).collect();
         let identity = Identity::default()
@@ -90,6 +90,20 @@ impl Space for Quotient {
         *bytes = rest;
         let words: Vec<u64> = words.as_chunks().0.iter().map(|word| u64::from_le_bytes(*word)).collect();
         Packed::from_words(&words)
+    }
+
+    fn encode_gathered(&self, out: &mut Vec<u8>) {
+        for (seat, id, base) in self.reached() {
+            out.extend_from_slice(&seat.0.to_le_bytes());
+            out.extend_from_slice(&[id, base]);
+        }
+    }
+
+    fn decode_gathered(&self, bytes: &[u8]) -> Option<()> {
+        let (all, rest) = bytes.as_chunks::<10>();
+        let compact = |[seat @ .., id, base]: &[u8; 10]| (Seat(u64::from_le_bytes(*seat)), *id, *base);
+        self.note(all.iter().map(compact));
+        rest.is_empty().then_some(())
     }
 }
 

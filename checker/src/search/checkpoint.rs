@@ -108,7 +108,10 @@ fn write_body<S: Space, P: Print>(out: &mut impl Write, layers: &Layers<S, P>, e
     write_totals(out, &layers.totals)?;
     write_table(out, &layers.table)?;
     write_blocks(out, layers.space, layers.frontier.current())?;
-    write_blocks(out, layers.space, layers.frontier.next())
+    write_blocks(out, layers.space, layers.frontier.next())?;
+    let mut gathered = Vec::new();
+    layers.space.encode_gathered(&mut gathered);
+    put_bytes(out, &gathered)
 }
 
 /// All that what was found rests on.
@@ -251,6 +254,7 @@ fn read_body<'a, S: Space, P: Print>(
     }
     let table = read_table(input)?;
     let frontier = Frontier::new(read_blocks(input, space)?, read_blocks(input, space)?);
+    space.decode_gathered(&get_bytes(input)?).ok_or(CheckpointError::Damaged)?;
     let resumed_from = Some(totals.states);
     let mut layers = Layers::at(search, space, table, frontier, totals);
     layers.resumed_from = resumed_from;

@@ -74,6 +74,15 @@ pub(crate) trait Space: Sync {
     fn decode(&self, _bytes: &mut &[u8]) -> Option<Self::State> {
         unimplemented!("a space that can checkpoint says how states are read");
     }
+
+    /// Appends what was gathered from the states that were judged, if anything is done with that when
+    /// the search ends.
+    fn encode_gathered(&self, _out: &mut Vec<u8>) {}
+
+    /// Takes over what another search has gathered; `None` if the bytes make no sense.
+    fn decode_gathered(&self, bytes: &[u8]) -> Option<()> {
+        bytes.is_empty().then_some(())
+    }
 }
 
 /// What comes of judging or expanding a state: a panic breaks what it breaks.
