@@ -112,7 +112,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "a leader tells itself twice",
         OWN_REPLY,
         "self.send(self.node.id, Message::AppendReply { matched: last.index }); self.send(self.node.id, Message::AppendReply { matched: last.index });",
-    ),
+    )
+    .equivalent("of what a server acknowledges to itself before a flush the last is left"),
     mutant(
         "the_own_acknowledgement_is_one_short",
         "a leader tells itself that it holds what it held before",
