@@ -189,7 +189,7 @@ impl Scope {
     /// The properties that say something where logs do not count, or all.
     pub(crate) fn watched(&self) -> PropertySet {
         use Property::{
-            Answered, AskFirst, Asked, ClientsTold, ElectionSafety, GatheredSame, LocalSimulation, Loyalty,
+            Answered, AskFirst, Asked, ClientsTold, ElectionSafety, GatheredSame, InTime, LocalSimulation, Loyalty,
             LoyaltyEnds, NonDisruption, OutsidersIgnored, OwnVotes, PreVoteBindsNobody, QuorumHeard, RoleTransitions,
             StaleAnswered, TermMonotonic, TimersOfRole, Totality, TransferSent, VoteOnce,
         };
@@ -211,6 +211,7 @@ impl Scope {
             TimersOfRole,
             ClientsTold,
             GatheredSame,
+            InTime,
             Loyalty,
             TransferSent,
             LoyaltyEnds,

@@ -33,6 +33,8 @@ pub(crate) enum Property {
     TimersOfRole,
     ClientsTold,
     GatheredSame,
+    InTime,
+    Stored,
     Loyalty,
     TransferSent,
     LoyaltyEnds,
@@ -41,7 +43,7 @@ pub(crate) enum Property {
 }
 
 impl Property {
-    pub(crate) const ALL: [Property; 35] = [
+    pub(crate) const ALL: [Property; 37] = [
         Property::ElectionSafety,
         Property::VoteOnce,
         Property::TermMonotonic,
@@ -72,6 +74,8 @@ impl Property {
         Property::TimersOfRole,
         Property::ClientsTold,
         Property::GatheredSame,
+        Property::InTime,
+        Property::Stored,
         Property::Loyalty,
         Property::TransferSent,
         Property::LoyaltyEnds,
@@ -255,6 +259,18 @@ impl Property {
                 "E12 GatheredSame",
                 "diss. 10.2.1",
                 "steps that share a flush ask for the same as one by one: entries travel together, the last own acknowledgement counts",
+            ],
+            Property::InTime => [
+                "E13",
+                "E13 InTime",
+                "diss. 10.2.1",
+                "what promises something, or tells clients of what is not on the disk yet, waits for the flush; a leader's entries, and the beginning and end of leaderships, do not",
+            ],
+            Property::Stored => [
+                "E14",
+                "E14 Stored",
+                "§5.3",
+                "a follower's log becomes the leader's as far as that was sent: from the first conflict on it is replaced, what is missing is added, and what comes later stays",
             ],
             Property::Loyalty => [
                 "L1",

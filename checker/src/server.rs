@@ -86,8 +86,10 @@ pub(crate) struct Stepped {
     pub(crate) records: Vec<Record<Tag>>,
     /// Messages that wait.
     pub(crate) outputs: Vec<Envelope<Range>>,
-    /// What timers and clients are told, in the order of the two lists above.
-    pub(crate) told: Vec<Output>,
+    /// What timers and clients are told, at once.
+    pub(crate) told_early: Vec<Output>,
+    /// What they are told when the records are on the disk.
+    pub(crate) told_late: Vec<Output>,
     /// Whether the server has changed.
     pub(crate) moved: bool,
     pub(crate) broken: PropertySet,
@@ -217,17 +219,23 @@ impl Stepped {
         stepped.records = effects.records().to_vec();
         effects.after_sync().iter().for_each(|&output| stepped.sort(output, false));
         effects.done();
-        let has_none = stepped.early.is_empty() && stepped.outputs.is_empty() && stepped.told.is_empty();
+        let has_none = stepped.early.is_empty() && stepped.outputs.is_empty() && stepped.told().next().is_none();
         let says_so = is_idle == (has_none && stepped.records.is_empty()) && effects.is_empty();
         stepped.broken.insert_unless(says_so, Property::Totality);
         stepped
+    }
+
+    /// What timers and clients are told, sooner or later.
+    pub(crate) fn told(&self) -> impl DoubleEndedIterator<Item = &Output> {
+        self.told_early.iter().chain(&self.told_late)
     }
 
     fn sort(&mut self, output: Output, early: bool) {
         match output {
             Output::Send(envelope) if early => self.early.push(envelope),
             Output::Send(envelope) => self.outputs.push(envelope),
-            told => self.told.push(told),
+            told if early => self.told_early.push(told),
+            told => self.told_late.push(told),
         }
     }
 }

@@ -66,3 +66,21 @@ pub(super) fn may_agree(server: &Server, bound: Position) -> Position {
     let positions = server.entries.iter().map(|entry| entry.position);
     positions.rev().find(is_within).unwrap_or(server.node.log().base())
 }
+
+/// §5.3: what a request brings is stored as it was sent: from the first entry that conflicts on the log
+/// is replaced, what is missing is added, and the rest stays.
+pub(super) fn is_stored(step: &Seen) -> bool {
+    let Seen { old, new, .. } = *step;
+    let Some(letter) = step.letter().filter(|letter| old.node.term() <= letter.term) else { return true };
+    let Message::AppendRequest { entries, .. } = &letter.message else { return true };
+    let is_refused = !holds(old, entries.previous()) || old.leads() && letter.term == old.node.term();
+    if is_refused {
+        return new.entries == old.entries;
+    }
+    let first = entries.previous().index.0 as usize;
+    let held = old.entries.iter().skip(first).zip(entries.entries());
+    let agreed = held.take_while(|(ours, theirs)| ours.position == theirs.position).count();
+    let news = &entries.entries()[agreed..];
+    let kept = if news.is_empty() { old.entries.len() } else { first + agreed };
+    new.entries.starts_with(&old.entries[..kept]) && new.entries[kept..] == *news
+}

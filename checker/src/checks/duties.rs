@@ -1,9 +1,10 @@
 //! What a server has to do unasked: whom to ask and what to send, what to count, which timers to run,
 //! what to tell its clients. Safety needs none of it; a server that leaves it out gets nowhere.
 
-use rafttree_model::{Envelope, Event, Index, Message, Output, Progress, Range, Role, ServerId, Timers};
+use rafttree_model::{Envelope, Event, Index, Message, Output, Payload, Progress, Range, Role, ServerId, Timers};
 
 use crate::checks::answers::{holds, may_agree};
+use crate::checks::memory;
 use crate::checks::steps::Seen;
 use crate::server::Server;
 
@@ -188,7 +189,7 @@ pub(super) fn timers_are_of_its_role(step: &Seen) -> bool {
         Role::PreCandidate { .. } | Role::Candidate { .. } => Timers::Candidate,
         Role::Leader { .. } => Timers::Leader,
     };
-    let mut restarts = stepped.told.iter().filter_map(|told| match told {
+    let mut restarts = stepped.told().filter_map(|told| match told {
         Output::Restart(timers) => Some(*timers),
         _ => None,
     });
@@ -224,10 +225,10 @@ pub(super) fn clients_are_told(step: &Seen) -> bool {
         due.push(Output::Heard(follower));
     }
     let is_for_clients = |told: &&Output| !matches!(told, Output::Restart(_) | Output::Send(_));
-    let mut told: Vec<_> = stepped.told.iter().filter(is_for_clients).cloned().collect();
+    let mut told: Vec<_> = stepped.told().filter(is_for_clients).cloned().collect();
     told.sort_unstable();
     due.sort_unstable();
-    told == due && status_is_true(new)
+    told == due && status_is_true(new) && takes_what_is_proposed(step)
 }
 
 /// Whether clients are served: the server leads, is not about to hand over, and has committed an entry
@@ -249,10 +250,40 @@ fn answered(step: &Seen) -> Option<ServerId> {
     answers.then_some(letter.from)
 }
 
+/// A leader appends the command that was proposed, or, when it begins, none; and nothing else.
+fn takes_what_is_proposed(step: &Seen) -> bool {
+    let Seen { old, event, new, .. } = *step;
+    if !new.leads() {
+        return true;
+    }
+    let Some(appended) = new.entries.get(old.entries.len()..) else { return true };
+    let payload = match event {
+        Event::Propose(command) => Payload::Command(*command),
+        _ => Payload::Blank,
+    };
+    appended.len() <= 1 && appended.iter().all(|entry| entry.payload == payload)
+}
+
+/// What promises something, or names what is not on the disk yet, waits for the flush; entries of a
+/// leader, and what timers and the end of a leadership are about, do not.
+pub(super) fn all_is_in_time(step: &Seen) -> bool {
+    let Seen { stepped, .. } = *step;
+    let is_early = |sent: &Envelope<Range>| matches!(sent.message, Message::AppendRequest { .. });
+    let told_early = |told: &Output| match told {
+        Output::Restart(_) | Output::Heard(_) | Output::Leading(_) | Output::Yielded(_) => true,
+        Output::Send(_) | Output::Accepted(_) | Output::Refused | Output::Committed(_) => false,
+    };
+    stepped.early.iter().all(is_early)
+        && !stepped.outputs.iter().any(is_early)
+        && stepped.told_early.iter().all(told_early)
+        && !stepped.told_late.iter().any(told_early)
+}
+
 fn status_is_true(server: &Server) -> bool {
     let (status, node) = (server.node.status(), &server.node);
     let transfer = if let Role::Leader { transfer, .. } = node.role() { *transfer } else { None };
     (status.id, status.role, status.transfer) == (node.id(), node.role().name(), transfer)
-        && (status.term, status.vote, status.leader) == (node.term(), node.vote(), node.leader())
+        && (status.term, status.vote, status.leader) == (node.term(), node.vote(), memory::leader(server))
+        && (node.leader(), node.is_loyal()) == (memory::leader(server), memory::is_loyal(server))
         && (status.last, status.commit) == (server.last(), node.commit())
 }

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rafttree_model::{Effects, Envelope, Event, Message, Output, Range, Record, Role, ServerId, Slice};
+use rafttree_model::{Effects, Envelope, Event, Index, Message, Output, Range, Record, Role, ServerId, Slice};
 
 use crate::server::{Server, StepBy, Tag};
 
@@ -49,10 +49,16 @@ fn events(server: &Server) -> Vec<Event<Tag>> {
         return [log.last(), log.base(), log.last()].map(heartbeat).to_vec();
     }
     let Role::Leader { .. } = server.node.role() else { return Vec::new() };
-    let (missing, hint) = (server.last().index, server.node.log().base());
-    let refusal = Envelope { from: peer, to: id, term, message: Message::AppendRefusal { missing, hint } };
+    let answer = |from: ServerId, message| Event::Receive(Envelope { from, to: id, term, message });
+    let refusal =
+        || answer(peer, Message::AppendRefusal { missing: server.last().index, hint: server.node.log().base() });
     let command = || Event::Propose(Tag(ServerId(0)));
-    vec![command(), command(), Event::HeartbeatTimeout, Event::Receive(refusal), command(), Event::HeartbeatTimeout]
+    // Up to the second of the commands: so the commit index moves between two messages.
+    let matched = Index(server.last().index.0 + 2);
+    let acknowledged = server.node.members().ids().map(|from| answer(from, Message::AppendReply { matched }));
+    let before = [command(), command(), Event::HeartbeatTimeout, refusal()];
+    let after = [command(), Event::HeartbeatTimeout, refusal(), Event::HeartbeatTimeout, command()];
+    before.into_iter().chain(acknowledged).chain(after).collect()
 }
 
 fn take(effects: &Effects<Tag>, asked: &mut Asked) {

@@ -62,7 +62,7 @@ pub(crate) fn broken_by_event(
     stepped: &Stepped,
 ) -> PropertySet {
     let step = Seen { old, event, new, stepped };
-    let mut broken = broken_between(old, new);
+    let mut broken = broken_between(event, old, new);
     broken.extend(memory::broken_memory(new));
     broken.insert_unless(memory::is_elected_by_votes(&step), Property::OwnVotes);
     broken.insert_unless(memory::asks_first(&step), Property::AskFirst);
@@ -81,6 +81,8 @@ pub(crate) fn broken_by_event(
     broken.insert_unless(duties::counts_at_once(&step), Property::CountedAtOnce);
     broken.insert_unless(duties::timers_are_of_its_role(&step), Property::TimersOfRole);
     broken.insert_unless(duties::clients_are_told(&step), Property::ClientsTold);
+    broken.insert_unless(duties::all_is_in_time(&step), Property::InTime);
+    broken.insert_unless(answers::is_stored(&step), Property::Stored);
     broken
 }
 
@@ -98,12 +100,12 @@ fn is_vote_deserved(request: &Letter, step: &Seen) -> bool {
     is_as_new(theirs, step.old.last()) || !step.sent().any(grants)
 }
 
-fn broken_between(old: &Server, new: &Server) -> PropertySet {
+fn broken_between(event: &Event<Tag>, old: &Server, new: &Server) -> PropertySet {
     let mut broken = PropertySet::default();
     let (was, is) = (&old.node, &new.node);
     broken.insert_unless(was.term() <= is.term(), Property::TermMonotonic);
     broken.insert_unless(was.commit() <= is.commit(), Property::CommitImmutable);
-    broken.insert_unless(follows_figure_4(old, new), Property::RoleTransitions);
+    broken.insert_unless(follows_figure_4(event, old, new), Property::RoleTransitions);
     if let (Role::Leader { progress: then, .. }, Role::Leader { progress: now, .. }) = (was.role(), is.role())
         && was.term() == is.term()
     {
@@ -120,8 +122,8 @@ fn broken_between(old: &Server, new: &Server) -> PropertySet {
     broken
 }
 
-/// Figure 4, with the pre-candidate.
-fn follows_figure_4(old: &Server, new: &Server) -> bool {
+/// Figure 4, with the pre-candidate: which changes of role there are, and what for.
+fn follows_figure_4(event: &Event<Tag>, old: &Server, new: &Server) -> bool {
     use RoleName::{Candidate, Follower, Leader, PreCandidate};
     let same_term = old.node.term() == new.node.term();
     match (old.node.role().name(), new.node.role().name()) {
@@ -131,7 +133,20 @@ fn follows_figure_4(old: &Server, new: &Server) -> bool {
         (Follower, Candidate) => !same_term,
         (Candidate, Leader) => same_term,
         (Leader, Leader) => same_term,
-        (_, Follower | PreCandidate) => true,
+        (Candidate | PreCandidate, Follower) if same_term => gives_way(event, old),
+        (Leader, Follower) if same_term => matches!(event, Event::MinimumTimeout | Event::StepDown),
+        (Follower | Candidate, PreCandidate) => *event == Event::ElectionTimeout,
+        (PreCandidate, PreCandidate) | (_, Follower) => true,
+    }
+}
+
+/// A campaign ends for a leader of its term, one that is not in earnest yet for another's as well.
+fn gives_way(event: &Event<Tag>, old: &Server) -> bool {
+    let Event::Receive(letter) = event else { return false };
+    match letter.message {
+        Message::AppendRequest { .. } => true,
+        Message::VoteRequest { .. } => matches!(old.node.role(), Role::PreCandidate { .. }),
+        _ => false,
     }
 }
 

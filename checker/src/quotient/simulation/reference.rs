@@ -51,7 +51,8 @@ impl Reference {
             *effects = Effects::new();
             return Happens::Panic;
         }
-        let nothing = node == server.node && effects.is_empty();
+        let unheard = server.observed.after(&server.node, event, &node) == server.observed;
+        let nothing = node == server.node && effects.is_empty() && unheard;
         if is_about_progress(server, event) {
             return if nothing { Happens::Nothing(local.broken_by_nothing(server, event)) } else { Happens::Something };
         }
