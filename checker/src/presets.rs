@@ -102,8 +102,15 @@ pub(crate) const COMPARED: [Bounds; 4] = [
 pub(crate) const PRESETS: [Preset; 12] = [
     Preset {
         name: "quick",
-        about: "three servers: elections, and logs on top of them; two servers, since half is no majority",
-        parts: &[(elections(3, 2), ELECTIONS), (logs(3, 1, 1), LOGS_OF_ONE), (logs(2, 1, 2), PAIRS)],
+        about: "three servers: elections, and logs on top of them; two and four servers, since half is no majority; \
+                elections of five",
+        parts: &[
+            (elections(3, 2), ELECTIONS),
+            (logs(3, 1, 1), LOGS_OF_ONE),
+            (logs(2, 1, 2), PAIRS),
+            (elections(5, 1), ELECTIONS),
+            (logs(4, 1, 1), LOGS_OF_ONE),
+        ],
     },
     Preset { name: "elections-3", about: "elections of three servers", parts: &[(elections(3, 3), ELECTIONS)] },
     Preset { name: "elections-5", about: "elections of five servers", parts: &[(elections(5, 1), ELECTIONS)] },

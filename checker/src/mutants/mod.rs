@@ -54,7 +54,7 @@ pub(crate) struct MutantsArgs {
     /// Names of mutants, or of modules of the model such as 'election'; all, if none is given.
     names: Vec<String>,
     /// Presets, cheapest first: the first that is not COMPLETE decides.
-    #[arg(long, value_name = "PRESETS", value_delimiter = ',', default_value = "quick,elections-5,log-3-narrow")]
+    #[arg(long, value_name = "PRESETS", value_delimiter = ',', default_value = "quick")]
     checks: Vec<String>,
     /// Mutants that are judged at the same time; as many as there are cores, if no number is given.
     #[arg(long)]

@@ -258,8 +258,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "self.send(follower, Message::AppendRequest { entries, commit: if entries.previous == entries.last { Index(0) } else { commit } });",
     ),
     // In.
-    mutant("leaders_heed_leaders", "a leader that is sent entries of its own term follows", LEADS_ALREADY, "{}")
-        .equivalent("a term has one leader (C1), and no leader sends entries to itself"),
+    mutant("leaders_heed_leaders", "a leader that is sent entries of its own term follows", LEADS_ALREADY, "{}"),
     mutant(
         "refusing_followers_do_not_become_loyal",
         "only entries that match are word of a leader",
@@ -424,8 +423,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "not only at the beginning",
         HELD,
         "slice.entries().iter().filter(|entry| log.holds(entry.position)).count()",
-    )
-    .equivalent("who holds an entry of a leader's log holds all before it (C5)"),
+    ),
     mutant(
         "truncation_keeps_one_more",
         "the first conflicting entry stays",
@@ -469,8 +467,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "a follower may claim to hold more than there is",
         TOO_MUCH,
         "let _ = last;",
-    )
-    .equivalent("a follower acknowledges what its leader sent (C11), and a leader's log only grows (C4)"),
+    ),
     mutant(
         "the_last_entry_is_too_much",
         "a server that holds the whole log is ignored",

@@ -148,7 +148,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "Envelope { from: self.node.id, to, term: self.node.log().last().term, message }"),
     mutant("timers_wait_for_the_flush", "while the disk is slow, the old timers run", RESTART, "self.effects.outputs.push(Output::Restart(timers));"),
     mutant("timers_restart_twice", "each restart is asked for twice", RESTART,
-        "self.effects.early.push(Output::Restart(timers)); self.effects.early.push(Output::Restart(timers));"),
+        "self.effects.early.push(Output::Restart(timers)); self.effects.early.push(Output::Restart(timers));")
+        .equivalent("timers that are restarted twice at one moment run as if they were restarted once"),
     mutant("followers_run_a_candidates_timers", "a follower has no minimum timeout, so it is loyal for ever", RESTART,
         "self.effects.early.push(Output::Restart(if timers == Timers::Follower { Timers::Candidate } else { timers }));"),
     mutant("committed_is_told_again", "a commit index that stays is told again", COMMIT_TO,
