@@ -2,7 +2,7 @@
 
 use stateright::Model;
 
-use rafttree_model::{Role, RoleName};
+use rafttree_model::{Message, Role, RoleName};
 
 use crate::engine::Checked;
 use crate::properties::{Property, PropertySet};
@@ -51,10 +51,12 @@ impl Space for System {
         let Worker { offers, offered } = worker;
         offers.clear();
         self.offers(world, offers);
+        // What arrives and changes nothing is no transition, and was met all the same.
+        let arrived = offers.iter().fold(0, |met, action| met | met_on_arrival(world, action));
         for action in offers.drain(..) {
             offered[self.kind(&action)] += 1;
             let Some(next) = self.after(world, &action) else { continue };
-            let met = met_by(world, &action, &next);
+            let met = arrived | met_by(world, &action, &next);
             let broken = next.broken.bits();
             visit(action, next, Judgement { broken, met });
         }
@@ -143,6 +145,27 @@ fn met_by(before: &World, action: &Action, after: &World) -> Bits {
         |new: &[_]| !before.servers.iter().any(|old| new.starts_with(&old.entries) || old.entries.starts_with(new));
     let cut = crashed.is_none() && after.servers.iter().any(|server| shorter(&server.entries));
     bits(&[(cut, Witness::ConflictCut), (crashed == Some(true), Witness::UnsyncedLost)])
+}
+
+/// Messages that servers do not like, or no longer need.
+fn met_on_arrival(world: &World, action: &Action) -> Bits {
+    let Action::Deliver(letter) = action else { return 0 };
+    let node = &world.server(letter.to).node;
+    if let Message::VoteRequest { transfer: true, .. } = letter.message {
+        return bits(&[(node.is_loyal() && node.term() <= letter.term, Witness::TransferVote)]);
+    }
+    if letter.term != node.term() {
+        return 0;
+    }
+    let met = match (&letter.message, node.role()) {
+        (Message::VoteReply { granted: false }, Role::Candidate { .. }) => Witness::RefusedVote,
+        (Message::VoteReply { granted: true }, role) if role.name() != RoleName::Candidate => Witness::LateVote,
+        (Message::PreVoteReply { granted: false }, Role::PreCandidate { .. }) => Witness::RefusedPreVote,
+        (Message::AppendRefusal { .. }, Role::Leader { .. }) => Witness::RefusedEntries,
+        (Message::Stale, _) => Witness::KnownTerm,
+        _ => return 0,
+    };
+    bits(&[(true, met)])
 }
 
 fn has_leader(world: &World) -> bool {

@@ -58,11 +58,13 @@ pub(crate) fn is_over(world: &World, leadership: &Leadership) -> bool {
     others.map(|server| server.disk.durable.term()).all(|term| leadership.term < term)
 }
 
-/// Every AppendEntries that any pacing of any leader may have sent.
-pub(crate) fn parts(world: &World) -> impl Iterator<Item = Letter> + '_ {
+/// Every AppendEntries that any pacing of any leader may have sent; perhaps without those that come
+/// too late for their receiver.
+pub(crate) fn parts(world: &World, without_late: bool) -> impl Iterator<Item = Letter> + '_ {
     let pairs = world.leaderships.iter().flat_map(|leadership| world.ids().map(move |to| (leadership, to)));
-    let listening = move |to| world.server(to).disk.durable.term();
-    let pairs = pairs.filter(move |(leadership, to)| *to != leadership.leader && listening(*to) <= leadership.term);
+    let is_late = move |term, to| term < world.server(to).disk.durable.term();
+    let is_offered = move |term, to| !(without_late && is_late(term, to));
+    let pairs = pairs.filter(move |(leadership, to)| *to != leadership.leader && is_offered(leadership.term, *to));
     pairs.flat_map(|(leadership, to)| parts_for(leadership, to))
 }
 

@@ -35,28 +35,34 @@ pub(crate) struct SystemArgs {
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=4), help_heading = "Runs of any length")]
     window: Option<u8>,
     /// The highest term.
-    #[arg(long, help_heading = "The plain system (presets plain-*)")]
+    #[arg(long, help_heading = "The plain system (presets plain-*, concrete-*)")]
     terms: Option<u64>,
     /// The longest log, the leaders' own first entries included.
-    #[arg(long, help_heading = "The plain system (presets plain-*)")]
+    #[arg(long, help_heading = "The plain system (presets plain-*, concrete-*)")]
     entries: Option<u64>,
     /// Election timeouts of all servers together.
-    #[arg(long, help_heading = "The plain system (presets plain-*)")]
+    #[arg(long, help_heading = "The plain system (presets plain-*, concrete-*)")]
     timeouts: Option<u32>,
+    /// Minimum timeouts of all servers together.
+    #[arg(long, help_heading = "The plain system (presets plain-*, concrete-*)")]
+    minimums: Option<u32>,
+    /// Commands, hand-overs and step-downs that are asked for.
+    #[arg(long, help_heading = "The plain system (presets plain-*, concrete-*)")]
+    requests: Option<u32>,
     /// Crashes of all servers together.
-    #[arg(long, help_heading = "The plain system (presets plain-*)")]
+    #[arg(long, help_heading = "The plain system (presets plain-*, concrete-*)")]
     crashes: Option<u32>,
     /// Steps of one server that may wait for the disk at the same time.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), help_heading = "The plain system (presets plain-*)")]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), help_heading = "The plain system (presets plain-*, concrete-*)")]
     unsynced: Option<u32>,
     /// Whether a server goes on while an unseen step of it waits for the disk.
-    #[arg(long, help_heading = "The plain system (presets plain-*)")]
+    #[arg(long, help_heading = "The plain system (presets plain-*, concrete-*)")]
     interleaved: Option<bool>,
     /// Whether clients propose commands.
-    #[arg(long, help_heading = "The plain system (presets plain-*)")]
+    #[arg(long, help_heading = "The plain system (presets plain-*, concrete-*)")]
     proposals: Option<bool>,
     /// Whether leaders are told to hand over and to step down.
-    #[arg(long, help_heading = "The plain system (presets plain-*)")]
+    #[arg(long, help_heading = "The plain system (presets plain-*, concrete-*)")]
     handovers: Option<bool>,
 }
 
@@ -185,6 +191,8 @@ impl SystemArgs {
             ("terms", self.terms.is_some()),
             ("entries", self.entries.is_some()),
             ("timeouts", self.timeouts.is_some()),
+            ("minimums", self.minimums.is_some()),
+            ("requests", self.requests.is_some()),
             ("crashes", self.crashes.is_some()),
             ("unsynced", self.unsynced.is_some()),
             ("interleaved", self.interleaved.is_some()),
@@ -201,7 +209,7 @@ impl SystemArgs {
         }
         if let Some(option) = named(&of_plain).filter(|_| parts.iter().all(is_quotient)) {
             return Err(Usage(format!(
-                "{option} is for the plain system (presets plain-*); here there are --spread and --window"
+                "{option} is for the plain system (presets plain-*, concrete-*); here there are --spread and --window"
             )));
         }
         Ok(())
@@ -229,12 +237,15 @@ impl SystemArgs {
         Bounds {
             servers: self.servers.map_or(base.servers, u32::from),
             timeouts: self.timeouts.or(base.timeouts),
+            minimums: self.minimums.or(base.minimums),
+            requests: self.requests.or(base.requests),
             crashes: self.crashes.or(base.crashes),
             terms: self.terms.unwrap_or(base.terms),
             entries: self.entries.unwrap_or(base.entries),
             unsynced: self.unsynced.map_or(base.unsynced, |steps| steps as usize),
             interleaved: self.interleaved.unwrap_or(base.interleaved),
             forgets: base.forgets,
+            rumours: base.rumours,
             proposals: self.proposals.unwrap_or(base.proposals),
             handovers: self.handovers.unwrap_or(base.handovers),
         }

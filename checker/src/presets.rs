@@ -59,8 +59,12 @@ const fn recovery(part: Part) -> Part {
 }
 
 /// Heartbeats, refusals and pre-votes change nothing by themselves.
+/// What runs with logs meet.
+const OF_LOGS: [Witness; 5] =
+    [Witness::Leader, Witness::SplitVote, Witness::LaterCommit, Witness::ConflictCut, Witness::UnsyncedLost];
+
 const LOGS: Expected = Expected {
-    witnesses: &Witness::ALL,
+    witnesses: &OF_LOGS,
     ruled_out: &[],
     idle: &["ask for a pre-vote", "refuse entries", "heartbeat timeout"],
     kinds: true,
@@ -76,12 +80,15 @@ const ELECTIONS: Expected = Expected {
 pub(crate) const PAIR: Bounds = Bounds {
     servers: 2,
     timeouts: None,
+    minimums: None,
+    requests: None,
     crashes: None,
     terms: 3,
     entries: 3,
     unsynced: 1,
     interleaved: false,
     forgets: true,
+    rumours: true,
     proposals: true,
     handovers: true,
 };
@@ -99,7 +106,7 @@ pub(crate) const COMPARED: [Bounds; 4] = [
     Bounds { entries: 1, ..SMALL },
 ];
 
-pub(crate) const PRESETS: [Preset; 12] = [
+pub(crate) const PRESETS: [Preset; 13] = [
     Preset {
         name: "quick",
         about: "three servers: elections, and logs on top of them; two and four servers, since half is no majority; \
@@ -167,14 +174,72 @@ pub(crate) const PRESETS: [Preset; 12] = [
             },
         )],
     },
+    Preset {
+        name: "concrete-3",
+        about: "three servers where nothing is forgotten and nothing arrives that was not sent: elections over two \
+                terms with refused votes and pre-votes, and a crash; a transfer; commands that followers lack",
+        parts: &[(REFUSED_VOTES, OF_REFUSED_VOTES), (ONE_TRANSFER, OF_ONE_TRANSFER), (ONE_COMMAND, OF_ONE_COMMAND)],
+    },
 ];
+
+/// Nothing is forgotten, and nothing arrives that was not sent. What is bounded makes it finite.
+const CONCRETE: Bounds = Bounds {
+    timeouts: Some(1),
+    minimums: Some(2),
+    requests: Some(1),
+    crashes: Some(0),
+    entries: 2,
+    forgets: false,
+    rumours: false,
+    ..SMALL
+};
+
+const REFUSED_VOTES: Part =
+    Part::Plain(Bounds { timeouts: Some(2), requests: Some(0), crashes: Some(1), entries: 1, ..CONCRETE });
+
+const ONE_TRANSFER: Part = Part::Plain(Bounds { minimums: Some(1), handovers: true, ..CONCRETE });
+
+const ONE_COMMAND: Part = Part::Plain(Bounds { terms: 1, proposals: true, ..CONCRETE });
+
+const OF_REFUSED_VOTES: Expected = Expected {
+    witnesses: &[
+        Witness::Leader,
+        Witness::UnsyncedLost,
+        Witness::RefusedVote,
+        Witness::RefusedPreVote,
+        Witness::RefusedEntries,
+        Witness::LateVote,
+        Witness::KnownTerm,
+    ],
+    never: &["propose", "transfer", "step down", "heartbeat timeout"],
+    kinds: true,
+};
+
+const OF_ONE_TRANSFER: Expected = Expected {
+    witnesses: &[
+        Witness::Leader,
+        Witness::LaterCommit,
+        Witness::RefusedEntries,
+        Witness::TransferVote,
+        Witness::LateVote,
+        Witness::KnownTerm,
+    ],
+    never: &["propose", "crash", "heartbeat timeout"],
+    kinds: true,
+};
+
+const OF_ONE_COMMAND: Expected = Expected {
+    witnesses: &[Witness::Leader, Witness::RefusedEntries, Witness::LateVote],
+    never: &["transfer", "step down", "crash", "heartbeat timeout"],
+    kinds: true,
+};
 
 /// Of two servers both have what is committed, so nothing of a follower's log is ever cut.
 const PAIRS: Expected =
     Expected { witnesses: &[Witness::Leader, Witness::SplitVote, Witness::LaterCommit, Witness::UnsyncedLost], ..LOGS };
 
 /// One entry cannot conflict with what is committed before it.
-const LOGS_OF_ONE: Expected = Expected { witnesses: &Witness::ALL, ..LOGS };
+const LOGS_OF_ONE: Expected = Expected { witnesses: &OF_LOGS, ..LOGS };
 
 /// The preset of this name.
 pub(crate) fn named(name: &str) -> Option<&'static Preset> {
@@ -276,6 +341,7 @@ impl Part {
             Part::Quotient(Scope { servers, spread, window: None }) => format!("{servers}/{spread}"),
             Part::Quotient(Scope { servers, spread, window: Some(window) }) => format!("{servers}/{spread}/{window}"),
             Part::Recovery(scope) => format!("from {}", Part::Quotient(*scope).short()),
+            Part::Plain(bounds) if bounds.is_concrete() => format!("concrete {}", bounds.servers),
             Part::Plain(bounds) => format!("plain {}", bounds.servers),
         }
     }
@@ -346,8 +412,12 @@ impl Bounds {
                 self.unsynced
             )
         };
+        let named = |bound: Option<u32>, words: String| bound.map_or(String::new(), |_| format!("{words}; "));
+        let minimums = named(self.minimums, limit(self.minimums, "minimum timeout", "minimum timeouts"));
+        let asked = named(self.requests, limit(self.requests, "such request", "such requests"));
+        let stays = if self.is_concrete() { "; every message that was sent stays, and no other arrives" } else { "" };
         format!(
-            "{} servers; terms up to {}; logs up to {} entries; {}; {}; {}; {}; {flushes}",
+            "{} servers; terms up to {}; logs up to {} entries; {}; {minimums}{}; {}; {}; {asked}{flushes}{stays}",
             self.servers,
             self.terms,
             self.entries,

@@ -34,12 +34,15 @@ pub(crate) fn wide(servers: u32) -> Bounds {
     Bounds {
         servers,
         timeouts: None,
+        minimums: None,
+        requests: None,
         crashes: None,
         terms: 99,
         entries: 99,
         unsynced: 99,
         interleaved: true,
         forgets: false,
+        rumours: true,
         proposals: true,
         handovers: true,
     }

@@ -7,12 +7,12 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use rafttree_model::{Effects, Envelope, Event, Index, Message, Node, Output, Range, Role, ServerId};
+use rafttree_model::{Effects, Envelope, Event, Index, Message, Node, Output, Range, Role, ServerId, Slice};
 
 use crate::checks;
 use crate::network;
 use crate::properties::{Property, PropertySet};
-use crate::server::{Ground, Mistake, Server, Stepped, Tag};
+use crate::server::{Ground, Mistake, Server, Stepped, Tag, Unsynced};
 use crate::world::{Letter, World};
 
 /// Something that may happen.
@@ -48,6 +48,10 @@ pub(crate) struct Bounds {
     pub(crate) servers: u32,
     /// Election timeouts that fire, of all servers together.
     pub(crate) timeouts: Option<u32>,
+    /// Minimum timeouts that fire, of all servers together.
+    pub(crate) minimums: Option<u32>,
+    /// Commands, transfers and step-downs that are asked for, of all servers together.
+    pub(crate) requests: Option<u32>,
     /// Crashes, of all servers together.
     pub(crate) crashes: Option<u32>,
     /// The highest term that any server reaches.
@@ -62,6 +66,9 @@ pub(crate) struct Bounds {
     /// Whether messages are forgotten that no server reacts to any more, by the rules of the paper.
     /// Where those rules are broken, they have to be kept.
     pub(crate) forgets: bool,
+    /// Whether messages arrive as well that may never have been sent, which only finds more. Where
+    /// they do not, what arrives was sent in the same run.
+    pub(crate) rumours: bool,
     /// Whether clients propose commands.
     pub(crate) proposals: bool,
     /// Whether leaders are told to hand over or to step down.
@@ -86,6 +93,24 @@ pub(crate) struct System {
 #[derive(Debug)]
 pub(crate) struct OutOfBounds;
 
+impl Bounds {
+    /// Whether every message that was sent stays, and no other arrives.
+    pub(crate) fn is_concrete(&self) -> bool {
+        !self.forgets && !self.rumours
+    }
+}
+
+/// What the delivery of a message comes to.
+#[derive(Clone, Copy, Eq, PartialEq)]
+enum Effect {
+    /// The receiver stays as it is and says nothing that it did not say before.
+    Nothing,
+    /// It says something new.
+    Answer,
+    /// It changes.
+    Change,
+}
+
 impl System {
     pub(crate) fn with(ground: Ground, bounds: Bounds) -> Self {
         let start = World::new(bounds.servers);
@@ -99,14 +124,22 @@ impl System {
         {
             return self.offer_disk(server, actions);
         }
+        if self.bounds.is_concrete()
+            && let Some(question) = self.is_only_answered(world)
+        {
+            return actions.push(question);
+        }
         for id in world.ids() {
             let server = world.server(id);
             self.offer_events(world, id, &server.node, actions);
             self.offer_disk(server, actions);
         }
         actions.extend(world.network.iter().map(|letter| Action::Deliver(Arc::clone(letter))));
-        actions.extend(network::parts(world).map(|letter| Action::Deliver(Arc::new(letter))));
-        actions.extend(network::rumours(world).map(|letter| Action::Deliver(Arc::new(letter))));
+        let parts = network::parts(world, self.bounds.forgets);
+        actions.extend(parts.map(|letter| Action::Deliver(Arc::new(letter))));
+        if self.bounds.rumours {
+            actions.extend(network::rumours(world).map(|letter| Action::Deliver(Arc::new(letter))));
+        }
     }
 
     fn offer_disk(&self, server: &Server, actions: &mut Vec<Action>) {
@@ -152,6 +185,9 @@ impl System {
         }
         world.spent = spent;
         world.broken.extend(checks::broken_in(&world));
+        if self.bounds.is_concrete() {
+            world.broken.insert_unless(checks::campaigns_are_allowed(&world), Property::AskFirst);
+        }
         world.broken.keep(self.watched);
         Some(self.represented(world))
     }
@@ -165,19 +201,33 @@ impl System {
     /// of consequence. Most are; asking first saves most of the time.
     fn passes_unnoticed(&self, world: &World, action: &Action) -> bool {
         let Action::Deliver(letter) = action else { return false };
-        let old = &world.server(letter.to).node;
+        self.effect_of(world, letter) == Effect::Nothing
+    }
+
+    /// A message that changes no server, and is answered as none was before. As messages stay, whatever
+    /// may happen before the answer may happen after it: so it may as well wait for the answer.
+    fn is_only_answered(&self, world: &World) -> Option<Action> {
+        let parts = network::parts(world, self.bounds.forgets).map(Arc::new);
+        let mut letters = world.network.iter().map(Arc::clone).chain(parts);
+        letters.find(|letter| self.effect_of(world, letter) == Effect::Answer).map(Action::Deliver)
+    }
+
+    fn effect_of(&self, world: &World, letter: &Letter) -> Effect {
+        let server = world.server(letter.to);
+        let old = &server.node;
         let (mut node, mut effects) = (old.clone(), Effects::new());
-        let event = Event::Receive((**letter).clone());
+        let event = Event::Receive(letter.clone());
         let ended = catch_unwind(AssertUnwindSafe(|| (self.ground.step_by)(&mut node, event, &mut effects)));
-        let of_consequence = |output: &Output| match output {
-            Output::Send(it) => !self.is_told_by_rumours(it) && !matches!(it.message, Message::AppendRequest { .. }),
+        if ended.is_err() || node != *old || !effects.records().is_empty() {
+            return Effect::Change;
+        }
+        let is_new = |output: &Output, waiting| match output {
+            Output::Send(it) => !self.is_told_by_rumours(it) && !is_said(world, waiting, it),
             _ => false,
         };
-        ended.is_ok()
-            && node == *old
-            && effects.records().is_empty()
-            && !effects.early().iter().any(of_consequence)
-            && !effects.after_sync().iter().any(of_consequence)
+        let says_early = effects.early().iter().any(|output| is_new(output, None));
+        let says_later = effects.after_sync().iter().any(|output| is_new(output, server.unsynced.back()));
+        if says_early || says_later { Effect::Answer } else { Effect::Nothing }
     }
 
     /// Where nothing is forgotten, rumours come on top of what was really said.
@@ -189,6 +239,10 @@ impl System {
         let spent = &mut world.spent;
         match action {
             Action::ElectionTimeout(_) => spend(&mut spent.timeouts, self.bounds.timeouts)?,
+            Action::MinimumTimeout(_) => spend(&mut spent.minimums, self.bounds.minimums)?,
+            Action::Propose(_) | Action::Transfer { .. } | Action::StepDown(_) => {
+                spend(&mut spent.requests, self.bounds.requests)?;
+            }
             Action::Crash { .. } | Action::CrashTorn(_) => spend(&mut spent.crashes, self.bounds.crashes)?,
             _ => {}
         }
@@ -299,6 +353,7 @@ impl System {
         if let Role::Leader { .. } = node.role()
             && !world.history.elected.contains(&(term, id))
         {
+            world.broken.insert_unless(checks::has_votes_of_majority(world, &server), Property::OwnVotes);
             let elected = &mut Arc::make_mut(&mut world.history).elected;
             elected.push((term, id));
             elected.sort_unstable();
@@ -329,6 +384,14 @@ impl System {
         let broken = world.server_mut(id).crash(self.ground, keep);
         world.broken.extend(broken);
     }
+}
+
+/// Whether the message is among those that were sent, or that wait for the flush of the step that it
+/// would wait for. Of a leader's log all parts are sent.
+fn is_said(world: &World, waits_for: Option<&Unsynced>, envelope: &Envelope<Range>) -> bool {
+    let Some(letter) = envelope.with_entries(|_| None::<Slice<Tag>>) else { return true };
+    let was_sent = || world.network.binary_search_by(|other| (**other).cmp(&letter)).is_ok();
+    waits_for.map_or_else(was_sent, |step| step.held.contains(envelope))
 }
 
 /// Counts what is limited; what is not makes no states differ.

@@ -21,12 +21,15 @@ use crate::zoo::{self, Exhibit};
 const TINY: Bounds = Bounds {
     servers: 3,
     timeouts: Some(2),
+    minimums: None,
+    requests: None,
     crashes: Some(0),
     terms: 1,
     entries: 1,
     unsynced: 1,
     interleaved: true,
     forgets: true,
+    rumours: true,
     proposals: false,
     handovers: false,
 };

@@ -8,11 +8,28 @@ pub(crate) enum Witness {
     LaterCommit,
     ConflictCut,
     UnsyncedLost,
+    RefusedVote,
+    RefusedPreVote,
+    RefusedEntries,
+    TransferVote,
+    LateVote,
+    KnownTerm,
 }
 
 impl Witness {
-    pub(crate) const ALL: [Witness; 5] =
-        [Witness::Leader, Witness::SplitVote, Witness::LaterCommit, Witness::ConflictCut, Witness::UnsyncedLost];
+    pub(crate) const ALL: [Witness; 11] = [
+        Witness::Leader,
+        Witness::SplitVote,
+        Witness::LaterCommit,
+        Witness::ConflictCut,
+        Witness::UnsyncedLost,
+        Witness::RefusedVote,
+        Witness::RefusedPreVote,
+        Witness::RefusedEntries,
+        Witness::TransferVote,
+        Witness::LateVote,
+        Witness::KnownTerm,
+    ];
 
     pub(crate) fn words(self) -> &'static str {
         match self {
@@ -21,6 +38,12 @@ impl Witness {
             Witness::LaterCommit => "a commit in a later term",
             Witness::ConflictCut => "a conflict cut",
             Witness::UnsyncedLost => "an unsynced record lost",
+            Witness::RefusedVote => "a refused vote reached its candidate",
+            Witness::RefusedPreVote => "a refused pre-vote reached who had asked for it",
+            Witness::RefusedEntries => "a refusal of entries reached their leader",
+            Witness::TransferVote => "a vote request of a transfer reached a loyal server",
+            Witness::LateVote => "a vote arrived too late, at no candidate",
+            Witness::KnownTerm => "a server was told the term that it is in",
         }
     }
 }

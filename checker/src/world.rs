@@ -43,6 +43,8 @@ pub(crate) struct Leadership {
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub(crate) struct Spent {
     pub(crate) timeouts: u32,
+    pub(crate) minimums: u32,
+    pub(crate) requests: u32,
     pub(crate) crashes: u32,
 }
 

@@ -10,7 +10,7 @@ mod memory;
 mod noise;
 mod steps;
 
-use rafttree_model::{Durable, Entry, Message, Role, ServerId, Term};
+use rafttree_model::{Durable, Entry, Message, Node, Role, ServerId, Term};
 
 pub(crate) use self::duties::may_be_committed;
 pub(crate) use self::memory::{broken_memory, is_disturbance};
@@ -130,6 +130,35 @@ fn gave_vote(world: &World, voter: ServerId, candidate: &Server) -> bool {
     // Votes of a term that the voter has left behind are no longer written down.
     let left_behind = term < world.server(voter).disk.durable.term();
     left_behind || world.history.votes.contains(&(term, voter, id))
+}
+
+/// §5.2: a majority of votes had left their voters when a server began to lead; its own is on its disk.
+pub(crate) fn has_votes_of_majority(world: &World, leader: &Server) -> bool {
+    let (id, term) = (leader.node.id(), leader.node.term());
+    let others = world.history.votes.iter().filter(|&&(of, from, to)| (of, to) == (term, id) && from != id);
+    let disk = &leader.disk.durable;
+    let own = (disk.term(), disk.vote()) == (term, Some(id));
+    world.servers.len() < 2 * (others.count() + usize::from(own))
+}
+
+/// 9.6, 3.10: every candidate was promised a majority of votes, or told to campaign by a leader. Only
+/// where every message stays.
+pub(crate) fn campaigns_are_allowed(world: &World) -> bool {
+    world.servers.iter().all(|server| match server.node.role() {
+        Role::Candidate { transfer, .. } => may_campaign(world, &server.node, *transfer),
+        _ => true,
+    })
+}
+
+fn may_campaign(world: &World, candidate: &Node, transfer: bool) -> bool {
+    let (id, before) = (candidate.id(), Term(candidate.term().0.saturating_sub(1)));
+    let to_it = world.network.iter().filter(|letter| (letter.to, letter.term) == (id, before));
+    if transfer {
+        let led = |letter: &Letter| world.history.elected.contains(&(before, letter.from));
+        return to_it.into_iter().any(|letter| letter.message == Message::TimeoutNow && led(letter));
+    }
+    let others = to_it.filter(|letter| letter.message == Message::PreVoteReply { granted: true });
+    world.servers.len() < 2 * (others.count() + 1)
 }
 
 // Of a message, as it leaves.

@@ -14,12 +14,15 @@ use crate::system::Bounds;
 const TWO: Bounds = Bounds {
     servers: 2,
     timeouts: None,
+    minimums: None,
+    requests: None,
     crashes: None,
     terms: 2,
     entries: 2,
     unsynced: 2,
     interleaved: true,
     forgets: true,
+    rumours: true,
     proposals: true,
     handovers: true,
 };
