@@ -211,7 +211,8 @@ const OF_REFUSED_VOTES: Expected = Expected {
         Witness::LateVote,
         Witness::KnownTerm,
     ],
-    never: &["propose", "transfer", "step down", "heartbeat timeout"],
+    ruled_out: &["propose", "transfer", "step down"],
+    idle: &["heartbeat timeout"],
     kinds: true,
 };
 
@@ -224,13 +225,15 @@ const OF_ONE_TRANSFER: Expected = Expected {
         Witness::LateVote,
         Witness::KnownTerm,
     ],
-    never: &["propose", "crash", "heartbeat timeout"],
+    ruled_out: &["propose", "crash"],
+    idle: &["heartbeat timeout"],
     kinds: true,
 };
 
 const OF_ONE_COMMAND: Expected = Expected {
     witnesses: &[Witness::Leader, Witness::RefusedEntries, Witness::LateVote],
-    never: &["transfer", "step down", "crash", "heartbeat timeout"],
+    ruled_out: &["transfer", "step down", "crash"],
+    idle: &["heartbeat timeout"],
     kinds: true,
 };
 
@@ -382,8 +385,8 @@ const QUOTIENT_ALWAYS: &str = "any number of elections, commands, crashes, hand-
 const RECOVERY_ALWAYS: &str = "faults stop: what was under way is lost, disks are flushed at once, links work or do not \
     work from now on, in both directions; in each round the minimum timeout of all who heard no leader fires, and of \
     leaders, then the election timeout of one server in turn, then the heartbeat timeouts, and all messages arrive in \
-    the order in which they were sent; whether servers have just heard each other, have asked for pre-votes or are \
-    handing over is tried in several ways; then a leader has to lead on for three rounds, whoever else times out";
+    the order in which they were sent; whether servers have just heard each other or, where logs do not count, a leader that \
+    is gone, have asked for pre-votes, have lost votes or are handing over is tried in several ways; then a leader has to lead on for three rounds, whoever else times out";
 
 const PLAIN_ALWAYS: &str = "messages are lost, duplicated, delayed and reordered without limit; timers fire at any \
     moment; leaders send any part of their logs at any moment; states that differ in the servers' names alone are \

@@ -300,7 +300,7 @@ impl Property {
                 "V1",
                 "V1 Recovery",
                 "5.6, 9.6, 6.2",
-                "from every reachable state, when faults stop, a leader is elected within a few rounds, commits an entry of its term and then a command, and leads on",
+                "from every reachable state, when faults stop, a leader is elected within a few rounds, commits an entry of its term and then a command, and leads on, alone",
             ],
         }
     }

@@ -7,12 +7,12 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use rafttree_model::{Effects, Envelope, Event, Index, Message, Node, Output, Range, Role, ServerId, Slice};
+use rafttree_model::{Effects, Envelope, Event, Index, Message, Node, Output, Range, Role, ServerId};
 
 use crate::checks;
 use crate::network;
 use crate::properties::{Property, PropertySet};
-use crate::server::{Ground, Mistake, Server, Stepped, Tag, Unsynced};
+use crate::server::{Ground, Mistake, Server, Stepped, Tag};
 use crate::world::{Letter, World};
 
 /// Something that may happen.
@@ -100,17 +100,6 @@ impl Bounds {
     }
 }
 
-/// What the delivery of a message comes to.
-#[derive(Clone, Copy, Eq, PartialEq)]
-enum Effect {
-    /// The receiver stays as it is and says nothing that it did not say before.
-    Nothing,
-    /// It says something new.
-    Answer,
-    /// It changes.
-    Change,
-}
-
 impl System {
     pub(crate) fn with(ground: Ground, bounds: Bounds) -> Self {
         let start = World::new(bounds.servers);
@@ -135,7 +124,7 @@ impl System {
             self.offer_disk(server, actions);
         }
         actions.extend(world.network.iter().map(|letter| Action::Deliver(Arc::clone(letter))));
-        let parts = network::parts(world, self.bounds.forgets);
+        let parts = network::parts(world, !self.bounds.is_concrete());
         actions.extend(parts.map(|letter| Action::Deliver(Arc::new(letter))));
         if self.bounds.rumours {
             actions.extend(network::rumours(world).map(|letter| Action::Deliver(Arc::new(letter))));
@@ -198,36 +187,39 @@ impl System {
     }
 
     /// Whether a message is delivered that neither changes its receiver nor makes it say anything
-    /// of consequence. Most are; asking first saves most of the time.
+    /// of consequence. Most are; asking first saves most of the time. Where nothing is forgotten they
+    /// are judged all the same.
     fn passes_unnoticed(&self, world: &World, action: &Action) -> bool {
         let Action::Deliver(letter) = action else { return false };
-        self.effect_of(world, letter) == Effect::Nothing
+        !self.bounds.is_concrete() && self.said_unmoved(world, letter).is_some_and(|said| said.concat().is_empty())
     }
 
     /// A message that changes no server, and is answered as none was before. As messages stay, whatever
     /// may happen before the answer may happen after it: so it may as well wait for the answer.
     fn is_only_answered(&self, world: &World) -> Option<Action> {
-        let parts = network::parts(world, self.bounds.forgets).map(Arc::new);
+        let parts = network::parts(world, !self.bounds.is_concrete()).map(Arc::new);
         let mut letters = world.network.iter().map(Arc::clone).chain(parts);
-        letters.find(|letter| self.effect_of(world, letter) == Effect::Answer).map(Action::Deliver)
+        let tells_news = |letter: &Arc<Letter>| {
+            let said = self.said_unmoved(world, letter);
+            said.is_some_and(|[early, later]| early.is_empty() && later.iter().any(|answer| !is_said(world, answer)))
+        };
+        letters.find(tells_news).map(Action::Deliver)
     }
 
-    fn effect_of(&self, world: &World, letter: &Letter) -> Effect {
-        let server = world.server(letter.to);
-        let old = &server.node;
+    /// What the receiver of a message says to it, at once and after a flush, if that is all that it does.
+    fn said_unmoved(&self, world: &World, letter: &Letter) -> Option<[Vec<Letter>; 2]> {
+        let old = &world.server(letter.to).node;
         let (mut node, mut effects) = (old.clone(), Effects::new());
         let event = Event::Receive(letter.clone());
         let ended = catch_unwind(AssertUnwindSafe(|| (self.ground.step_by)(&mut node, event, &mut effects)));
-        if ended.is_err() || node != *old || !effects.records().is_empty() {
-            return Effect::Change;
-        }
-        let is_new = |output: &Output, waiting| match output {
-            Output::Send(it) => !self.is_told_by_rumours(it) && !is_said(world, waiting, it),
-            _ => false,
+        let of_consequence = |output: &Output| match *output {
+            Output::Send(it) if self.is_told_by_rumours(&it) => None,
+            Output::Send(it) => it.with_entries(|_| None),
+            _ => None,
         };
-        let says_early = effects.early().iter().any(|output| is_new(output, None));
-        let says_later = effects.after_sync().iter().any(|output| is_new(output, server.unsynced.back()));
-        if says_early || says_later { Effect::Answer } else { Effect::Nothing }
+        let said = |outputs: &[Output]| outputs.iter().filter_map(of_consequence).collect();
+        let is_unmoved = ended.is_ok() && node == *old && effects.records().is_empty();
+        is_unmoved.then(|| [said(effects.early()), said(effects.after_sync())])
     }
 
     /// Where nothing is forgotten, rumours come on top of what was really said.
@@ -386,12 +378,13 @@ impl System {
     }
 }
 
-/// Whether the message is among those that were sent, or that wait for the flush of the step that it
-/// would wait for. Of a leader's log all parts are sent.
-fn is_said(world: &World, waits_for: Option<&Unsynced>, envelope: &Envelope<Range>) -> bool {
-    let Some(letter) = envelope.with_entries(|_| None::<Slice<Tag>>) else { return true };
-    let was_sent = || world.network.binary_search_by(|other| (**other).cmp(&letter)).is_ok();
-    waits_for.map_or_else(was_sent, |step| step.held.contains(envelope))
+/// Whether an answer waits for the flush that it would have to wait for, or was sent if there is none.
+fn is_said(world: &World, answer: &Letter) -> bool {
+    let Some(waiting) = world.server(answer.from).unsynced.back() else {
+        return world.network.binary_search_by(|other| (**other).cmp(answer)).is_ok();
+    };
+    let is_same = |held: &Envelope<Range>| held.with_entries(|_| None).is_some_and(|held| held == *answer);
+    waiting.held.iter().any(is_same)
 }
 
 /// Counts what is limited; what is not makes no states differ.

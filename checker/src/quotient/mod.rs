@@ -27,7 +27,8 @@
 //! wherever a majority has reached the term, whatever its logs; a leader that hands over goes on.
 //! Nothing is assumed that is to be shown: there is room for several votes, leaders and entries
 //! where there should be one. A mistake that makes a server react to what correct servers ignore
-//! is looked for in the plain system, where nothing is forgotten.
+//! is looked for in the presets `concrete-*`, where nothing is forgotten and nothing arrives that was
+//! not sent.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};

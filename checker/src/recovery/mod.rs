@@ -34,6 +34,9 @@ const SAMPLE: usize = 200;
 /// The largest group of which every link set is tried in every state, with everything in memory.
 const EVERY_LINK_SET: u8 = 3;
 
+/// The kinds of memory that are tried where logs count, and states are many.
+const WITH_LOGS: usize = 3;
+
 /// The quotient, with the recovery of each of its states.
 pub(crate) struct Recovery {
     pub(crate) quotient: Quotient,
@@ -42,6 +45,9 @@ pub(crate) struct Recovery {
     sample: Option<usize>,
     /// Every link set with a hub; the first is the complete one.
     all_links: Vec<Links>,
+    /// How many kinds of [`Memory`] are tried.
+    kinds: usize,
+    rounds_allowed: u32,
     runs: AtomicU64,
     /// The largest number of rounds that any run needed.
     most_rounds: AtomicU64,
@@ -81,6 +87,8 @@ impl Recovery {
             premise,
             sample: (EVERY_LINK_SET < scope.servers).then_some(SAMPLE),
             all_links: Links::with_hub(scope.servers),
+            kinds: if scope.window.is_none() { Memory::ALL.len() } else { WITH_LOGS },
+            rounds_allowed: rounds_allowed(scope),
             runs: AtomicU64::new(0),
             most_rounds: AtomicU64::new(0),
         }
@@ -89,7 +97,7 @@ impl Recovery {
     /// What is tried in a state: everything; or the complete links and a sample chosen by the state.
     fn tried_in(&self, state: &Packed) -> Vec<(Links, Memories)> {
         let Some(sample) = self.sample else { return self.everything().collect() };
-        let ways = 3u32.pow(self.quotient.start().servers.into());
+        let ways = self.ways();
         let mut random = self.quotient.fingerprint(state, 1) as u64 | 1;
         let mut draw = |from: usize| {
             random ^= random << 13;
@@ -98,15 +106,22 @@ impl Recovery {
             (random >> 16) as usize % from
         };
         let complete = Memory::ALL.map(|memory| (self.all_links[0], [memory; MOST_SEATS]));
-        let chosen = (0..sample)
-            .map(|_| (self.all_links[draw(self.all_links.len())], Memory::numbered(draw(ways as usize) as u32)));
+        let chosen =
+            (0..sample).map(|_| (self.all_links[draw(self.all_links.len())], Memory::numbered(draw(ways), self.kinds)));
         complete.into_iter().chain(chosen).collect()
+    }
+
+    /// In how many ways the servers may have something in memory.
+    fn ways(&self) -> usize {
+        self.kinds.pow(self.quotient.start().servers.into())
     }
 
     /// Every link set, with everything that there may be in memory.
     fn everything(&self) -> impl Iterator<Item = (Links, Memories)> + '_ {
-        let ways = 3u32.pow(self.quotient.start().servers.into());
-        self.all_links.iter().flat_map(move |links| (0..ways).map(move |number| (*links, Memory::numbered(number))))
+        let ways = self.ways();
+        self.all_links
+            .iter()
+            .flat_map(move |links| (0..ways).map(move |number| (*links, Memory::numbered(number, self.kinds))))
     }
 
     /// The first of these choices under which a state does not recover.
@@ -125,7 +140,7 @@ impl Recovery {
         let failed = choices.into_iter().find_map(|choice| {
             stage.set(from, choice.links, choice.memories);
             runs += 1;
-            match recover(stage, choice.first) {
+            match recover(stage, choice.first, self.rounds_allowed) {
                 Ok(rounds) => {
                     most = most.max(rounds);
                     None
@@ -150,15 +165,20 @@ impl Recovery {
 /// in the next, and in the third it asks for votes in that term.
 const TRIAL: u32 = 3;
 
-/// As many rounds as a run may take: two turns of each server, and some to spare.
-fn rounds_allowed(servers: usize) -> u32 {
-    2 * servers as u32 + 4
+/// As many rounds as the slowest run takes, and no more: where one server alone can be elected, a round
+/// in which it waits for a leader that it may have heard; its turn after those of all others but one,
+/// in which it learns of the newest term, which that one would have taught it; and a turn of each. In
+/// a group of three without logs at least two can be elected: a round to wait, the turn of the third,
+/// that of the one to learn, and that of the other.
+fn rounds_allowed(scope: Scope) -> u32 {
+    let servers = u32::from(scope.servers);
+    if scope.window.is_none() && servers <= 3 { servers + 1 } else { 2 * servers }
 }
 
 /// Rounds until a leader is elected that a majority follows, that leads on, and that commits a command:
 /// the first entry of its term that it is asked for, and all before it.
-fn recover(stage: &mut Stage, first: ServerId) -> Result<u32, Failed> {
-    let run = catch_unwind(AssertUnwindSafe(|| run(stage, first)));
+fn recover(stage: &mut Stage, first: ServerId, allowed: u32) -> Result<u32, Failed> {
+    let run = catch_unwind(AssertUnwindSafe(|| run(stage, first, allowed)));
     match run {
         Ok(Ok(Some(rounds))) => Ok(rounds),
         Ok(Ok(None)) => Err(Failed::OutOfRounds),
@@ -167,9 +187,8 @@ fn recover(stage: &mut Stage, first: ServerId) -> Result<u32, Failed> {
     }
 }
 
-fn run(stage: &mut Stage, first: ServerId) -> Result<Option<u32>, NeverQuiet> {
+fn run(stage: &mut Stage, first: ServerId, allowed: u32) -> Result<Option<u32>, NeverQuiet> {
     let mut turn = first.0 - 1;
-    let allowed = rounds_allowed(stage.nodes.len());
     let mut round = 0;
     while round < allowed {
         round += 1;
@@ -184,8 +203,8 @@ fn run(stage: &mut Stage, first: ServerId) -> Result<Option<u32>, NeverQuiet> {
     Ok(None)
 }
 
-/// Whether a leader commits a command, and leads on while everyone who does not follow it times out
-/// time and again.
+/// Whether a leader commits a command, and leads on, in the end alone, while everyone who does not
+/// follow it times out time and again.
 fn leads_on(stage: &mut Stage, turn: &mut u32, leader: ServerId) -> Result<bool, NeverQuiet> {
     let term = stage.node(leader).term();
     let command = stage.propose(leader)?;
@@ -194,13 +213,13 @@ fn leads_on(stage: &mut Stage, turn: &mut u32, leader: ServerId) -> Result<bool,
         stage.round(turn, Timeouts::OfAll)?;
     }
     let committed = command.term == term && command.index <= stage.node(leader).commit();
-    Ok(committed && stage.is_settled(leader, term))
+    Ok(committed && stage.is_settled(leader, term) && stage.leads_alone(leader))
 }
 
 impl Failed {
     pub(crate) fn words(self) -> &'static str {
         match self {
-            Failed::OutOfRounds => "no leader that a majority followed has led on and committed a command",
+            Failed::OutOfRounds => "no leader that a majority followed has led on, alone, and committed a command",
             Failed::NeverQuiet => "messages beget messages without end",
             Failed::Panicked => "a step panicked",
         }

@@ -7,7 +7,8 @@
 use std::collections::VecDeque;
 
 use rafttree_model::{
-    Effects, Entry, Event, Node, Output, Position, Range, Role, ServerId, ServerSet, Slice, Term, Timers,
+    Effects, Entry, Event, Node, Output, Position, Progress, Range, Role, ServerId, ServerMap, ServerSet, Slice, Term,
+    Timers,
 };
 
 use crate::quotient::MOST_SEATS;
@@ -37,24 +38,27 @@ pub(crate) enum Memory {
     #[default]
     Idle,
     /// Its timers were restarted just now: a follower is loyal to whom it may have heard, a leader
-    /// was answered by everyone.
+    /// was answered by everyone and sends again what it does not know to be held, a candidate was told
+    /// to campaign.
     Fresh,
-    /// A follower has asked for pre-votes, and all that came of it is lost; a leader, just answered,
-    /// is about to hand over.
+    /// A follower has asked for pre-votes, of which too few arrived; a leader, just answered, is about
+    /// to hand over; of a candidate's votes all but its own are lost.
     Busy,
+    /// A follower has just heard a leader that may be gone.
+    Told,
 }
 
 /// What each server has in memory.
 pub(crate) type Memories = [Memory; MOST_SEATS];
 
 impl Memory {
-    pub(crate) const ALL: [Memory; 3] = [Memory::Idle, Memory::Fresh, Memory::Busy];
+    pub(crate) const ALL: [Memory; 4] = [Memory::Idle, Memory::Fresh, Memory::Busy, Memory::Told];
 
-    /// What each server has in memory, by number.
-    pub(crate) fn numbered(mut number: u32) -> Memories {
+    /// What each server has in memory, by number: one of the first `kinds`.
+    pub(crate) fn numbered(mut number: usize, kinds: usize) -> Memories {
         std::array::from_fn(|_| {
-            let memory = Memory::ALL[number as usize % 3];
-            number /= 3;
+            let memory = Memory::ALL[number % kinds];
+            number /= kinds;
             memory
         })
     }
@@ -109,8 +113,11 @@ impl Stage {
         self.restarted = 0;
         for (at, (node, memory)) in self.nodes.iter_mut().zip(memories).enumerate() {
             *node = remembering(node, memory);
-            let leads_busily = memory == Memory::Busy && matches!(node.role(), Role::Leader { .. });
-            self.restarted |= u16::from(memory == Memory::Fresh || leads_busily) << at;
+            let just_now = match node.role() {
+                Role::Leader { .. } => matches!(memory, Memory::Fresh | Memory::Busy),
+                _ => matches!(memory, Memory::Fresh | Memory::Told),
+            };
+            self.restarted |= u16::from(just_now) << at;
         }
     }
 
@@ -126,6 +133,11 @@ impl Stage {
         if let Some(story) = &mut self.story {
             story.push(words());
         }
+    }
+
+    /// All that what comes next depends on, between two rounds.
+    pub(crate) fn moment(&self) -> (Vec<Node>, u16) {
+        (self.nodes.clone(), self.restarted)
     }
 
     fn ids(&self) -> impl Iterator<Item = ServerId> + use<> {
@@ -175,19 +187,27 @@ impl Stage {
         }
     }
 
-    /// A leader that a majority follows in its term.
+    /// A leader that a majority follows and hears in its term, and that is not handing over.
     pub(crate) fn settled_leader(&self) -> Option<ServerId> {
-        self.ids().find(|&id| self.is_settled(id, self.node(id).term()))
+        let stays = |id: &ServerId| matches!(self.node(*id).role(), Role::Leader { transfer: None, .. });
+        self.ids().filter(stays).find(|&id| self.is_settled(id, self.node(id).term()))
     }
 
     pub(crate) fn is_settled(&self, id: ServerId, term: Term) -> bool {
         let leader = self.node(id);
         let follows =
             |node: &&Node| node.term() == term && (node.id() == id || matches!(node.role(), Role::Follower { .. }));
-        let following = self.nodes.iter().filter(follows).filter(|node| node.leader() == Some(id));
+        let heard = self.nodes.iter().filter(|node| self.links.join(id, node.id()));
+        let following = heard.filter(follows).filter(|node| node.leader() == Some(id));
         matches!(leader.role(), Role::Leader { .. })
             && leader.term() == term
             && leader.members().is_majority(&following.map(Node::id).collect())
+    }
+
+    /// Whoever led before, and is answered by too few, has stepped down (6.2).
+    pub(crate) fn leads_alone(&self, leader: ServerId) -> bool {
+        let leads = |node: &&Node| matches!(node.role(), Role::Leader { .. });
+        self.nodes.iter().filter(leads).all(|node| node.id() == leader)
     }
 
     pub(crate) fn propose(&mut self, id: ServerId) -> Result<Position, NeverQuiet> {
@@ -292,17 +312,47 @@ fn happening(id: ServerId, event: &Event<Tag>) -> String {
 
 /// A server whose role is that of the state, with something in memory.
 fn remembering(node: &Node, memory: Memory) -> Node {
-    let everyone = || node.members().ids().collect();
-    let role = match (node.role(), memory) {
-        (Role::Follower { .. }, Memory::Fresh) => Role::Follower { leader: None, loyal: true },
-        (Role::Follower { .. }, Memory::Busy) => Role::PreCandidate { votes: ServerSet::from_iter([node.id()]) },
-        (Role::Leader { progress, .. }, Memory::Fresh) => {
-            Role::Leader { progress: *progress, heard: everyone(), transfer: None }
-        }
-        (Role::Leader { progress, .. }, Memory::Busy) => {
-            Role::Leader { progress: *progress, heard: everyone(), transfer: node.peers().next() }
-        }
-        (role, _) => role.clone(),
+    let role = match node.role() {
+        Role::Follower { .. } => follower(node, memory),
+        Role::Candidate { votes, .. } => candidate(node, *votes, memory),
+        Role::Leader { progress, .. } => leader(node, *progress, memory),
+        Role::PreCandidate { .. } => None,
     };
+    let role = role.unwrap_or_else(|| node.role().clone());
     Node::assume(node.id(), *node.members(), node.durable().clone(), node.commit(), role)
+}
+
+fn follower(node: &Node, memory: Memory) -> Option<Role> {
+    let another = node.peers().next();
+    match memory {
+        Memory::Idle => None,
+        Memory::Fresh => Some(Role::Follower { leader: None, loyal: true }),
+        Memory::Busy => {
+            let own = [node.id()];
+            let votes: ServerSet = own.into_iter().chain(another).collect();
+            let votes = if node.members().is_majority(&votes) { ServerSet::from_iter(own) } else { votes };
+            Some(Role::PreCandidate { votes })
+        }
+        Memory::Told => Some(Role::Follower { leader: another, loyal: true }),
+    }
+}
+
+fn candidate(node: &Node, votes: ServerSet, memory: Memory) -> Option<Role> {
+    match memory {
+        Memory::Idle | Memory::Told => None,
+        Memory::Fresh => Some(Role::Candidate { votes, transfer: true }),
+        Memory::Busy => Some(Role::Candidate { votes: ServerSet::from_iter([node.id()]), transfer: false }),
+    }
+}
+
+fn leader(node: &Node, progress: ServerMap<Progress>, memory: Memory) -> Option<Role> {
+    let heard: ServerSet = node.members().ids().collect();
+    match memory {
+        Memory::Idle | Memory::Told => None,
+        Memory::Busy => Some(Role::Leader { progress, heard, transfer: node.peers().next() }),
+        Memory::Fresh => {
+            let unsent = |(id, Progress { matched, .. })| (id, Progress { matched, next: matched.next() });
+            Some(Role::Leader { progress: progress.iter().map(unsent).collect(), heard, transfer: None })
+        }
+    }
 }

@@ -5,7 +5,7 @@ use rafttree_model::ServerId;
 use crate::panics;
 use crate::properties::{Property, PropertySet};
 use crate::quotient::{Move, Quotient, Reach, State, Stimulus};
-use crate::recovery::{Choice, Failed, Recovery, Stage, Timeouts, rounds_allowed, run};
+use crate::recovery::{Choice, Failed, Recovery, Stage, Timeouts, run};
 use crate::words::{Picture, role};
 
 /// The run and the schedule, line by line, every server under its own name.
@@ -29,12 +29,12 @@ pub(super) fn story(recovery: &Recovery, path: &[Move], broken: PropertySet) -> 
         lines.push("(under these names every schedule recovers, which no state should make a difference of)".into());
         return lines;
     };
-    lines.extend(schedule(&from, stage, choice, why));
+    lines.extend(schedule(&from, stage, choice, why, recovery.rounds_allowed));
     lines
 }
 
 /// What each round of a schedule did, until it has been there before.
-fn schedule(from: &Stage, stage: Stage, choice: Choice, why: Failed) -> Vec<String> {
+fn schedule(from: &Stage, stage: Stage, choice: Choice, why: Failed, allowed: u32) -> Vec<String> {
     let Choice { links, memories, first } = choice;
     let mut lines =
         vec![String::new(), format!("Links that work: {links}. The first election timeout is that of {first}.")];
@@ -42,27 +42,27 @@ fn schedule(from: &Stage, stage: Stage, choice: Choice, why: Failed) -> Vec<Stri
     stage.set(from, links, memories);
     lines.extend(stage.nodes.iter().map(|node| format!("{}: {}", node.id(), role(node.role()))));
     if why == Failed::Panicked {
-        let panic = panics::caught(|| run(&mut stage, first)).err();
+        let panic = panics::caught(|| run(&mut stage, first, allowed)).err();
         lines.extend(stage.take_story());
         lines.push(format!("Then a step panics: {}.", panic.unwrap_or_default()));
         return lines;
     }
-    let mut seen = vec![(stage.nodes.clone(), first.0 - 1)];
+    let mut seen = vec![(stage.moment(), first.0 - 1)];
     let mut turn = first.0 - 1;
-    for round in 1..=rounds_allowed(from.nodes.len()) {
+    for round in 1..=allowed {
         stage.say(|| format!("round {round}"));
         let quiet = stage.round(&mut turn, Timeouts::OfOne);
         lines.extend(stage.take_story());
         if quiet.is_err() {
             break;
         }
-        if let Some(before) = seen.iter().position(|(nodes, at)| *nodes == stage.nodes && *at == turn) {
+        if let Some(before) = seen.iter().position(|before| *before == (stage.moment(), turn)) {
             lines.push(format!("As it was after round {before}: and so on, for ever."));
             return lines;
         }
-        seen.push((stage.nodes.clone(), turn));
+        seen.push((stage.moment(), turn));
     }
-    lines.push(format!("After {} rounds {}.", rounds_allowed(from.nodes.len()), why.words()));
+    lines.push(format!("After {allowed} rounds {}.", why.words()));
     lines
 }
 
