@@ -56,8 +56,8 @@ fn events(server: &Server) -> Vec<Event<Tag>> {
     // Up to the second of the commands: so the commit index moves between two messages.
     let matched = Index(server.last().index.0 + 2);
     let acknowledged = server.node.members().ids().map(|from| answer(from, Message::AppendReply { matched }));
-    let before = [command(), command(), Event::HeartbeatTimeout, refusal()];
-    let after = [command(), Event::HeartbeatTimeout, refusal(), Event::HeartbeatTimeout, command()];
+    let before = [command(), command(), Event::HeartbeatTimeout, refusal(), command(), Event::HeartbeatTimeout];
+    let after = [command(), Event::HeartbeatTimeout, command()];
     before.into_iter().chain(acknowledged).chain(after).collect()
 }
 
