@@ -71,7 +71,7 @@ pub(crate) trait Checked: Space {
     }
 
     /// What is tried when every state was visited: the steps of single servers.
-    fn simulate(&self, _limits: &Limits) -> Option<Simulated> {
+    fn simulate(&self, _limits: &Limits, _tick: &mut dyn FnMut(u64, u64)) -> Option<Simulated> {
         None
     }
 
@@ -205,12 +205,22 @@ pub(crate) fn explore<S: Checked>(
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<Outcome, CheckpointError> {
     let search = limits.search();
+    let mut last = None;
+    let mut seen = |now: &Progress| {
+        last = Some(*now);
+        progress(now);
+    };
     let found = match &limits.resume {
-        Some(path) => search.resume(space, path, progress)?,
-        None => search.run(space, progress),
+        Some(path) => search.resume(space, path, &mut seen)?,
+        None => search.run(space, &mut seen),
     };
     let outcome = Outcome::of(space, found, expected);
-    let simulated = (outcome.verdict == Verdict::Complete).then(|| space.simulate(limits)).flatten();
+    let mut tick = |done, all| {
+        if let Some(last) = &last {
+            progress(&Progress { simulated: Some((done, all)), ..*last });
+        }
+    };
+    let simulated = (outcome.verdict == Verdict::Complete).then(|| space.simulate(limits, &mut tick)).flatten();
     Ok(outcome.with(simulated).judged_by(expected))
 }
 

@@ -34,7 +34,6 @@ pub(crate) enum Property {
     ClientsTold,
     GatheredSame,
     InTime,
-    Stored,
     Loyalty,
     TransferSent,
     LoyaltyEnds,
@@ -43,7 +42,7 @@ pub(crate) enum Property {
 }
 
 impl Property {
-    pub(crate) const ALL: [Property; 37] = [
+    pub(crate) const ALL: [Property; 36] = [
         Property::ElectionSafety,
         Property::VoteOnce,
         Property::TermMonotonic,
@@ -75,7 +74,6 @@ impl Property {
         Property::ClientsTold,
         Property::GatheredSame,
         Property::InTime,
-        Property::Stored,
         Property::Loyalty,
         Property::TransferSent,
         Property::LoyaltyEnds,
@@ -228,7 +226,7 @@ impl Property {
                 "E7",
                 "E7 Answered",
                 "Figure 2",
-                "who asks in the current term is answered once and truly: whether it gets the vote, what agrees with its log, or where the logs may still agree",
+                "who asks in the current term is answered once and truly: whether it gets the vote, what agrees with its log, or where the logs may still agree; entries are stored as they were sent",
             ],
             Property::Asked => [
                 "E8",
@@ -265,12 +263,6 @@ impl Property {
                 "E13 InTime",
                 "diss. 10.2.1",
                 "what promises something, or tells clients of what is not on the disk yet, waits for the flush; a leader's entries, and the beginning and end of leaderships, do not",
-            ],
-            Property::Stored => [
-                "E14",
-                "E14 Stored",
-                "§5.3",
-                "a follower's log becomes the leader's as far as that was sent: from the first conflict on it is replaced, what is missing is added, and what comes later stays",
             ],
             Property::Loyalty => [
                 "L1",

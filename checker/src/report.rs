@@ -177,6 +177,8 @@ pub(crate) fn value(subject: &Subject, outcome: &Outcome) -> Value {
         "states": outcome.states,
         "transitions": outcome.transitions,
         "depth": outcome.depth,
+        "steps": outcome.steps,
+        "local_simulation": outcome.simulated,
         "widest_layer": outcome.widest,
         "resumed_from_states": outcome.resumed_from,
         "collision_probability": outcome.collision,
@@ -273,16 +275,19 @@ impl Ticker {
         self.shown = Instant::now();
         self.wrote = true;
         let rate = progress.transitions as f64 / progress.elapsed.as_secs_f64().max(0.001) / 1000.0;
-        let line = format!(
-            "{}{} states, {} to go in this layer, {rate:.0}k transitions/s, {} steps deep, {} MiB, {} of them for what was visited, {}",
-            if progress.is_retracing { "the way to it: " } else { "" },
-            grouped(progress.states),
-            grouped(progress.waiting),
-            progress.depth,
-            progress.resident >> 20,
-            progress.table_bytes >> 20,
-            seconds(progress.elapsed)
-        );
+        let line = match progress.simulated {
+            Some((done, all)) => format!("local simulation: {} of {} servers", grouped(done), grouped(all)),
+            None => format!(
+                "{}{} states, {} to go in this layer, {rate:.0}k transitions/s, {} steps deep, {} MiB, {} of them for what was visited, {}",
+                if progress.is_retracing { "the way to it: " } else { "" },
+                grouped(progress.states),
+                grouped(progress.waiting),
+                progress.depth,
+                progress.resident >> 20,
+                progress.table_bytes >> 20,
+                seconds(progress.elapsed)
+            ),
+        };
         // Progress that cannot be written is no reason to stop.
         let _ = if self.terminal {
             write!(std::io::stderr(), "\r\x1b[K{line}")

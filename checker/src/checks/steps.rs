@@ -76,13 +76,12 @@ pub(crate) fn broken_by_event(
         let asks = matches!(letter.message, Message::PreVoteRequest { .. }) && letter.term == old.node.term();
         broken.insert_unless(!asks || old.node == new.node, Property::PreVoteBindsNobody);
     }
-    broken.insert_unless(answers::is_answered(&step), Property::Answered);
+    broken.insert_unless(answers::is_answered(&step) && answers::is_stored(&step), Property::Answered);
     broken.insert_unless(duties::asks_whom_it_must(&step) && duties::sends_on_from_there(&step), Property::Asked);
     broken.insert_unless(duties::counts_at_once(&step), Property::CountedAtOnce);
     broken.insert_unless(duties::timers_are_of_its_role(&step), Property::TimersOfRole);
     broken.insert_unless(duties::clients_are_told(&step), Property::ClientsTold);
     broken.insert_unless(duties::all_is_in_time(&step), Property::InTime);
-    broken.insert_unless(answers::is_stored(&step), Property::Stored);
     broken
 }
 

@@ -74,7 +74,7 @@ impl Judge {
         Ok(match status.code() {
             Some(0) => Verdict::Survived,
             Some(1) => {
-                let steps = part["depth"].as_u64().unwrap_or_default();
+                let steps = part["steps"].as_u64().unwrap_or_default();
                 Verdict::Killed { by: texts(&part["broken"]).join(", "), check, steps, time }
             }
             Some(3) => Verdict::Cut { check, why: reasons },

@@ -7,28 +7,30 @@
 //! servers are ordered by what can be said of them. That each of these maps turns a step of the
 //! deployed code into a step is shown in `model/tests/relabelling`, for arbitrary states.
 //!
-//! On top of that a state is left with what matters, by four arguments (`compare` shows that they
-//! lose no state and make none up):
+//! On top of that a state is left with what matters. Four things make it small, and each is shown to
+//! lose nothing and to make nothing up: by [`simulation`] on the deployed step, for every server
+//! that is reached, with everything that it may have in memory, on every message there can be; and
+//! by `compare`, which explores the concrete system beside this one.
 //!
 //! - **What can be forgotten and heard again at any time is not kept.** A message is delivered and
 //!   stays. So a follower hears its leader again whenever it likes, and may be taken to hear
 //!   nobody; a candidate counts its votes, and a leader its acknowledgements, when they decide
-//!   something; a pre-candidate is a follower that has asked.
+//!   something; a pre-candidate is a follower that has asked. (`simulation::variants` lists what a
+//!   server may have in memory; that it can have nothing else is part of what is tried.)
 //! - **What could have been said counts as said.** A voter that is still in its term can be asked
 //!   again, and so can a follower: a crash that cut off the answer only delays it.
 //! - **What nobody can react to any more is forgotten**: what was said in a term that all others
 //!   have left, and who was voted for in a term that nobody can win any more. Terms on disks are
-//!   what decides it, and that they never fall is checked.
+//!   what decides it, and that they never fall is checked. Refusals, late answers and what is said
+//!   in older terms are never delivered here: that they change nothing is tried in `simulation`.
 //! - **A step that nobody has seen is flushed or cut off at once.** Its outputs wait for the flush;
-//!   until then it could as well not have happened. What a leader has sent of its log before the
-//!   flush is seen, so how much of its log is on its disk is kept.
+//!   until then it could as well not have happened. What a leader appends may be seen before the
+//!   flush, so how much of its log is on its disk is kept.
 //!
 //! What is *more* than can happen, so that what holds there holds in fact: a campaign may begin
 //! wherever a majority has reached the term, whatever its logs; a leader that hands over goes on.
 //! Nothing is assumed that is to be shown: there is room for several votes, leaders and entries
-//! where there should be one. A mistake that makes a server react to what correct servers ignore
-//! is looked for in the presets `concrete-*`, where nothing is forgotten and nothing arrives that was
-//! not sent.
+//! where there should be one.
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -160,7 +160,14 @@ impl Quotient {
             for (to, target) in state.seats().filter(|(id, seat)| *id != leader && seat.term() == leads.term()) {
                 let stimulus = Stimulus::Transfer { to, matched: state.holds(leader, to) };
                 let told = worker.local.outcomes(leads, leader, state.base, stimulus).first().copied();
-                let Some(told) = told.filter(|told| told.sent.timeout_now == to) else { continue };
+                let Some(told) = told else { continue };
+                if told.sent.timeout_now != to {
+                    // What it broke counts all the same.
+                    if !told.broken.is_empty() {
+                        self.come_out(state, Move { server: leader, stimulus, way: 0, cut: told.cut }, &told, visit);
+                    }
+                    continue;
+                }
                 let members = self.members;
                 let servers = [(leader, leads), (to, target)].map(|(id, seat)| seat.server(id, members, state.base));
                 let mut broken = told.broken;

@@ -112,8 +112,8 @@ impl Checked for Quotient {
         KINDS.into_iter().chain([CUT_OFF]).collect()
     }
 
-    fn simulate(&self, limits: &Limits) -> Option<Simulated> {
-        Some(Quotient::simulate(self, limits))
+    fn simulate(&self, limits: &Limits, tick: &mut dyn FnMut(u64, u64)) -> Option<Simulated> {
+        Some(Quotient::simulate(self, limits, tick))
     }
 
     fn retold(&self, path: &[Move], must_break: bool) -> Result<Vec<Action>, String> {

@@ -203,6 +203,7 @@ impl<'a, S: Space, P: Print> Layers<'a, S, P> {
             table_bytes: self.table.bytes(),
             elapsed: watch.elapsed(),
             is_retracing: false,
+            simulated: None,
         }
     }
 }

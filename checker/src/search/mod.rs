@@ -75,6 +75,8 @@ pub(crate) struct Progress {
     pub(crate) elapsed: Duration,
     /// A violation was found, and this is the second search, for the way to it.
     pub(crate) is_retracing: bool,
+    /// How many single servers were tried further, and of how many, when every state was visited.
+    pub(crate) simulated: Option<(u64, u64)>,
 }
 
 /// Why a search ended.

@@ -240,6 +240,7 @@ impl<'a, S: Space, P: Print> Trail<'a, S, P> {
             table_bytes: self.known.table.bytes(),
             elapsed: watch.elapsed(),
             is_retracing: true,
+            simulated: None,
         }
     }
 }

@@ -24,7 +24,8 @@ mod variants;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
-use std::time::Instant;
+use std::thread::ScopedJoinHandle;
+use std::time::{Duration, Instant};
 
 use rafttree_model::{Entry, Event, Message, Node};
 
@@ -42,7 +43,7 @@ use reference::{Happens, Reference};
 pub(crate) type Compact = (Seat, u8, u8);
 
 /// How much was tried.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, serde::Serialize)]
 pub(crate) struct Tally {
     pub(crate) compact: u64,
     pub(crate) concrete: u64,
@@ -68,7 +69,7 @@ pub(crate) struct Failure {
 impl Quotient {
     /// Tries everything with every compact server, in several threads; the first failure in the
     /// order of the servers counts.
-    pub(crate) fn simulate(&self, limits: &Limits) -> Simulated {
+    pub(crate) fn simulate(&self, limits: &Limits, tick: &mut dyn FnMut(u64, u64)) -> Simulated {
         let all: Vec<Compact> = self.reached().into_iter().collect();
         let (next, found) = (AtomicUsize::new(0), Mutex::new((Tally::default(), None::<(usize, Failure)>)));
         let started = Instant::now();
@@ -91,8 +92,10 @@ impl Quotient {
             }
         };
         std::thread::scope(|scope| {
-            for _ in 0..limits.threads.max(1) {
-                scope.spawn(work);
+            let hands: Vec<_> = (0..limits.threads.max(1)).map(|_| scope.spawn(work)).collect();
+            while !hands.iter().all(ScopedJoinHandle::is_finished) {
+                std::thread::sleep(Duration::from_millis(5));
+                tick((next.load(Ordering::Relaxed) as u64).min(all.len() as u64), all.len() as u64);
             }
         });
         let (tally, failure) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
