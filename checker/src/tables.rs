@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::engine::{Limits, Outcome, Verdict, explore};
 use crate::presets::{LONGEST, PAPER, PRESETS, Part, plain};
 use crate::properties::{Property, PropertySet};
+use crate::quotient::Tally;
 use crate::recovery::Recovery;
 use crate::recovery::lasso::{self, Lasso};
 use crate::report::{grouped, seconds, told, worse};
@@ -151,7 +152,8 @@ pub(crate) fn rules(limits: &Limits) -> u8 {
 
 /// The README's proof box.
 pub(crate) fn proof(limits: &Limits) -> u8 {
-    say!("| preset | verdict | states | transitions | bounds |\n| --- | --- | --- | --- | --- |");
+    say!("| preset | verdict | states | transitions | servers tried further | their steps | bounds |");
+    say!("| --- | --- | --- | --- | --- | --- | --- |");
     let mut worst = 0;
     for preset in PRESETS.iter().filter(|preset| preset.name != LONGEST) {
         for (part, expected) in preset.parts {
@@ -167,7 +169,11 @@ pub(crate) fn proof(limits: &Limits) -> u8 {
             let outcome = outcome.expect("nothing is resumed");
             worst = worse(worst, outcome.verdict.exit_code());
             let (states, transitions) = (grouped(outcome.states), grouped(outcome.transitions));
-            say!("| `{}` | {} | {states} | {transitions} | {words} |", preset.name, outcome.verdict.word());
+            let tried =
+                |count: fn(&Tally) -> u64| outcome.simulated.as_ref().map_or("-".into(), |it| grouped(count(it)));
+            let (concrete, steps) = (tried(|tally| tally.concrete), tried(|tally| tally.steps));
+            let (name, word) = (preset.name, outcome.verdict.word());
+            say!("| `{name}` | {word} | {states} | {transitions} | {concrete} | {steps} | {words} |");
             eprintln!("{}: {}, {} MiB", preset.name, seconds(outcome.time), outcome.peak_memory >> 20);
         }
     }

@@ -20,6 +20,8 @@
 mod alphabet;
 mod grounds;
 mod reference;
+#[cfg(test)]
+mod tests;
 mod variants;
 
 use std::sync::atomic::{AtomicUsize, Ordering};

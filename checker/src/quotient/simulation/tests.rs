@@ -1,0 +1,129 @@
+//! What the local simulation tries, and what it sees that nothing else does.
+
+use std::collections::BTreeSet;
+
+use rafttree_model::{Effects, Envelope, Event, Message, Node, Role, ServerSet};
+
+use crate::engine::{NOTHING, Outcome, Verdict, explore};
+use crate::presets::{PAPER, Scope};
+use crate::properties::{Property, PropertySet};
+use crate::quotient::local::Happening;
+use crate::quotient::simulation::{Tally, alphabet};
+use crate::server::{Ground, StepBy, Tag};
+use crate::tests::limits;
+
+const ELECTIONS: Scope = Scope { servers: 3, spread: 1, window: None };
+const LOGS: Scope = Scope { servers: 2, spread: 1, window: Some(1) };
+
+fn search(scope: Scope, step_by: StepBy, threads: usize) -> Outcome {
+    let quotient = scope.quotient(Ground { step_by, ..PAPER });
+    explore(&quotient, &limits(threads), NOTHING, &mut |_| {}).expect("nothing is resumed")
+}
+
+/// What a mistake breaks, and in how many steps: what the simulation finds is one step of one server.
+fn broken(step_by: StepBy) -> (PropertySet, usize) {
+    let outcome = search(ELECTIONS, step_by, 1);
+    assert_eq!(outcome.verdict, Verdict::Violated);
+    (outcome.broken, outcome.steps)
+}
+
+/// A minimum timeout raises the term of a server that has asked for pre-votes: no property of one step
+/// speaks of it, and the compact server, which does not tell that it has asked, stays where it is.
+fn restless_pre_candidate(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let asks = matches!(node.role(), Role::PreCandidate { .. });
+    let event = match event {
+        Event::MinimumTimeout if asks => {
+            let from = node.peers().next().expect("it is not alone");
+            Event::Receive(Envelope { from, to: node.id(), term: node.term().next(), message: Message::Stale })
+        }
+        other => other,
+    };
+    PAPER_STEP(node, event, effects);
+}
+
+/// The votes of a candidate that is refused one are counted anew, as if all had been granted.
+fn refused_votes_count(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let event = match event {
+        Event::Receive(Envelope { from, to, term, message: Message::VoteReply { .. } }) => {
+            Event::Receive(Envelope { from, to, term, message: Message::VoteReply { granted: true } })
+        }
+        other => other,
+    };
+    PAPER_STEP(node, event, effects);
+}
+
+/// What a leader heard before its minimum timeout it believes to hear for ever.
+fn heard_is_never_reset(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let before = node.role().clone();
+    let is_timeout = event == Event::MinimumTimeout;
+    PAPER_STEP(node, event, effects);
+    if let (true, Role::Leader { heard, .. }, Role::Leader { progress, transfer, .. }) =
+        (is_timeout, before, node.role())
+    {
+        let role = Role::Leader { progress: *progress, heard, transfer: *transfer };
+        *node = Node::assume(node.id(), *node.members(), node.durable().clone(), node.commit(), role);
+    }
+}
+
+const PAPER_STEP: StepBy = PAPER.step_by;
+
+#[test]
+fn what_changes_only_what_the_search_leaves_out_is_found() {
+    let only = |property| PropertySet::from_iter([property]);
+    assert_eq!(broken(restless_pre_candidate), (only(Property::LocalSimulation), 1));
+    assert_eq!(broken(refused_votes_count), (only(Property::OwnVotes), 1));
+    assert_eq!(broken(heard_is_never_reset).0, only(Property::QuorumHeard));
+}
+
+#[test]
+fn as_much_is_tried_with_any_number_of_threads() {
+    let tallies = [1, 2, 5].map(|threads| search(LOGS, PAPER_STEP, threads).simulated.expect("it is run"));
+    assert_eq!(tallies[0], tallies[1]);
+    assert_eq!(tallies[0], tallies[2]);
+    let Tally { compact, concrete, steps, ignored, refused } = tallies[0];
+    assert!(0 < refused && refused < ignored && ignored < steps && compact < concrete && concrete < steps);
+}
+
+/// A search that is cut and gone on with tries the servers of both halves.
+#[test]
+fn a_checkpoint_keeps_the_servers_that_were_reached() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let path = folder.path().join("search.ckpt");
+    let whole = search(LOGS, PAPER_STEP, 1);
+    let cut = crate::engine::Limits { states: Some(whole.states / 2), checkpoint: Some(path.clone()), ..limits(1) };
+    let outcome = explore(&LOGS.quotient(PAPER), &cut, NOTHING, &mut |_| {}).expect("nothing is resumed");
+    assert!(matches!(outcome.verdict, Verdict::Incomplete(_)) && outcome.simulated.is_none());
+    let on = crate::engine::Limits { resume: Some(path), ..limits(1) };
+    let resumed = explore(&LOGS.quotient(PAPER), &on, NOTHING, &mut |_| {}).expect("it is the same search");
+    assert_eq!((resumed.states, resumed.simulated), (whole.states, whole.simulated));
+}
+
+/// Each kind of message, with each flag, from each of the others, in a lower, the same and a higher term.
+#[test]
+fn every_kind_of_message_is_tried() {
+    let quotient = LOGS.quotient(PAPER);
+    let server = quotient.start().seats().next().expect("there is one").1.server(1, quotient.members, 0);
+    let kind = |message: &Message<_>| match message {
+        Message::PreVoteRequest { .. } => (0, false),
+        Message::PreVoteReply { granted } => (1, *granted),
+        Message::VoteRequest { transfer, .. } => (2, *transfer),
+        Message::VoteReply { granted } => (3, *granted),
+        Message::AppendRequest { .. } => (4, false),
+        Message::AppendReply { .. } => (5, false),
+        Message::AppendRefusal { .. } => (6, false),
+        Message::TimeoutNow => (7, false),
+        Message::Stale => (8, false),
+    };
+    let tried: BTreeSet<_> = alphabet::happenings(&server, 1)
+        .iter()
+        .filter_map(|happening| match happening {
+            Happening::Event(Event::Receive(letter)) if letter.from != letter.to => {
+                Some((letter.from, letter.term, kind(&letter.message)))
+            }
+            _ => None,
+        })
+        .collect();
+    assert_eq!(tried.len(), 3 * 12, "three terms, nine kinds of which three have a flag");
+    let members: ServerSet = tried.iter().map(|(from, _, _)| *from).collect();
+    assert!(quotient.members.ids().filter(|&id| id != server.node.id()).all(|id| members.contains(id)));
+}
