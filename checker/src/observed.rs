@@ -4,7 +4,7 @@
 //! heard a leader. The checks must not take its word for that. So this is written down beside it,
 //! from what arrived and what fired, and everything that it remembers is compared with it.
 
-use rafttree_model::{Event, Labels, Message, Node, Relabelled, Role, RoleName, ServerId, ServerSet};
+use rafttree_model::{Event, Labels, Message, Node, Relabelled, Role, RoleName, ServerId};
 
 use crate::server::Tag;
 use crate::world::Letter;
@@ -13,15 +13,19 @@ use crate::world::Letter;
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub(crate) struct Observed {
     /// Who has granted what the campaign under way asks for.
-    pub(crate) granted: ServerSet,
+    pub(crate) granted: Servers,
     /// Whether a leader asked for that campaign (dissertation 3.10).
     pub(crate) told: bool,
     /// Who has answered this leader since its minimum timeout last fired, and the leader itself.
-    pub(crate) answered: ServerSet,
+    pub(crate) answered: Servers,
     /// To whom this leader was told to transfer leadership.
     pub(crate) target: Option<ServerId>,
     pub(crate) contact: Contact,
 }
+
+/// A set of servers, by the checker's own reckoning: the one of the model is among what is checked.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub(crate) struct Servers(u16);
 
 /// The last word of a leader to a follower.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -53,7 +57,7 @@ impl Observed {
                 Observed { granted: self.granted_with(old, event), told: self.told, ..nothing }
             }
             RoleName::Leader if old.role().name() != RoleName::Leader || !same_term => {
-                Observed { answered: ServerSet::from_iter([new.id()]), ..nothing }
+                Observed { answered: Servers::from_iter([new.id()]), ..nothing }
             }
             RoleName::Leader => {
                 Observed { answered: self.answered_after(old, event), target: self.target_after(old, event), ..nothing }
@@ -62,12 +66,12 @@ impl Observed {
     }
 
     /// Who has granted it, with the vote that this event brings.
-    pub(crate) fn granted_with(&self, old: &Node, event: &Event<Tag>) -> ServerSet {
+    pub(crate) fn granted_with(&self, old: &Node, event: &Event<Tag>) -> Servers {
         let mut granted = self.granted;
         if let Some(letter) = received(old, event).filter(|letter| letter.term == old.term()) {
             match (old.role(), &letter.message) {
                 (Role::PreCandidate { .. }, Message::PreVoteReply { granted: true })
-                | (Role::Candidate { .. }, Message::VoteReply { granted: true }) => granted.insert(letter.from, ()),
+                | (Role::Candidate { .. }, Message::VoteReply { granted: true }) => granted.insert(letter.from),
                 _ => {}
             }
         }
@@ -75,17 +79,17 @@ impl Observed {
     }
 
     /// A refusal is an answer as well; what claims more than the leader has is none.
-    fn answered_after(&self, old: &Node, event: &Event<Tag>) -> ServerSet {
+    fn answered_after(&self, old: &Node, event: &Event<Tag>) -> Servers {
         if *event == Event::MinimumTimeout {
-            return ServerSet::from_iter([old.id()]);
+            return Servers::from_iter([old.id()]);
         }
         let mut answered = self.answered;
         if let Some(letter) = received(old, event).filter(|letter| letter.term == old.term()) {
             match letter.message {
                 Message::AppendReply { matched } if matched <= old.log().last().index => {
-                    answered.insert(letter.from, ());
+                    answered.insert(letter.from);
                 }
-                Message::AppendRefusal { .. } => answered.insert(letter.from, ()),
+                Message::AppendRefusal { .. } => answered.insert(letter.from),
                 _ => {}
             }
         }
@@ -125,11 +129,46 @@ fn leader_heard(old: &Node, event: &Event<Tag>) -> Option<ServerId> {
 /// The message that arrives, if it is for this server and of its group.
 fn received<'a>(old: &Node, event: &'a Event<Tag>) -> Option<&'a Letter> {
     let Event::Receive(letter) = event else { return None };
-    (letter.to == old.id() && old.members().contains(letter.from)).then_some(letter)
+    (letter.to == old.id() && old.members().ids().any(|id| id == letter.from)).then_some(letter)
 }
 
 fn is_timeout_now(event: &Event<Tag>) -> bool {
     matches!(event, Event::Receive(letter) if letter.message == Message::TimeoutNow)
+}
+
+impl Servers {
+    pub(crate) fn insert(&mut self, id: ServerId) {
+        assert!(id.0 < u16::BITS, "the checker numbers servers from 1");
+        self.0 |= 1 << id.0;
+    }
+
+    pub(crate) fn contains(self, id: ServerId) -> bool {
+        self.0 >> id.0 & 1 != 0
+    }
+
+    pub(crate) fn ids(self) -> impl Iterator<Item = ServerId> {
+        (0..u16::BITS).map(ServerId).filter(move |&id| self.contains(id))
+    }
+
+    /// More than half of the group.
+    pub(crate) fn is_majority_of(self, node: &Node) -> bool {
+        let members: Servers = node.members().ids().collect();
+        members.0.count_ones() < 2 * (members.0 & self.0).count_ones()
+    }
+}
+
+impl FromIterator<ServerId> for Servers {
+    fn from_iter<I: IntoIterator<Item = ServerId>>(ids: I) -> Servers {
+        let mut servers = Servers::default();
+        ids.into_iter().for_each(|id| servers.insert(id));
+        servers
+    }
+}
+
+impl Relabelled for Servers {
+    fn relabelled(&self, labels: &impl Labels) -> Servers {
+        self.ids().map(|id| labels.id(id)).collect()
+    }
 }
 
 impl Relabelled for Observed {

@@ -61,7 +61,8 @@ pub(crate) fn observed(observed: &Observed) -> String {
     let told = if *told { "asked by its leader to campaign" } else { "" };
     let transfer = target.map_or(String::new(), |to| format!("told to transfer leadership to {to}"));
     let sets = [("granted by", granted), ("answered by", answered)];
-    let sets = sets.into_iter().filter(|(_, ids)| !ids.is_empty()).map(|(what, ids)| format!("{what} {}", set(ids)));
+    let sets = sets.map(|(what, ids)| (what, ids.ids().collect::<ServerSet>()));
+    let sets = sets.into_iter().filter(|(_, ids)| !ids.is_empty()).map(|(what, ids)| format!("{what} {}", set(&ids)));
     let all = [contact, told.to_owned(), transfer].into_iter().filter(|words| !words.is_empty()).chain(sets);
     all.collect::<Vec<_>>().join(", ")
 }

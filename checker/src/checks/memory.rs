@@ -5,7 +5,7 @@ use rafttree_model::{Event, Index, Message, Role, ServerId, ServerSet};
 
 use crate::checks::answers;
 use crate::checks::steps::Seen;
-use crate::observed::Contact;
+use crate::observed::{Contact, Servers};
 use crate::properties::{Property, PropertySet};
 use crate::server::{Server, Tag};
 use crate::world::Letter;
@@ -22,13 +22,13 @@ pub(crate) fn broken_memory(server: &Server) -> PropertySet {
             let has_cause = (observed.contact != Contact::None || !loyal) && (leader.is_none() || leader == heard);
             broken.insert_unless(has_cause, Property::LoyaltyEnds);
         }
-        Role::PreCandidate { votes } => broken.insert_unless(*votes == observed.granted, Property::AskFirst),
+        Role::PreCandidate { votes } => broken.insert_unless(servers(votes) == observed.granted, Property::AskFirst),
         Role::Candidate { votes, transfer } => {
-            broken.insert_unless(*votes == observed.granted, Property::OwnVotes);
+            broken.insert_unless(servers(votes) == observed.granted, Property::OwnVotes);
             broken.insert_unless(*transfer == observed.told, Property::TransferSent);
         }
         Role::Leader { heard, transfer, .. } => {
-            broken.insert_unless(*heard == observed.answered, Property::QuorumHeard);
+            broken.insert_unless(servers(heard) == observed.answered, Property::QuorumHeard);
             broken.insert_unless(*transfer == observed.target, Property::TransferSent);
         }
     }
@@ -54,7 +54,8 @@ pub(super) fn leader(server: &Server) -> Option<ServerId> {
 pub(super) fn is_elected_by_votes(step: &Seen) -> bool {
     let Seen { old, event, new, .. } = *step;
     let is_new = new.leads() && (!old.leads() || old.node.term() != new.node.term());
-    !is_new || old.node.term() == new.node.term() && is_majority(old, &old.observed.granted_with(&old.node, event))
+    !is_new
+        || old.node.term() == new.node.term() && old.observed.granted_with(&old.node, event).is_majority_of(&old.node)
 }
 
 /// Who raises its term to campaign was promised votes by a majority, or told to by the leader it
@@ -66,7 +67,7 @@ pub(super) fn asks_first(step: &Seen) -> bool {
         return true;
     }
     match old.node.role() {
-        Role::PreCandidate { .. } => is_majority(old, &old.observed.granted_with(&old.node, event)),
+        Role::PreCandidate { .. } => old.observed.granted_with(&old.node, event).is_majority_of(&old.node),
         Role::Follower { .. } => is_told_by_leader(old, event),
         Role::Candidate { .. } | Role::Leader { .. } => false,
     }
@@ -86,7 +87,7 @@ pub(super) fn leads_on_by_majority(step: &Seen) -> bool {
     if !old.leads() || *event != Event::MinimumTimeout {
         return true;
     }
-    new.leads() == (is_majority(old, &old.observed.answered) && old.observed.target.is_none())
+    new.leads() == (old.observed.answered.is_majority_of(&old.node) && old.observed.target.is_none())
 }
 
 /// Who may have heard a leader within the minimum timeout does nothing for the campaign of another.
@@ -121,7 +122,6 @@ fn acknowledged(leader: &Server, follower: ServerId) -> Option<Index> {
     progress.get(follower).map(|it| it.matched)
 }
 
-fn is_majority(server: &Server, supporters: &ServerSet) -> bool {
-    let members = server.node.members();
-    members.ids().len() < 2 * supporters.ids().filter(|&id| members.contains(id)).count()
+fn servers(set: &ServerSet) -> Servers {
+    set.ids().collect()
 }

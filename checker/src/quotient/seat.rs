@@ -225,13 +225,17 @@ impl Seat {
         let (itself, nothing) = (ServerSet::from_iter([id]), Observed::default());
         match self.part() {
             Part::Follower => (Role::Follower { leader: None, loyal: false }, nothing),
-            Part::Candidate => {
-                (Role::Candidate { votes: itself, transfer: false }, Observed { granted: itself, ..nothing })
-            }
+            Part::Candidate => (
+                Role::Candidate { votes: itself, transfer: false },
+                Observed { granted: itself.ids().collect(), ..nothing },
+            ),
             Part::Leader => {
                 let start = Progress { matched: Index(0), next: last.next() };
                 let progress: ServerMap<Progress> = members.ids().map(|id| (id, start)).collect();
-                (Role::Leader { progress, heard: itself, transfer: None }, Observed { answered: itself, ..nothing })
+                (
+                    Role::Leader { progress, heard: itself, transfer: None },
+                    Observed { answered: itself.ids().collect(), ..nothing },
+                )
             }
         }
     }

@@ -1,10 +1,10 @@
 //! What the search tries for a compact server when something happens to a concrete one: the rest
 //! changes nothing.
 
-use rafttree_model::{Event, Index, Message, Position, Role, ServerId, ServerSet};
+use rafttree_model::{Event, Index, Message, Position, Role, ServerId};
 
 use crate::checks::is_disturbance;
-use crate::observed::Contact;
+use crate::observed::{Contact, Servers};
 use crate::quotient::local::{Happening, Indices, Mask, Stimulus};
 use crate::quotient::seat::{Cells, Seat};
 use crate::server::{Server, Tag};
@@ -22,7 +22,7 @@ pub(super) fn grounds(seat: Seat, server: &Server, happening: &Happening) -> Vec
         Happening::Event(Event::ElectionTimeout) => one(Stimulus::Campaign { grants: 0 }),
         Happening::Event(Event::HeartbeatTimeout) => one(Stimulus::HeartbeatTimeout),
         Happening::Event(Event::MinimumTimeout) => {
-            [0, others(server, &observed.answered)].map(|heard| vec![Stimulus::MinimumTimeout { heard }]).to_vec()
+            [0, others(server, observed.answered)].map(|heard| vec![Stimulus::MinimumTimeout { heard }]).to_vec()
         }
         Happening::Event(Event::Propose(Tag(version))) => one(Stimulus::Propose { version: version.0 as u8 }),
         Happening::Event(Event::StepDown) => one(Stimulus::StepDown),
@@ -78,7 +78,7 @@ fn input(server: &Server, letter: &Letter) -> Option<Stimulus> {
 /// The vote that this letter brings counts with those that were granted before.
 fn granted(server: &Server, letter: &Letter) -> Option<Stimulus> {
     let all = server.observed.granted_with(&server.node, &Event::Receive(letter.clone()));
-    let votes = others(server, &all);
+    let votes = others(server, all);
     match server.node.role() {
         Role::PreCandidate { .. } => Some(Stimulus::Campaign { grants: votes }),
         Role::Candidate { .. } => Some(Stimulus::Count { votes }),
@@ -109,7 +109,7 @@ fn transfer(server: &Server, to: ServerId) -> Option<Stimulus> {
     progress.get(to).map(|it| Stimulus::Transfer { to: name(to), matched: it.matched.0 as u8 })
 }
 
-fn others(server: &Server, set: &ServerSet) -> Mask {
+fn others(server: &Server, set: Servers) -> Mask {
     set.ids().filter(|&id| id != server.node.id()).map(|id| 1 << (name(id) - 1)).sum()
 }
 

@@ -130,7 +130,7 @@ impl Quotient {
                     Happens::Panic | Happens::Something => {
                         match self.simulate_step(local, seat, base, &server, happening) {
                             Ok(()) => false,
-                            Err(failure) => return (tally, Some(failure)),
+                            Err(failure) => return (tally, Some(*failure)),
                         }
                     }
                 };
@@ -147,9 +147,9 @@ impl Quotient {
         base: u8,
         server: &Server,
         happening: &Happening,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Box<Failure>> {
         let outcomes = local.comes_of(server, happening);
-        let fails = |became: &Server, broken, why| Err(Failure::new(server, happening, became, broken, why));
+        let fails = |became: &Server, broken, why| Err(Box::new(Failure::new(server, happening, became, broken, why)));
         let not_simulated = PropertySet::from_iter([Property::LocalSimulation]);
         if contradicts_committed(&server.node, happening) {
             let removed = outcomes.iter().find(|(became, _)| became.node.durable() != server.node.durable());

@@ -33,9 +33,9 @@ fn alike(node: &Node) -> Vec<ServerId> {
     node.peers().filter(|&peer| node.vote() != Some(peer)).collect()
 }
 
-/// Of servers that are alike those with the lower ids come first.
+/// Of servers that are alike those with the higher ids come first: so sets have gaps.
 fn is_canonical<V: Ord>(alike: &[ServerId], value: impl Fn(ServerId) -> V) -> bool {
-    alike.windows(2).all(|pair| value(pair[1]) <= value(pair[0]))
+    alike.windows(2).all(|pair| value(pair[0]) <= value(pair[1]))
 }
 
 fn subsets(members: &Members, alike: &[ServerId]) -> Vec<ServerSet> {
@@ -56,14 +56,15 @@ fn followers(node: &Node, alike: &[ServerId]) -> Vec<Memory> {
     let restarted = (Role::Follower { leader: None, loyal: true }, of(Contact::Possible));
     let leaders = node.peers().filter(|peer| !alike[1.min(alike.len())..].contains(peer));
     let heard = leaders.map(|id| (Role::Follower { leader: Some(id), loyal: true }, of(Contact::Leader(id))));
-    let asking = minorities(node.members(), alike)
-        .map(|votes| (Role::PreCandidate { votes }, Observed { granted: votes, ..Observed::default() }));
+    let asking = minorities(node.members(), alike).map(|votes| {
+        (Role::PreCandidate { votes }, Observed { granted: votes.ids().collect(), ..Observed::default() })
+    });
     [unheard, restarted].into_iter().chain(heard).chain(asking).collect()
 }
 
 fn candidates(node: &Node, alike: &[ServerId]) -> Vec<Memory> {
-    let with = |votes, told| {
-        let observed = Observed { granted: votes, told, ..Observed::default() };
+    let with = |votes: ServerSet, told| {
+        let observed = Observed { granted: votes.ids().collect(), told, ..Observed::default() };
         (Role::Candidate { votes, transfer: told }, observed)
     };
     minorities(node.members(), alike).flat_map(|votes| [with(votes, false), with(votes, true)]).collect()
@@ -91,7 +92,7 @@ fn leaders(server: &Server, alike: &[ServerId]) -> Vec<Memory> {
         for target in targets() {
             let of = |progress: &ServerMap<Progress>| {
                 let role = Role::Leader { progress: *progress, heard: answered, transfer: target };
-                (role, Observed { answered, target, ..Observed::default() })
+                (role, Observed { answered: answered.ids().collect(), target, ..Observed::default() })
             };
             let known = |progress: &ServerMap<Progress>, id| {
                 (target == Some(id), answered.contains(id), progress.get(id).copied())
