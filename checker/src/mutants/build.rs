@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 use std::{fs, io};
+
+use serde_json::Value;
 
 use crate::mutants::catalogue::Mutant;
 use crate::mutants::switch::{SWITCH, switched};
@@ -15,49 +17,120 @@ const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 const QUICK: [(&str, &str); 5] =
     [("LTO", "off"), ("CODEGEN_UNITS", "16"), ("OPT_LEVEL", "2"), ("DEBUG", "0"), ("INCREMENTAL", "true")];
 
-/// Builds the checker with these mutants in its model, and says where it is. What is built lies in
-/// `target/mutants` of the workspace; a second build is quick.
-pub(super) fn build(mutants: &[Mutant]) -> Result<PathBuf, String> {
-    let root = &fs::canonicalize(ROOT).unwrap_or_else(|_| ROOT.into());
-    if !root.join("model/src/lib.rs").is_file() {
-        return Err(format!(
-            "the model's sources are not at {ROOT}: mutants are built from them; use 'cargo checker mutants' there"
-        ));
-    }
-    let work = root.join("target/mutants");
-    let tree = work.join("tree");
-    lay_out(&tree, &sources(root, mutants)?).map_err(|why| format!("cannot write to {}: {why}", tree.display()))?;
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(&cargo);
-    command.args(["build", "--quiet", "--release", "--package", "rafttree-checker"]);
-    command.current_dir(&tree).env("CARGO_TARGET_DIR", work.join("target"));
-    command.envs(QUICK.map(|(setting, value)| (format!("CARGO_PROFILE_RELEASE_{setting}"), value)));
-    let built = command.output().map_err(|why| format!("cannot start {}: {why}", cargo.display()))?;
-    if !built.status.success() {
-        let said = String::from_utf8_lossy(&built.stderr);
-        return Err(format!("the mutated model does not build:\n{said}"));
-    }
-    let name = format!("rafttree-checker{}", std::env::consts::EXE_SUFFIX);
-    Ok(work.join("target/release").join(name))
+/// A copy of what the checker is built from, whose model has a switch. It lies in `target/mutants`
+/// of the workspace with what is built from it; a second build is quick.
+pub(super) struct Copied {
+    work: PathBuf,
+    files: Files,
+}
+
+/// What the compiler does not take: in which file of the copy, at which byte.
+pub(super) struct Refusal {
+    pub(super) file: PathBuf,
+    pub(super) at: usize,
+    pub(super) why: String,
 }
 
 type Files = BTreeMap<PathBuf, Vec<u8>>;
 
-/// What the checker is built from, with the mutants in the model.
-fn sources(root: &Path, mutants: &[Mutant]) -> Result<Files, String> {
-    let mut files = Files::new();
-    for part in ["Cargo.toml", "Cargo.lock", "model", "checker"] {
-        read(root, Path::new(part), &mut files)
-            .map_err(|why| format!("cannot read {part} in {}: {why}", root.display()))?;
+/// The workspace from which this checker was built.
+pub(super) fn workspace() -> Result<PathBuf, String> {
+    let root = fs::canonicalize(ROOT).unwrap_or_else(|_| ROOT.into());
+    if root.join("model/src/lib.rs").is_file() {
+        return Ok(root);
     }
-    change(&mut files, "Cargo.toml", |workspace| Ok(reduced(workspace)))?;
-    change(&mut files, "model/src/lib.rs", |text| Ok(format!("#![allow(warnings)]\n{text}{SWITCH}")))?;
+    Err(format!(
+        "the model's sources are not at {ROOT}: mutants are built from them; use 'cargo checker mutants' there"
+    ))
+}
+
+/// Builds the checker with these mutants in its model, and says where it is.
+pub(super) fn build(mutants: &[Mutant]) -> Result<PathBuf, String> {
+    let mut copied = Copied::new("")?;
     for file in mutants.iter().map(|mutant| mutant.file).collect::<BTreeSet<_>>() {
         let numbered = (1..).zip(mutants.iter().copied()).filter(|(_, mutant)| mutant.file == file);
         let numbered: Vec<_> = numbered.collect();
-        change(&mut files, &format!("model/src/{file}"), |text| switched(text, &numbered))?;
+        copied.change(&format!("model/src/{file}"), |text| switched(text, &numbered))?;
     }
-    Ok(files)
+    copied.build()
+}
+
+pub(super) fn cargo() -> Command {
+    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+impl Copied {
+    /// The sources with nothing but the switch, to be laid out in this place of `target/mutants`.
+    pub(super) fn new(place: &str) -> Result<Copied, String> {
+        let root = &workspace()?;
+        let mut copied = Copied { work: root.join("target/mutants").join(place), files: Files::new() };
+        for part in ["Cargo.toml", "Cargo.lock", "model", "checker"] {
+            read(root, Path::new(part), &mut copied.files)
+                .map_err(|why| format!("cannot read {part} in {}: {why}", root.display()))?;
+        }
+        copied.change("Cargo.toml", |workspace| Ok(reduced(workspace)))?;
+        copied.change("model/src/lib.rs", |text| Ok(format!("#![allow(warnings)]\n{text}{SWITCH}")))?;
+        Ok(copied)
+    }
+
+    pub(super) fn change(
+        &mut self,
+        name: &str,
+        change: impl FnOnce(&str) -> Result<String, String>,
+    ) -> Result<(), String> {
+        let bytes = self.files.get_mut(Path::new(name)).ok_or_else(|| format!("there is no {name}"))?;
+        *bytes = change(&String::from_utf8_lossy(bytes))?.into_bytes();
+        Ok(())
+    }
+
+    /// Builds the checker, and says where it is.
+    pub(super) fn build(&self) -> Result<PathBuf, String> {
+        let built = self.cargo(&["build", "--quiet"])?;
+        if !built.status.success() {
+            let said = String::from_utf8_lossy(&built.stderr);
+            return Err(format!("the mutated model does not build:\n{said}"));
+        }
+        let name = format!("rafttree-checker{}", std::env::consts::EXE_SUFFIX);
+        Ok(self.work.join("target/release").join(name))
+    }
+
+    /// What keeps the checker from being built.
+    pub(super) fn refusals(&self) -> Result<Vec<Refusal>, String> {
+        let checked = self.cargo(&["check", "--quiet", "--message-format", "json"])?;
+        let messages = String::from_utf8_lossy(&checked.stdout);
+        let refusals: Vec<_> = messages.lines().flat_map(refusals_in).collect();
+        if !checked.status.success() && refusals.is_empty() {
+            let said = String::from_utf8_lossy(&checked.stderr);
+            return Err(format!("the mutated model cannot be checked:\n{said}"));
+        }
+        Ok(refusals)
+    }
+
+    fn cargo(&self, task: &[&str]) -> Result<Output, String> {
+        let tree = self.work.join("tree");
+        lay_out(&tree, &self.files).map_err(|why| format!("cannot write to {}: {why}", tree.display()))?;
+        let mut command = cargo();
+        command.args(task).args(["--release", "--package", "rafttree-checker"]);
+        command.current_dir(&tree).env("CARGO_TARGET_DIR", self.work.join("target"));
+        command.envs(QUICK.map(|(setting, value)| (format!("CARGO_PROFILE_RELEASE_{setting}"), value)));
+        command.output().map_err(|why| format!("cannot start cargo: {why}"))
+    }
+}
+
+/// What a line of the compiler's messages refuses, if it does.
+fn refusals_in(line: &str) -> Vec<Refusal> {
+    let line: Value = serde_json::from_str(line).unwrap_or_default();
+    let message = &line["message"];
+    if message["level"] != "error" {
+        return Vec::new();
+    }
+    let why = message["rendered"].as_str().unwrap_or_default();
+    let spans = message["spans"].as_array().into_iter().flatten().filter(|span| span["is_primary"] == true);
+    let refusal = |span: &Value| {
+        let at = usize::try_from(span["byte_start"].as_u64()?).ok()?;
+        Some(Refusal { file: span["file_name"].as_str()?.into(), at, why: why.to_owned() })
+    };
+    spans.filter_map(refusal).collect()
 }
 
 /// The workspace with these two members.
@@ -67,12 +140,6 @@ fn reduced(workspace: &str) -> String {
         if is_members { "members = [\"model\", \"checker\"]\n".to_owned() } else { format!("{line}\n") }
     });
     lines.collect()
-}
-
-fn change(files: &mut Files, name: &str, change: impl FnOnce(&str) -> Result<String, String>) -> Result<(), String> {
-    let bytes = files.get_mut(Path::new(name)).ok_or_else(|| format!("there is no {name}"))?;
-    *bytes = change(&String::from_utf8_lossy(bytes))?.into_bytes();
-    Ok(())
 }
 
 /// Reads a file, or all files of a directory.

@@ -1,5 +1,6 @@
 //! What the checker makes of one mutant: its checks in turn, until one kills it.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -8,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use crate::mutants::catalogue::Expected;
 use crate::mutants::switch::VARIABLE;
 
 /// How long a search may take to end after its own limit has struck.
@@ -23,6 +25,13 @@ pub(super) struct Judge {
     pub(super) checks: Vec<String>,
     /// For one check.
     pub(super) limit: Duration,
+    /// What else is tried, for so long, if a mutant survives that must not.
+    pub(super) last: Option<(String, Duration)>,
+    /// Whether a checker that fails is a verdict: the model works with this checker, and the mutant
+    /// does not even let it begin.
+    pub(super) failures_kill: bool,
+    /// The numbers of mutants that do not compile, and are not in the checker.
+    pub(super) unbuilt: BTreeSet<u32>,
 }
 
 /// What came of a mutant.
@@ -32,6 +41,8 @@ pub(super) enum Verdict {
     Killed { by: String, check: String, steps: u64, time: Duration },
     /// Every check is COMPLETE.
     Survived,
+    /// The compiler does not take it.
+    Unbuilt,
     /// A check did not come to an end.
     Cut { check: String, why: String },
     /// The checker itself failed.
@@ -40,10 +51,15 @@ pub(super) enum Verdict {
 
 impl Judge {
     /// Lets the checks run until one is not COMPLETE.
-    pub(super) fn verdict_on(&self, number: u32) -> Result<Verdict, String> {
-        for check in &self.checks {
+    pub(super) fn verdict_on(&self, number: u32, expected: Expected) -> Result<Verdict, String> {
+        if self.unbuilt.contains(&number) {
+            return Ok(Verdict::Unbuilt);
+        }
+        let checks = self.checks.iter().map(|check| (check, self.limit));
+        let last = self.last.iter().filter(|_| expected == Expected::Harmful).map(|(check, limit)| (check, *limit));
+        for (check, limit) in checks.chain(last) {
             let verdict = self
-                .verdict_in(check, number)
+                .verdict_in(check, limit, number)
                 .map_err(|why| format!("cannot run {}: {why}", self.checker.display()))?;
             if verdict != Verdict::Survived {
                 return Ok(verdict);
@@ -52,7 +68,7 @@ impl Judge {
         Ok(Verdict::Survived)
     }
 
-    fn verdict_in(&self, check: &str, number: u32) -> io::Result<Verdict> {
+    fn verdict_in(&self, check: &str, limit: Duration, number: u32) -> io::Result<Verdict> {
         let check = check.to_owned();
         let begun = Instant::now();
         // Files, since a pipe that nobody reads meanwhile would fill. Others may be judging as well.
@@ -60,10 +76,10 @@ impl Judge {
         let said = |kind: &str| self.checker.with_file_name(&name).with_extension(kind);
         let mut command = Command::new(&self.checker);
         command.args(["check", &check, "--format", "json", "--threads", "1", "--memory", "4G"]);
-        command.arg("--time").arg(format!("{}s", self.limit.as_secs().max(1)));
+        command.arg("--time").arg(format!("{}s", limit.as_secs().max(1)));
         command.env(VARIABLE, number.to_string()).stdin(Stdio::null());
         command.stdout(File::create(said("json"))?).stderr(File::create(said("log"))?);
-        let ended = wait(command, self.limit + GRACE)?;
+        let ended = wait(command, limit + GRACE)?;
         let time = begun.elapsed();
         let (json, log) = (read_and_remove(&said("json"))?, read_and_remove(&said("log"))?);
         let Some(status) = ended else { return Ok(Verdict::Cut { check, why: "it does not end".into() }) };
@@ -79,7 +95,14 @@ impl Judge {
             }
             Some(3) => Verdict::Cut { check, why: reasons },
             Some(4) => Verdict::Killed { by: format!("VACUOUS ({reasons})"), check, steps: 0, time },
-            _ => Verdict::Failed { check, why: log.lines().last().unwrap_or("no more is known").to_owned() },
+            _ => {
+                let why = log.lines().last().unwrap_or("no more is known").to_owned();
+                if self.failures_kill {
+                    Verdict::Killed { by: format!("INTERNAL ERROR ({why})"), check, steps: 0, time }
+                } else {
+                    Verdict::Failed { check, why }
+                }
+            }
         })
     }
 }

@@ -9,7 +9,9 @@ mod judge;
 mod switch;
 #[cfg(test)]
 mod tests;
+mod text;
 
+use std::collections::BTreeSet;
 use std::io::{IsTerminal, Write as _};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,10 +34,15 @@ target/mutants of the workspace, and each is searched by the checks in turn unti
 property does not hold, or a check finds nothing worth checking any more (VACUOUS). Before that, the
 model without a mistake must be COMPLETE in every check.
 
+With --text the mistakes are those of the tool cargo-mutants, which knows nothing of Raft: an operator
+is another one, a function returns at once, an arm of a match is gone. The tool must be installed.
+What survives and is not listed as equivalent is searched by log-3-narrow as well.
+
   rafttree-checker mutants                                  judge all; minutes
   rafttree-checker mutants refused_votes_count              judge one
   rafttree-checker mutants election --checks quick          those of model/src/election.rs, in seconds
   rafttree-checker mutants --checks quick,log-3-narrow,recovery-3 --limit 5m
+  rafttree-checker mutants --text                           every change that cargo-mutants knows
   rafttree-checker mutants --list                           what there is
 
 A line for each mutant begins with its name and then says:
@@ -43,6 +50,7 @@ A line for each mutant begins with its name and then says:
   equivalent: REASON      it survived as it must, since no server ever behaves differently
   SURVIVED                no check sees the mistake: a hole
   BROKEN: ...             listed as equivalent, and yet killed
+  no build                the compiler does not take it (--text)
   TIMEOUT, INTERNAL ERROR no verdict, which counts as not caught
 
 The exit code is 0 if every mutant came out as it must, 1 if one did not, 2 if they cannot be judged.";
@@ -62,6 +70,9 @@ pub(crate) struct MutantsArgs {
     /// The time that one check of one mutant may take.
     #[arg(long, value_parser = parse_time, default_value = "2m")]
     limit: Duration,
+    /// Mutate the text, in every way that cargo-mutants knows, instead of the meaning.
+    #[arg(long)]
+    text: bool,
     /// List the mutants instead of judging them.
     #[arg(long)]
     list: bool,
@@ -77,11 +88,13 @@ enum Judged {
     Equivalent,
     Survived,
     Broken,
+    NoBuild,
     NoVerdict,
 }
 
 pub(crate) fn run(args: &MutantsArgs, json: bool) -> Result<u8, Usage> {
-    let all = catalogue::all();
+    let changes = if args.text { text::changes().map_err(Usage)? } else { Vec::new() };
+    let all = if args.text { changes.iter().map(|change| change.mutant).collect() } else { catalogue::all() };
     let chosen = chosen(&all, &args.names)?;
     if args.list {
         list(&chosen, json);
@@ -92,10 +105,15 @@ pub(crate) fn run(args: &MutantsArgs, json: bool) -> Result<u8, Usage> {
     }
     let begun = Instant::now();
     eprintln!("building the checker with {} mutants", all.len());
-    let checker = build::build(&all).map_err(Usage)?;
+    let built =
+        if args.text { text::build(&changes) } else { build::build(&all).map(|built| (built, BTreeSet::new())) };
+    let (checker, unbuilt) = built.map_err(Usage)?;
     eprintln!("built in {}", seconds(begun.elapsed()));
-    let judge = Judge { checker, checks: args.checks.clone(), limit: args.limit };
-    let unchanged = judge.verdict_on(0).map_err(Usage)?;
+    let last = (args.text && !args.checks.iter().any(|check| check == text::LAST.0))
+        .then(|| (text::LAST.0.to_owned(), text::LAST.1.max(args.limit)));
+    let judge =
+        Judge { checker, checks: args.checks.clone(), limit: args.limit, last, failures_kill: args.text, unbuilt };
+    let unchanged = judge.verdict_on(0, Expected::Harmful).map_err(Usage)?;
     if unchanged != Verdict::Survived {
         let how = words(&unchanged);
         return Err(Usage(format!("the model without a mistake is not COMPLETE, so no mutant can be judged: {how}")));
@@ -105,7 +123,7 @@ pub(crate) fn run(args: &MutantsArgs, json: bool) -> Result<u8, Usage> {
     let mut results = Vec::new();
     judge_all(&judge, &chosen, jobs, &mut |mutant, verdict| {
         if !json {
-            say!("{:<52}{}", mutant.name, line(mutant, &verdict));
+            say!("{:<51} {}", mutant.name, line(mutant, &verdict));
         }
         results.push((*mutant, verdict));
     })?;
@@ -132,8 +150,8 @@ fn list(chosen: &[Numbered], json: bool) {
     }
     for (_, Mutant { name, about, expected, .. }) in chosen {
         match expected {
-            Expected::Harmful => say!("{name:<52}{about}"),
-            Expected::Equivalent(reason) => say!("{name:<52}{about} (equivalent: {reason})"),
+            Expected::Harmful => say!("{name:<51} {about}"),
+            Expected::Equivalent(reason) => say!("{name:<51} {about} (equivalent: {reason})"),
         }
     }
 }
@@ -168,9 +186,9 @@ fn judge_all(
         for _ in 0..jobs {
             let (next, sender) = (&next, sender.clone());
             scope.spawn(move || {
-                while let Some((number, _)) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
+                while let Some((number, mutant)) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
                     // Nobody listens any more when a verdict could not be had.
-                    if sender.send((*number, judge.verdict_on(*number))).is_err() {
+                    if sender.send((*number, judge.verdict_on(*number, mutant.expected))).is_err() {
                         break;
                     }
                 }
@@ -201,6 +219,8 @@ fn judged(mutant: &Mutant, verdict: &Verdict) -> Judged {
         (Verdict::Killed { .. }, Expected::Equivalent(_)) => Judged::Broken,
         (Verdict::Survived, Expected::Harmful) => Judged::Survived,
         (Verdict::Survived, Expected::Equivalent(_)) => Judged::Equivalent,
+        (Verdict::Unbuilt, Expected::Harmful) => Judged::NoBuild,
+        (Verdict::Unbuilt, Expected::Equivalent(_)) => Judged::Broken,
         (Verdict::Cut { .. } | Verdict::Failed { .. }, _) => Judged::NoVerdict,
     }
 }
@@ -222,6 +242,7 @@ fn words(verdict: &Verdict) -> String {
             format!("killed by {by} in {check} ({steps}, {})", seconds(*time))
         }
         Verdict::Survived => "SURVIVED".to_owned(),
+        Verdict::Unbuilt => "no build".to_owned(),
         Verdict::Cut { check, why } => format!("TIMEOUT in {check}: {why}"),
         Verdict::Failed { check, why } => format!("INTERNAL ERROR in {check}: {why}"),
     }
@@ -234,6 +255,7 @@ fn report(results: &[(Mutant, Verdict)], time: Duration, json: bool) -> u8 {
         (Judged::Killed, "killed"),
         (Judged::Equivalent, "equivalent"),
         (Judged::Survived, "SURVIVED"),
+        (Judged::NoBuild, "no build"),
         (Judged::Broken, "BROKEN"),
         (Judged::NoVerdict, "without a verdict"),
     ];
@@ -249,8 +271,9 @@ fn report(results: &[(Mutant, Verdict)], time: Duration, json: bool) -> u8 {
         let told: Vec<_> = told.map(|(_, word, count)| format!("{count} {word}")).collect();
         say!("\n{} mutants: {}; {}", results.len(), told.join(", "), seconds(time));
     }
-    let is_well =
-        totals.iter().all(|(kind, _, count)| matches!(kind, Judged::Killed | Judged::Equivalent) || *count == 0);
+    let is_well = totals
+        .iter()
+        .all(|(kind, _, count)| matches!(kind, Judged::Killed | Judged::Equivalent | Judged::NoBuild) || *count == 0);
     u8::from(!is_well)
 }
 
@@ -260,6 +283,7 @@ fn row(mutant: &Mutant, verdict: &Verdict) -> Value {
         Judged::Killed => "killed",
         Judged::Equivalent => "equivalent",
         Judged::Survived => "survived",
+        Judged::NoBuild => "no build",
         Judged::Broken => "broken",
         Judged::NoVerdict => "no verdict",
     };

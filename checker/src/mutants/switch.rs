@@ -21,6 +21,23 @@ pub(crate) fn mutant() -> u32 {
     });
     *CHOSEN
 }
+
+/// One of two iterators: a function whose type names no iterator has only one.
+pub(crate) enum Either<L, R> {
+    Left(L),
+    Right(R),
+}
+
+impl<L: Iterator, R: Iterator<Item = L::Item>> Iterator for Either<L, R> {
+    type Item = L::Item;
+
+    fn next(&mut self) -> Option<L::Item> {
+        match self {
+            Either::Left(left) => left.next(),
+            Either::Right(right) => right.next(),
+        }
+    }
+}
 "#;
 
 /// The text of one file with these mutants in it, each with its number. A snippet inside of another

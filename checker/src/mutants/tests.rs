@@ -1,13 +1,15 @@
 //! The catalogue beside the model of today, the switch, and what is said of mutants.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
+
+use serde_json::json;
 
 use crate::mutants::catalogue::{self, Expected, Mutant};
 use crate::mutants::judge::Verdict;
 use crate::mutants::switch::switched;
-use crate::mutants::{chosen, line};
+use crate::mutants::{chosen, line, text};
 
 fn mutant(name: &'static str, find: &'static str, replace: &'static str) -> Mutant {
     Mutant { name, about: "", file: "step.rs", find, replace, expected: Expected::Harmful }
@@ -108,4 +110,65 @@ fn each_way_to_come_out_has_its_words() {
     assert_eq!(line(&equivalent, &cut), "TIMEOUT in quick: it does not end");
     let failed = Verdict::Failed { check: check(), why: "why".into() };
     assert_eq!(line(&harmful, &failed), "INTERNAL ERROR in quick: why");
+}
+
+/// What cargo-mutants says of one change; lines and columns are counted from 1 on.
+fn listed(name: &str, function: [usize; 4], return_type: &str, span: [usize; 4], replacement: &str) -> text::Listed {
+    let span_of = |[line, column, end_line, end_column]: [usize; 4]| json!({"start": {"line": line, "column": column}, "end": {"line": end_line, "column": end_column}});
+    let listed = json!({
+        "name": name,
+        "file": "model/src/log.rs",
+        "function": {"span": span_of(function), "return_type": return_type},
+        "span": span_of(span),
+        "replacement": replacement,
+    });
+    serde_json::from_value(listed).expect("it is what cargo-mutants writes")
+}
+
+#[test]
+fn the_body_of_a_function_becomes_a_switch_between_its_texts() {
+    let text = "/// § `{}`\nfn less(a: u8, b: u8) -> bool {\n    a < b\n}\nfn other() {}\n";
+    let less = |name: &str, span, replacement| listed(name, [1, 1, 4, 2], "-> bool", span, replacement);
+    let mut names = BTreeMap::new();
+    let changes = [
+        less("model/src/log.rs:3:5: replace less -> bool with true", [3, 5, 3, 10], "true"),
+        less("model/src/log.rs:3:7: replace < with > in less", [3, 7, 3, 8], ">"),
+        less("model/src/log.rs:3:9: replace < with > in less", [3, 7, 3, 8], ">"),
+    ];
+    let changes = changes.map(|listed| text::change(text, &listed, &mut names).expect("it lies in a function"));
+    let called: Vec<_> = changes.iter().map(|change| change.mutant.name).collect();
+    assert_eq!(
+        called,
+        [
+            "log.rs: replace less -> bool with true",
+            "log.rs: replace < with > in less",
+            "log.rs: replace < with > in less (2)"
+        ]
+    );
+    let switched = text::switched(text, [(5, &changes[0]), (9, &changes[1])].into_iter());
+    assert_eq!(
+        switched.text,
+        "/// § `{}`\nfn less(a: u8, b: u8) -> bool {match crate::mutant() {\n5 => {\n    true\n\n}\n9 => {\n    a > b\n\n}\n\
+         _ => {\n    a < b\n\n}\n}\n}\nfn other() {}\n"
+    );
+    let arms: Vec<_> = switched.arms.iter().map(|(arm, number)| (&switched.text[arm.clone()], *number)).collect();
+    assert_eq!(arms, [("\n    true\n", 5), ("\n    a > b\n", 9)]);
+}
+
+#[test]
+fn iterators_of_several_types_become_one() {
+    let text = "fn ids() -> impl Iterator<Item = u8> { 1..3 }\n";
+    let change = |name, replacement| {
+        let listed = listed(name, [1, 1, 1, 46], "-> impl Iterator<Item = u8>", [1, 40, 1, 44], replacement);
+        text::change(text, &listed, &mut BTreeMap::new()).expect("it lies in a function")
+    };
+    let changes = [change("model/src/log.rs:1:40: one", "empty()"), change("model/src/log.rs:1:40: two", "once(1)")];
+    let switched = text::switched(text, (1..).zip(&changes));
+    assert_eq!(
+        switched.text,
+        "fn ids() -> impl Iterator<Item = u8> {match crate::mutant() {\n\
+         1 => crate::Either::Left({ empty() \n}),\n\
+         2 => crate::Either::Right(crate::Either::Left({ once(1) \n})),\n\
+         _ => crate::Either::Right(crate::Either::Right({ 1..3 \n})),\n}\n}\n"
+    );
 }

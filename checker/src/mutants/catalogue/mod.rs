@@ -10,6 +10,7 @@ mod replication;
 mod rules;
 mod state;
 mod step;
+pub(crate) mod text;
 
 /// One mistake in the text of the model.
 #[derive(Clone, Copy, Debug)]
