@@ -43,9 +43,7 @@ pub(crate) const EQUIVALENT: &[(&str, &[&str])] = &[
     (
         "no server compacts its log yet; tests of the model catch it",
         &[
-            "log.rs: replace || with && in Log::holds",
             "log.rs: replace < with == in Log::holds",
-            "log.rs: replace < with > in Log::holds",
             "log.rs: replace < with <= in Log::holds",
             "log.rs: replace Log::compact with ()",
             "log.rs: replace < with == in Log::compact",
