@@ -162,6 +162,7 @@ fn met_on_arrival(world: &World, action: &Action) -> Bits {
         (Message::VoteReply { granted: true }, role) if role.name() != RoleName::Candidate => Witness::LateVote,
         (Message::PreVoteReply { granted: false }, Role::PreCandidate { .. }) => Witness::RefusedPreVote,
         (Message::AppendRefusal { .. }, Role::Leader { .. }) => Witness::RefusedEntries,
+        (Message::TimeoutNow, _) if node.leader() != Some(letter.from) => Witness::LateTransfer,
         (Message::Stale, _) => Witness::KnownTerm,
         _ => return 0,
     };

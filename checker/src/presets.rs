@@ -197,7 +197,7 @@ const CONCRETE: Bounds = Bounds {
 const REFUSED_VOTES: Part =
     Part::Plain(Bounds { timeouts: Some(2), requests: Some(0), crashes: Some(1), entries: 1, ..CONCRETE });
 
-const ONE_TRANSFER: Part = Part::Plain(Bounds { minimums: Some(1), handovers: true, ..CONCRETE });
+const ONE_TRANSFER: Part = Part::Plain(Bounds { handovers: true, ..CONCRETE });
 
 const ONE_COMMAND: Part = Part::Plain(Bounds { terms: 1, proposals: true, ..CONCRETE });
 
@@ -222,6 +222,7 @@ const OF_ONE_TRANSFER: Expected = Expected {
         Witness::LaterCommit,
         Witness::RefusedEntries,
         Witness::TransferVote,
+        Witness::LateTransfer,
         Witness::LateVote,
         Witness::KnownTerm,
     ],

@@ -12,12 +12,13 @@ pub(crate) enum Witness {
     RefusedPreVote,
     RefusedEntries,
     TransferVote,
+    LateTransfer,
     LateVote,
     KnownTerm,
 }
 
 impl Witness {
-    pub(crate) const ALL: [Witness; 11] = [
+    pub(crate) const ALL: [Witness; 12] = [
         Witness::Leader,
         Witness::SplitVote,
         Witness::LaterCommit,
@@ -27,6 +28,7 @@ impl Witness {
         Witness::RefusedPreVote,
         Witness::RefusedEntries,
         Witness::TransferVote,
+        Witness::LateTransfer,
         Witness::LateVote,
         Witness::KnownTerm,
     ];
@@ -42,6 +44,7 @@ impl Witness {
             Witness::RefusedPreVote => "a refused pre-vote reached who had asked for it",
             Witness::RefusedEntries => "a refusal of entries reached their leader",
             Witness::TransferVote => "a vote request of a transfer reached a loyal server",
+            Witness::LateTransfer => "a request to take over arrived too late, at who no longer follows",
             Witness::LateVote => "a vote arrived too late, at no candidate",
             Witness::KnownTerm => "a server was told the term that it is in",
         }
