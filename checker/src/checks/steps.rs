@@ -1,11 +1,15 @@
 //! What must hold between a server before a step and the same server after it.
 
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rafttree_model::{Effects, Envelope, Event, Message, Position, Range, Record, Role, RoleName, ServerId};
 
+use rustc_hash::FxHashMap;
+
 use crate::checks::{answers, duties, gathered, memory, noise};
 use crate::properties::{Property, PropertySet};
+use crate::search::fingerprint;
 use crate::server::{Server, StepBy, Stepped, Tag};
 use crate::world::Letter;
 
@@ -86,10 +90,29 @@ pub(crate) fn broken_by_event(
 }
 
 /// The properties that a server breaks, wherever a step has led it, when it is tried further.
+/// Each is tried once by a thread: many states share a server.
 pub(crate) fn broken_when_tried(step_by: StepBy, server: &Server) -> PropertySet {
+    let key = (step_by as usize, fingerprint(server, 0));
+    if let Some(broken) = TRIED.with_borrow(|tried| tried.get(&key).copied()) {
+        return broken;
+    }
     let mut broken = noise::broken_by_noise(step_by, server);
     broken.insert_unless(gathered::asks_the_same_at_once(step_by, server), Property::GatheredSame);
+    TRIED.with_borrow_mut(|tried| {
+        if tried.len() == MAX_TRIED {
+            tried.clear();
+        }
+        tried.insert(key, broken);
+    });
     broken
+}
+
+/// Servers that a thread remembers to have tried.
+const MAX_TRIED: usize = 1 << 20;
+
+thread_local! {
+    /// By step and fingerprint, what they broke.
+    static TRIED: RefCell<FxHashMap<(usize, u128), PropertySet>> = RefCell::default();
 }
 
 /// A vote for oneself needs no comparison.

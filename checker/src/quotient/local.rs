@@ -13,7 +13,6 @@ use rustc_hash::FxHashMap;
 use crate::checks;
 use crate::properties::{Property, PropertySet};
 use crate::quotient::seat::{Cells, Part, Seat, term_of};
-use crate::search::fingerprint;
 use crate::server::{Ground, Mistake, Server, StepBy, Stepped, Tag};
 use crate::witness::Witness;
 use crate::world::Letter;
@@ -149,8 +148,6 @@ pub(crate) struct Local {
     forgets_logs: bool,
     watched: PropertySet,
     memo: FxHashMap<(u64, Stimulus), Box<[Outcome]>>,
-    /// Servers that were tried further, by fingerprint, and what they broke.
-    tried: FxHashMap<u128, PropertySet>,
     /// Deployed steps that were run, not remembered.
     pub(crate) steps: u64,
 }
@@ -170,15 +167,7 @@ struct Course {
 
 impl Local {
     pub(crate) fn new(ground: Ground, members: Members, forgets_logs: bool, watched: PropertySet) -> Local {
-        Local {
-            ground,
-            members,
-            forgets_logs,
-            watched,
-            memo: FxHashMap::default(),
-            tried: FxHashMap::default(),
-            steps: 0,
-        }
+        Local { ground, members, forgets_logs, watched, memo: FxHashMap::default(), steps: 0 }
     }
 
     /// Everything that may come of this stimulus; what changes nothing and breaks nothing is not
@@ -308,7 +297,7 @@ impl Local {
         let Stepped { early, records, outputs, moved, broken, .. } = course.server.step(self.ground, event);
         course.broken.extend(broken);
         if moved {
-            course.broken.extend(self.broken_when_tried(&course.server));
+            course.broken.extend(checks::broken_when_tried(self.ground.step_by, &course.server));
         }
         course.broken.keep(self.watched);
         if records.iter().any(|record| matches!(record, Record::Truncate { .. })) {
@@ -318,15 +307,6 @@ impl Local {
         early.into_iter().for_each(|envelope| course.perform(envelope));
         let ready = course.server.hold(records, seen, outputs);
         ready.into_iter().for_each(|envelope| course.perform(envelope));
-    }
-}
-
-impl Local {
-    /// What a server breaks when it is tried further; once for each.
-    fn broken_when_tried(&mut self, server: &Server) -> PropertySet {
-        let key = fingerprint(server, 0);
-        let tried = self.tried.entry(key);
-        *tried.or_insert_with(|| checks::broken_when_tried(self.ground.step_by, server))
     }
 }
 
