@@ -32,6 +32,7 @@ use std::time::{Duration, Instant};
 use rafttree_model::{Entry, Event, Message, Node};
 
 use crate::engine::{Limits, Simulated};
+use crate::panics;
 use crate::properties::{Property, PropertySet};
 use crate::quotient::Quotient;
 use crate::quotient::local::{Happening, Local, Outcome};
@@ -61,11 +62,12 @@ pub(crate) struct Tally {
 #[derive(Clone, Debug)]
 pub(crate) struct Failure {
     pub(crate) server: Server,
-    pub(crate) happening: Happening,
-    /// What it became; nothing, if it panicked.
+    /// What happened to it, if that is known.
+    pub(crate) happening: Option<Happening>,
+    /// What it became; the same, if it panicked.
     pub(crate) became: Server,
     pub(crate) broken: PropertySet,
-    pub(crate) why: &'static str,
+    pub(crate) why: String,
 }
 
 impl Quotient {
@@ -82,7 +84,8 @@ impl Quotient {
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
                 let Some(&compact) = all.get(at).filter(|_| !must_stop()) else { break };
-                let (tally, failure) = self.simulate_one(&mut local, compact);
+                let tried = panics::caught(|| self.simulate_one(&mut local, compact));
+                let (tally, failure) = tried.unwrap_or_else(|why| self.panicked(compact, why));
                 let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
                 found.0.add(tally);
                 if let Some(failure) = failure {
@@ -103,6 +106,14 @@ impl Quotient {
         let (tally, failure) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
         let failure = failure.map(|(_, failure)| failure);
         Simulated { tally, is_whole: failure.is_some() || tally.compact == all.len() as u64, failure }
+    }
+
+    /// A panic over a server, whatever it comes from, is a finding.
+    fn panicked(&self, (seat, id, base): Compact, why: String) -> (Tally, Option<Failure>) {
+        let server = seat.server(id, self.members, base);
+        let broken = PropertySet::from_iter([Property::Totality]);
+        let why = format!("there was a panic when this server was tried: {why}");
+        (Tally::default(), Some(Failure { became: server.clone(), server, happening: None, broken, why }))
     }
 
     fn simulate_one(&self, local: &mut Local, (seat, id, base): Compact) -> (Tally, Option<Failure>) {
@@ -153,6 +164,7 @@ impl Quotient {
         let not_simulated = PropertySet::from_iter([Property::LocalSimulation]);
         if contradicts_committed(&server.node, happening) {
             let removed = outcomes.iter().find(|(became, _)| became.node.durable() != server.node.durable());
+            let removed = removed.filter(|_| self.watched.contains(Property::CommitImmutable));
             let Some((became, _)) = removed else { return Ok(()) };
             return fails(became, PropertySet::from_iter([Property::CommitImmutable]), "it removes what is committed");
         }
@@ -161,10 +173,11 @@ impl Quotient {
             if !outcome.broken.is_empty() {
                 return fails(became, outcome.broken, BY_ITSELF);
             }
-            if !variants::is_variant(became) {
+            let is_watched = self.watched.contains(Property::LocalSimulation);
+            if is_watched && !variants::is_variant(became) {
                 return fails(became, not_simulated, "no compact server stands for what it has in memory");
             }
-            if outcome.is_nothing(seat) {
+            if outcome.is_nothing(seat) || !is_watched {
                 continue;
             }
             let offered = offered.get_or_insert_with(|| self.offered(local, seat, base, server, happening));
@@ -230,24 +243,25 @@ const BY_ITSELF: &str = "the step by itself breaks this";
 
 impl Failure {
     fn new(server: &Server, happening: &Happening, became: &Server, broken: PropertySet, why: &'static str) -> Failure {
-        let (server, happening, became) = (server.clone(), happening.clone(), became.clone());
-        Failure { server, happening, became, broken, why }
+        let (server, happening, became) = (server.clone(), Some(happening.clone()), became.clone());
+        Failure { server, happening, became, broken, why: why.to_owned() }
     }
 
     /// The step, for a person to read: what the server was, what happened, what it became.
     pub(crate) fn story(&self) -> Vec<String> {
-        let happened = match &self.happening {
-            Happening::Event(event) => words::event(self.server.node.id(), event),
-            Happening::Flush => format!("flush {}", self.server.node.id()),
-            Happening::Crash { keep } => format!("crash {} keep {keep}", self.server.node.id()),
-        };
+        let id = self.server.node.id();
+        let happened = self.happening.as_ref().map(|happening| match happening {
+            Happening::Event(event) => words::event(id, event),
+            Happening::Flush => format!("flush {id}"),
+            Happening::Crash { keep } => format!("crash {id} keep {keep}"),
+        });
         let mut lines = vec!["one server, in a state that the search has reached:".to_owned()];
         lines.push(format!("    {}", words::server(&self.server)));
         lines.push(format!("has reached it: {}", words::observed(&self.server.observed)));
-        lines.push(happened);
+        lines.extend(happened);
         lines.push(format!("    {}", words::server(&self.became)));
         lines.extend(self.broken.iter().map(|property| format!("    BROKEN: {}", property.name())));
-        lines.push(self.why.to_owned());
+        lines.push(self.why.clone());
         lines
     }
 }
