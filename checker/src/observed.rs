@@ -98,7 +98,7 @@ impl Observed {
 
     fn target_after(&self, old: &Node, event: &Event<Tag>) -> Option<ServerId> {
         match event {
-            Event::Transfer(to) if *to != old.id() && old.members().contains(*to) => Some(*to),
+            Event::Transfer(to) if old.peers().any(|peer| peer == *to) => Some(*to),
             _ => self.target,
         }
     }

@@ -180,6 +180,22 @@ fn progress_of(server: &Server, id: ServerId) -> Option<Progress> {
     progress.get(id).copied()
 }
 
+/// The target of a transfer is told to campaign as soon as it has acknowledged the whole log, and
+/// nobody is told anything of the kind otherwise.
+pub(super) fn transfer_is_sent(step: &Seen) -> bool {
+    let Seen { old, event, new, .. } = *step;
+    let told = step.sent().filter(|sent| sent.message == Message::TimeoutNow).map(|sent| sent.to);
+    let Some(target) = new.observed.target.filter(|_| new.leads()) else { return told.count() == 0 };
+    let is_asked = matches!(event, Event::Transfer(to) if *to == target);
+    let is_acknowledged = step.letter().is_some_and(|letter| {
+        let counts = letter.term == old.node.term() && old.leads();
+        counts && matches!(letter.message, Message::AppendReply { matched } if matched <= old.last().index)
+    });
+    let holds_all = progress_of(new, target).is_some_and(|progress| progress.matched == new.last().index);
+    let due = holds_all && (is_asked || is_acknowledged);
+    told.eq(due.then_some(target))
+}
+
 /// Timers are restarted when the part changes, a campaign or a hand-over begins, a leader was heard or
 /// a vote given, at nothing else; and those that then run belong to the part.
 pub(super) fn timers_are_of_its_role(step: &Seen) -> bool {

@@ -1,7 +1,7 @@
 //! What a server remembers is what has really reached it: votes, answers, the leader's word, a
 //! transfer. Nothing here looks at a field of the server to learn what happened to it.
 
-use rafttree_model::{Event, Index, Message, Role, ServerId, ServerSet};
+use rafttree_model::{Event, Message, Role, ServerId, ServerSet};
 
 use crate::checks::answers;
 use crate::checks::steps::Seen;
@@ -99,27 +99,6 @@ pub(super) fn helps_nobody_else(step: &Seen) -> bool {
 /// Dissertation 4.2.3: whether it is a campaign that this server must not listen to.
 pub(crate) fn is_disturbance(server: &Server, letter: &Letter) -> bool {
     answers::campaigns(letter) && is_loyal(server) && leader(server) != Some(letter.from)
-}
-
-/// The target of a transfer is told to campaign as soon as it has acknowledged the whole log, and
-/// nobody is told anything of the kind otherwise.
-pub(super) fn transfer_is_sent(step: &Seen) -> bool {
-    let Seen { old, event, new, .. } = *step;
-    let told = step.sent().filter(|sent| sent.message == Message::TimeoutNow).map(|sent| sent.to);
-    let Some(target) = new.observed.target.filter(|_| new.leads()) else { return told.count() == 0 };
-    let is_asked = matches!(event, Event::Transfer(to) if *to == target);
-    let is_acknowledged = step.letter().is_some_and(|letter| {
-        let counts = letter.term == old.node.term() && old.leads();
-        counts && matches!(letter.message, Message::AppendReply { matched } if matched <= old.last().index)
-    });
-    let holds_all = acknowledged(new, target) == Some(new.last().index);
-    let due = holds_all && (is_asked || is_acknowledged);
-    told.eq(due.then_some(target))
-}
-
-fn acknowledged(leader: &Server, follower: ServerId) -> Option<Index> {
-    let Role::Leader { progress, .. } = leader.node.role() else { return None };
-    progress.get(follower).map(|it| it.matched)
 }
 
 fn servers(set: &ServerSet) -> Servers {
