@@ -50,7 +50,29 @@ pub struct Entry<P> {
     pub payload: Payload<P>,
 }
 
+impl ServerId {
+    /// The server of this number.
+    pub const fn new(number: u32) -> ServerId {
+        ServerId(number)
+    }
+
+    /// Its number, for what goes to disks, wires and people: no transition asks for it.
+    pub const fn number(self) -> u32 {
+        self.0
+    }
+}
+
 impl Term {
+    /// The term of this number.
+    pub const fn new(number: u64) -> Term {
+        Term(number)
+    }
+
+    /// Its number, for what goes to disks, wires and people: no transition asks for it.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
     /// The term after this one.
     pub fn next(self) -> Term {
         Term(self.0 + 1)
@@ -58,6 +80,16 @@ impl Term {
 }
 
 impl Index {
+    /// The index of this number.
+    pub const fn new(number: u64) -> Index {
+        Index(number)
+    }
+
+    /// Its number, for what goes to disks, wires and people: no transition asks for it.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
     /// The index after this one.
     pub fn next(self) -> Index {
         Index(self.0 + 1)
