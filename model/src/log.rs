@@ -33,8 +33,8 @@ impl Log {
 
     /// The entries that are held, by rising index.
     pub fn positions(&self) -> impl Iterator<Item = Position> + '_ {
-        let held = self.base.index.0 + 1..=self.last.index.0;
-        held.map(|index| self.position_at(Index(index)).expect("held entries have positions"))
+        let held = self.base.index.until(self.last.index);
+        held.map(|index| self.position_at(index).expect("held entries have positions"))
     }
 
     /// The last entry that is no longer held; `0@0` if the log was never compacted.

@@ -49,7 +49,7 @@ impl<T: Copy + Default> ServerMap<T> {
     #[inline(always)]
     fn place(&self, id: ServerId) -> Option<usize> {
         let stands = |place: &usize| self.slots.get(*place).is_some_and(|slot| slot.0 == id);
-        let guess = id.0.wrapping_sub(self.slots.first()?.0.0) as usize;
+        let guess = id.distance(self.slots.first()?.0);
         Some(guess).filter(stands).or_else(|| self.slots.iter().position(|slot| slot.0 == id))
     }
 

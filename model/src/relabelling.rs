@@ -36,7 +36,7 @@ pub trait Labels {
     /// What is known of a follower's log: nothing stays nothing, since a new leader knows nothing
     /// wherever its log begins.
     fn matched(&self, matched: Index) -> Index {
-        if matched == Index(0) { matched } else { self.index(matched) }
+        if matched == Index::ZERO { matched } else { self.index(matched) }
     }
 }
 

@@ -92,7 +92,7 @@ impl<R: Rules, P> Step<'_, R, P> {
     fn store(&mut self, slice: Slice<P>) {
         let log = self.node.log();
         let held = slice.entries().iter().take_while(|entry| log.holds(entry.position)).count();
-        let agreed = Index(slice.previous().index.0 + held as u64);
+        let agreed = slice.previous().index.after(held);
         let new = slice.entries().get(held).map(|entry| entry.position);
         if R::must_truncate(log, agreed, new) {
             assert!(self.node.commit <= agreed, "a committed entry is never removed");
@@ -129,7 +129,7 @@ impl<R: Rules, P> Step<'_, R, P> {
     /// §5.3, §5.4.2: commits what a majority holds, if it is of the current term.
     fn advance_commit(&mut self) {
         let Role::Leader { progress, transfer, .. } = &self.node.role else { return };
-        let matched = |id| progress.get(id).map_or(Index(0), |progress| progress.matched);
+        let matched = |id| progress.get(id).map_or(Index::ZERO, |progress| progress.matched);
         let replicated = R::replicated(&self.node.members, matched);
         let stays = transfer.is_none();
         if self.node.commit < replicated && R::may_commit(self.node.log(), replicated, self.node.term()) {

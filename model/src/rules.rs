@@ -84,7 +84,7 @@ pub trait Rules {
     /// §5.3: a new leader knows of no server what it holds, not even of itself.
     fn matched_at_start(last: Position) -> Index {
         let _ = last;
-        Index(0)
+        Index::ZERO
     }
 
     /// §5.3: the last entry that a majority holds.

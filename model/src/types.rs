@@ -57,7 +57,7 @@ impl ServerId {
     }
 
     /// Its number, for what goes to disks, wires and people: no transition asks for it.
-    pub const fn number(self) -> u32 {
+    pub fn number(self) -> u32 {
         self.0
     }
 }
@@ -69,7 +69,7 @@ impl Term {
     }
 
     /// Its number, for what goes to disks, wires and people: no transition asks for it.
-    pub const fn number(self) -> u64 {
+    pub fn number(self) -> u64 {
         self.0
     }
 
@@ -80,13 +80,16 @@ impl Term {
 }
 
 impl Index {
+    /// The index before the first entry of all: a log that ends there is empty.
+    pub const ZERO: Index = Index(0);
+
     /// The index of this number.
     pub const fn new(number: u64) -> Index {
         Index(number)
     }
 
     /// Its number, for what goes to disks, wires and people: no transition asks for it.
-    pub const fn number(self) -> u64 {
+    pub fn number(self) -> u64 {
         self.0
     }
 
@@ -98,6 +101,29 @@ impl Index {
     /// The index before this one; before the first there is only the empty log's own, 0.
     pub fn previous(self) -> Index {
         Index(self.0.saturating_sub(1))
+    }
+}
+
+// Whatever else looks at a number stands here, with the reason why nothing depends on its absolute
+// value.
+
+impl Index {
+    /// The index so many entries after this one, which is as far away wherever indices begin.
+    pub(crate) fn after(self, count: usize) -> Index {
+        Index(self.0 + count as u64)
+    }
+
+    /// The indices after this one up to `last`, which are as many wherever indices begin.
+    pub(crate) fn until(self, last: Index) -> impl Iterator<Item = Index> {
+        (self.0 + 1..=last.0).map(Index)
+    }
+}
+
+impl ServerId {
+    /// How many ids there are from `first` to this one. It decides how long a lookup takes, never
+    /// what it finds.
+    pub(crate) fn distance(self, first: ServerId) -> usize {
+        self.0.wrapping_sub(first.0) as usize
     }
 }
 

@@ -223,7 +223,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
          if R::is_majority(&self.node.members, &votes) { self.become_leader(); }"),
     // Leaders.
     mutant("the_first_entry_is_not_sent", "a new leader begins to send one entry too early", "last.index.next()", "last.index"),
-    mutant("everything_is_sent", "a new leader begins with the first entry", "last.index.next()", "crate::types::Index(1)"),
+    mutant("everything_is_sent", "a new leader begins with the first entry", "last.index.next()", "crate::types::Index::ZERO.next()"),
     mutant("own_entries_count_from_the_start", "a new leader knows what it holds itself", "self.node.members.ids().map(|id| (id, start)).collect()",
         "self.node.members.ids().map(|id| (id, if id == self.node.id { Progress { matched: last.index, ..start } } else { start })).collect()"),
     mutant("a_new_leader_has_not_heard_itself", "until its first entry is durable",

@@ -36,7 +36,7 @@ const NEXT: &str = "progress.next = progress.next.max(matched.next());";
 const BEHIND: &str = "progress.next <= last";
 const HEARD_REPLY: &str = "self.effects.early.push(Output::Heard(follower)); if is_news { self.advance_commit(); }";
 const RESUME: &str = "if behind && follower != self.node.id { self.replicate(follower); } self.hand_over_if_ready();";
-const MATCHED_OF: &str = "progress.get(id).map_or(Index(0), |progress| progress.matched)";
+const MATCHED_OF: &str = "progress.get(id).map_or(Index::ZERO, |progress| progress.matched)";
 const STAYS: &str = "transfer.is_none()";
 const MAY_ADVANCE: &str =
     "self.node.commit < replicated && R::may_commit(self.node.log(), replicated, self.node.term())";
@@ -243,7 +243,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "requests_do_not_say_what_is_committed",
         "followers never commit",
         SEND_ENTRIES,
-        "{ let _ = commit; self.send(follower, Message::AppendRequest { entries, commit: Index(0) }); }",
+        "{ let _ = commit; self.send(follower, Message::AppendRequest { entries, commit: Index::ZERO }); }",
     ),
     mutant(
         "requests_say_that_all_is_committed",
@@ -255,7 +255,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "heartbeats_do_not_say_what_is_committed",
         "followers commit with the next command",
         SEND_ENTRIES,
-        "self.send(follower, Message::AppendRequest { entries, commit: if entries.previous == entries.last { Index(0) } else { commit } });",
+        "self.send(follower, Message::AppendRequest { entries, commit: if entries.previous == entries.last { Index::ZERO } else { commit } });",
     ),
     // In.
     mutant("leaders_heed_leaders", "a leader that is sent entries of its own term follows", LEADS_ALREADY, "{}"),
@@ -577,13 +577,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "the_own_copy_does_not_count",
         "a majority besides the leader is needed",
         MATCHED_OF,
-        "progress.get(id).filter(|_| id != self.node.id).map_or(Index(0), |progress| progress.matched)",
+        "progress.get(id).filter(|_| id != self.node.id).map_or(Index::ZERO, |progress| progress.matched)",
     ),
     mutant(
         "what_was_sent_counts",
         "whether it was acknowledged or not",
         MATCHED_OF,
-        "progress.get(id).map_or(Index(0), |progress| Index(progress.next.0 - 1))",
+        "progress.get(id).map_or(Index::ZERO, |progress| progress.next.previous())",
     ),
     mutant(
         "a_leader_that_hands_over_begins_to_serve",
@@ -649,7 +649,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "the_hint_is_ignored_altogether",
         "the next attempt begins with the first entry",
         RETRY,
-        "{ let _ = hint; Index(0) }",
+        "{ let _ = hint; Index::ZERO }",
     ),
     mutant("the_hint_is_believed", "its term is not compared with the own log", RETRY, "hint.index"),
     mutant(

@@ -162,7 +162,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     mutant("commits_one_by_one", "of several entries the first is committed", COMMIT_TO,
         "if self.node.commit < index { let index = self.node.commit.next(); self.node.commit = index; self.effects.outputs.push(Output::Committed(index)); }"),
     mutant("old_commits_begin_a_leadership", "an entry of an earlier term is enough to serve clients", COMMITTED_IN_TERM,
-        "self.node.commit != Index(0)"),
+        "self.node.commit != Index::ZERO"),
     mutant("no_commit_begins_a_leadership", "it is never known that an entry of the term is committed", COMMITTED_IN_TERM, "false"),
     mutant("the_end_is_told_twice", "by a transfer, and again when the leader steps down", YIELD,
         "let Role::Leader { .. } = self.node.role else { return }; \

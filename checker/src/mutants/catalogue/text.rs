@@ -22,8 +22,17 @@ pub(crate) const EQUIVALENT: &[(&str, &[&str])] = &[
         &[
             "log.rs: replace Log::positions -> impl Iterator<Item = Position>+'_ with ::std::iter::empty()",
             "log.rs: replace Log::positions -> impl Iterator<Item = Position>+'_ with ::std::iter::once(Default::default())",
-            "log.rs: replace + with - in Log::positions",
-            "log.rs: replace + with * in Log::positions",
+            "types.rs: replace Index::until -> impl Iterator<Item = Index> with ::std::iter::empty()",
+            "types.rs: replace Index::until -> impl Iterator<Item = Index> with ::std::iter::once(Default::default())",
+            "types.rs: replace + with - in Index::until",
+            "types.rs: replace + with * in Index::until",
+        ],
+    ),
+    (
+        "where a server stands in a map is only guessed so, and looked at before it is believed",
+        &[
+            "types.rs: replace ServerId::distance -> usize with 0",
+            "types.rs: replace ServerId::distance -> usize with 1",
         ],
     ),
     (
