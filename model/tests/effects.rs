@@ -49,9 +49,9 @@ fn effects_are_empty_when_nothing_of_any_kind_is_left() {
 fn commands_proposed_at_once_travel_in_one_message_to_each_follower_and_are_acknowledged_once() {
     let effects = collected(["x", "y", "z"].map(Event::Propose));
     let entries = Range { previous: at(2, 2), last: at(5, 2) };
-    let request = |to| send(to, 2, Message::AppendRequest { entries, commit: Index(2) });
+    let request = |to| send(to, 2, Message::AppendRequest { entries, commit: Index::new(2) });
     assert_eq!(effects.early(), [request(2), request(3)]);
-    let own = send(1, 2, Message::AppendReply { matched: Index(5) });
+    let own = send(1, 2, Message::AppendReply { matched: Index::new(5) });
     let [x, y, z] = [3, 4, 5].map(|index| Output::Accepted(at(index, 2)));
     assert_eq!(effects.after_sync(), [own, x, y, z]);
 }
@@ -73,7 +73,7 @@ fn what_several_steps_say_in_one_value_is_what_they_say_in_their_own() {
 
 /// Everything that a leader of three may be told by its followers and clients, so many times.
 fn all_sequences(longest: usize) -> Vec<Vec<Event<Command>>> {
-    let refusal = Message::AppendRefusal { missing: Index(2), hint: at(1, 1) };
+    let refusal = Message::AppendRefusal { missing: Index::new(2), hint: at(1, 1) };
     let alphabet = [
         Event::Propose("x"),
         Event::HeartbeatTimeout,
@@ -134,7 +134,7 @@ impl Said {
     /// The last thing that the leader acknowledges to itself in each term, which covers the others.
     fn acknowledged(&self) -> BTreeMap<Term, Index> {
         let own = self.outputs.iter().filter_map(|output| match output {
-            Output::Send(Envelope { to: ServerId(1), term, message: Message::AppendReply { matched }, .. }) => {
+            Output::Send(Envelope { to, term, message: Message::AppendReply { matched }, .. }) if *to == id(1) => {
                 Some((*term, *matched))
             }
             _ => None,
@@ -166,7 +166,7 @@ impl Said {
 }
 
 fn is_own_acknowledgement(envelope: &Envelope<Range>) -> bool {
-    matches!(envelope, Envelope { to: ServerId(1), message: Message::AppendReply { .. }, .. })
+    envelope.to == id(1) && matches!(envelope.message, Message::AppendReply { .. })
 }
 
 /// §5.3, Log Matching; and of its own term nobody holds what the leader lacks.
@@ -188,7 +188,7 @@ impl Heard {
         let mut heard = Heard { node: start.clone(), acknowledged: None, refused: None };
         for request in requests {
             let filled = request.with_entries(|range| {
-                let (from, to) = (range.previous.index.0 as usize, range.last.index.0 as usize);
+                let (from, to) = (range.previous.index.number() as usize, range.last.index.number() as usize);
                 Some(slice(range.previous, &leader[from..to]))
             });
             let filled = filled.expect("the leader holds what it sends");

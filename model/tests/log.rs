@@ -24,8 +24,8 @@ impl Plain {
     fn apply(&mut self, record: &Record<()>) {
         match record {
             Record::Append(entry) => self.entries.push(entry.position),
-            Record::Truncate { keep } => self.entries.truncate(keep.0 as usize + 1),
-            Record::Compact { through } => self.base = through.0 as usize,
+            Record::Truncate { keep } => self.entries.truncate(keep.number() as usize + 1),
+            Record::Compact { through } => self.base = through.number() as usize,
             Record::Term(_) | Record::Vote(_) => {}
         }
     }
@@ -40,7 +40,7 @@ impl Plain {
     }
 
     fn position_at(&self, index: u64) -> Option<Position> {
-        self.known().iter().copied().find(|known| known.index.0 == index)
+        self.known().iter().copied().find(|known| known.index.number() == index)
     }
 
     fn last_within(&self, bound: Position) -> Position {
@@ -56,9 +56,10 @@ fn append(index: u64, term: u64) -> Record<()> {
 /// Every record that the plain log can take, with terms up to `highest`.
 fn next_records(plain: &Plain, highest: u64) -> Vec<Record<()>> {
     let last = plain.last();
-    let appends = (last.term.0.max(1)..=highest).map(|term| append(last.index.0 + 1, term));
-    let truncations = (plain.base as u64..=last.index.0).map(|keep| Record::Truncate { keep: Index(keep) });
-    let compactions = (plain.base as u64..=last.index.0).map(|through| Record::Compact { through: Index(through) });
+    let appends = (last.term.number().max(1)..=highest).map(|term| append(last.index.number() + 1, term));
+    let truncations = (plain.base as u64..=last.index.number()).map(|keep| Record::Truncate { keep: Index::new(keep) });
+    let compactions =
+        (plain.base as u64..=last.index.number()).map(|through| Record::Compact { through: Index::new(through) });
     appends.chain(truncations).chain(compactions).collect()
 }
 
@@ -66,10 +67,10 @@ fn next_records(plain: &Plain, highest: u64) -> Vec<Record<()>> {
 fn assert_same(log: &Log, plain: &Plain, highest: u64) {
     assert_eq!(log.base(), plain.entries[plain.base], "base of {plain:?}");
     assert_eq!(log.last(), plain.last(), "last of {plain:?}");
-    for index in 0..=plain.last().index.0 + 2 {
+    for index in 0..=plain.last().index.number() + 2 {
         let expected = plain.position_at(index);
-        assert_eq!(log.position_at(Index(index)), expected, "entry {index} of {plain:?}");
-        assert_eq!(log.term_at(Index(index)), expected.map(|entry| entry.term), "term of {index} of {plain:?}");
+        assert_eq!(log.position_at(Index::new(index)), expected, "entry {index} of {plain:?}");
+        assert_eq!(log.term_at(Index::new(index)), expected.map(|entry| entry.term), "term of {index} of {plain:?}");
         for term in 0..=highest + 1 {
             let asked = at(index, term);
             let holds = index < plain.base as u64 || expected == Some(asked);
@@ -88,7 +89,7 @@ fn all_logs(longest: u64, highest: u64) -> Vec<(Durable, Plain)> {
             let (mut durable, mut plain) = (durable.clone(), plain.clone());
             durable.apply(&record);
             plain.apply(&record);
-            if plain.last().index.0 <= longest && !found.contains_key(&plain) {
+            if plain.last().index.number() <= longest && !found.contains_key(&plain) {
                 found.insert(plain.clone(), durable.clone());
                 fresh.push((durable, plain));
             }
@@ -136,20 +137,20 @@ fn logs_that_answer_alike_are_equal_however_they_came_about() {
 #[test]
 fn a_record_changes_nothing_but_what_it_names() {
     let mut durable = Durable::default();
-    durable.apply(&Record::<()>::Term(Term(4)));
-    durable.apply(&Record::<()>::Vote(rafttree_model::ServerId(2)));
+    durable.apply(&Record::<()>::Term(Term::new(4)));
+    durable.apply(&Record::<()>::Vote(rafttree_model::ServerId::new(2)));
     durable.apply(&append(1, 3));
-    assert_eq!((durable.term(), durable.vote()), (Term(4), Some(rafttree_model::ServerId(2))));
+    assert_eq!((durable.term(), durable.vote()), (Term::new(4), Some(rafttree_model::ServerId::new(2))));
     assert_eq!(durable.log(), &log(&[3]));
-    durable.apply(&Record::<()>::Term(Term(5)));
-    assert_eq!((durable.term(), durable.vote()), (Term(5), None), "a new term begins without a vote");
+    durable.apply(&Record::<()>::Term(Term::new(5)));
+    assert_eq!((durable.term(), durable.vote()), (Term::new(5), None), "a new term begins without a vote");
     assert_eq!(durable.log(), &log(&[3]));
 }
 
 #[test]
 fn last_within_ends_at_the_base_when_only_compacted_entries_could_agree() {
     let mut durable = Durable::default();
-    for record in [append(1, 2), append(2, 2), append(3, 3), Record::Compact { through: Index(2) }] {
+    for record in [append(1, 2), append(2, 2), append(3, 3), Record::Compact { through: Index::new(2) }] {
         durable.apply(&record);
     }
     assert_eq!(durable.log().last_within(at(1, 1)), at(2, 2));
@@ -175,10 +176,10 @@ fn an_entry_of_an_earlier_term_than_the_last_is_a_defect() {
 #[should_panic(expected = "what was compacted was committed and is never removed")]
 fn to_truncate_what_was_compacted_is_a_defect() {
     let mut durable = Durable::default();
-    for record in [append(1, 1), append(2, 1), Record::Compact { through: Index(2) }] {
+    for record in [append(1, 1), append(2, 1), Record::Compact { through: Index::new(2) }] {
         durable.apply(&record);
     }
-    durable.apply(&Record::<()>::Truncate { keep: Index(1) });
+    durable.apply(&Record::<()>::Truncate { keep: Index::new(1) });
 }
 
 #[test]
@@ -186,7 +187,7 @@ fn to_truncate_what_was_compacted_is_a_defect() {
 fn to_compact_what_the_log_does_not_hold_is_a_defect() {
     let mut durable = Durable::default();
     durable.apply(&append(1, 1));
-    durable.apply(&Record::<()>::Compact { through: Index(2) });
+    durable.apply(&Record::<()>::Compact { through: Index::new(2) });
 }
 
 proptest! {
@@ -202,14 +203,14 @@ proptest! {
             let (last, amount) = (plain.last(), u64::from(amount));
             let kept = plain.base as u64 + amount % plain.known().len() as u64;
             let record = match kind {
-                0 => Record::Compact { through: Index(kept) },
-                1..=3 => Record::Truncate { keep: Index(last.index.0 - (last.index.0 - kept) / 4) },
-                _ => append(last.index.0 + 1, (last.term.0 + u64::from(amount % 4 == 0)).max(1)),
+                0 => Record::Compact { through: Index::new(kept) },
+                1..=3 => Record::Truncate { keep: Index::new(last.index.number() - (last.index.number() - kept) / 4) },
+                _ => append(last.index.number() + 1, (last.term.number() + u64::from(amount % 4 == 0)).max(1)),
             };
             durable.apply(&record);
             plain.apply(&record);
         }
-        let highest = plain.last().term.0;
+        let highest = plain.last().term.number();
         assert_same(durable.log(), &plain, highest);
     }
 }

@@ -5,7 +5,7 @@ use rafttree_model::{InvalidMembers, MOST_SERVERS, Members, ServerId, ServerMap,
 use crate::support::{group, id};
 
 fn members(ids: impl IntoIterator<Item = u32>) -> Result<Members, InvalidMembers> {
-    Members::new(ids.into_iter().map(ServerId))
+    Members::new(ids.into_iter().map(ServerId::new))
 }
 
 #[test]
@@ -30,7 +30,7 @@ fn a_refused_group_says_why() {
 fn the_order_in_which_a_group_is_named_does_not_matter() {
     assert_eq!(members([7, 2, 5]), members([2, 5, 7]));
     let group = members([7, 2, 5]).expect("three servers make a group");
-    assert!(group.ids().eq([2, 5, 7].map(ServerId)));
+    assert!(group.ids().eq([2, 5, 7].map(ServerId::new)));
     assert!(group.contains(id(5)) && !group.contains(id(4)));
 }
 
@@ -68,6 +68,6 @@ fn a_server_is_found_whichever_ids_are_left_out() {
 #[test]
 fn sets_are_equal_however_they_were_filled() {
     let there: ServerSet = group(9).ids().collect();
-    let back: ServerSet = (1..=9).rev().map(ServerId).collect();
+    let back: ServerSet = (1..=9).rev().map(ServerId::new).collect();
     assert_eq!(there, back);
 }

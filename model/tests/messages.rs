@@ -33,7 +33,7 @@ fn every_part_of_a_log_is_a_slice_that_ends_where_the_part_ends() {
 }
 
 fn envelope<E>(message: Message<E>) -> Envelope<E> {
-    Envelope { from: id(1), to: id(2), term: Term(3), message }
+    Envelope { from: id(1), to: id(2), term: Term::new(3), message }
 }
 
 /// Every kind of message, with entries carried as `entries`.
@@ -43,11 +43,11 @@ fn all_messages<E>(entries: E) -> Vec<Message<E>> {
         Message::PreVoteReply { granted: true },
         Message::VoteRequest { last: at(1, 1), transfer: true },
         Message::VoteReply { granted: false },
-        Message::AppendReply { matched: Index(1) },
-        Message::AppendRefusal { missing: Index(2), hint: at(1, 1) },
+        Message::AppendReply { matched: Index::new(1) },
+        Message::AppendRefusal { missing: Index::new(2), hint: at(1, 1) },
         Message::TimeoutNow,
         Message::Stale,
-        Message::AppendRequest { entries, commit: Index(1) },
+        Message::AppendRequest { entries, commit: Index::new(1) },
     ]
 }
 

@@ -17,7 +17,7 @@ fn all_logs() -> Vec<(Log, Vec<u64>)> {
 fn all_slices(terms: &[u64]) -> Vec<(Position, Vec<u64>)> {
     let previous = (0..=terms.len() as u64).filter_map(|index| position_in(terms, index));
     let behind = |previous: Position| {
-        let fits = move |new: &Vec<u64>| new.first().is_none_or(|&first| previous.term.0 <= first);
+        let fits = move |new: &Vec<u64>| new.first().is_none_or(|&first| previous.term.number() <= first);
         all_terms(3, 3).into_iter().filter(fits).map(move |new| (previous, new))
     };
     previous.flat_map(behind).collect()
@@ -25,7 +25,8 @@ fn all_slices(terms: &[u64]) -> Vec<(Position, Vec<u64>)> {
 
 /// Every subset of the servers 1 to `size`.
 fn all_subsets(size: u32) -> impl Iterator<Item = ServerSet> {
-    (0..1u32 << size).map(move |bits| (1..=size).filter(|server| bits >> (server - 1) & 1 == 1).map(ServerId).collect())
+    (0..1u32 << size)
+        .map(move |bits| (1..=size).filter(|server| bits >> (server - 1) & 1 == 1).map(ServerId::new).collect())
 }
 
 /// The plainest count: are these more than half of the group?
@@ -56,7 +57,7 @@ fn paper_changes_no_rule() {
 #[test]
 fn is_newer_says_yes_to_later_terms_only() {
     for ours in 0..4 {
-        let newer: Vec<u64> = (0..6).filter(|&theirs| Paper::is_newer(Term(theirs), Term(ours))).collect();
+        let newer: Vec<u64> = (0..6).filter(|&theirs| Paper::is_newer(Term::new(theirs), Term::new(ours))).collect();
         assert_eq!(newer, (ours + 1..6).collect::<Vec<u64>>());
     }
 }
@@ -64,7 +65,7 @@ fn is_newer_says_yes_to_later_terms_only() {
 #[test]
 fn is_stale_says_yes_to_earlier_terms_only() {
     for ours in 0..4 {
-        let stale: Vec<u64> = (0..6).filter(|&theirs| Paper::is_stale(Term(theirs), Term(ours))).collect();
+        let stale: Vec<u64> = (0..6).filter(|&theirs| Paper::is_stale(Term::new(theirs), Term::new(ours))).collect();
         assert_eq!(stale, (0..ours).collect::<Vec<u64>>());
     }
 }
@@ -129,7 +130,7 @@ fn is_majority_means_more_than_half_of_the_members() {
 #[test]
 fn is_majority_counts_no_strangers() {
     for size in 1..=8 {
-        let strangers: ServerSet = (size + 1..=9).map(ServerId).collect();
+        let strangers: ServerSet = (size + 1..=9).map(ServerId::new).collect();
         assert!(!Paper::is_majority(&group(size), &strangers));
     }
     for supporters in all_subsets(9) {
@@ -152,7 +153,7 @@ fn is_majority_lets_any_two_majorities_share_a_server() {
 fn is_majority_survives_the_loss_of_any_minority() {
     for size in 1..=9 {
         for down in all_subsets(size).filter(|down| down.len() as u32 <= (size - 1) / 2) {
-            let up = (1..=size).map(ServerId).filter(|&server| !down.contains(server)).collect();
+            let up = (1..=size).map(ServerId::new).filter(|&server| !down.contains(server)).collect();
             assert!(Paper::is_majority(&group(size), &up), "{down:?} of {size} are down");
         }
     }
@@ -171,7 +172,7 @@ fn must_step_down_when_those_who_answered_are_not_more_than_half() {
 fn matches_means_that_the_log_holds_the_entry_before() {
     for (log, terms) in all_logs() {
         for previous in (0..5).flat_map(|index| (0..5).map(move |term| at(index, term))) {
-            let held = position_in(&terms, previous.index.0) == Some(previous);
+            let held = position_in(&terms, previous.index.number()) == Some(previous);
             assert_eq!(Paper::matches(&log, previous), held, "{previous} in {terms:?}");
         }
     }
@@ -183,10 +184,10 @@ fn matches_does_not_doubt_what_was_compacted() {
     for entry in slice(at(0, 0), &[1, 2, 3]).into_entries() {
         durable.apply(&Record::Append(entry));
     }
-    durable.apply(&Record::<()>::Compact { through: Index(2) });
+    durable.apply(&Record::<()>::Compact { through: Index::new(2) });
     let held: Vec<Position> = (0..5)
         .flat_map(|index| (0..5).map(move |term| at(index, term)))
-        .filter(|&previous| 1 < previous.index.0 && Paper::matches(durable.log(), previous))
+        .filter(|&previous| 1 < previous.index.number() && Paper::matches(durable.log(), previous))
         .collect();
     assert_eq!(held, [at(2, 2), at(3, 3)], "the base and what follows are compared");
     assert!(Paper::matches(durable.log(), at(1, 1)), "what lies before the base is not");
@@ -201,11 +202,11 @@ fn longest_common_prefix(one: &[u64], other: &[u64]) -> usize {
 fn must_truncate_exactly_when_both_lists_go_on_differently() {
     for (log, ours) in all_logs() {
         for (previous, new) in all_slices(&ours) {
-            let theirs = [&ours[..previous.index.0 as usize], &new[..]].concat();
+            let theirs = [&ours[..previous.index.number() as usize], &new[..]].concat();
             let agreed = longest_common_prefix(&ours, &theirs);
             let first_new = position_in(&theirs, agreed as u64 + 1);
             let conflict = agreed < ours.len() && agreed < theirs.len();
-            let found = Paper::must_truncate(&log, Index(agreed as u64), first_new);
+            let found = Paper::must_truncate(&log, Index::new(agreed as u64), first_new);
             assert_eq!(found, conflict, "{theirs:?} for {ours:?}");
         }
     }
@@ -216,7 +217,7 @@ fn must_truncate_exactly_when_both_lists_go_on_differently() {
 fn must_truncate_leaves_a_follower_with_what_the_lists_say() {
     for (_, ours) in all_logs() {
         for (previous, new) in all_slices(&ours) {
-            let theirs = [&ours[..previous.index.0 as usize], &new[..]].concat();
+            let theirs = [&ours[..previous.index.number() as usize], &new[..]].concat();
             let agreed = longest_common_prefix(&ours, &theirs);
             let expected = if agreed == theirs.len() { &ours } else { &theirs };
             let mut node = follower(3, 3, &ours);
@@ -232,8 +233,8 @@ fn must_truncate_leaves_a_follower_with_what_the_lists_say() {
 fn acknowledged_is_what_was_compared_and_never_the_rest_of_the_log() {
     for (_, ours) in all_logs() {
         for (previous, new) in all_slices(&ours) {
-            let compared = Index(previous.index.0 + new.len() as u64);
-            let last = Index(compared.0.max(ours.len() as u64));
+            let compared = Index::new(previous.index.number() + new.len() as u64);
+            let last = Index::new(compared.number().max(ours.len() as u64));
             assert_eq!(Paper::acknowledged(compared, last), compared, "{new:?} behind {previous} for {ours:?}");
         }
     }
@@ -244,7 +245,7 @@ fn follower_commit_is_the_last_entry_that_is_both_committed_and_compared() {
     for leader_commit in 0..6 {
         for verified in 0..6 {
             let both = (0..6).rfind(|index| (0..=leader_commit).contains(index) && (0..=verified).contains(index));
-            assert_eq!(Some(Paper::follower_commit(Index(leader_commit), Index(verified)).0), both);
+            assert_eq!(Some(Paper::follower_commit(Index::new(leader_commit), Index::new(verified)).number()), both);
         }
     }
 }
@@ -252,7 +253,7 @@ fn follower_commit_is_the_last_entry_that_is_both_committed_and_compared() {
 #[test]
 fn matched_at_start_is_nothing_whatever_the_leader_holds() {
     for (log, _) in all_logs() {
-        assert_eq!(Paper::matched_at_start(log.last()), Index(0));
+        assert_eq!(Paper::matched_at_start(log.last()), Index::ZERO);
     }
 }
 
@@ -269,8 +270,8 @@ fn replicated_is_the_last_entry_that_a_count_finds_on_more_than_half() {
         for matched in all_matched(size, highest) {
             let holders = |index| matched.iter().filter(|&&held| index <= held).count() as u32;
             let expected = (0..=highest).rfind(|&index| size < 2 * holders(index));
-            let found = Paper::replicated(&members, |server| Index(matched[server.0 as usize - 1]));
-            assert_eq!(Some(found.0), expected, "{matched:?}");
+            let found = Paper::replicated(&members, |server| Index::new(matched[server.number() as usize - 1]));
+            assert_eq!(Some(found.number()), expected, "{matched:?}");
         }
     }
 }
@@ -280,9 +281,9 @@ fn replicated_entries_are_held_by_a_majority_and_the_next_by_none() {
     let members = group(5);
     for matched in all_matched(5, 3) {
         let holders = |index: u64| -> ServerSet {
-            (1..=5).filter(|&server| index <= matched[server as usize - 1]).map(ServerId).collect()
+            (1..=5).filter(|&server| index <= matched[server as usize - 1]).map(ServerId::new).collect()
         };
-        let found = Paper::replicated(&members, |server| Index(matched[server.0 as usize - 1])).0;
+        let found = Paper::replicated(&members, |server| Index::new(matched[server.number() as usize - 1])).number();
         assert!(Paper::is_majority(&members, &holders(found)), "{matched:?}");
         assert!(!Paper::is_majority(&members, &holders(found + 1)), "{matched:?}");
     }
@@ -290,21 +291,25 @@ fn replicated_entries_are_held_by_a_majority_and_the_next_by_none() {
 
 #[test]
 fn replicated_asks_each_member_and_nobody_else() {
-    let members = Members::new([4, 7, 9].map(ServerId)).expect("three servers make a group");
+    let members = Members::new([4, 7, 9].map(ServerId::new)).expect("three servers make a group");
     let asked = std::cell::RefCell::new(BTreeSet::new());
     let _ = Paper::replicated(&members, |server| {
         asked.borrow_mut().insert(server);
-        Index(0)
+        Index::ZERO
     });
-    assert_eq!(asked.into_inner(), BTreeSet::from([4, 7, 9].map(ServerId)));
+    assert_eq!(asked.into_inner(), BTreeSet::from([4, 7, 9].map(ServerId::new)));
 }
 
 #[test]
 fn may_commit_only_an_entry_of_the_current_term() {
     for (log, terms) in all_logs() {
         for (index, current) in (0..6).flat_map(|index| (1..5).map(move |current| (index, current))) {
-            let own = position_in(&terms, index).is_some_and(|entry| entry.term == Term(current));
-            assert_eq!(Paper::may_commit(&log, Index(index), Term(current)), own, "{index} of {terms:?} in {current}");
+            let own = position_in(&terms, index).is_some_and(|entry| entry.term == Term::new(current));
+            assert_eq!(
+                Paper::may_commit(&log, Index::new(index), Term::new(current)),
+                own,
+                "{index} of {terms:?} in {current}"
+            );
         }
     }
 }
@@ -313,20 +318,20 @@ fn may_commit_only_an_entry_of_the_current_term() {
 fn may_leave_early_whatever_promises_nothing() {
     let entries = Range { previous: at(1, 1), last: at(2, 2) };
     let messages = [
-        (Message::AppendRequest { entries, commit: Index(1) }, true),
+        (Message::AppendRequest { entries, commit: Index::new(1) }, true),
         (Message::PreVoteRequest { last: at(1, 1) }, false),
         (Message::PreVoteReply { granted: true }, false),
         (Message::VoteRequest { last: at(1, 1), transfer: false }, false),
         (Message::VoteReply { granted: true }, false),
         (Message::VoteReply { granted: false }, false),
-        (Message::AppendReply { matched: Index(1) }, false),
-        (Message::AppendRefusal { missing: Index(2), hint: at(1, 1) }, false),
+        (Message::AppendReply { matched: Index::new(1) }, false),
+        (Message::AppendRefusal { missing: Index::new(2), hint: at(1, 1) }, false),
         (Message::TimeoutNow, false),
         (Message::Stale, false),
     ];
     for (message, early) in messages {
         for to in [id(1), id(2)] {
-            let envelope = Envelope { from: id(1), to, term: Term(2), message };
+            let envelope = Envelope { from: id(1), to, term: Term::new(2), message };
             assert_eq!(Paper::may_leave_early(&envelope), early, "{message:?} to {to}");
         }
     }
@@ -335,7 +340,8 @@ fn may_leave_early_whatever_promises_nothing() {
 #[test]
 fn may_hand_over_only_to_a_server_that_holds_the_whole_log() {
     for last in 0..5 {
-        let ready: Vec<u64> = (0..=last).filter(|&matched| Paper::may_hand_over(Index(matched), Index(last))).collect();
+        let ready: Vec<u64> =
+            (0..=last).filter(|&matched| Paper::may_hand_over(Index::new(matched), Index::new(last))).collect();
         assert_eq!(ready, [last]);
     }
 }

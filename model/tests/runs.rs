@@ -56,7 +56,7 @@ fn entries(records: &[Record<u16>]) -> Vec<Entry<u16>> {
     for record in records {
         match record {
             Record::Append(entry) => entries.push(*entry),
-            Record::Truncate { keep } => entries.truncate(keep.0 as usize),
+            Record::Truncate { keep } => entries.truncate(keep.number() as usize),
             Record::Term(_) | Record::Vote(_) | Record::Compact { .. } => {}
         }
     }
@@ -70,7 +70,7 @@ fn replay(records: &[Record<u16>]) -> Durable {
 }
 
 fn position_of(entries: &[Entry<u16>], index: Index) -> Option<Position> {
-    match index.0.checked_sub(1) {
+    match index.number().checked_sub(1) {
         None => Some(Position::default()),
         Some(before) => entries.get(before as usize).map(|entry| entry.position),
     }
@@ -82,7 +82,7 @@ fn fill(entries: &[Entry<u16>], range: Range, most: usize) -> Option<Slice<u16>>
     if !held(range.previous) || !held(range.last) {
         return None;
     }
-    let part = &entries[range.previous.index.0 as usize..range.last.index.0 as usize];
+    let part = &entries[range.previous.index.number() as usize..range.last.index.number() as usize];
     Slice::new(range.previous, part.iter().take(most).copied().collect())
 }
 
@@ -124,11 +124,11 @@ impl World {
     }
 
     fn server(&self, id: ServerId) -> &Server {
-        &self.servers[id.0 as usize - 1]
+        &self.servers[id.number() as usize - 1]
     }
 
     fn server_mut(&mut self, id: ServerId) -> &mut Server {
-        &mut self.servers[id.0 as usize - 1]
+        &mut self.servers[id.number() as usize - 1]
     }
 
     /// One step: what may leave early leaves, the rest waits for the flush.
@@ -246,7 +246,7 @@ impl World {
         }
         self.seen.commits += 1;
         let entries = entries(&self.server(at).records());
-        for entry in &entries[..commit.0 as usize] {
+        for entry in &entries[..commit.number() as usize] {
             let (first, _) = *self.committed.entry(entry.position.index).or_insert((*entry, term));
             assert_eq!(first, *entry, "server {at} commits another entry");
         }
@@ -318,7 +318,7 @@ fn run(size: u32) -> Seen {
     let total = Cell::new(Seen::default());
     let happenings = prop::collection::vec((0..110u8, any::<u16>()), 2_000);
     let verdict = proptest::test_runner::TestRunner::new(config()).run(&happenings, |happenings| {
-        let mut world = World::new(size, Term(0));
+        let mut world = World::new(size, Term::new(0));
         happenings.into_iter().for_each(|happening| world.happen(happening));
         let (seen, sum) = (world.seen, total.get());
         total.set(Seen {
@@ -366,7 +366,7 @@ fn five_servers_stay_safe_whatever_is_lost_repeated_or_late() {
 
 /// What each server is and holds, with its terms counted from the one in which the group started.
 fn relative(world: &World, start: u64) -> Vec<(Status, Vec<Entry<u16>>)> {
-    let since = |term: Term| Term(term.0 - start);
+    let since = |term: Term| Term::new(term.number() - start);
     let of = |server: &Server| {
         let mut held = entries(&server.records());
         held.iter_mut().for_each(|entry| entry.position.term = since(entry.position.term));
@@ -380,7 +380,7 @@ fn relative(world: &World, start: u64) -> Vec<(Status, Vec<Entry<u16>>)> {
 fn nothing_depends_on_the_number_of_a_term() {
     let happenings = prop::collection::vec((0..110u8, any::<u16>()), 500);
     let verdict = proptest::test_runner::TestRunner::new(config()).run(&happenings, |happenings| {
-        let [mut early, mut late] = [0, 1_000_000_007].map(|start| World::new(3, Term(start)));
+        let [mut early, mut late] = [0, 1_000_000_007].map(|start| World::new(3, Term::new(start)));
         for happening in happenings {
             early.happen(happening);
             late.happen(happening);

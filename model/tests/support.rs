@@ -9,12 +9,12 @@ use rafttree_model::{
 pub(crate) type Command = &'static str;
 
 pub(crate) fn id(number: u32) -> ServerId {
-    ServerId(number)
+    ServerId::new(number)
 }
 
 /// Written as it is displayed: `at(3, 2)` is `3@2`.
 pub(crate) fn at(index: u64, term: u64) -> Position {
-    Position { term: Term(term), index: Index(index) }
+    Position { term: Term::new(term), index: Index::new(index) }
 }
 
 pub(crate) fn blank(index: u64, term: u64) -> Entry<Command> {
@@ -27,19 +27,19 @@ pub(crate) fn command(index: u64, term: u64, text: Command) -> Entry<Command> {
 
 /// The servers 1, 2, .. of a group.
 pub(crate) fn group(size: u32) -> Members {
-    Members::new((1..=size).map(ServerId)).expect("the stories' groups have one to nine servers")
+    Members::new((1..=size).map(ServerId::new)).expect("the stories' groups have one to nine servers")
 }
 
 /// Entries of these terms behind `previous`.
 pub(crate) fn slice(previous: Position, terms: &[u64]) -> Slice<Command> {
-    let entries = (previous.index.0 + 1..).zip(terms).map(|(index, &term)| blank(index, term)).collect();
+    let entries = (previous.index.number() + 1..).zip(terms).map(|(index, &term)| blank(index, term)).collect();
     Slice::new(previous, entries).expect("the stories' entries are consecutive and their terms never fall")
 }
 
 /// A disk with entries of these terms from index 1 on.
 pub(crate) fn disk(term: u64, terms: &[u64]) -> Durable {
     let mut durable = Durable::default();
-    durable.apply(&Record::<Command>::Term(Term(term)));
+    durable.apply(&Record::<Command>::Term(Term::new(term)));
     for entry in slice(at(0, 0), terms).into_entries() {
         durable.apply(&Record::Append(entry));
     }
@@ -61,8 +61,9 @@ pub(crate) fn position_in(terms: &[u64], index: u64) -> Option<Position> {
 
 /// The terms of every entry that the log holds.
 pub(crate) fn terms_of(log: &Log) -> Vec<u64> {
-    let held = log.base().index.0 + 1..=log.last().index.0;
-    held.map(|index| log.term_at(Index(index)).expect("every entry between base and last has a term").0).collect()
+    let held = log.base().index.number() + 1..=log.last().index.number();
+    held.map(|index| log.term_at(Index::new(index)).expect("every entry between base and last has a term").number())
+        .collect()
 }
 
 /// Every list of at most `longest` terms from 1 to `highest` that never fall.
@@ -135,12 +136,12 @@ pub(crate) fn after(node: &mut Node, events: impl IntoIterator<Item = Event<Comm
 
 /// Server 1 receives a message.
 pub(crate) fn receive(from: u32, term: u64, message: Message<Slice<Command>>) -> Event<Command> {
-    Event::Receive(Envelope { from: id(from), to: id(1), term: Term(term), message })
+    Event::Receive(Envelope { from: id(from), to: id(1), term: Term::new(term), message })
 }
 
 /// Server 1 sends a message.
 pub(crate) fn send(to: u32, term: u64, message: Message<Range>) -> Output {
-    Output::Send(Envelope { from: id(1), to: id(to), term: Term(term), message })
+    Output::Send(Envelope { from: id(1), to: id(to), term: Term::new(term), message })
 }
 
 pub(crate) fn vote_request(last: Position) -> Message<Slice<Command>> {
@@ -156,16 +157,16 @@ pub(crate) fn heartbeat(previous: Position, commit: u64) -> Message<Slice<Comman
 }
 
 pub(crate) fn append(previous: Position, terms: &[u64], commit: u64) -> Message<Slice<Command>> {
-    Message::AppendRequest { entries: slice(previous, terms), commit: Index(commit) }
+    Message::AppendRequest { entries: slice(previous, terms), commit: Index::new(commit) }
 }
 
 pub(crate) fn matched(index: u64) -> Message<Slice<Command>> {
-    Message::AppendReply { matched: Index(index) }
+    Message::AppendReply { matched: Index::new(index) }
 }
 
 /// A leader's request as it leaves: the entries after `previous` up to `last`.
 pub(crate) fn range(previous: Position, last: Position, commit: u64) -> Message<Range> {
-    Message::AppendRequest { entries: Range { previous, last }, commit: Index(commit) }
+    Message::AppendRequest { entries: Range { previous, last }, commit: Index::new(commit) }
 }
 
 /// Server 1 of a group as it starts on this disk.
@@ -210,10 +211,10 @@ pub(crate) fn leader(size: u32, term: u64, terms: &[u64]) -> Node {
 /// Server 1, which leads `term` and has committed its own entry with the help of the lower half.
 pub(crate) fn leader_in_office(size: u32, term: u64, terms: &[u64]) -> Node {
     let mut node = leader(size, term, terms);
-    let last = node.log().last().index.0;
+    let last = node.log().last().index.number();
     for server in 1..=size / 2 + 1 {
         let _ = on(&mut node, receive(server, term, matched(last)));
     }
-    assert_eq!(node.commit(), Index(last), "a majority holds the leader's own entry");
+    assert_eq!(node.commit(), Index::new(last), "a majority holds the leader's own entry");
     node
 }

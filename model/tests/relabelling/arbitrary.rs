@@ -63,11 +63,11 @@ impl Case {
     /// A case whose indices are not below `lowest`; 0 where it means that nothing is known may be.
     pub(super) fn choose(choices: &mut Choices, lowest: u64) -> Case {
         let log = log(choices, lowest);
-        let commit = choices.between(log.base().index.0, log.last().index.0);
-        let floor = choices.between(log.base().index.0, commit);
-        let node = node(choices, log, Index(commit), floor);
+        let commit = choices.between(log.base().index.number(), log.last().index.number());
+        let floor = choices.between(log.base().index.number(), commit);
+        let node = node(choices, log, Index::new(commit), floor);
         let event = World { node: &node, lowest, floor }.event(choices);
-        Case { node, event, floor: Index(floor) }
+        Case { node, event, floor: Index::new(floor) }
     }
 
     /// Role, kind of event, and how old the message is compared with the server.
@@ -134,7 +134,7 @@ fn log(choices: &mut Choices, lowest: u64) -> Log {
     let mut last = at(lowest + choices.up_to(2), choices.up_to(2));
     let mut log = Log::starting_at(last);
     for _ in 0..choices.up_to(5) {
-        last = at(last.index.0 + 1, last.term.0 + choices.of(&[0, 0, 1, 2]));
+        last = at(last.index.number() + 1, last.term.number() + choices.of(&[0, 0, 1, 2]));
         log.push(last);
     }
     log
@@ -148,10 +148,14 @@ fn node(choices: &mut Choices, log: Log, commit: Index, floor: u64) -> Node {
     let own = if choices.one_in(20) { stranger } else { ids[0] };
     let members = Members::new(ids.clone()).expect("one to five servers make a group");
     // No log has an entry of a term after its server's: rarely, this one does.
-    let term = if choices.one_in(60) { log.last().term.0 / 2 } else { log.last().term.0 + choices.of(&[0, 0, 1, 2]) };
+    let term = if choices.one_in(60) {
+        log.last().term.number() / 2
+    } else {
+        log.last().term.number() + choices.of(&[0, 0, 1, 2])
+    };
     let vote = choices.of(&[None, Some(own), Some(ids[0]), Some(id(SERVERS))]);
-    let role = role(choices, own, &ids, log.last().index.0, floor);
-    Node::assume(own, members, Durable::assume(Term(term), vote, log), commit, role)
+    let role = role(choices, own, &ids, log.last().index.number(), floor);
+    Node::assume(own, members, Durable::assume(Term::new(term), vote, log), commit, role)
 }
 
 fn role(choices: &mut Choices, own: ServerId, ids: &[ServerId], last: u64, floor: u64) -> Role {
@@ -176,7 +180,7 @@ fn progress(choices: &mut Choices, last: u64, least: u64) -> Progress {
     let some = choices.between(least, last);
     let matched = choices.of(&[0, least.saturating_sub(1), least, some, last]);
     let next = if choices.one_in(2) { last + 1 } else { choices.between(matched.max(least) + 1, last + 1) };
-    Progress { matched: Index(matched), next: Index(next) }
+    Progress { matched: Index::new(matched), next: Index::new(next) }
 }
 
 /// What a server that is to be surprised knows.
@@ -210,11 +214,11 @@ impl World<'_> {
 
     fn envelope(&self, choices: &mut Choices) -> Envelope<Slice<Command>> {
         let to = if choices.one_in(20) { self.server(choices) } else { self.node.id() };
-        let ours = self.node.term().0;
+        let ours = self.node.term().number();
         let older = [ours.saturating_sub(1), ours.saturating_sub(2)];
         let term = choices.of(&[ours, ours, ours, ours + 1, ours + 2, older[0], older[1]]);
         let message = self.message(choices, term);
-        Envelope { from: self.server(choices), to, term: Term(term), message }
+        Envelope { from: self.server(choices), to, term: Term::new(term), message }
     }
 
     fn message(&self, choices: &mut Choices, term: u64) -> Message<Slice<Command>> {
@@ -226,7 +230,7 @@ impl World<'_> {
             3 => Message::VoteReply { granted },
             4 => Message::AppendRequest { entries: self.slice(choices, term), commit: self.known(choices) },
             5 => Message::AppendReply { matched: self.known(choices) },
-            6 => Message::AppendRefusal { missing: Index(self.index(choices)), hint: self.position(choices) },
+            6 => Message::AppendRefusal { missing: Index::new(self.index(choices)), hint: self.position(choices) },
             7 => Message::TimeoutNow,
             _ => Message::Stale,
         }
@@ -235,20 +239,20 @@ impl World<'_> {
     /// Usually from the floor on, to a little beyond the log.
     fn index(&self, choices: &mut Choices) -> u64 {
         let least = if choices.one_in(6) { self.lowest } else { self.floor };
-        choices.between(least, self.node.log().last().index.0 + 2)
+        choices.between(least, self.node.log().last().index.number() + 2)
     }
 
     /// How far something is known, or 0 if nothing is.
     fn known(&self, choices: &mut Choices) -> Index {
         let index = self.index(choices);
-        Index(if choices.one_in(4) { 0 } else { index })
+        Index::new(if choices.one_in(4) { 0 } else { index })
     }
 
     /// Usually an entry that the log holds.
     fn position(&self, choices: &mut Choices) -> Position {
         let index = self.index(choices);
-        let held = self.node.log().term_at(Index(index)).unwrap_or(self.node.log().last().term).0;
-        at(index, if choices.one_in(4) { choices.up_to(self.node.term().0 + 1) } else { held })
+        let held = self.node.log().term_at(Index::new(index)).unwrap_or(self.node.log().last().term).number();
+        at(index, if choices.one_in(4) { choices.up_to(self.node.term().number() + 1) } else { held })
     }
 
     /// Agrees with the log in what is committed, but for rare cases: those must panic.
@@ -268,7 +272,7 @@ impl World<'_> {
         let index = last.index.next();
         let agrees = if index <= self.node.commit() { !choices.one_in(40) } else { choices.one_in(2) };
         let held = self.node.log().term_at(index).filter(|&held| agrees && last.term <= held);
-        let other = last.term.0 + choices.of(&[0, 0, 1, 2]);
-        Position { index, term: held.unwrap_or(Term(other.min(newest.max(last.term.0)))) }
+        let other = last.term.number() + choices.of(&[0, 0, 1, 2]);
+        Position { index, term: held.unwrap_or(Term::new(other.min(newest.max(last.term.number())))) }
     }
 }

@@ -103,7 +103,7 @@ fn counted_from(new: u64, assumptions: &[Assumption]) -> impl Fn(&mut Case, &mut
     move |case, _| {
         case.floor = case.node.log().base().index;
         let has_twin = entries_stay_consecutive(case) && all_hold(assumptions, case);
-        has_twin.then(|| Twin { floor: (case.floor.0, new), ..Twin::default() })
+        has_twin.then(|| Twin { floor: (case.floor.number(), new), ..Twin::default() })
     }
 }
 
@@ -114,7 +114,7 @@ fn compacted(assumptions: &[Assumption]) -> impl Fn(&mut Case, &mut Choices) -> 
 /// Compacted, counted from `new`, with other names, and old terms ranked.
 fn with_all_labels_changed(new: u64, assumptions: &[Assumption]) -> impl Fn(&mut Case, &mut Choices) -> Option<Twin> {
     move |case, choices| {
-        let mut twin = Twin { compacted: Some(case.floor), floor: (case.floor.0, new), ..Twin::default() };
+        let mut twin = Twin { compacted: Some(case.floor), floor: (case.floor.number(), new), ..Twin::default() };
         twin.rename(choices);
         twin.rank_old_terms(case, choices);
         (all_hold(COMPACTION, case) && all_hold(assumptions, case)).then_some(twin)
@@ -185,7 +185,7 @@ fn of_a_request_that_begins_below_the_floor_only_the_rest_counts() {
     let tried = Cell::new(0);
     let twins = |case: &mut Case, _: &mut Choices| {
         case.floor = case.node.commit();
-        Some(Twin { compacted: Some(case.floor), floor: (case.floor.0, 0), ..Twin::default() })
+        Some(Twin { compacted: Some(case.floor), floor: (case.floor.number(), 0), ..Twin::default() })
     };
     let verdict = try_all(CASES, 0, &twins, |case, twin| {
         let Some(rest) = from_the_floor_on(case).filter(|_| !assumptions::compares_from_the_floor_on(case)) else {

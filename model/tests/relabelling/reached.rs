@@ -16,11 +16,11 @@ fn progress_of_3(leader: &Node) -> Progress {
 /// committed, as 1 and 2 know; but its answers are lost.
 fn leader_without_answers() -> (Node, Node) {
     let (mut leader, mut other) = (leader_in_office(3, 2, &[1, 1]), Node::recover(id(3), group(3), disk(1, &[])));
-    let (missing, hint) = (Index(2), at(0, 0));
+    let (missing, hint) = (Index::new(2), at(0, 0));
     let done = on(&mut leader, receive(3, 2, Message::AppendRefusal { missing, hint }));
     assert!(done.early.contains(&send(3, 2, range(at(0, 0), at(3, 2), 3))), "{done:?}");
     let _: Done = on(&mut other, to_3(append(at(0, 0), &[1, 1, 2], 3)));
-    assert_eq!((leader.commit(), other.commit(), other.log().last()), (Index(3), Index(3), at(3, 2)));
+    assert_eq!((leader.commit(), other.commit(), other.log().last()), (Index::new(3), Index::new(3), at(3, 2)));
     (leader, other)
 }
 
@@ -31,7 +31,7 @@ fn to_3(message: Message<Slice<&'static str>>) -> Event<&'static str> {
 #[test]
 fn a_leader_may_send_again_what_every_server_knows_to_be_committed() {
     let (leader, _) = leader_without_answers();
-    assert_eq!(progress_of_3(&leader), Progress { matched: Index(0), next: Index(1) });
+    assert_eq!(progress_of_3(&leader), Progress { matched: Index::ZERO, next: Index::new(1) });
 }
 
 /// So from 0 on there is a handover more: to a server that holds all, of which the leader does
@@ -40,9 +40,9 @@ fn a_leader_may_send_again_what_every_server_knows_to_be_committed() {
 fn a_leader_may_have_no_entry_after_what_every_server_knows_to_be_committed() {
     let (mut leader, _) = leader_without_answers();
     let _ = on(&mut leader, Event::HeartbeatTimeout);
-    assert_eq!(progress_of_3(&leader), Progress { matched: Index(0), next: Index(4) });
+    assert_eq!(progress_of_3(&leader), Progress { matched: Index::ZERO, next: Index::new(4) });
     let hands_over = |new: u64| {
-        let twin = Twin { compacted: Some(Index(3)), floor: (3, new), ..Twin::default() };
+        let twin = Twin { compacted: Some(Index::new(3)), floor: (3, new), ..Twin::default() };
         let done = on(&mut twin.node(&leader), Event::Transfer(id(3)));
         done.outputs.contains(&Output::Send(Envelope {
             from: id(1),
@@ -61,6 +61,6 @@ fn a_late_refusal_may_name_what_every_server_knows_to_be_committed() {
     let _ = on(&mut leader, Event::HeartbeatTimeout);
     let _ = on(&mut other, to_3(heartbeat(at(3, 2), 3)));
     let before = leader.clone();
-    let _ = on(&mut leader, receive(3, 2, Message::AppendRefusal { missing: Index(2), hint: at(0, 0) }));
+    let _ = on(&mut leader, receive(3, 2, Message::AppendRefusal { missing: Index::new(2), hint: at(0, 0) }));
     assert_ne!(leader, before, "it is not recognised as late until an answer arrives");
 }

@@ -97,7 +97,7 @@ struct VoteForEvenNames;
 
 impl Rules for VoteForEvenNames {
     fn may_vote(vote: Option<ServerId>, candidate: ServerId) -> bool {
-        Paper::may_vote(vote, candidate) && candidate.0.is_multiple_of(2)
+        Paper::may_vote(vote, candidate) && candidate.number().is_multiple_of(2)
     }
 }
 
@@ -106,7 +106,7 @@ struct IgnoreTermFour;
 
 impl Rules for IgnoreTermFour {
     fn is_newer(theirs: Term, ours: Term) -> bool {
-        ours < theirs && theirs != Term(4)
+        ours < theirs && theirs != Term::new(4)
     }
 }
 
@@ -115,7 +115,7 @@ struct VoteForAlmostUpToDate;
 
 impl Rules for VoteForAlmostUpToDate {
     fn is_up_to_date(candidate: Position, ours: Position) -> bool {
-        ours.term.0 <= candidate.term.0 + 1
+        ours.term.number() <= candidate.term.number() + 1
     }
 }
 
@@ -124,7 +124,7 @@ struct CommitEvenIndices;
 
 impl Rules for CommitEvenIndices {
     fn may_commit(log: &Log, index: Index, current: Term) -> bool {
-        Paper::may_commit(log, index, current) && index.0.is_multiple_of(2)
+        Paper::may_commit(log, index, current) && index.number().is_multiple_of(2)
     }
 }
 

@@ -26,17 +26,17 @@ pub(super) struct Twin {
 
 impl Labels for Twin {
     fn id(&self, id: ServerId) -> ServerId {
-        if self.names.is_empty() { id } else { self.names[id.0 as usize - 1] }
+        if self.names.is_empty() { id } else { self.names[id.number() as usize - 1] }
     }
 
     fn term(&self, term: Term) -> Term {
         let (first, new) = self.first;
-        Term(self.old_terms.get(&term.0).copied().unwrap_or_else(|| new + term.0 - first))
+        Term::new(self.old_terms.get(&term.number()).copied().unwrap_or_else(|| new + term.number() - first))
     }
 
     fn index(&self, index: Index) -> Index {
         let (floor, new) = self.floor;
-        Index(index.0.checked_sub(floor).map_or(0, |beyond| new + beyond))
+        Index::new(index.number().checked_sub(floor).map_or(0, |beyond| new + beyond))
     }
 
     fn matched(&self, matched: Index) -> Index {
@@ -53,16 +53,16 @@ impl Twin {
 
     /// Terms from the lowest that is named on get other numbers, which follow each other as before.
     pub(super) fn shift_terms(&mut self, case: &Case, choices: &mut Choices) {
-        let lowest = terms_of(case).first().map_or(0, |term| term.0);
+        let lowest = terms_of(case).first().map_or(0, |term| term.number());
         self.first = (lowest, choices.of(&[0, 1, 2, 1_000_000_007]));
     }
 
     /// The terms before each server's keep their order and nothing else; other servers may be in
     /// lower terms than this one.
     pub(super) fn rank_old_terms(&mut self, case: &Case, choices: &mut Choices) {
-        let first = case.node.term().0.saturating_sub(choices.up_to(1));
+        let first = case.node.term().number().saturating_sub(choices.up_to(1));
         let gap = choices.of(&[0, 0, 1, 5]);
-        let old = terms_of(case).into_iter().map(|term| term.0).filter(|&term| term < first);
+        let old = terms_of(case).into_iter().map(|term| term.number()).filter(|&term| term < first);
         self.old_terms = old.zip((0..).map(|rank| gap + rank * (1 + gap))).collect();
         let free = self.old_terms.values().last().map_or(0, |last| last + 1);
         self.first = (first, choices.of(&[free, free, free + 1, free.max(first)]));

@@ -21,7 +21,7 @@ fn a_timeout_asks_first_and_writes_nothing() {
     let request = Message::PreVoteRequest { last: at(2, 2) };
     let own = send(1, 2, Message::PreVoteReply { granted: true });
     assert_eq!(done.outputs, [send(2, 2, request), send(3, 2, request), own]);
-    assert_eq!((node.term(), node.role().name()), (Term(2), RoleName::PreCandidate));
+    assert_eq!((node.term(), node.role().name()), (Term::new(2), RoleName::PreCandidate));
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn a_majority_of_pre_votes_raises_the_term_votes_for_itself_and_asks() {
     let mut node = follower(3, 2, &[1, 2]);
     assert!(after(&mut node, [TIMEOUT, pre_vote(1, 2, true)]).is_nothing(), "one of three is no majority");
     let done = on(&mut node, pre_vote(3, 2, true));
-    assert_eq!(done.records, [Record::Term(Term(3)), Record::Vote(id(1))]);
+    assert_eq!(done.records, [Record::Term(Term::new(3)), Record::Vote(id(1))]);
     assert_eq!(done.early, [Output::Restart(Timers::Candidate)]);
     let request = Message::VoteRequest { last: at(2, 2), transfer: false };
     let own = send(1, 3, Message::VoteReply { granted: true });
@@ -43,7 +43,7 @@ fn refused_pre_votes_and_repeated_ones_do_not_add_up() {
     let events = [TIMEOUT, pre_vote(1, 1, true), pre_vote(2, 1, true), pre_vote(2, 1, true), pre_vote(3, 1, false)];
     assert!(after(&mut node, events).is_nothing());
     assert_eq!(node.role().name(), RoleName::PreCandidate);
-    assert_eq!(after(&mut node, [pre_vote(4, 1, true)]).records, [Record::Term(Term(2)), Record::Vote(id(1))]);
+    assert_eq!(after(&mut node, [pre_vote(4, 1, true)]).records, [Record::Term(Term::new(2)), Record::Vote(id(1))]);
 }
 
 #[test]
@@ -73,18 +73,18 @@ fn a_server_alone_leads_when_its_own_reply_comes_back_and_not_before() {
     let done = on(&mut node, TIMEOUT);
     assert_eq!(done.outputs, [send(1, 0, Message::PreVoteReply { granted: true })]);
     let done = on(&mut node, pre_vote(1, 0, true));
-    assert_eq!(done.records, [Record::Term(Term(1)), Record::Vote(id(1))]);
+    assert_eq!(done.records, [Record::Term(Term::new(1)), Record::Vote(id(1))]);
     assert_eq!(done.outputs, [send(1, 1, Message::VoteReply { granted: true })]);
     assert_eq!(node.role().name(), RoleName::Candidate, "its vote is not known to be durable yet");
 
     let done = on(&mut node, receive(1, 1, vote(true)));
     assert_eq!(done.records, [Record::Append(blank(1, 1))]);
-    assert_eq!(done.outputs, [send(1, 1, Message::AppendReply { matched: Index(1) })]);
-    assert_eq!((node.role().name(), node.commit()), (RoleName::Leader, Index(0)));
+    assert_eq!(done.outputs, [send(1, 1, Message::AppendReply { matched: Index::new(1) })]);
+    assert_eq!((node.role().name(), node.commit()), (RoleName::Leader, Index::ZERO));
 
     let done = on(&mut node, receive(1, 1, matched(1)));
-    assert_eq!(done.outputs, [Output::Committed(Index(1))]);
-    assert_eq!(done.early, [Output::Heard(id(1)), Output::Leading(Term(1))]);
+    assert_eq!(done.outputs, [Output::Committed(Index::new(1))]);
+    assert_eq!(done.early, [Output::Heard(id(1)), Output::Leading(Term::new(1))]);
 }
 
 #[test]
@@ -111,10 +111,10 @@ fn refused_votes_do_not_count() {
 fn a_vote_is_durable_before_it_is_told() {
     let mut node = follower(3, 1, &[1]);
     let done = on(&mut node, receive(2, 2, vote_request(at(1, 1))));
-    assert_eq!(done.records, [Record::Term(Term(2)), Record::Vote(id(2))]);
+    assert_eq!(done.records, [Record::Term(Term::new(2)), Record::Vote(id(2))]);
     assert_eq!(done.early, [Output::Restart(Timers::Follower)]);
     assert_eq!(done.outputs, [send(2, 2, Message::VoteReply { granted: true })]);
-    assert_eq!((node.term(), node.vote()), (Term(2), Some(id(2))));
+    assert_eq!((node.term(), node.vote()), (Term::new(2), Some(id(2))));
 }
 
 #[test]
@@ -125,7 +125,7 @@ fn one_vote_a_term() {
     assert_eq!((done.records, done.early), (vec![], vec![]), "a better log comes too late");
     assert_eq!(done.outputs, [send(3, 2, Message::VoteReply { granted: false })]);
     let done = on(&mut node, receive(3, 3, vote_request(at(5, 1))));
-    assert_eq!(done.records, [Record::Term(Term(3)), Record::Vote(id(3))], "the next term has a vote of its own");
+    assert_eq!(done.records, [Record::Term(Term::new(3)), Record::Vote(id(3))], "the next term has a vote of its own");
 }
 
 #[test]
@@ -151,7 +151,7 @@ fn an_out_of_date_log_gets_no_vote_though_its_term_is_adopted() {
     let mut node = follower(3, 3, &[1, 2]);
     for (term, last) in [(4, at(0, 0)), (5, at(1, 1)), (6, at(7, 1)), (7, at(1, 2))] {
         let done = on(&mut node, receive(2, term, vote_request(last)));
-        assert_eq!(done.records, [Record::Term(Term(term))], "asked by {last}");
+        assert_eq!(done.records, [Record::Term(Term::new(term))], "asked by {last}");
         assert_eq!(done.early, [], "who gives no vote waits no longer");
         assert_eq!(done.outputs, [send(2, term, Message::VoteReply { granted: false })]);
     }
@@ -207,14 +207,14 @@ fn a_new_leader_appends_an_entry_of_its_own_and_tells_everyone_at_once() {
     assert_eq!(done.records, [Record::Append(blank(3, 2))]);
     let entries = range(at(2, 1), at(3, 2), 0);
     assert_eq!(done.early, [Output::Restart(Timers::Leader), send(2, 2, entries), send(3, 2, entries)]);
-    assert_eq!(done.outputs, [send(1, 2, Message::AppendReply { matched: Index(3) })], "itself after the flush");
+    assert_eq!(done.outputs, [send(1, 2, Message::AppendReply { matched: Index::new(3) })], "itself after the flush");
 }
 
 #[test]
 fn a_new_leader_knows_of_nobody_what_it_holds() {
     let node = crate::support::leader(3, 2, &[1, 1]);
     let Role::Leader { progress, heard, transfer: None } = node.role() else { panic!("{:?}", node.role()) };
-    assert!(progress.iter().all(|(_, progress)| progress.matched == Index(0)), "{progress:?}");
+    assert!(progress.iter().all(|(_, progress)| progress.matched == Index::ZERO), "{progress:?}");
     assert!(heard.ids().eq([id(1)]));
 }
 

@@ -13,7 +13,7 @@ fn a_target_that_holds_the_whole_log_is_told_at_once() {
     let done = on(&mut node, Event::Transfer(id(2)));
     assert_eq!(done.records, []);
     let request = send(2, 2, range(at(2, 2), at(2, 2), 2));
-    assert_eq!(done.early, [Output::Yielded(Term(2)), Output::Restart(Timers::Leader), request]);
+    assert_eq!(done.early, [Output::Yielded(Term::new(2)), Output::Restart(Timers::Leader), request]);
     assert_eq!(done.outputs, [send(2, 2, Message::TimeoutNow)]);
 }
 
@@ -48,14 +48,14 @@ fn what_was_accepted_before_is_still_committed_while_it_hands_over() {
     let events = [Event::Propose("x"), Event::Transfer(id(3)), receive(1, 2, matched(3))];
     assert_eq!(after(&mut node, events).outputs, []);
     let done = on(&mut node, receive(3, 2, matched(3)));
-    assert_eq!(done.outputs, [Output::Committed(Index(3)), send(3, 2, Message::TimeoutNow)]);
+    assert_eq!(done.outputs, [Output::Committed(Index::new(3)), send(3, 2, Message::TimeoutNow)]);
 }
 
 #[test]
 fn who_is_told_to_take_over_campaigns_at_once_and_says_why() {
     let mut node = follower_of_2(3, 1, &[1]);
     let done = on(&mut node, receive(2, 1, Message::TimeoutNow));
-    assert_eq!(done.records, [Record::Term(Term(2)), Record::Vote(id(1))]);
+    assert_eq!(done.records, [Record::Term(Term::new(2)), Record::Vote(id(1))]);
     assert_eq!(done.early, [Output::Restart(Timers::Candidate)]);
     let request = Message::VoteRequest { last: at(1, 1), transfer: true };
     let own = send(1, 2, Message::VoteReply { granted: true });
@@ -121,7 +121,7 @@ fn who_steps_down_keeps_its_term_and_follows_nobody() {
     let mut node = leader_in_office(3, 2, &[1]);
     let done = on(&mut node, Event::StepDown);
     assert_eq!((done.records, done.outputs), (vec![], vec![]));
-    assert_eq!(done.early, [Output::Yielded(Term(2)), Output::Restart(Timers::Follower)]);
-    assert_eq!((node.term(), node.role().name()), (Term(2), RoleName::Follower));
+    assert_eq!(done.early, [Output::Yielded(Term::new(2)), Output::Restart(Timers::Follower)]);
+    assert_eq!((node.term(), node.role().name()), (Term::new(2), RoleName::Follower));
     assert_eq!(on(&mut node, Event::Propose("x")).outputs, [Output::Refused]);
 }

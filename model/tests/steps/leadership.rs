@@ -18,8 +18,8 @@ fn leading_is_told_when_an_entry_of_the_own_term_is_committed_and_not_before() {
         assert_eq!(told(&on(&mut node, receive(server, 2, matched(index)))), [], "{server} holds {index}");
     }
     let done = on(&mut node, receive(3, 2, matched(3)));
-    assert_eq!(done.early, [Output::Heard(id(3)), Output::Leading(Term(2))]);
-    assert_eq!(done.outputs, [Output::Committed(Index(3))]);
+    assert_eq!(done.early, [Output::Heard(id(3)), Output::Leading(Term::new(2))]);
+    assert_eq!(done.outputs, [Output::Committed(Index::new(3))]);
 }
 
 #[test]
@@ -29,7 +29,7 @@ fn leading_is_told_once_a_term() {
     for event in events {
         assert_eq!(told(&on(&mut node, event)), []);
     }
-    assert_eq!(node.commit(), Index(3));
+    assert_eq!(node.commit(), Index::new(3));
 }
 
 #[test]
@@ -59,11 +59,11 @@ fn the_end_of_a_leadership_is_told_once_and_before_anything_else() {
         for event in ending {
             let done = on(&mut node, event);
             if !told(&done).is_empty() {
-                assert_eq!(done.early[0], Output::Yielded(Term(2)));
+                assert_eq!(done.early[0], Output::Yielded(Term::new(2)));
             }
             ends.extend(told(&done));
         }
-        assert_eq!(ends, [Output::Yielded(Term(2))]);
+        assert_eq!(ends, [Output::Yielded(Term::new(2))]);
         assert_eq!(node.role().name(), RoleName::Follower);
         let afterwards = [Event::StepDown, Event::MinimumTimeout, receive(3, 10, Message::Stale)];
         assert!(afterwards.into_iter().all(|event| told(&on(&mut node, event)).is_empty()));
@@ -88,7 +88,7 @@ fn a_leader_that_hands_over_before_it_could_lead_never_does() {
     for server in [1, 2, 3] {
         assert_eq!(told(&on(&mut node, receive(server, 2, matched(2)))), []);
     }
-    assert_eq!(node.commit(), Index(2));
+    assert_eq!(node.commit(), Index::new(2));
     assert_eq!(told(&on(&mut node, Event::StepDown)), []);
 }
 
@@ -103,7 +103,7 @@ fn the_next_term_won_is_told_anew() {
         let _ = on(&mut node, receive(voter, 3, Message::VoteReply { granted: true }));
     }
     let done = after(&mut node, [receive(1, 3, matched(3)), receive(2, 3, matched(3))]);
-    assert_eq!(told(&done), [Output::Leading(Term(3))]);
+    assert_eq!(told(&done), [Output::Leading(Term::new(3))]);
 }
 
 #[test]
@@ -113,11 +113,11 @@ fn a_watcher_sees_what_the_server_knows() {
     let expected = Status {
         id: id(1),
         role: RoleName::Leader,
-        term: Term(2),
+        term: Term::new(2),
         vote: Some(id(1)),
         leader: Some(id(1)),
         last: crate::support::at(2, 2),
-        commit: Index(2),
+        commit: Index::new(2),
         transfer: Some(id(3)),
     };
     assert_eq!(node.status(), expected);

@@ -122,7 +122,7 @@ fn a_leader_that_a_majority_answers_stays() {
 fn a_refusal_is_an_answer_too() {
     let mut node = leader_in_office(3, 2, &[1]);
     let _ = on(&mut node, Event::MinimumTimeout);
-    let refusal = Message::AppendRefusal { missing: rafttree_model::Index(2), hint: at(1, 1) };
+    let refusal = Message::AppendRefusal { missing: rafttree_model::Index::new(2), hint: at(1, 1) };
     let done = on(&mut node, receive(3, 2, refusal));
     assert_eq!(done.early[0], Output::Heard(id(3)));
     assert!(on(&mut node, Event::MinimumTimeout).is_nothing());

@@ -12,7 +12,7 @@ use crate::support::{
 };
 
 fn refusal(missing: u64, hint: Position) -> Message<Slice<Command>> {
-    Message::AppendRefusal { missing: Index(missing), hint }
+    Message::AppendRefusal { missing: Index::new(missing), hint }
 }
 
 #[test]
@@ -22,7 +22,7 @@ fn a_proposal_travels_while_the_leader_writes_it_and_counts_for_the_leader_after
     assert_eq!(done.records, [Record::Append(command(3, 2, "x"))]);
     let entries = range(at(2, 2), at(3, 2), 2);
     assert_eq!(done.early, [send(2, 2, entries), send(3, 2, entries)]);
-    assert_eq!(done.outputs, [send(1, 2, Message::AppendReply { matched: Index(3) }), Output::Accepted(at(3, 2))]);
+    assert_eq!(done.outputs, [send(1, 2, Message::AppendReply { matched: Index::new(3) }), Output::Accepted(at(3, 2))]);
 }
 
 #[test]
@@ -63,7 +63,7 @@ fn what_fits_is_stored_before_it_is_acknowledged() {
     let done = on(&mut node, receive(2, 2, append(at(1, 1), &[2, 2], 0)));
     assert_eq!(done.records, [Record::Append(blank(2, 2)), Record::Append(blank(3, 2))]);
     assert_eq!(done.early, [Output::Restart(Timers::Follower)]);
-    assert_eq!(done.outputs, [send(2, 2, Message::AppendReply { matched: Index(3) })]);
+    assert_eq!(done.outputs, [send(2, 2, Message::AppendReply { matched: Index::new(3) })]);
 }
 
 #[test]
@@ -71,15 +71,15 @@ fn a_heartbeat_acknowledges_the_entry_it_names_and_no_later_one() {
     let mut node = follower(3, 2, &[1, 1, 1]);
     let done = on(&mut node, receive(2, 2, heartbeat(at(2, 1), 0)));
     assert_eq!(done.records, []);
-    assert_eq!(done.outputs, [send(2, 2, Message::AppendReply { matched: Index(2) })]);
+    assert_eq!(done.outputs, [send(2, 2, Message::AppendReply { matched: Index::new(2) })]);
 }
 
 #[test]
 fn a_conflict_is_cut_where_it_begins_before_the_new_entries_are_stored() {
     let mut node = follower(3, 3, &[1, 2, 2, 2]);
     let done = on(&mut node, receive(2, 3, append(at(1, 1), &[2, 3], 0)));
-    assert_eq!(done.records, [Record::Truncate { keep: Index(2) }, Record::Append(blank(3, 3))]);
-    assert_eq!(done.outputs, [send(2, 3, Message::AppendReply { matched: Index(3) })]);
+    assert_eq!(done.records, [Record::Truncate { keep: Index::new(2) }, Record::Append(blank(3, 3))]);
+    assert_eq!(done.outputs, [send(2, 3, Message::AppendReply { matched: Index::new(3) })]);
     assert_eq!(terms_of(node.log()), [1, 2, 3]);
 }
 
@@ -108,24 +108,24 @@ fn what_does_not_fit_is_refused_with_a_hint_and_changes_no_entry() {
         assert_eq!(done.records, []);
         let answer = Message::AppendRefusal { missing: previous.index, hint };
         assert_eq!(done.outputs, [send(2, 3, answer)], "{why}");
-        assert_eq!(node.commit(), Index(0), "nothing was compared");
+        assert_eq!(node.commit(), Index::ZERO, "nothing was compared");
     }
 }
 
 /// Server 1 as it starts with a snapshot of its first two entries.
 fn restarted_with_snapshot(terms: &[u64]) -> Node {
     let mut durable = disk(3, terms);
-    durable.apply(&Record::<Command>::Compact { through: Index(2) });
+    durable.apply(&Record::<Command>::Compact { through: Index::new(2) });
     restarted(3, durable)
 }
 
 #[test]
 fn what_was_compacted_is_known_to_be_committed_and_is_not_compared_again() {
     let mut node = restarted_with_snapshot(&[1, 1, 2]);
-    assert_eq!(node.commit(), Index(2));
+    assert_eq!(node.commit(), Index::new(2));
     let done = on(&mut node, receive(2, 3, append(at(0, 0), &[1, 1, 2, 3], 1)));
     assert_eq!(done.records, [Record::Append(blank(4, 3))]);
-    assert_eq!(done.outputs, [send(2, 3, Message::AppendReply { matched: Index(4) })], "the commit index stays");
+    assert_eq!(done.outputs, [send(2, 3, Message::AppendReply { matched: Index::new(4) })], "the commit index stays");
     let done = on(&mut node, receive(2, 3, append(at(0, 0), &[1], 1)));
     assert_eq!((done.records, terms_of(node.log())), (vec![], vec![2, 3]), "a request that ends before the snapshot");
 }
@@ -134,7 +134,7 @@ fn what_was_compacted_is_known_to_be_committed_and_is_not_compared_again() {
 fn a_conflict_behind_a_snapshot_is_cut_as_any_other() {
     let mut node = restarted_with_snapshot(&[1, 1, 2]);
     let done = on(&mut node, receive(2, 3, append(at(1, 1), &[1, 3], 1)));
-    assert_eq!(done.records, [Record::Truncate { keep: Index(2) }, Record::Append(blank(3, 3))]);
+    assert_eq!(done.records, [Record::Truncate { keep: Index::new(2) }, Record::Append(blank(3, 3))]);
 }
 
 #[test]
@@ -208,7 +208,7 @@ fn a_late_acknowledgement_takes_nothing_back() {
     let mut node = leader(3, 4, &[1, 1, 3, 3]);
     let _ = after(&mut node, [4, 2].map(|index| receive(2, 4, matched(index))));
     let Role::Leader { progress, .. } = node.role() else { panic!("{:?}", node.role()) };
-    assert_eq!(progress.get(id(2)).map(|progress| progress.matched), Some(Index(4)));
+    assert_eq!(progress.get(id(2)).map(|progress| progress.matched), Some(Index::new(4)));
 }
 
 /// Figure 3, log matching: where two logs have an entry in common, they are equal up to there.
@@ -225,7 +225,7 @@ fn differing_terms(one: &[u64], other: &[u64]) -> usize {
 
 /// What the follower answers to a request of a leader whose log has these terms.
 fn answer(follower: &mut Node, terms: &[u64], request: Envelope<Range>) -> Envelope<Slice<Command>> {
-    let part = |range: Range| &terms[range.previous.index.0 as usize..range.last.index.0 as usize];
+    let part = |range: Range| &terms[range.previous.index.number() as usize..range.last.index.number() as usize];
     let request = request.with_entries(|range| Some(slice(range.previous, part(range))));
     let mut effects = Effects::new();
     step(follower, Event::Receive(request.expect("the leader holds what it sends")), &mut effects);

@@ -18,7 +18,7 @@ fn all_messages() -> Vec<Message<Slice<Command>>> {
         heartbeat(at(1, 1), 1),
         append(at(1, 1), &[5], 2),
         matched(1),
-        Message::AppendRefusal { missing: Index(1), hint: at(0, 0) },
+        Message::AppendRefusal { missing: Index::new(1), hint: at(0, 0) },
         Message::TimeoutNow,
         Message::Stale,
     ]
@@ -55,7 +55,7 @@ fn a_newer_term_is_adopted_by_every_role_from_every_message_that_does_not_distur
                 assert!(done.is_nothing(), "{message:?}");
                 continue;
             }
-            assert_eq!(done.records.first(), Some(&Record::Term(Term(6))), "{message:?}");
+            assert_eq!(done.records.first(), Some(&Record::Term(Term::new(6))), "{message:?}");
             assert!(matches!(node.role(), Role::Follower { .. }), "{:?} after {message:?}", node.role());
         }
     }
@@ -66,7 +66,7 @@ fn a_follower_forgets_the_old_terms_leader_and_stays_as_loyal_as_it_was() {
     let mut node = follower_of_2(3, 5, &[1]);
     assert_eq!(node.role(), &Role::Follower { leader: Some(id(2)), loyal: true });
     let done = on(&mut node, receive(3, 6, Message::Stale));
-    assert_eq!(done.records, [Record::Term(Term(6))]);
+    assert_eq!(done.records, [Record::Term(Term::new(6))]);
     assert_eq!((done.early, done.outputs), (vec![], vec![]), "its timers go on");
     assert_eq!(node.role(), &Role::Follower { leader: None, loyal: true });
 }
@@ -75,7 +75,7 @@ fn a_follower_forgets_the_old_terms_leader_and_stays_as_loyal_as_it_was() {
 fn a_candidate_that_sees_a_newer_term_waits_as_a_follower() {
     for mut node in [candidate(3, 5, &[1]), all_roles()[3].clone()] {
         let done = on(&mut node, receive(3, 6, Message::Stale));
-        assert_eq!(done.records, [Record::Term(Term(6))]);
+        assert_eq!(done.records, [Record::Term(Term::new(6))]);
         assert_eq!(done.early, [Output::Restart(Timers::Follower)]);
         assert_eq!(node.role(), &Role::Follower { leader: None, loyal: false });
     }
@@ -85,8 +85,8 @@ fn a_candidate_that_sees_a_newer_term_waits_as_a_follower() {
 fn a_leader_that_sees_a_newer_term_first_yields_the_term_that_ends() {
     let mut node = leader_in_office(3, 5, &[1]);
     let done = on(&mut node, receive(3, 6, Message::Stale));
-    assert_eq!(done.early, [Output::Yielded(Term(5)), Output::Restart(Timers::Follower)]);
-    assert_eq!(done.records, [Record::Term(Term(6))]);
+    assert_eq!(done.early, [Output::Yielded(Term::new(5)), Output::Restart(Timers::Follower)]);
+    assert_eq!(done.records, [Record::Term(Term::new(6))]);
     assert_eq!(node.role(), &Role::Follower { leader: None, loyal: false });
 }
 
@@ -108,7 +108,7 @@ fn replies_of_an_older_term_are_ignored_by_every_role() {
         Message::PreVoteReply { granted: true },
         vote(true),
         matched(1),
-        Message::AppendRefusal { missing: Index(1), hint: at(0, 0) },
+        Message::AppendRefusal { missing: Index::new(1), hint: at(0, 0) },
         Message::TimeoutNow,
         Message::Stale,
     ];
@@ -145,7 +145,7 @@ fn what_is_meant_for_another_server_is_ignored() {
     for before in all_roles() {
         for message in all_messages() {
             let mut node = before.clone();
-            let astray = Envelope { from: id(2), to: id(3), term: Term(6), message };
+            let astray = Envelope { from: id(2), to: id(3), term: Term::new(6), message };
             assert!(on(&mut node, Event::Receive(astray)).is_nothing());
             assert_eq!(node, before);
         }
@@ -157,7 +157,7 @@ fn no_leader_sends_entries_of_a_term_after_its_own() {
     let mut node = follower(3, 1, &[1]);
     let before = node.clone();
     for (previous, terms) in [(at(1, 1), &[1, 3][..]), (at(1, 3), &[])] {
-        let message = Message::AppendRequest { entries: slice(previous, terms), commit: Index(1) };
+        let message = Message::AppendRequest { entries: slice(previous, terms), commit: Index::new(1) };
         assert!(on(&mut node, receive(2, 2, message)).is_nothing());
         assert_eq!(node, before);
     }
