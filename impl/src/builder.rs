@@ -153,10 +153,10 @@ impl Builder {
         self.check_servers()?;
         self.check_times(heartbeat_interval)?;
         let listen = self.listening_address()?;
-        let peers = self.peers.into_iter().map(|(id, address)| (ServerId(id), address)).collect();
+        let peers = self.peers.into_iter().map(|(id, address)| (ServerId::new(id), address)).collect();
         Ok(Settings {
             directory: self.directory,
-            id: self.id.map(ServerId),
+            id: self.id.map(ServerId::new),
             cluster: self.cluster,
             init: self.init,
             listen,

@@ -27,7 +27,7 @@ impl Fence {
 
 impl From<Term> for Fence {
     fn from(term: Term) -> Fence {
-        Fence(term.0)
+        Fence(term.number())
     }
 }
 

@@ -103,21 +103,21 @@ mod tests {
     }
 
     fn group(count: u32) -> (Members, Contacts) {
-        let mut contacts = Contacts::new(ServerId(1), T);
-        (2..=count).for_each(|id| contacts.connected(ServerId(id), T));
-        (Members::new((1..=count).map(ServerId)).unwrap(), contacts)
+        let mut contacts = Contacts::new(ServerId::new(1), T);
+        (2..=count).for_each(|id| contacts.connected(ServerId::new(id), T));
+        (Members::new((1..=count).map(ServerId::new)).unwrap(), contacts)
     }
 
     #[test]
     fn a_lease_runs_from_when_a_majority_was_sent_to() {
         let (members, mut contacts) = group(5);
-        contacts.heard(ServerId(2), at(1000), at(1010));
+        contacts.heard(ServerId::new(2), at(1000), at(1010));
         assert_eq!(contacts.lease(&members, at(1010)), NEVER);
-        contacts.heard(ServerId(3), at(1005), at(1012));
+        contacts.heard(ServerId::new(3), at(1005), at(1012));
         assert_eq!(contacts.lease(&members, at(1012)), at(1000).after(LEASE));
-        contacts.heard(ServerId(4), at(1011), at(1013));
+        contacts.heard(ServerId::new(4), at(1011), at(1013));
         assert_eq!(contacts.lease(&members, at(1013)), at(1005).after(LEASE));
-        contacts.forget(ServerId(4));
+        contacts.forget(ServerId::new(4));
         assert_eq!(contacts.lease(&members, at(1013)), at(1000).after(LEASE));
         contacts.forget_all();
         assert_eq!(contacts.lease(&members, at(1013)), NEVER);
@@ -126,25 +126,25 @@ mod tests {
     #[test]
     fn a_shorter_timeout_of_a_peer_shortens_the_lease() {
         let (members, mut contacts) = group(3);
-        contacts.connected(ServerId(2), T / 2);
-        contacts.heard(ServerId(2), at(1000), at(1000));
+        contacts.connected(ServerId::new(2), T / 2);
+        contacts.heard(ServerId::new(2), at(1000), at(1000));
         assert_eq!(contacts.lease(&members, at(1000)), at(1045));
     }
 
     #[test]
     fn a_peer_whose_timeout_is_unknown_does_not_count() {
-        let mut contacts = Contacts::new(ServerId(1), T);
-        let members = Members::new([ServerId(1), ServerId(2)]).unwrap();
-        contacts.heard(ServerId(2), at(1000), at(1000));
+        let mut contacts = Contacts::new(ServerId::new(1), T);
+        let members = Members::new([ServerId::new(1), ServerId::new(2)]).unwrap();
+        contacts.heard(ServerId::new(2), at(1000), at(1000));
         assert_eq!(contacts.lease(&members, at(1000)), NEVER);
     }
 
     #[test]
     fn an_older_answer_or_one_from_the_future_changes_nothing() {
         let (members, mut contacts) = group(2);
-        contacts.heard(ServerId(2), at(1000), at(1001));
-        contacts.heard(ServerId(2), at(900), at(1002));
-        contacts.heard(ServerId(2), at(5000), at(1003));
+        contacts.heard(ServerId::new(2), at(1000), at(1001));
+        contacts.heard(ServerId::new(2), at(900), at(1002));
+        contacts.heard(ServerId::new(2), at(5000), at(1003));
         assert_eq!(contacts.lease(&members, at(1003)), at(1000).after(LEASE));
     }
 
@@ -158,10 +158,10 @@ mod tests {
     #[test]
     fn a_round_is_confirmed_by_answers_to_itself_or_later_ones() {
         let (members, mut contacts) = group(3);
-        contacts.heard(ServerId(2), at(999), at(1001));
+        contacts.heard(ServerId::new(2), at(999), at(1001));
         assert!(!contacts.confirm(&members, at(1000), at(1001)));
-        contacts.heard(ServerId(3), at(1000), at(1001));
+        contacts.heard(ServerId::new(3), at(1000), at(1001));
         assert!(contacts.confirm(&members, at(1000), at(1001)));
-        assert_eq!(contacts.freshest(), Some(ServerId(3)));
+        assert_eq!(contacts.freshest(), Some(ServerId::new(3)));
     }
 }

@@ -154,7 +154,7 @@ impl Node {
     ///
     /// A peer that has not answered for an election timeout is refused, and leadership stays.
     pub async fn transfer_to(&self, peer: u32) -> Result<(), Error> {
-        let target = ServerId(peer);
+        let target = ServerId::new(peer);
         let mut leader = self.leader();
         self.ask(|reply| Command::HandOver { to: Some(target), reply }).await??;
         let taken = leader.wait_for(|view| view.leader.is_some_and(|leader| leader != self.id()));

@@ -24,7 +24,7 @@ async fn a_group_elects_one_leader_and_all_know_it() {
     let status = group.nodes[&first.id].status().await.unwrap();
     let leadership = status.leadership.unwrap();
     assert_eq!(leadership.fence, first.leadership.fence());
-    assert_eq!(status.protocol.term.0, leadership.fence.number());
+    assert_eq!(status.protocol.term.number(), leadership.fence.number());
     assert!(leadership.at_work && leadership.lease <= T);
     assert!(status.peers.iter().all(|peer| peer.connected && peer.refusal.is_none()));
 }
@@ -69,14 +69,14 @@ async fn failover(settings: fn(Builder) -> Builder) -> Duration {
     }
     let mut view = group.nodes[&1].leader();
     let leader = soon("a leader", view.wait_for(|view| view.leader.is_some())).await.unwrap().leader.unwrap();
-    let others: Vec<u32> = (1..=3).filter(|&id| id != leader.0).collect();
+    let others: Vec<u32> = (1..=3).filter(|&id| id != leader.number()).collect();
     for &id in &others {
-        group.hears(leader.0, id).await;
-        group.knows(id, leader.0).await;
+        group.hears(leader.number(), id).await;
+        group.knows(id, leader.number()).await;
     }
     let mut view = group.nodes[&others[0]].leader();
     let start = Instant::now();
-    group.kill(leader.0).await;
+    group.kill(leader.number()).await;
     let follows = view.wait_for(|view| view.leader.is_some_and(|next| next != leader));
     soon("another leader", follows).await.unwrap();
     start.elapsed()
@@ -109,7 +109,7 @@ async fn a_transfer_that_makes_no_sense_is_refused_and_leadership_stays() {
     let first = group.next_leadership().await;
     let node = group.nodes[&first.id].clone();
     assert!(matches!(node.transfer_to(first.id).await, Err(Error::NotAPeer(_))));
-    assert!(matches!(node.transfer_to(9).await, Err(Error::NotAPeer(ServerId(9)))));
+    assert!(matches!(node.transfer_to(9).await, Err(Error::NotAPeer(id)) if id == ServerId::new(9)));
     let others: Vec<u32> = (1..=3).filter(|&id| id != first.id).collect();
     assert!(matches!(group.nodes[&others[0]].transfer_to(others[1]).await, Err(Error::NotLeading)));
     assert!(matches!(group.nodes[&others[0]].step_down().await, Err(Error::NotLeading)));
@@ -117,7 +117,7 @@ async fn a_transfer_that_makes_no_sense_is_refused_and_leadership_stays() {
     group.kill(others[0]).await;
     until("the dead peer to be silent", async || {
         let status = node.status().await.unwrap();
-        let peer = status.peers.iter().find(|peer| peer.id == ServerId(others[0])).unwrap();
+        let peer = status.peers.iter().find(|peer| peer.id == ServerId::new(others[0])).unwrap();
         peer.answered.is_none_or(|answered| T <= answered)
     })
     .await;
@@ -207,7 +207,7 @@ async fn a_restarted_leader_does_not_claim_to_lead() {
     group.nodes[&1].shutdown().await.unwrap();
     let node = group.start_idle(1).await;
     let view = *node.leader().borrow();
-    assert_eq!((view.leader, view.term.0), (None, first.leadership.fence().number()));
+    assert_eq!((view.leader, view.term.number()), (None, first.leadership.fence().number()));
 }
 
 #[tokio::test]
@@ -274,7 +274,7 @@ async fn a_foreign_directory_is_refused() {
     let own = Node::builder(group.path(1)).listen("127.0.0.1:0").peer(1, "127.0.0.1:1").start().await.unwrap_err();
     assert!(own.to_string().contains("server 1 is named twice"), "{own}");
     let alone = Node::builder(group.path(1)).start().await.unwrap_err();
-    let ids = [ServerId(1), ServerId(2)];
+    let ids = [ServerId::new(1), ServerId::new(2)];
     let is_meant = |kept: &[ServerId], asked: &[ServerId]| kept == ids && asked == &ids[..1];
     assert!(
         matches!(&alone, Error::Storage(StorageError::OtherGroup { kept, asked, .. }) if is_meant(kept, asked)),

@@ -114,7 +114,7 @@ impl History {
         let commit = driver.node().commit();
         let entries = driver.entries.between(from, commit).expect("what is committed is in the log");
         for entry in entries {
-            match self.committed.get(entry.position.index.0 as usize - 1) {
+            match self.committed.get(entry.position.index.number() as usize - 1) {
                 Some(first) => assert_eq!(first, entry, "a committed entry changed"),
                 None => self.committed.push(entry.clone()),
             }
@@ -166,9 +166,9 @@ impl World {
             offset: random.random_range(1..1_000_000_000_000),
             still: 0,
             lease: None,
-            committed: Index(0),
+            committed: Index::ZERO,
         };
-        let servers = (1..=count).map(|id| (ServerId(id), server())).collect();
+        let servers = (1..=count).map(|id| (ServerId::new(id), server())).collect();
         let mut world = World {
             seed,
             random,
@@ -194,7 +194,7 @@ impl World {
     }
 
     fn any_id(&mut self) -> ServerId {
-        ServerId(self.random.random_range(1..=self.servers.len() as u32))
+        ServerId::new(self.random.random_range(1..=self.servers.len() as u32))
     }
 
     fn chance(&mut self, percent: f64) -> bool {
@@ -243,7 +243,7 @@ impl World {
         let mut recovered = Recovered::default();
         server.disk.iter().for_each(|record| recovered.apply(record));
         server.life += 1;
-        server.committed = Index(0);
+        server.committed = Index::ZERO;
         server.driver = Some(Driver::new(id, members, recovered, POLICY, seed, server.clock(self.now)));
         for peer in self.peers(id) {
             self.tell(id, Duration::from_micros(200), Input::Connected(peer, T));

@@ -18,10 +18,10 @@ const POLICY: Policy = Policy {
     early_timeout: true,
     longest_flush: Duration::from_millis(500),
 };
-const ME: ServerId = ServerId(1);
-const TWO: ServerId = ServerId(2);
-const THREE: ServerId = ServerId(3);
-const NOWHERE: Position = Position { term: Term(0), index: Index(0) };
+const ME: ServerId = ServerId::new(1);
+const TWO: ServerId = ServerId::new(2);
+const THREE: ServerId = ServerId::new(3);
+const NOWHERE: Position = Position { term: Term::new(0), index: Index::ZERO };
 
 fn at(millisecond: u64) -> Stamp {
     Stamp(0).after(Duration::from_millis(millisecond))
@@ -39,13 +39,13 @@ fn driver_with(policy: Policy, records: &[Record<Bytes>]) -> Driver {
 }
 
 fn frame(from: ServerId, term: u64, message: Message<Slice<Bytes>>, sent: Stamp, echo: Option<Stamp>) -> Input {
-    let envelope = Envelope { from, to: ME, term: Term(term), message };
+    let envelope = Envelope { from, to: ME, term: Term::new(term), message };
     Input::Frame(Frame { envelope, sent, echo })
 }
 
 fn heartbeat(from: ServerId, term: u64, sent: Stamp) -> Input {
     let entries = Slice::new(NOWHERE, Vec::new()).unwrap();
-    frame(from, term, Message::AppendRequest { entries, commit: Index(0) }, sent, None)
+    frame(from, term, Message::AppendRequest { entries, commit: Index::ZERO }, sent, None)
 }
 
 /// What is sent, to whom.
@@ -63,7 +63,7 @@ fn elected(policy: Policy) -> (Driver, Vec<Action>) {
     driver.handle(Input::Event(Event::ElectionTimeout), at(1250));
     let grant = Message::PreVoteReply { granted: true };
     let actions = driver.handle(frame(TWO, 0, grant, at(1), None), at(1250));
-    assert_eq!(actions, [Action::Write(vec![Record::Term(Term(1)), Record::Vote(ME)])]);
+    assert_eq!(actions, [Action::Write(vec![Record::Term(Term::new(1)), Record::Vote(ME)])]);
     driver.handle(Input::Flushed, at(1250));
     let grant = Message::VoteReply { granted: true };
     let actions = driver.handle(frame(TWO, 1, grant, at(1), None), at(1250));
@@ -74,9 +74,9 @@ fn elected(policy: Policy) -> (Driver, Vec<Action>) {
 fn leader(policy: Policy) -> Driver {
     let (mut driver, _) = elected(policy);
     driver.handle(Input::Flushed, at(1250));
-    let reply = Message::AppendReply { matched: Index(1) };
+    let reply = Message::AppendReply { matched: Index::new(1) };
     let actions = driver.handle(frame(TWO, 1, reply, at(1), Some(at(1250))), at(1251));
-    assert!(actions.contains(&Action::Leading(Term(1))), "{actions:?}");
+    assert!(actions.contains(&Action::Leading(Term::new(1))), "{actions:?}");
     driver
 }
 
@@ -87,7 +87,7 @@ fn a_vote_leaves_after_its_flush_and_so_does_what_comes_later() {
     driver.handle(Input::Event(Event::MinimumTimeout), at(1100));
     let request = Message::VoteRequest { last: NOWHERE, transfer: false };
     let actions = driver.handle(frame(TWO, 1, request, at(1), None), at(1101));
-    assert_eq!(actions, [Action::Write(vec![Record::Term(Term(1)), Record::Vote(TWO)])]);
+    assert_eq!(actions, [Action::Write(vec![Record::Term(Term::new(1)), Record::Vote(TWO)])]);
 
     assert_eq!(driver.handle(frame(THREE, 1, question(), at(1), None), at(1102)), []);
     let actions = driver.handle(Input::Flushed, at(1103));
@@ -105,22 +105,22 @@ fn question() -> Message<Slice<Bytes>> {
 #[test]
 fn a_leaders_entries_leave_before_its_own_flush_and_commit_only_after_it() {
     let (mut driver, actions) = elected(POLICY);
-    let position = Position { term: Term(1), index: Index(1) };
+    let position = Position { term: Term::new(1), index: Index::new(1) };
     let blank = Entry { position, payload: Payload::Blank };
     let entries = Slice::new(NOWHERE, vec![blank.clone()]).unwrap();
-    let request = Message::AppendRequest { entries, commit: Index(0) };
+    let request = Message::AppendRequest { entries, commit: Index::ZERO };
     assert_eq!(sent(&actions), [(TWO, &request), (THREE, &request)]);
     assert_eq!(actions.last(), Some(&Action::Write(vec![Record::Append(blank)])));
-    let reply = Message::AppendReply { matched: Index(1) };
+    let reply = Message::AppendReply { matched: Index::new(1) };
     let actions = driver.handle(frame(TWO, 1, reply, at(1), Some(at(1250))), at(1251));
-    assert_eq!((actions, driver.node().commit()), (vec![], Index(0)));
-    assert_eq!(driver.handle(Input::Flushed, at(1252)), [Action::Leading(Term(1))]);
+    assert_eq!((actions, driver.node().commit()), (vec![], Index::ZERO));
+    assert_eq!(driver.handle(Input::Flushed, at(1252)), [Action::Leading(Term::new(1))]);
     assert_eq!(driver.lease(at(1252)), Some(at(1250 + 90)));
 }
 
 #[test]
 fn a_follower_brings_back_when_it_was_spoken_to() {
-    let mut driver = driver_with(POLICY, &[Record::Term(Term(1))]);
+    let mut driver = driver_with(POLICY, &[Record::Term(Term::new(1))]);
     let actions = driver.handle(heartbeat(TWO, 1, at(77)), at(1001));
     let [Action::Send(reply)] = &actions[..] else { panic!("{actions:?}") };
     assert_eq!((reply.envelope.to, reply.sent, reply.echo), (TWO, at(1001), Some(at(77))));
@@ -130,9 +130,9 @@ fn a_follower_brings_back_when_it_was_spoken_to() {
 fn answers_that_come_too_late_begin_no_leadership() {
     let (mut driver, _) = elected(POLICY);
     driver.handle(Input::Flushed, at(1250));
-    let reply = Message::AppendReply { matched: Index(1) };
+    let reply = Message::AppendReply { matched: Index::new(1) };
     let actions = driver.handle(frame(TWO, 1, reply, at(1), Some(at(1250))), at(1340));
-    assert_eq!((actions, driver.node().commit()), (vec![], Index(1)));
+    assert_eq!((actions, driver.node().commit()), (vec![], Index::new(1)));
     assert_eq!((driver.lease(at(1340)), driver.node().leader()), (None, None));
 }
 
@@ -157,7 +157,7 @@ fn a_leader_that_stood_still_ends_only_if_nobody_answers() {
         let actions = driver.handle(Input::Deadline, woke);
         assert_eq!((sent(&actions).len(), driver.lease(woke)), (2, Some(at(1340))), "{actions:?}");
         if answers {
-            let reply = Message::AppendReply { matched: Index(1) };
+            let reply = Message::AppendReply { matched: Index::new(1) };
             driver.handle(frame(TWO, 1, reply, at(1), Some(woke)), at(1401));
         }
         let mut yielded = false;
@@ -178,7 +178,7 @@ fn a_new_leadership_does_not_live_on_an_old_lease() {
     driver.handle(frame(TWO, 1, Message::PreVoteReply { granted: true }, at(1), None), at(1253));
     driver.handle(Input::Flushed, at(1253));
     driver.handle(frame(TWO, 2, Message::VoteReply { granted: true }, at(1), None), at(1253));
-    assert_eq!((driver.node().term(), driver.node().status().role), (Term(2), RoleName::Leader));
+    assert_eq!((driver.node().term(), driver.node().status().role), (Term::new(2), RoleName::Leader));
     assert!(!driver.confirms(at(1), at(1253)), "what was heard in term 1 counts in term 2");
 }
 
@@ -187,7 +187,7 @@ fn a_slow_flush_ends_leadership_and_a_stalled_one_the_server() {
     let mut driver = leader(POLICY);
     driver.handle(Input::Event(Event::Propose(Bytes::from_static(b"a"))), at(1260));
     let patient = |driver: &mut Driver, millisecond| {
-        let reply = Message::AppendReply { matched: Index(2) };
+        let reply = Message::AppendReply { matched: Index::new(2) };
         driver.handle(frame(TWO, 1, reply, at(1), Some(at(millisecond))), at(millisecond));
         driver.handle(Input::Deadline, at(millisecond))
     };
@@ -202,7 +202,7 @@ fn a_slow_flush_ends_leadership_and_a_stalled_one_the_server() {
 #[test]
 fn the_end_of_the_leaders_connection_is_an_early_timeout() {
     for (early_timeout, from, campaigns) in [(true, TWO, true), (true, THREE, false), (false, TWO, false)] {
-        let mut driver = driver_with(Policy { early_timeout, ..POLICY }, &[Record::Term(Term(1))]);
+        let mut driver = driver_with(Policy { early_timeout, ..POLICY }, &[Record::Term(Term::new(1))]);
         driver.handle(heartbeat(TWO, 1, at(1)), at(1010));
         driver.handle(Input::Closed(from), at(1020));
         assert_eq!(driver.node().leader().is_none(), campaigns);
@@ -217,7 +217,7 @@ fn the_end_of_the_leaders_connection_is_an_early_timeout() {
 #[test]
 fn survivors_campaign_in_turn_after_the_leaders_id() {
     for (leader, milliseconds, campaigns) in [(THREE, 1, true), (TWO, 3, false), (TWO, 5, true)] {
-        let mut driver = driver_with(POLICY, &[Record::Term(Term(1))]);
+        let mut driver = driver_with(POLICY, &[Record::Term(Term::new(1))]);
         driver.handle(heartbeat(leader, 1, at(1)), at(1010));
         driver.handle(Input::Closed(leader), at(1020));
         let actions = driver.handle(Input::Deadline, at(1020 + milliseconds));
@@ -241,17 +241,18 @@ fn who_would_vote_for_another_puts_its_own_campaign_off() {
 
 #[test]
 fn a_long_range_is_sent_in_parts_and_one_that_is_gone_not_at_all() {
-    let position = |index| Position { term: Term(1), index: Index(index) };
+    let position = |index| Position { term: Term::new(1), index: Index::new(index) };
     let entry = |index| Entry { position: position(index), payload: Payload::Command(vec![0; MOST_BYTES / 3].into()) };
     let records: Vec<_> =
-        [Record::Term(Term(1))].into_iter().chain((1..=7).map(|index| Record::Append(entry(index)))).collect();
+        [Record::Term(Term::new(1))].into_iter().chain((1..=7).map(|index| Record::Append(entry(index)))).collect();
     let driver = driver_with(POLICY, &records);
     let slices = driver.slices(Range { previous: NOWHERE, last: position(7) }).unwrap();
-    let ends: Vec<_> = slices.iter().map(|slice| (slice.previous().index.0, slice.last().index.0)).collect();
+    let ends: Vec<_> =
+        slices.iter().map(|slice| (slice.previous().index.number(), slice.last().index.number())).collect();
     assert_eq!(ends, [(0, 2), (2, 4), (4, 6), (6, 7)]);
     let heartbeat = driver.slices(Range { previous: position(7), last: position(7) }).unwrap();
     assert_eq!(heartbeat, [Slice::new(position(7), Vec::new()).unwrap()]);
-    let other_term = Position { term: Term(2), index: Index(7) };
+    let other_term = Position { term: Term::new(2), index: Index::new(7) };
     assert_eq!(driver.slices(Range { previous: NOWHERE, last: other_term }), None);
     assert_eq!(driver.slices(Range { previous: NOWHERE, last: position(8) }), None);
 }

@@ -20,7 +20,7 @@ const LOCK: &str = "lock";
 /// votes could help to elect a second leader of one term.
 pub fn init(directory: impl AsRef<Path>, identity: Identity) -> Result<Incarnation, StorageError> {
     let directory = directory.as_ref();
-    if identity.id == ServerId(0) {
+    if identity.id == ServerId::new(0) {
         return Err(StorageError::ZeroId);
     }
     create_directory(directory)?;
@@ -115,6 +115,6 @@ fn render(Identity { cluster, id }: Identity, incarnation: Incarnation) -> Strin
 fn parse(lines: &str) -> Option<(Identity, Incarnation)> {
     let field = |name| lines.lines().find_map(|line| line.strip_prefix(name));
     let cluster = field("cluster ")?.parse().ok()?;
-    let id = ServerId(field("server ")?.parse().ok()?);
+    let id = ServerId::new(field("server ")?.parse().ok()?);
     Some((Identity { cluster, id }, field("incarnation ")?.parse().ok()?))
 }

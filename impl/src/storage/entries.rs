@@ -27,13 +27,13 @@ impl Entries {
 
     /// The entries after `previous` up to and including `last`, if all of them are here.
     pub fn between(&self, previous: Index, last: Index) -> Option<&[Entry<Bytes>]> {
-        let skip = previous.0.checked_sub(self.base.0)?;
+        let skip = previous.number().checked_sub(self.base.number())?;
         self.entries.get(skip as usize..self.count_to(last))
     }
 
     /// How many entries stand up to and including the one at `index`.
     fn count_to(&self, index: Index) -> usize {
-        index.0.saturating_sub(self.base.0) as usize
+        index.number().saturating_sub(self.base.number()) as usize
     }
 }
 
@@ -43,20 +43,20 @@ mod tests {
     use rafttree_model::{Payload, Position, Term};
 
     fn at(term: u64, index: u64) -> Entry<Bytes> {
-        Entry { position: Position { term: Term(term), index: Index(index) }, payload: Payload::Blank }
+        Entry { position: Position { term: Term::new(term), index: Index::new(index) }, payload: Payload::Blank }
     }
 
     #[test]
     fn entries_follow_their_records() {
         let mut entries = Entries::default();
         (1..=5).for_each(|index| entries.apply(&Record::Append(at(1, index))));
-        entries.apply(&Record::Truncate { keep: Index(4) });
+        entries.apply(&Record::Truncate { keep: Index::new(4) });
         entries.apply(&Record::Append(at(2, 5)));
-        entries.apply(&Record::Compact { through: Index(2) });
-        assert_eq!(entries.between(Index(2), Index(5)), Some(&[at(1, 3), at(1, 4), at(2, 5)][..]));
-        assert_eq!(entries.between(Index(4), Index(5)), Some(&[at(2, 5)][..]));
-        assert_eq!(entries.between(Index(5), Index(5)), Some(&[][..]));
-        assert_eq!(entries.between(Index(1), Index(5)), None);
-        assert_eq!(entries.between(Index(4), Index(6)), None);
+        entries.apply(&Record::Compact { through: Index::new(2) });
+        assert_eq!(entries.between(Index::new(2), Index::new(5)), Some(&[at(1, 3), at(1, 4), at(2, 5)][..]));
+        assert_eq!(entries.between(Index::new(4), Index::new(5)), Some(&[at(2, 5)][..]));
+        assert_eq!(entries.between(Index::new(5), Index::new(5)), Some(&[][..]));
+        assert_eq!(entries.between(Index::new(1), Index::new(5)), None);
+        assert_eq!(entries.between(Index::new(4), Index::new(6)), None);
     }
 }

@@ -29,6 +29,6 @@ pub(crate) fn listed(servers: &[ServerId]) -> String {
 
 fn parse(lines: &str) -> Option<Members> {
     let servers = lines.strip_prefix("servers ")?.trim_end().split(' ');
-    let servers: Option<Vec<_>> = servers.map(|id| id.parse().ok().map(ServerId)).collect();
+    let servers: Option<Vec<_>> = servers.map(|id| id.parse().ok().map(ServerId::new)).collect();
     Members::new(servers?).ok()
 }

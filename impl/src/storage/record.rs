@@ -13,17 +13,17 @@ const COMPACT: u8 = 6;
 /// Adds a record at the end of `out`.
 pub(super) fn encode(record: &Record<Bytes>, out: &mut Vec<u8>) {
     match record {
-        Record::Term(term) => put(out, TERM, term.0),
-        Record::Vote(candidate) => put(out, VOTE, candidate.0.into()),
-        Record::Truncate { keep } => put(out, TRUNCATE, keep.0),
-        Record::Compact { through } => put(out, COMPACT, through.0),
+        Record::Term(term) => put(out, TERM, term.number()),
+        Record::Vote(candidate) => put(out, VOTE, candidate.number().into()),
+        Record::Truncate { keep } => put(out, TRUNCATE, keep.number()),
+        Record::Compact { through } => put(out, COMPACT, through.number()),
         Record::Append(Entry { position, payload }) => {
             let command = match payload {
                 Payload::Blank => None,
                 Payload::Command(command) => Some(command),
             };
-            put(out, if command.is_some() { APPEND_COMMAND } else { APPEND_BLANK }, position.term.0);
-            out.put_u64_le(position.index.0);
+            put(out, if command.is_some() { APPEND_COMMAND } else { APPEND_BLANK }, position.term.number());
+            out.put_u64_le(position.index.number());
             if let Some(command) = command {
                 out.put_u64_le(command.len() as u64);
                 out.put_slice(command);
@@ -42,10 +42,10 @@ pub(super) fn decode(bytes: &mut Bytes) -> Option<Record<Bytes>> {
     let tag = bytes.try_get_u8().ok()?;
     let number = bytes.try_get_u64_le().ok()?;
     Some(match tag {
-        TERM => Record::Term(Term(number)),
-        VOTE => Record::Vote(ServerId(number.try_into().ok()?)),
-        TRUNCATE => Record::Truncate { keep: Index(number) },
-        COMPACT => Record::Compact { through: Index(number) },
+        TERM => Record::Term(Term::new(number)),
+        VOTE => Record::Vote(ServerId::new(number.try_into().ok()?)),
+        TRUNCATE => Record::Truncate { keep: Index::new(number) },
+        COMPACT => Record::Compact { through: Index::new(number) },
         APPEND_BLANK => Record::Append(Entry { position: position(number, bytes)?, payload: Payload::Blank }),
         APPEND_COMMAND => {
             let position = position(number, bytes)?;
@@ -57,7 +57,7 @@ pub(super) fn decode(bytes: &mut Bytes) -> Option<Record<Bytes>> {
 
 fn position(term: u64, bytes: &mut Bytes) -> Option<Position> {
     let index = bytes.try_get_u64_le().ok()?;
-    Some(Position { term: Term(term), index: Index(index) })
+    Some(Position { term: Term::new(term), index: Index::new(index) })
 }
 
 fn command(bytes: &mut Bytes) -> Option<Bytes> {
@@ -77,12 +77,15 @@ mod tests {
             prop::collection::vec(any::<u8>(), 0..50).prop_map(|bytes| Payload::Command(bytes.into()))
         ];
         prop_oneof![
-            number().prop_map(|term| Record::Term(Term(term))),
-            any::<u32>().prop_map(|id| Record::Vote(ServerId(id))),
-            number().prop_map(|keep| Record::Truncate { keep: Index(keep) }),
-            number().prop_map(|through| Record::Compact { through: Index(through) }),
+            number().prop_map(|term| Record::Term(Term::new(term))),
+            any::<u32>().prop_map(|id| Record::Vote(ServerId::new(id))),
+            number().prop_map(|keep| Record::Truncate { keep: Index::new(keep) }),
+            number().prop_map(|through| Record::Compact { through: Index::new(through) }),
             (number(), number(), payload).prop_map(|(term, index, payload)| {
-                Record::Append(Entry { position: Position { term: Term(term), index: Index(index) }, payload })
+                Record::Append(Entry {
+                    position: Position { term: Term::new(term), index: Index::new(index) },
+                    payload,
+                })
             }),
         ]
     }
@@ -117,7 +120,7 @@ mod tests {
     #[test]
     fn the_format_stays_as_it_is() {
         let mut out = Vec::new();
-        let position = Position { term: Term(2), index: Index(3) };
+        let position = Position { term: Term::new(2), index: Index::new(3) };
         encode(&Record::Append(Entry { position, payload: Payload::Command(Bytes::from_static(b"a")) }), &mut out);
         let expected = [5, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, b'a'];
         assert_eq!(out, expected);

@@ -175,9 +175,9 @@ impl From<Hello> for WireHello {
         WireHello {
             protocols: Some(hello.protocols.into()),
             cluster: Bytes::copy_from_slice(&hello.cluster.to_bytes()),
-            from: hello.from.0,
+            from: hello.from.number(),
             incarnation: Bytes::copy_from_slice(&hello.incarnation.to_bytes()),
-            to: hello.to.0,
+            to: hello.to.number(),
             minimum_timeout_nanoseconds: hello.minimum_timeout.as_nanos().try_into().unwrap_or(u64::MAX),
             group: wire_ids(&hello.group),
         }
@@ -188,9 +188,9 @@ fn read_hello(wire: &WireHello) -> Option<Hello> {
     Some(Hello {
         protocols: wire.protocols.as_ref()?.read(),
         cluster: read_cluster(&wire.cluster)?,
-        from: ServerId(wire.from),
+        from: ServerId::new(wire.from),
         incarnation: read_incarnation(&wire.incarnation)?,
-        to: ServerId(wire.to),
+        to: ServerId::new(wire.to),
         minimum_timeout: Duration::from_nanos(wire.minimum_timeout_nanoseconds),
         group: read_ids(&wire.group),
     })
@@ -209,9 +209,9 @@ impl From<Refusal> for Option<WireReason> {
             }
             Refusal::Cluster { theirs, ours } => WireReason::Cluster(mismatch(theirs.to_bytes(), ours.to_bytes())),
             Refusal::WrongServer { expected, found } => {
-                WireReason::WrongServer(WireWrongServer { expected: expected.0, found: found.0 })
+                WireReason::WrongServer(WireWrongServer { expected: expected.number(), found: found.number() })
             }
-            Refusal::UnknownPeer(id) => WireReason::UnknownPeer(id.0),
+            Refusal::UnknownPeer(id) => WireReason::UnknownPeer(id.number()),
             Refusal::Incarnation { known, seen } => {
                 WireReason::Incarnation(mismatch(seen.to_bytes(), known.to_bytes()))
             }
@@ -235,9 +235,9 @@ fn read_reason(wire: WireReason) -> Option<Refusal> {
             Refusal::Cluster { theirs: read_cluster(&wire.theirs)?, ours: read_cluster(&wire.ours)? }
         }
         WireReason::WrongServer(wire) => {
-            Refusal::WrongServer { expected: ServerId(wire.expected), found: ServerId(wire.found) }
+            Refusal::WrongServer { expected: ServerId::new(wire.expected), found: ServerId::new(wire.found) }
         }
-        WireReason::UnknownPeer(id) => Refusal::UnknownPeer(ServerId(id)),
+        WireReason::UnknownPeer(id) => Refusal::UnknownPeer(ServerId::new(id)),
         WireReason::Incarnation(wire) => {
             Refusal::Incarnation { known: read_incarnation(&wire.ours)?, seen: read_incarnation(&wire.theirs)? }
         }
@@ -260,11 +260,11 @@ impl WireProtocols {
 }
 
 fn wire_ids(servers: &[ServerId]) -> Vec<u32> {
-    servers.iter().map(|id| id.0).collect()
+    servers.iter().map(|id| id.number()).collect()
 }
 
 fn read_ids(servers: &[u32]) -> Vec<ServerId> {
-    servers.iter().copied().map(ServerId).collect()
+    servers.iter().copied().map(ServerId::new).collect()
 }
 
 fn read_cluster(bytes: &[u8]) -> Option<ClusterId> {
@@ -287,7 +287,7 @@ mod tests {
     }
 
     fn groups() -> impl Strategy<Value = Vec<ServerId>> {
-        proptest::collection::vec(any::<u32>().prop_map(ServerId), 0..10)
+        proptest::collection::vec(any::<u32>().prop_map(ServerId::new), 0..10)
     }
 
     fn hellos() -> impl Strategy<Value = Greeting> {
@@ -296,9 +296,9 @@ mod tests {
                 Greeting::Hello(Hello {
                     protocols,
                     cluster: ClusterId::from_bytes(cluster),
-                    from: ServerId(from),
+                    from: ServerId::new(from),
                     incarnation: Incarnation::from_bytes(incarnation),
-                    to: ServerId(to),
+                    to: ServerId::new(to),
                     minimum_timeout: Duration::from_nanos(nanoseconds),
                     group,
                 })
@@ -307,7 +307,7 @@ mod tests {
     }
 
     fn refusals() -> impl Strategy<Value = Refusal> {
-        let ids = || any::<u32>().prop_map(ServerId);
+        let ids = || any::<u32>().prop_map(ServerId::new);
         let clusters = || any::<[u8; 16]>().prop_map(ClusterId::from_bytes);
         let incarnations = || any::<[u8; 16]>().prop_map(Incarnation::from_bytes);
         prop_oneof![

@@ -153,7 +153,7 @@ fn highest_common(theirs: &RangeInclusive<u32>, ours: &RangeInclusive<u32>) -> O
 mod tests {
     use super::*;
 
-    const IDS: [ServerId; 3] = [ServerId(1), ServerId(2), ServerId(3)];
+    const IDS: [ServerId; 3] = [ServerId::new(1), ServerId::new(2), ServerId::new(3)];
 
     fn local(id: ServerId) -> Local {
         let peers = IDS.into_iter().filter(|peer| *peer != id).map(|peer| (peer, None)).collect();
@@ -161,7 +161,7 @@ mod tests {
             protocols: PROTOCOLS,
             cluster: ClusterId::from_bytes([7; 16]),
             id,
-            incarnation: Incarnation::from_bytes([id.0 as u8; 16]),
+            incarnation: Incarnation::from_bytes([id.number() as u8; 16]),
             minimum_timeout: Duration::from_millis(100),
             peers: Mutex::new(peers),
         }
@@ -169,10 +169,10 @@ mod tests {
 
     #[test]
     fn only_who_has_the_same_group_is_recognised() {
-        let [one, two] = [ServerId(1), ServerId(2)].map(local);
+        let [one, two] = [ServerId::new(1), ServerId::new(2)].map(local);
         let hello = two.hello(one.id);
         assert_eq!(hello.group, IDS);
-        for theirs in [vec![], vec![two.id], IDS[..2].to_vec(), [&IDS[..], &[ServerId(4)]].concat()] {
+        for theirs in [vec![], vec![two.id], IDS[..2].to_vec(), [&IDS[..], &[ServerId::new(4)]].concat()] {
             let other =
                 Hello { group: theirs.clone(), incarnation: Incarnation::from_bytes([99; 16]), ..hello.clone() };
             let refused = one.judge(&other, None).unwrap_err();
@@ -184,15 +184,15 @@ mod tests {
 
     #[test]
     fn who_is_not_in_its_own_group_is_refused() {
-        let one = local(ServerId(1));
-        let stranger = Hello { from: ServerId(4), ..local(ServerId(2)).hello(one.id) };
-        assert_eq!(one.judge(&stranger, None), Err(Refusal::UnknownPeer(ServerId(4))));
+        let one = local(ServerId::new(1));
+        let stranger = Hello { from: ServerId::new(4), ..local(ServerId::new(2)).hello(one.id) };
+        assert_eq!(one.judge(&stranger, None), Err(Refusal::UnknownPeer(ServerId::new(4))));
     }
 
     #[test]
     fn who_does_not_tell_its_group_is_refused_by_its_version() {
-        let one = local(ServerId(1));
-        let older = Hello { protocols: 1..=1, group: Vec::new(), ..local(ServerId(2)).hello(one.id) };
+        let one = local(ServerId::new(1));
+        let older = Hello { protocols: 1..=1, group: Vec::new(), ..local(ServerId::new(2)).hello(one.id) };
         assert_eq!(one.judge(&older, None), Err(Refusal::Protocol { theirs: 1..=1, ours: PROTOCOLS }));
     }
 

@@ -121,15 +121,15 @@ mod tests {
     use crate::transport::frame::Connection;
 
     fn frame(number: u64, message: Message<Slice<bytes::Bytes>>) -> Frame {
-        let envelope = Envelope { from: ServerId(1), to: ServerId(2), term: Term(1), message };
+        let envelope = Envelope { from: ServerId::new(1), to: ServerId::new(2), term: Term::new(1), message };
         Frame { envelope, sent: Stamp(number), echo: None }
     }
 
     fn large(number: u64, bytes: usize) -> Frame {
-        let position = Position { term: Term(1), index: Index(1) };
+        let position = Position { term: Term::new(1), index: Index::new(1) };
         let entry = Entry { position, payload: Payload::Command(vec![0; bytes].into()) };
         let entries = Slice::new(Position::default(), vec![entry]).unwrap();
-        frame(number, Message::AppendRequest { entries, commit: Index(0) })
+        frame(number, Message::AppendRequest { entries, commit: Index::ZERO })
     }
 
     fn numbers(frames: &VecDeque<Frame>) -> Vec<u64> {

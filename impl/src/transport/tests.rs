@@ -16,11 +16,11 @@ use super::*;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 const CLUSTER: ClusterId = ClusterId::from_bytes([7; 16]);
-const ONE: ServerId = ServerId(1);
-const TWO: ServerId = ServerId(2);
+const ONE: ServerId = ServerId::new(1);
+const TWO: ServerId = ServerId::new(2);
 
 fn incarnation(id: ServerId) -> Incarnation {
-    Incarnation::from_bytes([id.0 as u8; 16])
+    Incarnation::from_bytes([id.number() as u8; 16])
 }
 
 /// Where a server that starts later will listen.
@@ -127,16 +127,16 @@ async fn connect(server: &Server) -> Connection {
 }
 
 fn frame(from: ServerId, to: ServerId, number: u64) -> Frame {
-    let envelope = Envelope { from, to, term: Term(number), message: Message::TimeoutNow };
+    let envelope = Envelope { from, to, term: Term::new(number), message: Message::TimeoutNow };
     Frame { envelope, sent: Stamp(number), echo: Some(Stamp(number + 1)) }
 }
 
 fn large_frame(from: ServerId, to: ServerId, bytes: usize) -> Frame {
-    let position = Position { term: Term(1), index: Index(1) };
+    let position = Position { term: Term::new(1), index: Index::new(1) };
     let entry = Entry { position, payload: Payload::Command(vec![0; bytes].into()) };
     let entries = Slice::new(Position::default(), vec![entry]).unwrap();
-    let message = Message::AppendRequest { entries, commit: Index(0) };
-    Frame { envelope: Envelope { from, to, term: Term(1), message }, sent: Stamp(0), echo: None }
+    let message = Message::AppendRequest { entries, commit: Index::ZERO };
+    Frame { envelope: Envelope { from, to, term: Term::new(1), message }, sent: Stamp(0), echo: None }
 }
 
 /// What a stranger hears after it has said this.
@@ -238,7 +238,7 @@ async fn servers_of_different_clusters_refuse_each_other() {
 
 #[tokio::test]
 async fn an_address_that_leads_to_another_server_is_refused() {
-    let three = ServerId(3);
+    let three = ServerId::new(3);
     let refusals = refusals_of_two(|_, two| {
         two.id = three;
         two.peers.clear();
@@ -256,7 +256,7 @@ async fn refusals_of_one(refusals: impl Future<Output = [(ServerId, Refusal); 2]
 
 #[tokio::test]
 async fn servers_of_unequal_groups_refuse_each_other() {
-    let three = ServerId(3);
+    let three = ServerId::new(3);
     let (fewer, more) = (vec![ONE, TWO], vec![ONE, TWO, three]);
     let refusals = refusals_of_two(|_, two| two.peers.push((three, free_address().to_string()))).await;
     let [first, second] = [(&more, &fewer), (&fewer, &more)]
@@ -339,7 +339,7 @@ async fn a_caller_learns_that_something_else_is_there() {
 #[tokio::test]
 async fn a_frame_that_nobody_should_send_ends_the_connection() {
     let wrong_sender = WireFrame::from(frame(ONE, ONE, 1));
-    let wrong_receiver = WireFrame::from(frame(TWO, ServerId(3), 1));
+    let wrong_receiver = WireFrame::from(frame(TWO, ServerId::new(3), 1));
     for faulty in [wrong_sender, wrong_receiver, WireFrame::default()] {
         let (mut server, client) = server_and_client().await;
         let mut connection = call(&server, &client).await;

@@ -126,9 +126,9 @@ impl From<Frame> for WireFrame {
     fn from(frame: Frame) -> WireFrame {
         let Frame { envelope: Envelope { from, to, term, message }, sent, echo } = frame;
         WireFrame {
-            from: from.0,
-            to: to.0,
-            term: term.0,
+            from: from.number(),
+            to: to.number(),
+            term: term.number(),
             sent: sent.0,
             echo: echo.map(|stamp| stamp.0),
             message: Some(message.into()),
@@ -142,9 +142,9 @@ impl TryFrom<WireFrame> for Frame {
     fn try_from(wire: WireFrame) -> Result<Frame, Malformed> {
         let message = wire.message.ok_or(Malformed("no message that this version knows"))?;
         let envelope = Envelope {
-            from: ServerId(wire.from),
-            to: ServerId(wire.to),
-            term: Term(countable(wire.term)?),
+            from: ServerId::new(wire.from),
+            to: ServerId::new(wire.to),
+            term: Term::new(countable(wire.term)?),
             message: message.try_into()?,
         };
         Ok(Frame { envelope, sent: Stamp(wire.sent), echo: wire.echo.map(Stamp) })
@@ -165,11 +165,11 @@ impl From<Message<Slice<Bytes>>> for WireMessage {
             Message::AppendRequest { entries, commit } => WireMessage::AppendRequest(WireAppendRequest {
                 previous: Some(entries.previous().into()),
                 entries: entries.into_entries().into_iter().map(WireEntry::from).collect(),
-                commit: commit.0,
+                commit: commit.number(),
             }),
-            Message::AppendReply { matched } => WireMessage::AppendReply(WireAppendReply { matched: matched.0 }),
+            Message::AppendReply { matched } => WireMessage::AppendReply(WireAppendReply { matched: matched.number() }),
             Message::AppendRefusal { missing, hint } => {
-                WireMessage::AppendRefusal(WireAppendRefusal { missing: missing.0, hint: Some(hint.into()) })
+                WireMessage::AppendRefusal(WireAppendRefusal { missing: missing.number(), hint: Some(hint.into()) })
             }
             Message::TimeoutNow => WireMessage::TimeoutNow(WireEmpty {}),
             Message::Stale => WireMessage::Stale(WireEmpty {}),
@@ -190,12 +190,13 @@ impl TryFrom<WireMessage> for Message<Slice<Bytes>> {
             WireMessage::VoteReply(reply) => Message::VoteReply { granted: reply.granted },
             WireMessage::AppendRequest(request) => Message::AppendRequest {
                 entries: slice(position(request.previous)?, request.entries)?,
-                commit: Index(countable(request.commit)?),
+                commit: Index::new(countable(request.commit)?),
             },
-            WireMessage::AppendReply(reply) => Message::AppendReply { matched: Index(countable(reply.matched)?) },
-            WireMessage::AppendRefusal(refusal) => {
-                Message::AppendRefusal { missing: Index(countable(refusal.missing)?), hint: position(refusal.hint)? }
-            }
+            WireMessage::AppendReply(reply) => Message::AppendReply { matched: Index::new(countable(reply.matched)?) },
+            WireMessage::AppendRefusal(refusal) => Message::AppendRefusal {
+                missing: Index::new(countable(refusal.missing)?),
+                hint: position(refusal.hint)?,
+            },
             WireMessage::TimeoutNow(WireEmpty {}) => Message::TimeoutNow,
             WireMessage::Stale(WireEmpty {}) => Message::Stale,
         })
@@ -204,7 +205,7 @@ impl TryFrom<WireMessage> for Message<Slice<Bytes>> {
 
 impl From<Position> for WirePosition {
     fn from(position: Position) -> WirePosition {
-        WirePosition { term: position.term.0, index: position.index.0 }
+        WirePosition { term: position.term.number(), index: position.index.number() }
     }
 }
 
@@ -214,7 +215,7 @@ impl From<Entry<Bytes>> for WireEntry {
             Payload::Blank => WirePayload::Blank(WireEmpty {}),
             Payload::Command(command) => WirePayload::Command(command),
         };
-        WireEntry { term: entry.position.term.0, payload: Some(payload) }
+        WireEntry { term: entry.position.term.number(), payload: Some(payload) }
     }
 }
 
@@ -224,7 +225,7 @@ fn countable(number: u64) -> Result<u64, Malformed> {
 
 fn position(wire: Option<WirePosition>) -> Result<Position, Malformed> {
     let WirePosition { term, index } = wire.ok_or(Malformed("no position where one belongs"))?;
-    Ok(Position { term: Term(countable(term)?), index: Index(countable(index)?) })
+    Ok(Position { term: Term::new(countable(term)?), index: Index::new(countable(index)?) })
 }
 
 fn slice(previous: Position, entries: Vec<WireEntry>) -> Result<Slice<Bytes>, Malformed> {
@@ -242,7 +243,7 @@ fn entry(index: Index, wire: WireEntry) -> Result<Entry<Bytes>, Malformed> {
         WirePayload::Blank(WireEmpty {}) => Payload::Blank,
         WirePayload::Command(command) => Payload::Command(command),
     };
-    let position = Position { term: Term(countable(wire.term)?), index: Index(countable(index.0)?) };
+    let position = Position { term: Term::new(countable(wire.term)?), index: Index::new(countable(index.number())?) };
     Ok(Entry { position, payload })
 }
 
@@ -255,7 +256,7 @@ mod tests {
 
     fn positions() -> impl Strategy<Value = Position> {
         (0..=GREATEST_NUMBER, 0..=GREATEST_NUMBER)
-            .prop_map(|(term, index)| Position { term: Term(term), index: Index(index) })
+            .prop_map(|(term, index)| Position { term: Term::new(term), index: Index::new(index) })
     }
 
     fn payloads() -> impl Strategy<Value = Payload<Bytes>> {
@@ -266,10 +267,10 @@ mod tests {
     fn slices() -> impl Strategy<Value = Slice<Bytes>> {
         let steps = proptest::collection::vec((0_u64..3, payloads()), 0..6);
         (0_u64..1 << 40, 0_u64..1 << 40, steps).prop_map(|(term, index, steps)| {
-            let previous = Position { term: Term(term), index: Index(index) };
+            let previous = Position { term: Term::new(term), index: Index::new(index) };
             let mut last = previous;
             let entries = steps.into_iter().map(|(rise, payload)| {
-                last = Position { term: Term(last.term.0 + rise), index: last.index.next() };
+                last = Position { term: Term::new(last.term.number() + rise), index: last.index.next() };
                 Entry { position: last, payload }
             });
             Slice::new(previous, entries.collect()).unwrap()
@@ -277,7 +278,7 @@ mod tests {
     }
 
     fn messages() -> impl Strategy<Value = Message<Slice<Bytes>>> {
-        let index = || (0..=GREATEST_NUMBER).prop_map(Index);
+        let index = || (0..=GREATEST_NUMBER).prop_map(Index::new);
         prop_oneof![
             positions().prop_map(|last| Message::PreVoteRequest { last }),
             any::<bool>().prop_map(|granted| Message::PreVoteReply { granted }),
@@ -294,7 +295,7 @@ mod tests {
     fn frames() -> impl Strategy<Value = Frame> {
         (any::<u32>(), any::<u32>(), 0..=GREATEST_NUMBER, messages(), any::<u64>(), any::<Option<u64>>()).prop_map(
             |(from, to, term, message, sent, echo)| Frame {
-                envelope: Envelope { from: ServerId(from), to: ServerId(to), term: Term(term), message },
+                envelope: Envelope { from: ServerId::new(from), to: ServerId::new(to), term: Term::new(term), message },
                 sent: Stamp(sent),
                 echo: echo.map(Stamp),
             },
@@ -339,16 +340,16 @@ mod tests {
 
     #[test]
     fn entries_whose_terms_fall_are_malformed() {
-        let wire = append(Position { term: Term(2), index: Index(7) }, vec![blank(3), blank(2)]);
+        let wire = append(Position { term: Term::new(2), index: Index::new(7) }, vec![blank(3), blank(2)]);
         assert_eq!(Frame::try_from(wire), Err(Malformed("entries whose terms fall")));
     }
 
     #[test]
     fn numbers_that_cannot_be_counted_up_are_malformed() {
         let out_of_range = Err(Malformed("a term or an index out of range"));
-        let last = Position { term: Term(1), index: Index(GREATEST_NUMBER) };
+        let last = Position { term: Term::new(1), index: Index::new(GREATEST_NUMBER) };
         assert_eq!(Frame::try_from(append(last, vec![blank(1)])), out_of_range);
-        let beyond = Position { term: Term(1), index: Index(u64::MAX) };
+        let beyond = Position { term: Term::new(1), index: Index::new(u64::MAX) };
         assert_eq!(Frame::try_from(append(beyond, vec![blank(1)])), out_of_range);
         assert_eq!(Frame::try_from(WireFrame { term: u64::MAX, ..append(last, vec![]) }), out_of_range);
     }
@@ -365,7 +366,12 @@ mod tests {
     #[test]
     fn fields_of_later_versions_are_skipped() {
         let frame = Frame {
-            envelope: Envelope { from: ServerId(1), to: ServerId(2), term: Term(3), message: Message::Stale },
+            envelope: Envelope {
+                from: ServerId::new(1),
+                to: ServerId::new(2),
+                term: Term::new(3),
+                message: Message::Stale,
+            },
             sent: Stamp(4),
             echo: None,
         };

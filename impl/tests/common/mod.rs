@@ -120,14 +120,15 @@ impl Group {
             let _ = lead.await;
         }
         drop(node);
-        let identity = Identity { cluster: self.cluster, id: ServerId(id) };
+        let identity = Identity { cluster: self.cluster, id: ServerId::new(id) };
         let is_locked = || matches!(rafttree::init(self.path(id), identity), Err(StorageError::Locked { .. }));
         until("the directory to be free", async || !is_locked()).await;
     }
 
     /// Waits until the leader has heard this peer of late.
     pub(crate) async fn hears(&self, leader: u32, peer: u32) {
-        let answers = |known: &PeerStatus| known.id == ServerId(peer) && known.answered.is_some_and(|ago| ago < T / 2);
+        let answers =
+            |known: &PeerStatus| known.id == ServerId::new(peer) && known.answered.is_some_and(|ago| ago < T / 2);
         until("the peer to answer", async || self.nodes[&leader].status().await.unwrap().peers.iter().any(answers))
             .await;
     }
@@ -140,6 +141,6 @@ impl Group {
     /// Waits until this server knows that this one leads.
     pub(crate) async fn knows(&self, id: u32, leader: u32) {
         let mut view = self.nodes[&id].leader();
-        soon("the leader to be known", view.wait_for(|view| view.leader == Some(ServerId(leader)))).await.unwrap();
+        soon("the leader to be known", view.wait_for(|view| view.leader == Some(ServerId::new(leader)))).await.unwrap();
     }
 }

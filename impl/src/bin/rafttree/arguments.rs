@@ -199,7 +199,7 @@ fn parse_cluster(text: &str) -> Result<Cluster, String> {
 
 fn parse_server(text: &str) -> Result<ServerId, String> {
     match text.parse() {
-        Ok(id) if 0 < id => Ok(ServerId(id)),
+        Ok(id) if 0 < id => Ok(ServerId::new(id)),
         _ => Err("a server is a number from 1 on".to_owned()),
     }
 }

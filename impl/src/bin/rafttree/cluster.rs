@@ -81,7 +81,7 @@ impl Cluster {
             Failure::Operation(format!("cannot find free ports on 127.0.0.1: {error}; end what uses them"))
         })?;
         let servers = (1..=count).zip(directories).zip(addresses).map(|((id, directory), address)| Server {
-            life: Life { id: ServerId(id), number: 0 },
+            life: Life { id: ServerId::new(id), number: 0 },
             directory,
             address,
             child: None,
@@ -284,7 +284,7 @@ fn initialise(root: &Path, directories: &[PathBuf]) -> Result<(), Failure> {
         )));
     }
     let cluster = ClusterId::random();
-    for (id, directory) in (1..).map(ServerId).zip(directories) {
+    for (id, directory) in (1..).map(ServerId::new).zip(directories) {
         rafttree::init(directory, Identity { cluster, id }).map_err(Failure::operation)?;
     }
     Ok(())

@@ -173,7 +173,7 @@ impl fmt::Display for Row {
         write!(
             out,
             "{:<6}  {:<6}  {:<13}  {:>4}  {:<6}  {:>6}  {:<7}  {}",
-            self.id.0,
+            self.id.number(),
             self.state,
             or_dash(status.map(|status| status.role.to_string())),
             or_dash(status.map(|status| status.term.to_string())),
@@ -194,16 +194,16 @@ mod tests {
     #[test]
     fn a_report_reads_as_it_was_written() {
         let status = Status {
-            id: ServerId(2),
+            id: ServerId::new(2),
             role: RoleName::PreCandidate,
-            term: Term(3),
-            vote: Some(ServerId(1)),
+            term: Term::new(3),
+            vote: Some(ServerId::new(1)),
             leader: None,
-            last: Position { term: Term(2), index: Index(9) },
-            commit: Index(8),
+            last: Position { term: Term::new(2), index: Index::new(9) },
+            commit: Index::new(8),
             transfer: None,
         };
-        let report = Report { id: ServerId(2), news: News::Changed { status } };
+        let report = Report { id: ServerId::new(2), news: News::Changed { status } };
         let line = serde_json::to_string(&report).unwrap();
         assert!(
             line.starts_with(r#"{"id":2,"event":"changed","status":{"id":2,"role":"pre_candidate","term":3"#),

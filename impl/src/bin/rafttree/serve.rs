@@ -74,10 +74,10 @@ async fn start(options: &ServeOptions) -> Result<Node, Failure> {
         .election_timeout(timing.election_timeout)
         .insecure(options.insecure);
     for (id, address) in &options.peers {
-        builder = builder.peer(id.0, address);
+        builder = builder.peer(id.number(), address);
     }
     if let Some(id) = options.id {
-        builder = builder.id(id.0);
+        builder = builder.id(id.number());
     }
     if let Some(interval) = timing.heartbeat_interval {
         builder = builder.heartbeat_interval(interval);
@@ -167,7 +167,7 @@ async fn answer(node: Node, request: Request) -> Answer {
             Ok(status) => return Answer::Status(Box::new(describe(status))),
             Err(error) => Err(error),
         },
-        Request::Transfer { to } => node.transfer_to(to.0).await,
+        Request::Transfer { to } => node.transfer_to(to.number()).await,
         Request::StepDown => node.step_down().await,
     };
     match result {

@@ -111,7 +111,7 @@ impl Group {
         let leader = statuses.iter().find(|status| status.server.id == id)?;
         let is_heard = leader.peers.iter().all(|peer| peer.answered_milliseconds.is_some());
         let is_settled = leader.lease_milliseconds.is_some() && is_heard && statuses.iter().all(is_connected);
-        is_settled.then_some(Leader { id, fence: term.0 })
+        is_settled.then_some(Leader { id, fence: term.number() })
     }
 
     /// Waits for a confirmed leadership with a greater fence than the former one.

@@ -143,7 +143,7 @@ impl fmt::Display for Report {
         writeln!(out, "elections: {elections}")?;
         write!(out, "server            processor  wake-ups/s    memory")?;
         for cost in &self.servers {
-            let name = format!("{}{}", cost.server.0, if cost.leads { " (leader)" } else { "" });
+            let name = format!("{}{}", cost.server.number(), if cost.leads { " (leader)" } else { "" });
             let Cost { processor_percent, wakeups_per_second, resident_mebibytes, .. } = cost;
             write!(
                 out,

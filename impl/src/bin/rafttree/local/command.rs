@@ -77,7 +77,7 @@ impl FromStr for Who {
 }
 
 fn server(text: &str) -> Result<ServerId, String> {
-    text.parse().map(ServerId).map_err(|_| format!("`{text}` is no server: write its number"))
+    text.parse().map(ServerId::new).map_err(|_| format!("`{text}` is no server: write its number"))
 }
 
 impl fmt::Display for LocalCommand {

@@ -33,7 +33,7 @@ pub(super) enum Wish {
 impl Screen {
     pub(super) fn open() -> io::Result<Screen> {
         terminal::enable_raw_mode()?;
-        Ok(Screen { selected: ServerId(1), rows: Vec::new(), drawn: 0 })
+        Ok(Screen { selected: ServerId::new(1), rows: Vec::new(), drawn: 0 })
     }
 
     /// Writes a line above the table.
@@ -61,7 +61,7 @@ impl Screen {
         let who = Who::Server(self.selected);
         Some(match letter {
             'c' if key.modifiers.contains(KeyModifiers::CONTROL) => Wish::Command(LocalCommand::Quit),
-            '1'..='9' => Wish::Select(ServerId(letter.to_digit(10)?)),
+            '1'..='9' => Wish::Select(ServerId::new(letter.to_digit(10)?)),
             'p' => Wish::TogglePause,
             'k' => Wish::Command(LocalCommand::Kill(who)),
             'r' => Wish::Command(LocalCommand::Restart(who)),
