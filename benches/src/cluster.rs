@@ -163,7 +163,7 @@ impl<S: Stepper> Group for Rafttree<S> {
     fn deliver(&mut self) -> bool {
         for _ in 0..self.mail.len() {
             let Some(letter) = self.mail.pop_front() else { break };
-            self.step(letter.to.0 as usize - 1, Event::Receive(letter));
+            self.step(letter.to.number() as usize - 1, Event::Receive(letter));
         }
         self.flush()
     }
@@ -184,7 +184,7 @@ impl<S: Stepper> Group for Rafttree<S> {
 
 impl Server {
     fn new(id: ServerId, members: Members) -> Server {
-        let random = StdRng::seed_from_u64(id.0.into());
+        let random = StdRng::seed_from_u64(id.number().into());
         Server {
             node: Node::recover(id, members, Durable::default()),
             effects: Effects::new(),
@@ -285,10 +285,10 @@ impl Store {
 
     /// Where the entry after `index` lies.
     fn offset(&self, index: Index) -> usize {
-        (index.0 - self.removed) as usize
+        (index.number() - self.removed) as usize
     }
 }
 
 fn id(server: usize) -> ServerId {
-    ServerId(server as u32 + 1)
+    ServerId::new(server as u32 + 1)
 }
