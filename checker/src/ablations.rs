@@ -163,7 +163,7 @@ ablation! {
 }
 ablation! {
     /// A follower that has stored entries acknowledges having heard its leader, and nothing else.
-    AcknowledgeNothing { fn acknowledged(_: Index, _: Index) -> Index { Index(0) } }
+    AcknowledgeNothing { fn acknowledged(_: Index, _: Index) -> Index { Index::ZERO } }
 }
 ablation! {
     /// Nothing is ever committed by counting.
@@ -238,7 +238,7 @@ pub(crate) fn append_in_learned_term(node: &mut Node, event: Event<Tag>, effects
         return step_by::<Paper, Tag>(node, event, effects);
     }
     step_by::<LeadOnInNewerTerm, Tag>(node, event, effects);
-    step_by::<LeadOnInNewerTerm, Tag>(node, Event::Propose(Tag(ServerId(0))), effects);
+    step_by::<LeadOnInNewerTerm, Tag>(node, Event::Propose(Tag(ServerId::new(0))), effects);
     step_by::<LeadOnInNewerTerm, Tag>(node, Event::StepDown, effects);
 }
 

@@ -18,7 +18,7 @@ pub(crate) fn is_never_kept<E>(envelope: &Envelope<E>) -> bool {
             | Message::PreVoteRequest { .. }
             | Message::PreVoteReply { .. }
             | Message::VoteReply { granted: false }
-            | Message::AppendReply { matched: Index(0) }
+            | Message::AppendReply { matched: Index::ZERO }
             | Message::AppendRefusal { .. }
     );
     told_by_rumours && envelope.from != envelope.to
@@ -74,9 +74,9 @@ fn parts_for(leadership: &Leadership, to: ServerId) -> impl Iterator<Item = Lett
     ranges.flat_map(move |(first, last)| {
         let slice = Slice::new(position(entries, first), entries[first..last].to_vec());
         let slice = slice.expect("a log has no gaps and its terms never fall");
-        let message = move |commit| Message::AppendRequest { entries: slice.clone(), commit: Index(commit) };
+        let message = move |commit| Message::AppendRequest { entries: slice.clone(), commit: Index::new(commit) };
         // A commit index beyond these entries tells a correct server no more than one at their end.
-        let commits = (0..=commit.0).filter(move |index| *index <= last as u64 || *index == commit.0);
+        let commits = (0..=commit.number()).filter(move |index| *index <= last as u64 || *index == commit.number());
         commits.map(move |commit| Envelope { from: *leader, to, term: *term, message: message(commit) })
     })
 }
@@ -125,7 +125,7 @@ fn answer(world: &World, from: ServerId, to: ServerId) -> Option<Letter> {
     let node = &world.server(to).node;
     let message = match node.role() {
         Role::PreCandidate { .. } => Message::PreVoteReply { granted: true },
-        Role::Leader { .. } => Message::AppendReply { matched: Index(0) },
+        Role::Leader { .. } => Message::AppendReply { matched: Index::ZERO },
         _ => return None,
     };
     let has_been_there = node.term() <= world.server(from).disk.durable.term();
@@ -135,8 +135,8 @@ fn answer(world: &World, from: ServerId, to: ServerId) -> Option<Letter> {
 fn less(world: &World, from: ServerId, to: ServerId) -> impl Iterator<Item = Letter> + '_ {
     let replies = world.network.iter().filter(move |letter| (letter.from, letter.to) == (from, to));
     replies.flat_map(|letter| {
-        let most = if let Message::AppendReply { matched } = letter.message { matched.0 } else { 1 };
-        let message = |matched| Message::AppendReply { matched: Index(matched) };
+        let most = if let Message::AppendReply { matched } = letter.message { matched.number() } else { 1 };
+        let message = |matched| Message::AppendReply { matched: Index::new(matched) };
         (1..most).map(move |matched| Envelope { message: message(matched), ..(**letter).clone() })
     })
 }

@@ -138,16 +138,16 @@ fn is_timeout_now(event: &Event<Tag>) -> bool {
 
 impl Servers {
     pub(crate) fn insert(&mut self, id: ServerId) {
-        assert!(id.0 < u16::BITS, "the checker numbers servers from 1");
-        self.0 |= 1 << id.0;
+        assert!(id.number() < u16::BITS, "the checker numbers servers from 1");
+        self.0 |= 1 << id.number();
     }
 
     pub(crate) fn contains(self, id: ServerId) -> bool {
-        self.0 >> id.0 & 1 != 0
+        self.0 >> id.number() & 1 != 0
     }
 
     pub(crate) fn ids(self) -> impl Iterator<Item = ServerId> {
-        (0..u16::BITS).map(ServerId).filter(move |&id| self.contains(id))
+        (0..u16::BITS).map(ServerId::new).filter(move |&id| self.contains(id))
     }
 
     /// More than half of the group.

@@ -229,7 +229,7 @@ fn list(actions: &[Action]) -> String {
 }
 
 fn server(word: &str) -> Result<ServerId, String> {
-    word.parse().map(ServerId).map_err(|_| format!("'{word}' is no server"))
+    word.parse().map(ServerId::new).map_err(|_| format!("'{word}' is no server"))
 }
 
 fn servers(words: &[&str]) -> Result<Vec<ServerId>, String> {

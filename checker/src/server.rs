@@ -250,7 +250,7 @@ impl Disk {
 pub(crate) fn apply_to_entries(entries: &mut Vec<Entry<Tag>>, record: &Record<Tag>) {
     match record {
         Record::Append(entry) => entries.push(*entry),
-        Record::Truncate { keep } => entries.truncate(keep.0 as usize),
+        Record::Truncate { keep } => entries.truncate(keep.number() as usize),
         Record::Term(_) | Record::Vote(_) | Record::Compact { .. } => {}
     }
 }

@@ -34,8 +34,8 @@ impl World {
         }
         let mut order: Vec<usize> = (0..traits.len()).collect();
         order.sort_by(|&one, &other| traits[one].cmp(&traits[other]).then(Ordering::Equal));
-        let place = |id: ServerId| order.iter().position(|&at| at as u32 + 1 == id.0).unwrap_or_default();
-        self.renamed(&|id| ServerId(place(id) as u32 + 1))
+        let place = |id: ServerId| order.iter().position(|&at| at as u32 + 1 == id.number()).unwrap_or_default();
+        self.renamed(&|id| ServerId::new(place(id) as u32 + 1))
     }
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn are_renamings(one: &World, other: &World) -> bool {
 /// Whether names that begin with `names` turn one state into the other.
 fn has_renaming(one: &World, other: &World, names: &mut Vec<ServerId>) -> bool {
     let Some(id) = one.ids().nth(names.len()) else {
-        return one.renamed(&|id| names[id.0 as usize - 1]) == *other;
+        return one.renamed(&|id| names[id.number() as usize - 1]) == *other;
     };
     let free: Vec<_> = other.ids().filter(|name| !names.contains(name)).collect();
     free.into_iter().filter(|&name| traits(one, id) == traits(other, name)).any(|name| {
@@ -78,7 +78,7 @@ fn traits(world: &World, id: ServerId) -> Traits {
         terms: (node.term(), server.disk.durable.term()),
         role,
         refers: [node.vote().map(is_self), node.leader().map(is_self)],
-        logs: (node.log().last(), server.disk.entries.len(), node.commit().0),
+        logs: (node.log().last(), server.disk.entries.len(), node.commit().number()),
         unsynced: server.unsynced.len(),
         letters: (letters(|letter| letter.from), letters(|letter| letter.to)),
     }

@@ -292,7 +292,7 @@ impl System {
         let broken = if moved { broken.and(checks::broken_when_tried(self.ground.step_by, server)) } else { broken };
         let (term, last) = (server.node.term(), server.node.log().last().index);
         world.broken.extend(broken);
-        if self.bounds.terms < term.0 || self.bounds.entries < last.0 {
+        if self.bounds.terms < term.number() || self.bounds.entries < last.number() {
             return Err(OutOfBounds);
         }
         self.remember(world, id, committed);
@@ -340,7 +340,7 @@ impl System {
 
     /// Writes down what can no longer be undone: who led, what was committed.
     fn remember(&self, world: &mut World, id: ServerId, committed: Index) {
-        let server = Arc::clone(&world.servers[id.0 as usize - 1]);
+        let server = Arc::clone(&world.servers[id.number() as usize - 1]);
         let (node, term) = (&server.node, server.node.term());
         if let Role::Leader { .. } = node.role()
             && !world.history.elected.contains(&(term, id))
@@ -350,7 +350,7 @@ impl System {
             elected.push((term, id));
             elected.sort_unstable();
         }
-        for index in committed.0..node.commit().0 {
+        for index in committed.number()..node.commit().number() {
             // A commit index beyond the log is found by `Bounds`.
             let Some(&entry) = server.entries.get(index as usize) else { break };
             match world.history.committed.get(index as usize) {

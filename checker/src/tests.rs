@@ -106,7 +106,9 @@ fn the_states_of_the_symmetric_search_stand_for_all_states_and_no_others() {
     let symmetric = all_states(&plain(TINY));
     assert!(symmetric.is_subset(&all));
     let stands_for = |world: &World| {
-        RENAMINGS.iter().any(|ids| symmetric.contains(&world.renamed(&|id| ServerId(ids[id.0 as usize - 1]))))
+        RENAMINGS
+            .iter()
+            .any(|ids| symmetric.contains(&world.renamed(&|id| ServerId::new(ids[id.number() as usize - 1]))))
     };
     assert!(all.iter().all(stands_for));
     assert!(5 * symmetric.len() < all.len(), "{} of {} states remain", symmetric.len(), all.len());
@@ -148,7 +150,7 @@ fn a_renamed_run_is_a_run() {
     for seed in 1..=6 {
         walk(&system, seed, 60, |world| {
             let ids = RENAMINGS[seed as usize % RENAMINGS.len()];
-            let rename = |id: ServerId| ServerId(ids[id.0 as usize - 1]);
+            let rename = |id: ServerId| ServerId::new(ids[id.number() as usize - 1]);
             let renamed: HashSet<_> = successors(world).iter().map(|next| next.renamed(&rename)).collect();
             let directly: HashSet<_> = successors(&world.renamed(&rename)).into_iter().collect();
             assert!(renamed == directly, "seed {seed}: renamed by {ids:?}:\n{world:?}");

@@ -63,7 +63,7 @@ pub(crate) struct History {
 impl World {
     /// Every server starts for the first time, with an empty disk.
     pub(crate) fn new(servers: u32) -> World {
-        let members = Members::new((1..=servers).map(ServerId)).expect("bounds name one to nine servers");
+        let members = Members::new((1..=servers).map(ServerId::new)).expect("bounds name one to nine servers");
         let start = |id| {
             let node = Node::recover(id, members, Durable::default());
             let (disk, observed) = (Disk::default(), Observed::after_restart());
@@ -80,15 +80,15 @@ impl World {
     }
 
     pub(crate) fn server(&self, id: ServerId) -> &Server {
-        &self.servers[id.0 as usize - 1]
+        &self.servers[id.number() as usize - 1]
     }
 
     pub(crate) fn server_mut(&mut self, id: ServerId) -> &mut Server {
-        Arc::make_mut(&mut self.servers[id.0 as usize - 1])
+        Arc::make_mut(&mut self.servers[id.number() as usize - 1])
     }
 
     pub(crate) fn ids(&self) -> impl Iterator<Item = ServerId> + use<> {
-        (1..=self.servers.len() as u32).map(ServerId)
+        (1..=self.servers.len() as u32).map(ServerId::new)
     }
 
     pub(crate) fn note_vote(&mut self, letter: &Letter) {
@@ -148,14 +148,14 @@ impl History {
     fn has_before(&self, lowest: Term) -> bool {
         let elected = self.elected.iter().any(|(term, _)| *term < lowest);
         let votes = self.votes.iter().any(|(term, _, _)| *term < lowest);
-        elected || votes || self.committed.iter().any(|(_, term)| *term < lowest && *term != Term(0))
+        elected || votes || self.committed.iter().any(|(_, term)| *term < lowest && *term != Term::new(0))
     }
 
     fn forget_before(&mut self, lowest: Term) {
         self.elected.retain(|(term, _)| lowest <= *term);
         self.votes.retain(|(term, _, _)| lowest <= *term);
         // Whoever leads from now on leads in a later term, which is all that is asked.
-        self.committed.iter_mut().filter(|(_, term)| *term < lowest).for_each(|(_, term)| *term = Term(0));
+        self.committed.iter_mut().filter(|(_, term)| *term < lowest).for_each(|(_, term)| *term = Term::new(0));
     }
 }
 

@@ -57,7 +57,7 @@ fn answer(server: &Server, letter: &Letter) -> Option<Message<Range>> {
 }
 
 pub(super) fn holds(server: &Server, position: Position) -> bool {
-    server.position(position.index.0) == Some(position)
+    server.position(position.index.number()) == Some(position)
 }
 
 /// The last entry at which the server's log may agree with one that holds this position.
@@ -77,7 +77,7 @@ pub(super) fn is_stored(step: &Seen) -> bool {
     if is_refused {
         return new.entries == old.entries;
     }
-    let first = entries.previous().index.0 as usize;
+    let first = entries.previous().index.number() as usize;
     let held = old.entries.iter().skip(first).zip(entries.entries());
     let agreed = held.take_while(|(ours, theirs)| ours.position == theirs.position).count();
     let news = &entries.entries()[agreed..];

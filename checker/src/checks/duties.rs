@@ -42,7 +42,7 @@ fn requests(step: &Seen) -> Vec<Envelope<Range>> {
     let others = || new.node.members().ids().filter(move |&other| other != id);
     let last = new.last();
     let append = |other, next: Index| {
-        let previous = new.position(next.previous().0).unwrap_or(last);
+        let previous = new.position(next.previous().number()).unwrap_or(last);
         to(other, Message::AppendRequest { entries: Range { previous, last }, commit: new.node.commit() })
     };
     let raised = old.node.term() < new.node.term();
@@ -124,12 +124,12 @@ fn matched_is_acknowledged(step: &Seen) -> bool {
     let told = |id: ServerId| match step.letter() {
         Some(letter) if letter.from == id && letter.term == old.node.term() && old.leads() => match letter.message {
             Message::AppendReply { matched } if matched <= old.last().index => matched,
-            _ => Index(0),
+            _ => Index::ZERO,
         },
-        _ => Index(0),
+        _ => Index::ZERO,
     };
     new.node.members().ids().all(|id| {
-        let known = progress_of(old, id).map_or(Index(0), |progress| progress.matched);
+        let known = progress_of(old, id).map_or(Index::ZERO, |progress| progress.matched);
         progress_of(new, id).is_none_or(|progress| progress.matched == known.max(told(id)))
     })
 }
@@ -172,7 +172,7 @@ pub(crate) fn may_be_committed(leader: &Server) -> Index {
         members.ids().len() < 2 * holders.count()
     };
     let own = leader.entries.iter().map(|entry| entry.position).filter(|entry| entry.term == leader.node.term());
-    own.map(|entry| entry.index).rfind(|&index| is_held(index)).unwrap_or(Index(0))
+    own.map(|entry| entry.index).rfind(|&index| is_held(index)).unwrap_or(Index::ZERO)
 }
 
 fn progress_of(server: &Server, id: ServerId) -> Option<Progress> {
@@ -251,7 +251,7 @@ pub(super) fn clients_are_told(step: &Seen) -> bool {
 /// of its term.
 fn serves(server: &Server) -> bool {
     let leads = matches!(server.node.role(), Role::Leader { transfer: None, .. });
-    let committed = server.position(server.node.commit().0);
+    let committed = server.position(server.node.commit().number());
     leads && committed.is_some_and(|committed| committed.term == server.node.term())
 }
 

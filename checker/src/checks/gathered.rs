@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rafttree_model::{Effects, Envelope, Event, Index, Message, Output, Range, Record, Role, ServerId, Slice};
+use rafttree_model::{Effects, Envelope, Event, Message, Output, Range, Record, Role, ServerId, Slice};
 
 use crate::server::{Server, StepBy, Tag};
 
@@ -52,9 +52,9 @@ fn events(server: &Server) -> Vec<Event<Tag>> {
     let answer = |from: ServerId, message| Event::Receive(Envelope { from, to: id, term, message });
     let refusal =
         || answer(peer, Message::AppendRefusal { missing: server.last().index, hint: server.node.log().base() });
-    let command = || Event::Propose(Tag(ServerId(0)));
+    let command = || Event::Propose(Tag(ServerId::new(0)));
     // Up to the second of the commands: so the commit index moves between two messages.
-    let matched = Index(server.last().index.0 + 2);
+    let matched = server.last().index.next().next();
     let acknowledged = server.node.members().ids().map(|from| answer(from, Message::AppendReply { matched }));
     let before = [command(), command(), Event::HeartbeatTimeout, refusal(), command(), Event::HeartbeatTimeout];
     let after = [command(), Event::HeartbeatTimeout, command()];

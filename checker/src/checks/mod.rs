@@ -63,7 +63,7 @@ fn leads_completely(world: &World, server: &Server) -> bool {
 }
 
 fn holds_committed(world: &World, server: &Server) -> bool {
-    let commit = server.node.commit().0 as usize;
+    let commit = server.node.commit().number() as usize;
     let known = world.history.committed.iter().take(commit).map(|(entry, _)| entry);
     commit <= server.entries.len() && known.eq(server.entries.iter().take(commit))
 }
@@ -79,7 +79,7 @@ fn beliefs_are_sound(world: &World, leader: &Server) -> bool {
     let Role::Leader { progress, .. } = leader.node.role() else { return true };
     progress.iter().all(|(id, progress)| {
         let disk = &world.server(id).disk;
-        let matched = progress.matched.0 as usize;
+        let matched = progress.matched.number() as usize;
         // A server that has moved on to a later leader may have cut what it acknowledged.
         let moved_on = leader.node.term() < disk.durable.term();
         let in_order = progress.matched < progress.next && matched <= leader.entries.len();
@@ -94,7 +94,7 @@ fn acknowledgements_are_sound(world: &World, reply: &Letter) -> bool {
     let Role::Leader { .. } = leader.node.role() else { return true };
     let disk = &world.server(reply.from).disk;
     let counts = leader.node.term() == reply.term && disk.durable.term() <= reply.term;
-    !counts || holds_prefix(disk, &leader.entries, matched.0 as usize)
+    !counts || holds_prefix(disk, &leader.entries, matched.number() as usize)
 }
 
 fn holds_prefix(disk: &Disk, entries: &[Entry<Tag>], length: usize) -> bool {
@@ -103,10 +103,10 @@ fn holds_prefix(disk: &Disk, entries: &[Entry<Tag>], length: usize) -> bool {
 
 fn is_in_bounds(server: &Server) -> bool {
     let terms = server.entries.iter().map(|entry| entry.position.term);
-    let in_place = server.entries.iter().enumerate().all(|(at, entry)| entry.position.index.0 == at as u64 + 1);
+    let in_place = server.entries.iter().enumerate().all(|(at, entry)| entry.position.index.number() == at as u64 + 1);
     let log = server.node.log();
     server.node.commit() <= log.last().index
-        && log.last().index.0 == server.entries.len() as u64
+        && log.last().index.number() == server.entries.len() as u64
         && terms.clone().is_sorted()
         && terms.max().is_none_or(|term| term <= server.node.term())
         && in_place
@@ -151,7 +151,7 @@ pub(crate) fn campaigns_are_allowed(world: &World) -> bool {
 }
 
 fn may_campaign(world: &World, candidate: &Node, transfer: bool) -> bool {
-    let (id, before) = (candidate.id(), Term(candidate.term().0.saturating_sub(1)));
+    let (id, before) = (candidate.id(), Term::new(candidate.term().number().saturating_sub(1)));
     let to_it = world.network.iter().filter(|letter| (letter.to, letter.term) == (id, before));
     if transfer {
         let led = |letter: &Letter| world.history.elected.contains(&(before, letter.from));
@@ -175,7 +175,7 @@ pub(crate) fn broken_by_send(sender: &Server, letter: &Letter) -> PropertySet {
         // Whether the entries are those of the leader is asked of every state: `MatchSafety`.
         Message::AppendReply { matched } => {
             let moved_on = letter.term < disk.durable.term();
-            let held = matched.0 as usize <= disk.entries.len();
+            let held = matched.number() as usize <= disk.entries.len();
             broken.insert_unless(moved_on || held, Property::PersistBeforeSend);
         }
         _ => {}

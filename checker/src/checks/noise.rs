@@ -40,7 +40,7 @@ fn strange_events(server: &Server) -> impl Iterator<Item = Event<Tag>> {
     let (peer, stranger) = (server.peer().unwrap_or(us), stranger(server));
     let of_both_terms = move |from, to| [term, term.next()].into_iter().flat_map(move |term| letters(from, to, term));
     let ahead = Position { term: term.next().next(), index: server.last().index };
-    let of_later_term = Message::AppendRequest { entries: none_behind(ahead), commit: Index(0) };
+    let of_later_term = Message::AppendRequest { entries: none_behind(ahead), commit: Index::ZERO };
     let of_later_term = Envelope { from: peer, to: us, term: term.next(), message: of_later_term };
     let letters = of_both_terms(stranger, us).chain(of_both_terms(peer, stranger)).chain([of_later_term]);
     letters.map(Event::Receive).chain([us, stranger].map(Event::Transfer))
@@ -48,7 +48,7 @@ fn strange_events(server: &Server) -> impl Iterator<Item = Event<Tag>> {
 
 /// Everything that may have been said to it in the term before its own.
 fn stale_letters(server: &Server) -> Vec<Letter> {
-    let before = server.node.term().0.checked_sub(1).map(Term);
+    let before = server.node.term().number().checked_sub(1).map(Term::new);
     let (Some(term), Some(peer)) = (before, server.peer()) else { return Vec::new() };
     letters(peer, server.node.id(), term).collect()
 }
@@ -57,14 +57,14 @@ fn stale_letters(server: &Server) -> Vec<Letter> {
 fn letters(from: ServerId, to: ServerId, term: Term) -> impl Iterator<Item = Letter> {
     let start = Position::default();
     let messages = [
-        Message::PreVoteRequest { last: Position { term, index: Index(9) } },
+        Message::PreVoteRequest { last: Position { term, index: Index::new(9) } },
         Message::PreVoteReply { granted: true },
-        Message::VoteRequest { last: Position { term, index: Index(9) }, transfer: false },
-        Message::VoteRequest { last: Position { term, index: Index(9) }, transfer: true },
+        Message::VoteRequest { last: Position { term, index: Index::new(9) }, transfer: false },
+        Message::VoteRequest { last: Position { term, index: Index::new(9) }, transfer: true },
         Message::VoteReply { granted: true },
-        Message::AppendRequest { entries: none_behind(start), commit: Index(0) },
-        Message::AppendReply { matched: Index(0) },
-        Message::AppendRefusal { missing: Index(1), hint: start },
+        Message::AppendRequest { entries: none_behind(start), commit: Index::ZERO },
+        Message::AppendReply { matched: Index::ZERO },
+        Message::AppendRefusal { missing: Index::new(1), hint: start },
         Message::TimeoutNow,
         Message::Stale,
     ];
@@ -81,5 +81,5 @@ fn told_of_our_term(node: &Node, to: ServerId) -> Envelope<Range> {
 
 /// Somebody whom the group does not know.
 fn stranger(server: &Server) -> ServerId {
-    ServerId(server.node.members().ids().map(|id| id.0).max().unwrap_or(0) + 1)
+    ServerId::new(server.node.members().ids().map(|id| id.number()).max().unwrap_or(0) + 1)
 }

@@ -138,7 +138,8 @@ fn broken_between(event: &Event<Tag>, old: &Server, new: &Server) -> PropertySet
     if let Role::Leader { .. } = is.role()
         && was.commit() < is.commit()
     {
-        let own = new.entries.get(is.commit().0 as usize - 1).is_some_and(|entry| entry.position.term == is.term());
+        let own =
+            new.entries.get(is.commit().number() as usize - 1).is_some_and(|entry| entry.position.term == is.term());
         broken.insert_unless(own, Property::CommitOnlyOwnTerm);
     }
     broken

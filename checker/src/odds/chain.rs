@@ -466,7 +466,7 @@ impl Chain {
                 return Way {
                     to: Whither::Ended,
                     after,
-                    terms: (term.0 - FIRST_TERM.0).min(MOST_TERMS.into()) as u8,
+                    terms: (term.number() - FIRST_TERM.number()).min(MOST_TERMS.into()) as u8,
                     odds,
                 };
             }
@@ -483,7 +483,7 @@ impl Chain {
     fn number(&mut self, group: &Group) -> (u32, u8) {
         let mut order: Vec<usize> = (0..group.seats.len()).collect();
         order.sort_by_cached_key(|&at| looks(&group.seats[at]));
-        let lowered = lowest_term(group).0.saturating_sub(FIRST_TERM.0 + 1);
+        let lowered = lowest_term(group).number().saturating_sub(FIRST_TERM.number() + 1);
         let mut ids = std::array::from_fn(|id| id as u8);
         order.iter().enumerate().for_each(|(new, &old)| ids[old + 1] = new as u8 + 1);
         let names = Names { ids, lowered };
@@ -494,7 +494,7 @@ impl Chain {
             .iter()
             .map(|(arrival, letter)| {
                 let letter = letter.relabelled(&names);
-                ((arrival - now) as u32, letter.to.0, self.letters.number(letter))
+                ((arrival - now) as u32, letter.to.number(), self.letters.number(letter))
             })
             .collect();
         // Of what reaches one server at one moment, what was sent first comes first.
@@ -618,11 +618,11 @@ struct Names {
 
 impl Labels for Names {
     fn id(&self, id: ServerId) -> ServerId {
-        ServerId(self.ids[id.0 as usize].into())
+        ServerId::new(self.ids[id.number() as usize].into())
     }
 
     /// The term of the logs and of the dead leader stays: every other is later, before and after.
     fn term(&self, term: Term) -> Term {
-        if term <= FIRST_TERM { term } else { Term(term.0 - self.lowered) }
+        if term <= FIRST_TERM { term } else { Term::new(term.number() - self.lowered) }
     }
 }

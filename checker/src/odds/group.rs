@@ -87,23 +87,23 @@ pub(crate) struct Group {
 }
 
 /// The term of the leader that died, or in which servers start.
-pub(crate) const FIRST_TERM: Term = Term(1);
+pub(crate) const FIRST_TERM: Term = Term::new(1);
 
 impl Group {
     /// The live servers, after a leader, if one of the members is dead, has told each its log in
     /// [`FIRST_TERM`]. No timer runs yet.
     pub(crate) fn new(setting: &Setting, ground: Ground, pace: Pace) -> Group {
-        let ids = (1..=u32::from(setting.servers)).map(ServerId);
+        let ids = (1..=u32::from(setting.servers)).map(ServerId::new);
         let members = Members::new(ids).expect("one to nine servers, each named once");
         let seat = |id: u32| {
             // The last of the live ones are behind.
             let behind = u32::from(setting.alive - setting.behind) < id;
             let mut durable = Durable::default();
             durable.apply(&Record::<Tag>::Term(FIRST_TERM));
-            blanks(Index(0), Index(if behind { 1 } else { 2 }))
+            blanks(Index::ZERO, Index::new(if behind { 1 } else { 2 }))
                 .into_iter()
                 .for_each(|entry| durable.apply(&Record::Append(entry)));
-            Seat::idle(Node::recover(ServerId(id), members, durable))
+            Seat::idle(Node::recover(ServerId::new(id), members, durable))
         };
         let mut group = Group {
             ground,
@@ -116,7 +116,7 @@ impl Group {
             effects: Effects::new(),
         };
         if setting.alive < setting.servers {
-            group.hear_from(ServerId(setting.servers.into()));
+            group.hear_from(ServerId::new(setting.servers.into()));
         }
         group
     }
@@ -125,7 +125,7 @@ impl Group {
     fn hear_from(&mut self, leader: ServerId) {
         for seat in &mut self.seats {
             let entries = Slice::new(seat.node.log().last(), Vec::new()).expect("no entries follow each other");
-            let message = Message::AppendRequest { entries, commit: Index(0) };
+            let message = Message::AppendRequest { entries, commit: Index::ZERO };
             let letter = Envelope { from: leader, to: seat.node.id(), term: FIRST_TERM, message };
             let mut effects = Effects::new();
             (self.ground.step_by)(&mut seat.node, Event::Receive(letter), &mut effects);
@@ -175,7 +175,7 @@ impl Group {
         match next {
             Next::Arrival(at) => {
                 let (_, letter) = self.mail.remove(at);
-                self.happen(letter.to.0 as usize - 1, Event::Receive(letter), luck);
+                self.happen(letter.to.number() as usize - 1, Event::Receive(letter), luck);
             }
             Next::Flushed(at) => {
                 self.seats[at].flight = None;
@@ -258,7 +258,7 @@ impl Group {
                 self.own.extend(envelope.with_entries(|range| filled(&self.seats[at].node, range)));
             }
             // What is sent to the dead is lost.
-            Output::Send(envelope) if self.seats.len() < envelope.to.0 as usize => {}
+            Output::Send(envelope) if self.seats.len() < envelope.to.number() as usize => {}
             Output::Send(envelope) => {
                 let letter = envelope.with_entries(|range| filled(&self.seats[at].node, range));
                 let arrival = luck.arrival(envelope.from, envelope.to, self.now);
@@ -275,15 +275,17 @@ fn filled(node: &Node, range: Range) -> Option<Slice<Tag>> {
     if !log.holds(range.previous) || !log.holds(range.last) {
         return None;
     }
-    let entry = |index| Some(Entry { position: log.position_at(Index(index))?, payload: Payload::Blank });
-    let entries = (range.previous.index.0 + 1..=range.last.index.0).map(entry).collect::<Option<Vec<_>>>()?;
+    let entry = |index| Some(Entry { position: log.position_at(Index::new(index))?, payload: Payload::Blank });
+    let entries =
+        (range.previous.index.number() + 1..=range.last.index.number()).map(entry).collect::<Option<Vec<_>>>()?;
     Slice::new(range.previous, entries)
 }
 
 /// The entries of the first term after one index up to another.
 fn blanks(after: Index, last: Index) -> Vec<Entry<Tag>> {
-    let entry = |index| Entry { position: Position { term: FIRST_TERM, index: Index(index) }, payload: Payload::Blank };
-    (after.0 + 1..=last.0).map(entry).collect()
+    let entry =
+        |index| Entry { position: Position { term: FIRST_TERM, index: Index::new(index) }, payload: Payload::Blank };
+    (after.number() + 1..=last.number()).map(entry).collect()
 }
 
 impl Seat {

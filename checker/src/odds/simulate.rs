@@ -84,7 +84,7 @@ impl Luck for Dice<'_> {
     }
 
     fn arrival(&mut self, from: ServerId, to: ServerId, now: Tick) -> Tick {
-        let link = &mut self.links[from.0 as usize - 1][to.0 as usize - 1];
+        let link = &mut self.links[from.number() as usize - 1][to.number() as usize - 1];
         *link = (*link).max(now + self.latency.draw(&mut self.random));
         *link
     }
@@ -104,7 +104,10 @@ impl Dice<'_> {
         let give_up = died + longest;
         loop {
             if let Some(term) = group.leader_term() {
-                return Some(Ended { time: group.now.saturating_sub(died), terms: term.0 - FIRST_TERM.0 });
+                return Some(Ended {
+                    time: group.now.saturating_sub(died),
+                    terms: term.number() - FIRST_TERM.number(),
+                });
             }
             if group.next_at().is_none_or(|next| give_up < next) {
                 return None;

@@ -378,14 +378,14 @@ impl Course {
         if letter.to == letter.from {
             return self.own.push_back(Event::Receive(letter));
         }
-        let to = letter.to.0 as u8;
+        let to = letter.to.number() as u8;
         match letter.message {
             Message::VoteReply { granted: true } => self.sent.vote = to,
-            Message::AppendReply { matched } => self.sent.acknowledged = (to, matched.0 as u8),
+            Message::AppendReply { matched } => self.sent.acknowledged = (to, matched.number() as u8),
             Message::TimeoutNow => self.sent.timeout_now = to,
             _ => return,
         }
-        self.sent.term = letter.term.0 as u8;
+        self.sent.term = letter.term.number() as u8;
         self.spoke = true;
     }
 }
@@ -393,7 +393,7 @@ impl Course {
 fn believed(server: &Server) -> Indices {
     let Role::Leader { progress, .. } = server.node.role() else { return 0 };
     let others = progress.iter().filter(|(id, _)| *id != server.node.id());
-    others.map(|(id, it)| (it.matched.0.min(7) as Indices) << (3 * (id.0 - 1))).sum()
+    others.map(|(id, it)| (it.matched.number().min(7) as Indices) << (3 * (id.number() - 1))).sum()
 }
 
 pub(crate) fn members_of(mask: Mask) -> impl Iterator<Item = u8> {
@@ -405,7 +405,7 @@ pub(crate) fn index_of(indices: Indices, id: u8) -> u8 {
 }
 
 fn position((term, index): (u8, u8)) -> Position {
-    Position { term: Term(term.into()), index: Index(index.into()) }
+    Position { term: Term::new(term.into()), index: Index::new(index.into()) }
 }
 
 /// What a leader has acknowledged to itself: it does so for each entry that it appends, once that is
@@ -419,8 +419,8 @@ fn own(seat: Seat) -> u8 {
 /// The events that a stimulus consists of.
 pub(crate) fn script(seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> Vec<Event<Tag>> {
     let receive = |from: u8, term: u8, message| {
-        let (from, to) = (ServerId(from.into()), ServerId(id.into()));
-        Event::Receive(Envelope { from, to, term: Term(term.into()), message })
+        let (from, to) = (ServerId::new(from.into()), ServerId::new(id.into()));
+        Event::Receive(Envelope { from, to, term: Term::new(term.into()), message })
     };
     let granted = |votes: Mask, message: Message<Slice<Tag>>| {
         members_of(votes).map(|voter| receive(voter, seat.term(), message.clone())).collect::<Vec<_>>()
@@ -428,13 +428,13 @@ pub(crate) fn script(seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> Vec<Ev
     let append = |from, term, previous: (u8, u8), cells: Cells, commit: u8| {
         let entries = Slice::new(position(previous), cells.entries(previous.1));
         let entries = entries.expect("a log has no gaps and its terms never fall");
-        receive(from, term, Message::AppendRequest { entries, commit: Index(commit.into()) })
+        receive(from, term, Message::AppendRequest { entries, commit: Index::new(commit.into()) })
     };
     let heard = |leader: u8| (leader != 0).then(|| append(leader, seat.term(), (base, 0), Cells::default(), 0));
     let asked =
         |loyal_to, from, term, message| heard(loyal_to).into_iter().chain([receive(from, term, message)]).collect();
     let acknowledged = |from, matched: u8| {
-        (matched != 0).then(|| receive(from, seat.term(), Message::AppendReply { matched: Index(matched.into()) }))
+        (matched != 0).then(|| receive(from, seat.term(), Message::AppendReply { matched: Index::new(matched.into()) }))
     };
     match stimulus {
         Stimulus::Campaign { grants } => {
@@ -456,7 +456,7 @@ pub(crate) fn script(seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> Vec<Ev
             [acknowledged(id, own(seat))].into_iter().chain(others).flatten().collect()
         }
         Stimulus::Refuse { from, missing, hint, matched } => {
-            let message = Message::AppendRefusal { missing: Index(missing.into()), hint: position(hint) };
+            let message = Message::AppendRefusal { missing: Index::new(missing.into()), hint: position(hint) };
             let refusal = receive(from, seat.term(), message);
             // What it has acknowledged may arrive again when the leader is sending anew.
             let again = acknowledged(from, matched);
@@ -464,12 +464,12 @@ pub(crate) fn script(seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> Vec<Ev
         }
         Stimulus::HeartbeatTimeout => vec![Event::HeartbeatTimeout],
         Stimulus::MinimumTimeout { heard } => {
-            let answers = granted(heard, Message::AppendReply { matched: Index(0) });
+            let answers = granted(heard, Message::AppendReply { matched: Index::ZERO });
             [answers, vec![Event::MinimumTimeout]].concat()
         }
-        Stimulus::Propose { version } => vec![Event::Propose(Tag(ServerId(version.into())))],
+        Stimulus::Propose { version } => vec![Event::Propose(Tag(ServerId::new(version.into())))],
         Stimulus::Transfer { to, matched } => {
-            acknowledged(to, matched).into_iter().chain([Event::Transfer(ServerId(to.into()))]).collect()
+            acknowledged(to, matched).into_iter().chain([Event::Transfer(ServerId::new(to.into()))]).collect()
         }
         Stimulus::TimeoutNow { from } => {
             heard(from).into_iter().chain([receive(from, seat.term(), Message::TimeoutNow)]).collect()

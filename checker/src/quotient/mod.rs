@@ -82,7 +82,7 @@ pub(crate) struct Quotient {
 
 impl Quotient {
     pub(crate) fn new(ground: Ground, servers: u8, reach: Reach) -> Quotient {
-        let members = Members::new((1..=u32::from(servers)).map(ServerId)).expect("one to seven servers");
+        let members = Members::new((1..=u32::from(servers)).map(ServerId::new)).expect("one to seven servers");
         Quotient {
             ground,
             members,

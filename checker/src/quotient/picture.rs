@@ -28,7 +28,7 @@ impl State {
 
     fn letters(&self) -> Vec<Arc<Letter>> {
         let letter = |from: u8, to: u8, term: u8, message| {
-            Arc::new(Envelope { from: server(from), to: server(to), term: Term(term.into()), message })
+            Arc::new(Envelope { from: server(from), to: server(to), term: Term::new(term.into()), message })
         };
         let mut letters = Vec::new();
         for Asked { term, candidate, last } in self.candidacies() {
@@ -44,7 +44,7 @@ impl State {
             }
             if seat.is(Part::Leader) {
                 let held = self.ids().map(|from| (from, index_of(self.heard(id), from))).filter(|(_, held)| *held != 0);
-                let message = |held: u8| Message::AppendReply { matched: Index(held.into()) };
+                let message = |held: u8| Message::AppendReply { matched: Index::new(held.into()) };
                 letters.extend(held.map(|(from, held)| answer(from, message(held))));
             }
         }
@@ -55,14 +55,14 @@ impl State {
 
     fn history(&self) -> History {
         let mut elected: Vec<_> =
-            self.leaderships().map(|past| (Term(past.term.into()), server(past.leader))).collect();
+            self.leaderships().map(|past| (Term::new(past.term.into()), server(past.leader))).collect();
         elected.sort_unstable();
         elected.dedup();
         let voted = self.seats().filter(|(_, seat)| seat.vote() != 0);
         let mut votes: Vec<_> =
-            voted.map(|(id, seat)| (Term(seat.term().into()), server(id), server(seat.vote()))).collect();
+            voted.map(|(id, seat)| (Term::new(seat.term().into()), server(id), server(seat.vote()))).collect();
         votes.sort_unstable();
-        let known = self.known_in.iter().map(|&term| Term(term.into()));
+        let known = self.known_in.iter().map(|&term| Term::new(term.into()));
         History { elected, votes, committed: self.committed.entries(0).into_iter().zip(known).collect() }
     }
 
@@ -92,17 +92,17 @@ impl State {
 
     fn copy_network(&mut self, world: &World, versions: &Versions) -> Result<(), TooLong> {
         for Leadership { term, leader, entries, commit } in world.leaderships.iter().map(AsRef::as_ref) {
-            let (term, leader) = (term.0 as u8 + 1, leader.0 as u8);
-            let past = Past { term, leader, commit: commit.0 as u8, cells: versions.cells(entries)? };
+            let (term, leader) = (term.number() as u8 + 1, leader.number() as u8);
+            let past = Past { term, leader, commit: commit.number() as u8, cells: versions.cells(entries)? };
             if !self.seat(leader).still(Part::Leader, term) {
                 self.past.push(past);
             }
         }
         for letter in world.network.iter() {
             let Message::VoteRequest { last, .. } = letter.message else { continue };
-            let last_term = if last.index.0 == 0 { 0 } else { last.term.0 as u8 + 1 };
-            let (term, candidate) = (letter.term.0 as u8 + 1, letter.from.0 as u8);
-            let asked = Asked { term, candidate, last: (last_term, last.index.0 as u8) };
+            let last_term = if last.index == Index::ZERO { 0 } else { last.term.number() as u8 + 1 };
+            let (term, candidate) = (letter.term.number() as u8 + 1, letter.from.number() as u8);
+            let asked = Asked { term, candidate, last: (last_term, last.index.number() as u8) };
             if !self.seat(candidate).still(Part::Candidate, term) && !self.asked.contains(&asked) {
                 self.asked.push(asked);
             }
@@ -110,7 +110,7 @@ impl State {
         let committed: Vec<_> = world.history.committed.iter().map(|(entry, _)| *entry).collect();
         self.committed = versions.cells(&committed)?;
         for (at, (_, term)) in world.history.committed.iter().enumerate() {
-            self.known_in[at] = term.0 as u8 + 1;
+            self.known_in[at] = term.number() as u8 + 1;
         }
         Ok(())
     }
@@ -122,18 +122,18 @@ fn heard(world: &World, at: usize) -> u32 {
     let mut most = [0u32; MOST_SEATS];
     let counted: Vec<(ServerId, u32)> = match node.role() {
         Role::Candidate { votes, .. } => votes.ids().map(|id| (id, 1)).collect(),
-        Role::Leader { progress, .. } => progress.iter().map(|(id, it)| (id, it.matched.0 as u32)).collect(),
+        Role::Leader { progress, .. } => progress.iter().map(|(id, it)| (id, it.matched.number() as u32)).collect(),
         _ => return 0,
     };
     let leads = matches!(node.role(), Role::Leader { .. });
     let arriving = world.network.iter().filter(|letter| letter.to == node.id() && letter.term == node.term());
     let told = arriving.filter_map(|letter| match letter.message {
         Message::VoteReply { granted: true } if !leads => Some((letter.from, 1)),
-        Message::AppendReply { matched } if leads => Some((letter.from, matched.0 as u32)),
+        Message::AppendReply { matched } if leads => Some((letter.from, matched.number() as u32)),
         _ => None,
     });
     for (id, value) in counted.into_iter().chain(told) {
-        let most = &mut most[id.0 as usize - 1];
+        let most = &mut most[id.number() as usize - 1];
         *most = (*most).max(value);
     }
     let bits = if leads { 3 } else { 1 };
@@ -176,7 +176,7 @@ impl Versions {
         for entry in entries.iter_mut().filter(|entry| entry.payload != Payload::Blank) {
             let known = self.0.iter().find(|(position, _)| *position == entry.position);
             let version = known.and_then(|(_, payloads)| payloads.iter().position(|it| *it == entry.payload));
-            entry.payload = Payload::Command(Tag(ServerId(version.unwrap_or_default() as u32)));
+            entry.payload = Payload::Command(Tag(ServerId::new(version.unwrap_or_default() as u32)));
         }
     }
 
@@ -190,19 +190,19 @@ impl Versions {
 fn leadership(past: &Past) -> Leadership {
     let Past { term, leader, commit, cells } = *past;
     Leadership {
-        term: Term(term.into()),
+        term: Term::new(term.into()),
         leader: server(leader),
         entries: cells.entries(0),
-        commit: Index(commit.into()),
+        commit: Index::new(commit.into()),
     }
 }
 
 fn server(id: u8) -> ServerId {
-    ServerId(id.into())
+    ServerId::new(id.into())
 }
 
 fn position((term, index): (u8, u8)) -> Position {
-    Position { term: Term(term.into()), index: Index(index.into()) }
+    Position { term: Term::new(term.into()), index: Index::new(index.into()) }
 }
 
 const _: () = assert!(LONGEST == 4, "what is known of commitments has as much room");

@@ -15,7 +15,7 @@ struct FromZero;
 
 impl Labels for FromZero {
     fn term(&self, term: Term) -> Term {
-        Term(term.0.saturating_sub(1))
+        Term::new(term.number().saturating_sub(1))
     }
 }
 
@@ -96,7 +96,7 @@ impl<'a> Stage<'a> {
     fn tell(&self, state: &State, step: Move, ends: bool) -> Option<Stage<'a>> {
         let mut stage = self.clone();
         stage.say_again(state)?;
-        let id = ServerId(step.server.into());
+        let id = ServerId::new(step.server.into());
         match step.stimulus {
             Stimulus::Crash { keep } => stage.act(Action::Crash { server: id, keep: keep.into() })?,
             Stimulus::Flush => stage.act(Action::Flush(id))?,
@@ -119,12 +119,12 @@ impl<'a> Stage<'a> {
     }
 
     fn play(&mut self, state: &State, step: Move) -> Option<()> {
-        let id = ServerId(step.server.into());
+        let id = ServerId::new(step.server.into());
         if is_only_for_the_disloyal(step.stimulus) && self.is_loyal_follower(id) {
             self.act(Action::MinimumTimeout(id))?;
         }
         if let Stimulus::PreVoteRequest { from, .. } = step.stimulus {
-            self.act(Action::ElectionTimeout(ServerId(from.into())))?;
+            self.act(Action::ElectionTimeout(ServerId::new(from.into())))?;
         }
         let told = |stage: &Self| (stage.node_role(id), stage.server(id).node.commit(), stage.server(id).node.term());
         let before = told(self);
@@ -236,13 +236,13 @@ impl<'a> Stage<'a> {
     /// Answers that a crash has cut off, and that may still be had.
     fn say_again(&mut self, state: &State) -> Option<()> {
         for (id, seat) in state.seats() {
-            let asking = ServerId(id.into());
+            let asking = ServerId::new(id.into());
             for other in state.ids().filter(|&other| other != id && state.seat(other).term() == seat.term()) {
-                let answering = ServerId(other.into());
+                let answering = ServerId::new(other.into());
                 let wanted = match seat.part() {
                     Part::Candidate if state.seat(other).vote() == id => Message::VoteReply { granted: true },
                     Part::Leader if state.holds(id, other) != 0 => {
-                        Message::AppendReply { matched: Index(state.holds(id, other).into()) }
+                        Message::AppendReply { matched: Index::new(state.holds(id, other).into()) }
                     }
                     _ => continue,
                 };

@@ -89,8 +89,8 @@ impl Cells {
     /// The entries, the first of which follows `previous`.
     pub(crate) fn entries(self, previous: u8) -> Vec<Entry<Tag>> {
         let entry = |(at, cell): (usize, u8)| {
-            let index = Index(u64::from(previous) + at as u64 + 1);
-            Entry { position: Position { term: Term(term_of(cell).into()), index }, payload: payload_of(cell) }
+            let index = Index::new(u64::from(previous) + at as u64 + 1);
+            Entry { position: Position { term: Term::new(term_of(cell).into()), index }, payload: payload_of(cell) }
         };
         self.iter().enumerate().map(entry).collect()
     }
@@ -117,16 +117,16 @@ pub(crate) fn with_term(cell: u8, term: u8) -> u8 {
 fn cell(entry: &Entry<Tag>) -> u8 {
     let kind = match entry.payload {
         Payload::Blank => 0,
-        Payload::Command(Tag(version)) => version.0 as u8 + 1,
+        Payload::Command(Tag(version)) => version.number() as u8 + 1,
     };
-    assert!(entry.position.term.0 < 32 && kind < 8, "spread and window are small");
-    (kind << 5) | entry.position.term.0 as u8
+    assert!(entry.position.term.number() < 32 && kind < 8, "spread and window are small");
+    (kind << 5) | entry.position.term.number() as u8
 }
 
 fn payload_of(cell: u8) -> Payload<Tag> {
     match cell >> 5 {
         0 => Payload::Blank,
-        kind => Payload::Command(Tag(ServerId(u32::from(kind) - 1))),
+        kind => Payload::Command(Tag(ServerId::new(u32::from(kind) - 1))),
     }
 }
 
@@ -194,31 +194,31 @@ impl Seat {
             Role::Candidate { .. } => Part::Candidate,
             Role::Leader { .. } => Part::Leader,
         };
-        let seat = Seat::default().with_cells(cells).with_term(node.term().0 as u8);
-        let seat = seat.with_vote(node.vote().map_or(0, |vote| vote.0 as u8)).with_role(role as u8);
-        Ok(seat.with_commit(node.commit().0 as u8).with_synced(server.disk.entries.len() as u8))
+        let seat = Seat::default().with_cells(cells).with_term(node.term().number() as u8);
+        let seat = seat.with_vote(node.vote().map_or(0, |vote| vote.number() as u8)).with_role(role as u8);
+        Ok(seat.with_commit(node.commit().number() as u8).with_synced(server.disk.entries.len() as u8))
     }
 
     /// The server that the seat stands for: it hears no leader, has counted no vote but its own,
     /// and knows of no follower what it holds.
     pub(crate) fn server(self, id: u8, members: Members, base: u8) -> Server {
-        let id = ServerId(id.into());
+        let id = ServerId::new(id.into());
         let entries = self.cells().entries(0);
         let synced = entries[..self.synced() as usize].to_vec();
         let disk = Disk { durable: self.durable(base, &synced), entries: synced };
-        let last = Index(entries.len() as u64);
+        let last = Index::new(entries.len() as u64);
         let durable = self.durable(base, &entries);
         let (role, observed) = self.assumed(id, members, last);
-        let node = Node::assume(id, members, durable, Index(self.commit().into()), role);
+        let node = Node::assume(id, members, durable, Index::new(self.commit().into()), role);
         let unsynced = entries[disk.entries.len()..].iter().map(|entry| unsynced(id, node.term(), entry)).collect();
         Server { node, entries, disk, unsynced, observed }
     }
 
     fn durable(self, base: u8, entries: &[Entry<Tag>]) -> Durable {
-        let mut log = Log::starting_at(Position { term: Term(base.into()), index: Index(0) });
+        let mut log = Log::starting_at(Position { term: Term::new(base.into()), index: Index::ZERO });
         entries.iter().for_each(|entry| log.push(entry.position));
-        let vote = (self.vote() != 0).then(|| ServerId(self.vote().into()));
-        Durable::assume(Term(self.term().into()), vote, log)
+        let vote = (self.vote() != 0).then(|| ServerId::new(self.vote().into()));
+        Durable::assume(Term::new(self.term().into()), vote, log)
     }
 
     fn assumed(self, id: ServerId, members: Members, last: Index) -> (Role, Observed) {
@@ -230,7 +230,7 @@ impl Seat {
                 Observed { granted: itself.ids().collect(), ..nothing },
             ),
             Part::Leader => {
-                let start = Progress { matched: Index(0), next: last.next() };
+                let start = Progress { matched: Index::ZERO, next: last.next() };
                 let progress: ServerMap<Progress> = members.ids().map(|id| (id, start)).collect();
                 (
                     Role::Leader { progress, heard: itself, transfer: None },

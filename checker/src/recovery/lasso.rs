@@ -33,7 +33,7 @@ struct Later(u64);
 
 impl Labels for Later {
     fn term(&self, term: Term) -> Term {
-        if term == Term(0) { term } else { Term(term.0 + self.0) }
+        if term == Term::new(0) { term } else { Term::new(term.number() + self.0) }
     }
 }
 
@@ -79,7 +79,7 @@ fn lap(stage: &mut Stage) -> Option<()> {
 
 /// By how many terms these servers are later than those, if that is all that they differ in.
 fn terms_between(before: &[Node], after: &[Node]) -> Option<u64> {
-    let terms = after.first()?.term().0.checked_sub(before.first()?.term().0)?;
+    let terms = after.first()?.term().number().checked_sub(before.first()?.term().number())?;
     let same = before.iter().zip(after).all(|(old, new)| old.relabelled(&Later(terms)) == *new);
     let one_state = state_of(before)? == state_of(after)?;
     (0 < terms && same && one_state).then_some(terms)

@@ -44,16 +44,16 @@ impl Links {
     pub(crate) fn with_hub(servers: u8) -> Vec<Links> {
         let pairs = u32::from(servers) * u32::from(servers - 1) / 2;
         let every = (0..1u32 << pairs).rev().map(|number| Links::numbered(servers, number));
-        every.filter(|links| (1..=servers).any(|id| links.is_hub(ServerId(id.into())))).collect()
+        every.filter(|links| (1..=servers).any(|id| links.is_hub(ServerId::new(id.into())))).collect()
     }
 
     pub(crate) fn join(self, one: ServerId, other: ServerId) -> bool {
-        self.rows[one.0 as usize - 1] >> (other.0 - 1) & 1 != 0
+        self.rows[one.number() as usize - 1] >> (other.number() - 1) & 1 != 0
     }
 
     /// Whether a server is linked to a majority, itself counted.
     fn is_hub(self, id: ServerId) -> bool {
-        self.is_majority(self.rows[id.0 as usize - 1])
+        self.is_majority(self.rows[id.number() as usize - 1])
     }
 
     fn is_majority(self, set: u8) -> bool {
@@ -92,7 +92,7 @@ impl Premise {
 /// The linked pairs, as in `1-2 2-3`.
 impl fmt::Display for Links {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let ids = || (1..=u32::from(self.servers)).map(ServerId);
+        let ids = || (1..=u32::from(self.servers)).map(ServerId::new);
         let pairs = ids().flat_map(|one| ids().map(move |other| (one, other)));
         let linked = pairs.filter(|(one, other)| one < other && self.join(*one, *other));
         let words: Vec<_> = linked.map(|(one, other)| format!("{one}-{other}")).collect();

@@ -133,10 +133,9 @@ impl Recovery {
     ) -> Option<(Choice, Failed)> {
         let (mut runs, mut most) = (0, 0);
         let servers = from.nodes.len() as u32;
-        let choices = tried
-            .into_iter()
-            .filter(|(links, _)| self.premise.holds(*links, &from.nodes))
-            .flat_map(|(links, memories)| (1..=servers).map(move |id| Choice { links, memories, first: ServerId(id) }));
+        let choices = tried.into_iter().filter(|(links, _)| self.premise.holds(*links, &from.nodes)).flat_map(
+            |(links, memories)| (1..=servers).map(move |id| Choice { links, memories, first: ServerId::new(id) }),
+        );
         let failed = choices.into_iter().find_map(|choice| {
             stage.set(from, choice.links, choice.memories);
             runs += 1;
@@ -188,7 +187,7 @@ fn recover(stage: &mut Stage, first: ServerId, allowed: u32) -> Result<u32, Fail
 }
 
 fn run(stage: &mut Stage, first: ServerId, allowed: u32) -> Result<Option<u32>, NeverQuiet> {
-    let mut turn = first.0 - 1;
+    let mut turn = first.number() - 1;
     let mut round = 0;
     while round < allowed {
         round += 1;

@@ -141,18 +141,18 @@ impl Stage {
     }
 
     fn ids(&self) -> impl Iterator<Item = ServerId> + use<> {
-        (1..=self.nodes.len() as u32).map(ServerId)
+        (1..=self.nodes.len() as u32).map(ServerId::new)
     }
 
     pub(crate) fn node(&self, id: ServerId) -> &Node {
-        &self.nodes[id.0 as usize - 1]
+        &self.nodes[id.number() as usize - 1]
     }
 
     /// One round: about a minimum timeout passes, in which election timeouts fire of servers that wait
     /// for a leader. `turn` says with whom that begins.
     pub(crate) fn round(&mut self, turn: &mut u32, timeouts: Timeouts) -> Result<(), NeverQuiet> {
         let restarted = std::mem::take(&mut self.restarted);
-        let just_now = |id: ServerId| restarted >> (id.0 - 1) & 1 != 0;
+        let just_now = |id: ServerId| restarted >> (id.number() - 1) & 1 != 0;
         for id in self.ids().filter(|&id| !just_now(id)) {
             if matches!(self.node(id).role(), Role::Follower { .. } | Role::Leader { .. }) {
                 self.happen(id, Event::MinimumTimeout);
@@ -160,11 +160,11 @@ impl Stage {
         }
         self.quiet()?;
         let (count, begin) = (self.nodes.len() as u32, *turn);
-        for id in (0..count).map(|ahead| ServerId((begin + ahead) % count + 1)) {
+        for id in (0..count).map(|ahead| ServerId::new((begin + ahead) % count + 1)) {
             if !self.waits_for_leader(id, just_now(id)) {
                 continue;
             }
-            *turn = id.0 % count;
+            *turn = id.number() % count;
             self.happen(id, Event::ElectionTimeout);
             self.quiet()?;
             if timeouts == Timeouts::OfOne {
@@ -233,7 +233,7 @@ impl Stage {
     pub(crate) fn happen(&mut self, id: ServerId, event: Event<Tag>) {
         self.own.push_back(event);
         while let Some(event) = self.own.pop_front() {
-            let at = id.0 as usize - 1;
+            let at = id.number() as usize - 1;
             let before = self.story.is_some().then(|| (event.clone(), self.nodes[at].clone()));
             let mut effects = std::mem::take(&mut self.effects);
             (self.ground.step_by)(&mut self.nodes[at], event, &mut effects);
@@ -258,16 +258,16 @@ impl Stage {
                     self.mail.push_back(letter);
                 }
             }
-            Output::Restart(Timers::Follower | Timers::Leader) => self.restarted |= 1 << (id.0 - 1),
+            Output::Restart(Timers::Follower | Timers::Leader) => self.restarted |= 1 << (id.number() - 1),
             _ => {}
         }
     }
 
     /// The entries of a range, if the sender still holds both ends.
     fn filled(&self, id: ServerId, Range { previous, last }: Range) -> Option<Slice<Tag>> {
-        let (log, entries) = (self.node(id).log(), &self.entries[id.0 as usize - 1]);
+        let (log, entries) = (self.node(id).log(), &self.entries[id.number() as usize - 1]);
         let holds = |end: Position| log.position_at(end.index) == Some(end);
-        let between = || entries.get(previous.index.0 as usize..last.index.0 as usize);
+        let between = || entries.get(previous.index.number() as usize..last.index.number() as usize);
         if holds(previous) && holds(last) { Slice::new(previous, between()?.to_vec()) } else { None }
     }
 

@@ -47,8 +47,8 @@ fn schedule(from: &Stage, stage: Stage, choice: Choice, why: Failed, allowed: u3
         lines.push(format!("Then a step panics: {}.", panic.unwrap_or_default()));
         return lines;
     }
-    let mut seen = vec![(stage.moment(), first.0 - 1)];
-    let mut turn = first.0 - 1;
+    let mut seen = vec![(stage.moment(), first.number() - 1)];
+    let mut turn = first.number() - 1;
     for round in 1..=allowed {
         stage.say(|| format!("round {round}"));
         let quiet = stage.round(&mut turn, Timeouts::OfOne);
@@ -98,7 +98,7 @@ fn words(step: Move) -> String {
     let id = step.server;
     let servers = |mask: u8| {
         let ids: Vec<_> =
-            (1..=8u32).filter(|id| mask >> (id - 1) & 1 != 0).map(|id| ServerId(id).to_string()).collect();
+            (1..=8u32).filter(|id| mask >> (id - 1) & 1 != 0).map(|id| ServerId::new(id).to_string()).collect();
         if ids.is_empty() { "nobody".to_owned() } else { ids.join(" and ") }
     };
     let words = match step.stimulus {

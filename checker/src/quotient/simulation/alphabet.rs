@@ -17,7 +17,7 @@ pub(super) fn happenings(server: &Server, window: u64) -> Vec<Happening> {
 
 fn local_events(server: &Server) -> impl Iterator<Item = Event<Tag>> + use<> {
     let timers = [Event::ElectionTimeout, Event::HeartbeatTimeout, Event::MinimumTimeout];
-    let asked = [Event::Propose(Tag(ServerId(0))), Event::StepDown];
+    let asked = [Event::Propose(Tag(ServerId::new(0))), Event::StepDown];
     let transfers: Vec<_> = server.node.members().ids().map(Event::Transfer).collect();
     timers.into_iter().chain(asked).chain(transfers)
 }
@@ -25,7 +25,10 @@ fn local_events(server: &Server) -> impl Iterator<Item = Event<Tag>> + use<> {
 /// A server only tells whether a term is lower than its own, the same, or higher.
 fn letters(server: &Server, window: u64) -> Vec<Letter> {
     let (id, term) = (server.node.id(), server.node.term());
-    let terms = [term.0.checked_sub(1), Some(term.0), Some(term.0 + 1)].into_iter().flatten().map(Term);
+    let terms = [term.number().checked_sub(1), Some(term.number()), Some(term.number() + 1)]
+        .into_iter()
+        .flatten()
+        .map(Term::new);
     let mut letters = Vec::new();
     for term in terms {
         let messages = messages(server.node.log().base(), term, window);
@@ -57,13 +60,13 @@ fn messages(base: Position, term: Term, window: u64) -> Vec<Message<Slice<Tag>>>
         all.push(Message::PreVoteRequest { last });
         all.extend(granted.clone().map(|transfer| Message::VoteRequest { last, transfer }));
     }
-    all.extend((0..=window + 1).map(|matched| Message::AppendReply { matched: Index(matched) }));
-    for missing in (0..=window + 1).map(Index) {
+    all.extend((0..=window + 1).map(|matched| Message::AppendReply { matched: Index::new(matched) }));
+    for missing in (0..=window + 1).map(Index::new) {
         let hints = positions.iter().filter(|hint| hint.index <= missing);
         all.extend(hints.map(|&hint| Message::AppendRefusal { missing, hint }));
     }
     for entries in slices(base, term, window) {
-        let commits = (0..=window).map(Index);
+        let commits = (0..=window).map(Index::new);
         all.extend(commits.map(|commit| Message::AppendRequest { entries: entries.clone(), commit }));
     }
     all
@@ -71,25 +74,25 @@ fn messages(base: Position, term: Term, window: u64) -> Vec<Message<Slice<Tag>>>
 
 /// Where a log may end, or agree: at the base, before it, or at any entry behind it.
 fn positions(base: Position, term: Term, window: u64) -> Vec<Position> {
-    let behind =
-        (1..=window).flat_map(|index| terms(base.term, term).map(move |term| Position { term, index: Index(index) }));
+    let behind = (1..=window)
+        .flat_map(|index| terms(base.term, term).map(move |term| Position { term, index: Index::new(index) }));
     let mut all: Vec<_> = [Position::default(), base].into_iter().chain(behind).collect();
     all.dedup();
     all
 }
 
 fn terms(from: Term, to: Term) -> impl Iterator<Item = Term> + Clone {
-    (from.0.max(1)..=to.0).map(Term)
+    (from.number().max(1)..=to.number()).map(Term::new)
 }
 
 /// All consecutive entries of terms that never fall and are not after the message's own.
 fn slices(base: Position, term: Term, window: u64) -> Vec<Slice<Tag>> {
-    let starts = positions(base, term, window).into_iter().filter(|start| *start == base || start.index != Index(0));
+    let starts = positions(base, term, window).into_iter().filter(|start| *start == base || start.index != Index::ZERO);
     let mut all: Vec<(Position, Vec<Entry<Tag>>)> = starts.map(|start| (start, Vec::new())).collect();
     let mut at = 0;
     while let Some((previous, entries)) = all.get(at).cloned() {
         let last = entries.last().map_or(previous, |entry| entry.position);
-        if last.index < Index(window) {
+        if last.index < Index::new(window) {
             for term in terms(last.term, term) {
                 let position = Position { term, index: last.index.next() };
                 let entry = Entry { position, payload: Payload::Blank };

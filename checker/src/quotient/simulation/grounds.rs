@@ -17,14 +17,14 @@ pub(super) fn grounds(seat: Seat, server: &Server, happening: &Happening) -> Vec
     let one = |stimulus| vec![vec![stimulus]];
     match happening {
         // What is on a leader's disk counts at once, with what was acknowledged before.
-        Happening::Flush => behind(&[Stimulus::Flush], acknowledged(seat, server, server.node.id(), Index(0))),
+        Happening::Flush => behind(&[Stimulus::Flush], acknowledged(seat, server, server.node.id(), Index::ZERO)),
         Happening::Crash { keep } => one(Stimulus::Crash { keep: *keep }),
         Happening::Event(Event::ElectionTimeout) => one(Stimulus::Campaign { grants: 0 }),
         Happening::Event(Event::HeartbeatTimeout) => one(Stimulus::HeartbeatTimeout),
         Happening::Event(Event::MinimumTimeout) => {
             [0, others(server, observed.answered)].map(|heard| vec![Stimulus::MinimumTimeout { heard }]).to_vec()
         }
-        Happening::Event(Event::Propose(Tag(version))) => one(Stimulus::Propose { version: version.0 as u8 }),
+        Happening::Event(Event::Propose(Tag(version))) => one(Stimulus::Propose { version: version.number() as u8 }),
         Happening::Event(Event::StepDown) => one(Stimulus::StepDown),
         Happening::Event(Event::Transfer(to)) => transfer(server, *to).map(|told| vec![told]).into_iter().collect(),
         Happening::Event(Event::Receive(letter)) => of_letter(seat, server, letter),
@@ -39,7 +39,7 @@ fn behind(first: &[Stimulus], then: Vec<Vec<Stimulus>>) -> Vec<Vec<Stimulus>> {
 
 fn of_letter(seat: Seat, server: &Server, letter: &Letter) -> Vec<Vec<Stimulus>> {
     let (ours, theirs) = (server.node.term(), letter.term);
-    let (term, from) = (theirs.0 as u8, name(letter.from));
+    let (term, from) = (theirs.number() as u8, name(letter.from));
     let learnt = (ours < theirs).then_some(Stimulus::Learn { term, from });
     match &letter.message {
         _ if theirs < ours || is_disturbance(server, letter) => Vec::new(),
@@ -54,14 +54,14 @@ fn of_letter(seat: Seat, server: &Server, letter: &Letter) -> Vec<Vec<Stimulus>>
 }
 
 fn input(server: &Server, letter: &Letter) -> Option<Stimulus> {
-    let (term, from, loyal_to) = (letter.term.0 as u8, name(letter.from), 0);
+    let (term, from, loyal_to) = (letter.term.number() as u8, name(letter.from), 0);
     let is_of_our_term = letter.term == server.node.term();
     match &letter.message {
         Message::PreVoteRequest { last } => Some(Stimulus::PreVoteRequest { term, from, last: pair(*last), loyal_to }),
         Message::VoteRequest { last, .. } => Some(Stimulus::VoteRequest { term, from, last: pair(*last), loyal_to }),
         Message::AppendRequest { entries, commit } => {
             let cells = Cells::new(entries.entries()).unwrap_or_default();
-            let (previous, commit) = (pair(entries.previous()), commit.0 as u8);
+            let (previous, commit) = (pair(entries.previous()), commit.number() as u8);
             Some(Stimulus::Append { term, from, previous, cells, commit })
         }
         Message::TimeoutNow => {
@@ -89,14 +89,14 @@ fn granted(server: &Server, letter: &Letter) -> Option<Stimulus> {
 /// What this acknowledgement and earlier ones allow to commit, and whom they allow to take over.
 fn acknowledged(seat: Seat, server: &Server, from: ServerId, matched: Index) -> Vec<Vec<Stimulus>> {
     let Role::Leader { progress, .. } = server.node.role() else { return Vec::new() };
-    let told = |id: ServerId| if id == from { matched } else { Index(0) };
+    let told = |id: ServerId| if id == from { matched } else { Index::ZERO };
     let known = progress.iter().filter(|(id, _)| *id != server.node.id());
-    let known: Vec<(u8, u8)> = known.map(|(id, it)| (name(id), it.matched.max(told(id)).0 as u8)).collect();
+    let known: Vec<(u8, u8)> = known.map(|(id, it)| (name(id), it.matched.max(told(id)).number() as u8)).collect();
     let up_to = |most: u8| {
         let capped = known.iter().map(|&(id, matched)| Indices::from(matched.min(most)) << (3 * (id - 1)));
         Stimulus::Acknowledge { matched: capped.sum() }
     };
-    let target = known.iter().find(|(id, _)| server.observed.target == Some(ServerId((*id).into())));
+    let target = known.iter().find(|(id, _)| server.observed.target == Some(ServerId::new((*id).into())));
     let transfer: Vec<_> = target.map(|&(to, matched)| vec![Stimulus::Transfer { to, matched }]).into_iter().collect();
     // Several entries may be committed at once, or one after the other.
     let chosen = |bits: u8| (seat.commit() + 1..=seat.len()).filter(move |index| bits >> index & 1 != 0).map(up_to);
@@ -106,7 +106,7 @@ fn acknowledged(seat: Seat, server: &Server, from: ServerId, matched: Index) -> 
 
 fn transfer(server: &Server, to: ServerId) -> Option<Stimulus> {
     let Role::Leader { progress, .. } = server.node.role() else { return None };
-    progress.get(to).map(|it| Stimulus::Transfer { to: name(to), matched: it.matched.0 as u8 })
+    progress.get(to).map(|it| Stimulus::Transfer { to: name(to), matched: it.matched.number() as u8 })
 }
 
 fn others(server: &Server, set: Servers) -> Mask {
@@ -114,9 +114,9 @@ fn others(server: &Server, set: Servers) -> Mask {
 }
 
 fn name(id: ServerId) -> u8 {
-    id.0 as u8
+    id.number() as u8
 }
 
 fn pair(position: Position) -> (u8, u8) {
-    (position.term.0 as u8, position.index.0 as u8)
+    (position.term.number() as u8, position.index.number() as u8)
 }

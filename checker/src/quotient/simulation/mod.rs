@@ -190,7 +190,7 @@ impl Quotient {
 
     /// What comes of what the search offers when this may happen.
     fn offered(&self, local: &mut Local, seat: Seat, base: u8, server: &Server, happening: &Happening) -> Vec<Outcome> {
-        let id = server.node.id().0 as u8;
+        let id = server.node.id().number() as u8;
         let mut all = Vec::new();
         for inputs in grounds::grounds(seat, server, happening) {
             let mut seats = vec![seat];

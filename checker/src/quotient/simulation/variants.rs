@@ -106,7 +106,7 @@ fn leaders(server: &Server, alike: &[ServerId]) -> Vec<Memory> {
 /// Every range of a log that may be known and that may be on its way.
 fn possible(server: &Server) -> impl Iterator<Item = Progress> + use<> {
     let last = server.entries.len() as u64;
-    let progress = |matched, next| Progress { matched: Index(matched), next: Index(next) };
+    let progress = |matched, next| Progress { matched: Index::new(matched), next: Index::new(next) };
     (0..=last).flat_map(move |matched| (matched + 1..=last + 1).map(move |next| progress(matched, next)))
 }
 
@@ -114,7 +114,7 @@ fn possible(server: &Server) -> impl Iterator<Item = Progress> + use<> {
 fn own_progress(server: &Server) -> impl Iterator<Item = Progress> + use<'_> {
     let term = server.node.term();
     let own = server.disk.entries.iter().map(|entry| entry.position).filter(move |at| at.term == term);
-    [Index(0)].into_iter().chain(own.map(|at| at.index)).map(|matched| Progress { matched, next: matched.next() })
+    [Index::ZERO].into_iter().chain(own.map(|at| at.index)).map(|matched| Progress { matched, next: matched.next() })
 }
 
 /// Whether a server is one of those that its compact form stands for.
