@@ -13,8 +13,10 @@
 //! state box of Figure 2), [`step`](mod@step), `election`, `replication`.
 //!
 //! What is absent: the model has no clock (it learns that a timer fired, never what time it is),
-//! no randomness, no input or output, no threads and no unsafe code; nothing depends on the
-//! absolute value of a term, an index or an id. A module uses only those listed before it.
+//! no randomness, no input or output, no threads and no unsafe code. Nothing depends on the absolute
+//! value of a term, an index or an id, and the compiler sees to it: their numbers are private to
+//! [`types`], where the three operations that read one stand together, each with its reason, beside
+//! those that count to a neighbour. A module uses only those listed before it.
 
 #![no_std]
 #![forbid(unsafe_code)]

@@ -5,18 +5,18 @@ use core::fmt;
 /// Names a server of one group, for ever: an id is never used again for another server.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct ServerId(pub u32);
+pub struct ServerId(u32);
 
 /// §5.1: time is divided into terms, numbered with consecutive integers.
 /// Terms are compared and counted up by one; nothing depends on their absolute value.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Term(pub u64);
+pub struct Term(u64);
 
 /// Position of an entry in the log; the first entry has index 1.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Index(pub u64);
+pub struct Index(u64);
 
 /// Names an entry: §5.3 shows that two entries of one term and index are the same entry.
 ///
@@ -104,8 +104,8 @@ impl Index {
     }
 }
 
-// Whatever else looks at a number stands here, with the reason why nothing depends on its absolute
-// value.
+// Whatever else reads a number stands here, with the reason why nothing depends on its absolute
+// value. A test counts these operations.
 
 impl Index {
     /// The index so many entries after this one, which is as far away wherever indices begin.
@@ -113,15 +113,14 @@ impl Index {
         Index(self.0 + count as u64)
     }
 
-    /// The indices after this one up to `last`, which are as many wherever indices begin.
+    /// The indices after this one up to and including `last`, as many wherever indices begin.
     pub(crate) fn until(self, last: Index) -> impl Iterator<Item = Index> {
         (self.0 + 1..=last.0).map(Index)
     }
 }
 
 impl ServerId {
-    /// How many ids there are from `first` to this one. It decides how long a lookup takes, never
-    /// what it finds.
+    /// How far this id is from `first`, which decides how long a lookup takes, never what it finds.
     pub(crate) fn distance(self, first: ServerId) -> usize {
         self.0.wrapping_sub(first.0) as usize
     }

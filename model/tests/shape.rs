@@ -120,21 +120,90 @@ fn comparisons_read_from_the_smaller_to_the_greater() {
     }
 }
 
-/// Only the way in which entries are numbered counts, never a number itself.
+/// Terms, indices and ids, of which only the order and the neighbours count.
+const NUMBERED: [&str; 3] = ["ServerId", "Term", "Index"];
+
+/// What reads a number and is neither asked from outside nor shows nor counts by one; why it may.
+const READERS: [(&str, &str); 3] = [
+    ("Index::after", "indices that begin elsewhere are as far apart"),
+    ("Index::until", "between indices that begin elsewhere there are as many"),
+    ("ServerId::distance", "where a server stands is guessed so, and looked at before it is believed"),
+];
+
 #[test]
-fn no_term_but_the_first_of_all_and_no_server_is_named_by_its_number() {
-    let numbered = |line: &str, noun: &str| {
-        line.split(noun).skip(1).any(|rest| rest.starts_with(|digit: char| digit.is_ascii_digit()))
-    };
-    for source in sources() {
-        for (number, line) in source.code() {
-            let named = numbered(line, "Term(") || numbered(line, "ServerId(");
-            assert!(
-                !named,
-                "src/{}.rs:{number}: nothing depends on the absolute value of a term or an id",
-                source.name
+fn no_transition_reads_a_number_or_makes_one() {
+    for source in sources().iter().filter(|source| source.name != "types") {
+        source.assert_without(
+            &[".number()", "::number", "to_string", "format!", "Hasher"],
+            "nothing depends on the absolute value of a term, an index or an id: compare them, or count with `next` \
+             and `previous`; what needs more is an operation of types.rs and one of READERS in this test",
+        );
+        for noun in NUMBERED {
+            let made = [format!("{noun}::new"), format!("{noun}::from"), format!("{noun}::try_from")];
+            source.assert_without(
+                &made.each_ref().map(String::as_str),
+                "a number comes from events, or follows from one that did: begin with the default or `Index::ZERO`",
             );
         }
+    }
+}
+
+#[test]
+fn what_reads_a_number_is_named_with_its_reason() {
+    let types = source("types");
+    for noun in NUMBERED {
+        let private = ["u32", "u64"].map(|number| format!("\npub struct {noun}({number});\n"));
+        assert!(
+            private.iter().any(|line| types.text.contains(line)),
+            "the number in `{noun}` is private, so that the compiler finds whoever else reads it: take the `pub` away"
+        );
+    }
+    types.assert_without(&["let ", "match ", "matches!", "|"], "a number is read as `.0`, which this test counts");
+    let expected: Vec<&str> = READERS.iter().map(|(operation, _)| *operation).collect();
+    assert_eq!(
+        readers(&types),
+        expected,
+        "what reads a number is listed in READERS with the reason why nothing depends on its absolute value: add what \
+         is new if it has such a reason, say it in its doc as well, and otherwise do without"
+    );
+    let (_, section) =
+        types.text.split_once("\n// Whatever else reads a number").expect("types.rs has a place for them");
+    let together = section.split("impl fmt::Display").next().unwrap_or(section);
+    for (operation, reason) in READERS {
+        let name = operation.rsplit("::").next().unwrap_or(operation);
+        assert!(together.contains(&format!("fn {name}(")), "`{operation}` ({reason}) stands with the others");
+    }
+}
+
+/// The operations in whose text a number is read, but for those that show it or count by one.
+fn readers(types: &Source) -> Vec<String> {
+    let ends = |letter: char| !letter.is_alphanumeric() && letter != '_';
+    let word = |text: &str| text.split(ends).next().unwrap_or_default().to_string();
+    let (mut owner, mut operation, mut readers) = (String::new(), String::new(), vec![]);
+    for (_, line) in types.code() {
+        if let Some(rest) = line.strip_prefix("impl") {
+            owner = word(rest.rsplit(' ').nth(1).unwrap_or_default());
+        } else if let Some((_, rest)) = line.split_once("fn ") {
+            operation = word(rest);
+        }
+        let reader = format!("{owner}::{operation}");
+        let harmless = ["number", "fmt", "next", "previous"].contains(&operation.as_str());
+        if line.contains(".0") && !harmless && readers.last() != Some(&reader) {
+            readers.push(reader);
+        }
+    }
+    readers
+}
+
+/// An index begins somewhere; a term and a server have no number that is special.
+#[test]
+fn no_number_is_special_but_that_of_the_index_before_the_first() {
+    let types = source("types");
+    for (number, line) in types.code() {
+        let is_digit = |letter: char| letter.is_ascii_digit();
+        let numbered = |noun: &str| line.split(&format!("{noun}(")).skip(1).any(|rest| rest.starts_with(is_digit));
+        let special = NUMBERED.into_iter().any(numbered) && !line.contains("const ZERO: Index = Index(0);");
+        assert!(!special, "src/types.rs:{number}: nothing depends on the absolute value of a term, an index or an id");
     }
 }
 
