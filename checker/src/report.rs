@@ -237,7 +237,7 @@ pub(crate) fn seconds(time: Duration) -> String {
 }
 
 /// Breaks a long line at spaces, further lines indented.
-fn wrap(text: &str, indent: usize) -> String {
+pub(crate) fn wrap(text: &str, indent: usize) -> String {
     let mut out = String::new();
     let mut column = indent;
     for word in text.split(' ') {
@@ -268,14 +268,32 @@ impl Ticker {
     }
 
     pub(crate) fn tick(&mut self, progress: &Progress) {
+        self.show(|| progress.words());
+    }
+
+    /// Shows a line, if it is time for one.
+    pub(crate) fn show(&mut self, line: impl FnOnce() -> String) {
         let pause = Duration::from_millis(if self.terminal { 200 } else { 30_000 });
         if self.shown.elapsed() < pause {
             return;
         }
         self.shown = Instant::now();
         self.wrote = true;
+        let line = line();
+        // Progress that cannot be written is no reason to stop.
+        let _ = if self.terminal {
+            write!(std::io::stderr(), "\r\x1b[K{line}")
+        } else {
+            writeln!(std::io::stderr(), "{line}")
+        };
+    }
+}
+
+impl Progress {
+    fn words(&self) -> String {
+        let progress = self;
         let rate = progress.transitions as f64 / progress.elapsed.as_secs_f64().max(0.001) / 1000.0;
-        let line = match progress.simulated {
+        match progress.simulated {
             Some((done, all)) => format!("local simulation: {} of {} servers", grouped(done), grouped(all)),
             None => format!(
                 "{}{} states, {} to go in this layer, {rate:.0}k transitions/s, {} steps deep, {} MiB, {} of them for what was visited, {}",
@@ -287,13 +305,7 @@ impl Ticker {
                 progress.table_bytes >> 20,
                 seconds(progress.elapsed)
             ),
-        };
-        // Progress that cannot be written is no reason to stop.
-        let _ = if self.terminal {
-            write!(std::io::stderr(), "\r\x1b[K{line}")
-        } else {
-            writeln!(std::io::stderr(), "{line}")
-        };
+        }
     }
 }
 
