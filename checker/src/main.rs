@@ -27,6 +27,7 @@ mod checks;
 mod counterexample;
 mod engine;
 mod explored;
+mod inductive;
 mod ledger;
 mod mutants;
 mod network;
@@ -60,6 +61,7 @@ Examples:
   rafttree-checker check --ablate may_vote     a search with a broken rule: it must be caught
   rafttree-checker check log-3 --window 3 --time 10m --checkpoint wide.ckpt
                                                larger bounds, as far as ten minutes get
+  rafttree-checker check inductive             an inductive invariant: every server that it allows, reached or not
   rafttree-checker zoo                         every known mistake must be caught
   rafttree-checker mutants                     mutants of the model: a check must kill each
   rafttree-checker explore                     walk through the states in a browser
@@ -223,6 +225,9 @@ fn run(cli: &Cli) -> Result<u8, Usage> {
 }
 
 fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
+    if let Some(chosen) = args.system.inductive() {
+        return check_inductive(args, &chosen?, json);
+    }
     let chosen = args.system.chosen()?;
     let counted = chosen.exhibit.as_ref().map_or(PropertySet::all(), zoo::Exhibit::counted);
     let only = if args.property.is_empty() { counted } else { watched(&args.property)? };
@@ -260,6 +265,14 @@ fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
         say!("{:#}", report::all(chosen.preset.name, worst, values));
     }
     Ok(worst)
+}
+
+fn check_inductive(args: &CheckArgs, chosen: &inductive::Chosen, json: bool) -> Result<u8, Usage> {
+    if !args.property.is_empty() || args.save.is_some() || args.checkpoints.are_given() {
+        let why = "the invariant is judged whole, in minutes: it has no --property, --save, --checkpoint or --resume";
+        return Err(Usage(why.to_owned()));
+    }
+    inductive::check(chosen, &args.limits.limits(), json)
 }
 
 fn search(

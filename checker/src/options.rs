@@ -8,6 +8,7 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::engine::Limits;
+use crate::inductive;
 use crate::presets::{self, Part, Preset, Scope};
 use crate::quotient::{LONGEST, MOST_SEATS};
 use crate::search::allowed_bytes;
@@ -23,7 +24,7 @@ pub(crate) struct SystemArgs {
     /// which the zoo catches the mistake.
     pub(crate) preset: Option<String>,
     /// Put a mistake into the system: a name of the zoo, a rule, or a row; see 'list zoo'.
-    #[arg(long)]
+    #[arg(long, visible_alias = "mutant")]
     pub(crate) ablate: Option<String>,
     /// Servers in the group, 1 to 9; up to 7 where runs have any length.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=9))]
@@ -34,10 +35,11 @@ pub(crate) struct SystemArgs {
     /// How long logs may be beyond what every server knows to be committed.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=4), help_heading = "Runs of any length")]
     window: Option<u8>,
-    /// The highest term.
+    /// The highest term; also of the invariant (presets inductive*), there at most 6.
     #[arg(long, help_heading = "The plain system (presets plain-*, concrete-*)")]
     terms: Option<u64>,
-    /// The longest log, the leaders' own first entries included.
+    /// The longest log, the leaders' own first entries included; also of the invariant (presets
+    /// inductive*), there at most 8.
     #[arg(long, help_heading = "The plain system (presets plain-*, concrete-*)")]
     entries: Option<u64>,
     /// Election timeouts of all servers together.
@@ -173,9 +175,47 @@ impl SystemArgs {
         Ok(Chosen { preset, exhibit, parts, changed })
     }
 
+    /// What is chosen, if it is the invariant.
+    pub(crate) fn inductive(&self) -> Option<Result<inductive::Chosen, Usage>> {
+        let preset = inductive::named(self.preset.as_deref()?)?;
+        Some(self.chosen_inductive(preset))
+    }
+
+    fn chosen_inductive(&self, preset: &'static inductive::Preset) -> Result<inductive::Chosen, Usage> {
+        let within = |name: &str, given: Option<u64>, usual: u8, most: usize| match given {
+            None => Ok(usual),
+            Some(given) if 0 < given && given <= most as u64 => Ok(given as u8),
+            Some(given) => Err(Usage(format!("--{name} {given}: the invariant is judged for 1 to {most}"))),
+        };
+        let others =
+            [self.spread.is_some(), self.window.is_some(), self.interleaved.is_some(), self.proposals.is_some()];
+        let counts = [self.timeouts, self.minimums, self.requests, self.crashes, self.unsynced];
+        if others.contains(&true) || self.handovers.is_some() || counts.iter().any(Option::is_some) {
+            let why = "the invariant has no bounds but --terms, --entries and --servers: it speaks of single steps";
+            return Err(Usage(why.to_owned()));
+        }
+        let usual = preset.scope;
+        let scope = inductive::Scope {
+            servers: self.servers.unwrap_or(usual.servers),
+            terms: within("terms", self.terms, usual.terms, inductive::MOST_TERMS)?,
+            entries: within("entries", self.entries, usual.entries, inductive::MOST_ENTRIES)?,
+            ..usual
+        };
+        let unknown = |name: &String| {
+            Usage(format!(
+                "no mistake of a step is called '{name}'; 'list zoo' shows those that the invariant may catch"
+            ))
+        };
+        let wrong = self.ablate.as_ref().map(|name| inductive::find(name).ok_or_else(|| unknown(name))).transpose()?;
+        Ok(inductive::Chosen { preset: preset.name, scope, wrong })
+    }
+
     fn preset(&self) -> Result<&'static Preset, Usage> {
         let name = self.preset.as_deref().unwrap_or(presets::DEFAULT);
-        let names = || presets::PRESETS.map(|preset| preset.name).join(", ");
+        let names = || {
+            let of_search = presets::PRESETS.iter().map(|preset| preset.name);
+            of_search.chain(inductive::PRESETS.iter().map(|preset| preset.name)).collect::<Vec<_>>().join(", ")
+        };
         presets::named(name).ok_or_else(|| Usage(format!("no preset is called '{name}'; there are {}", names())))
     }
 
@@ -266,6 +306,10 @@ pub(crate) struct CheckpointArgs {
 }
 
 impl CheckpointArgs {
+    pub(crate) fn are_given(&self) -> bool {
+        self.checkpoint.is_some() || self.resume.is_some()
+    }
+
     pub(crate) fn put_into(&self, limits: Limits, parts: &[Part]) -> Result<Limits, Usage> {
         if self.checkpoint.is_none() && self.resume.is_none() {
             return Ok(limits);

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::engine::{Limits, Outcome, Verdict, explore};
+use crate::inductive;
 use crate::presets::{LONGEST, PAPER, PRESETS, Part, plain};
 use crate::properties::{Property, PropertySet};
 use crate::quotient::Tally;
@@ -40,6 +41,11 @@ pub(crate) fn presets(json: bool) {
             let bounds: Vec<_> = preset.parts.iter().map(|(part, _)| part.words()).collect();
             json!({"name": preset.name, "about": preset.about, "bounds": bounds})
         })
+        .chain(
+            inductive::PRESETS
+                .iter()
+                .map(|preset| json!({"name": preset.name, "about": preset.about, "bounds": [preset.scope.words()]})),
+        )
         .collect();
     print(json, &rows, |row| {
         let bounds = row["bounds"].as_array().into_iter().flatten();
@@ -68,6 +74,10 @@ pub(crate) fn zoo(json: bool) {
             let property = it.caught_by.name();
             json!({"name": it.name, "row": it.row, "rule": it.rule, "about": it.about, "source": it.source, "caught_by": property})
         })
+        .chain(inductive::MISTAKES.iter().map(|it| {
+            json!({"name": it.name, "row": null, "rule": "the step", "about": it.about, "source": "for 'check inductive' alone",
+                "caught_by": "the invariant"})
+        }))
         .collect();
     print(json, &rows, |row| {
         let number = row["row"].as_u64().map_or(String::new(), |row| row.to_string());

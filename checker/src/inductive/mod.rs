@@ -1,0 +1,55 @@
+//! An inductive invariant, judged on the deployed step without a bound on how far a run has come.
+//!
+//! The search visits the states that runs reach, with servers near each other. Here no run is
+//! played: every server that the invariant allows, reached or not, takes a step upon every event that
+//! it allows, and the invariant must hold of what comes of that. Each part of it, a conjunct, speaks
+//! of one server and of history, never of two servers; so one server is all that has to be judged.
+//! `docs/inductive.md` tells how Figure 3 follows.
+//!
+//! Read [`history`] (for each term the log of its leader), [`conjuncts`] (the invariant), [`class`]
+//! (the servers and events that it allows), [`judge`] (one step), then what is judged: [`elections`]
+//! of groups of every size, [`logs`] beside every history, [`branches`] as long as the window.
+//!
+//! A module uses only those listed before it.
+
+mod history;
+
+mod conjuncts;
+
+mod class;
+
+mod mistakes;
+
+mod judge;
+
+mod work;
+
+mod quorums;
+
+mod lemmas;
+
+mod elections;
+
+mod logs;
+
+mod branches;
+
+mod stages;
+
+mod told;
+
+mod reached;
+
+mod command;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use command::{Chosen, PRESETS, Preset, check, named};
+pub(crate) use mistakes::{ALL as MISTAKES, find};
+pub(crate) use stages::Scope;
+
+/// The highest term and the longest log that may be asked for: with both the work grows by orders of
+/// magnitude.
+pub(crate) const MOST_TERMS: usize = 6;
+pub(crate) const MOST_ENTRIES: usize = 8;

@@ -1,0 +1,308 @@
+//! The check, stage by stage: what each judges, how much of it there was, and whether it held.
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::engine::Limits;
+use crate::inductive::class::Assumption;
+use crate::inductive::conjuncts::{Conjunct, Conjuncts};
+use crate::inductive::history::History;
+use crate::inductive::judge::Tally;
+use crate::inductive::mistakes::{self, Code};
+use crate::inductive::work::{self, Clock, Finding, Worked};
+use crate::inductive::{branches, elections, lemmas, logs, quorums};
+use crate::report::grouped;
+
+/// How far each stage goes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Serialize)]
+pub(crate) struct Scope {
+    /// The largest group.
+    pub(crate) servers: u8,
+    /// The highest term, and the longest log, of every server and every history.
+    pub(crate) terms: u8,
+    pub(crate) entries: u8,
+    /// Entries of the longest log of two branches.
+    pub(crate) window: u8,
+    /// Random instances of each case.
+    pub(crate) instances: u32,
+}
+
+/// One stage that has ended.
+#[derive(Clone, Debug)]
+pub(crate) struct Stage {
+    pub(crate) name: &'static str,
+    pub(crate) about: String,
+    /// How much was judged, in words and as numbers.
+    pub(crate) size: String,
+    pub(crate) counts: Value,
+    pub(crate) time: Duration,
+    pub(crate) ended: Ended,
+}
+
+/// How a stage ended.
+#[derive(Clone, Debug)]
+pub(crate) enum Ended {
+    Held,
+    /// A step breaks the invariant.
+    Broken(Box<Finding>),
+    /// What is said here does not hold; in words.
+    Wrong(String),
+    /// It was cut short.
+    Cut,
+    /// It shows nothing: what had to be met was not.
+    Empty(String),
+}
+
+/// Something that shows a conjunct at work, or an assumption needed.
+#[derive(Clone, Debug)]
+pub(crate) struct Shown {
+    pub(crate) id: &'static str,
+    pub(crate) by: &'static str,
+    /// What it breaks.
+    pub(crate) breaks: Conjuncts,
+}
+
+/// Everything that came of the check.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Checked {
+    pub(crate) stages: Vec<Stage>,
+    pub(crate) conjuncts: Vec<Shown>,
+    pub(crate) assumptions: Vec<Shown>,
+}
+
+/// A check in progress.
+pub(crate) struct Check<'a> {
+    pub(crate) scope: Scope,
+    pub(crate) code: Code,
+    pub(crate) limits: &'a Limits,
+    pub(crate) started: Instant,
+    /// Called with the stage, and how many of its parts are done.
+    pub(crate) tick: &'a mut dyn FnMut(&str, usize, usize),
+    pub(crate) checked: Checked,
+}
+
+/// Bounds at which a mistake or a dropped assumption shows.
+const SMALL: [(u8, u8); 2] = [(2, 2), (3, 2)];
+
+impl Check<'_> {
+    /// Runs the stages until one does not hold.
+    pub(crate) fn run(mut self) -> Checked {
+        let stages: [fn(&mut Self) -> bool; 8] = [
+            Check::quorums,
+            Check::lemmas,
+            Check::elections,
+            Check::branches,
+            Check::acknowledgements,
+            Check::logs,
+            Check::conjuncts,
+            Check::assumptions,
+        ];
+        let _ = stages.iter().all(|stage| stage(&mut self));
+        self.checked
+    }
+
+    fn clock(&self) -> Clock<'_> {
+        Clock { limits: self.limits, started: self.started }
+    }
+
+    /// Adds a stage. False, if the check ends with it.
+    fn end(&mut self, stage: Stage) -> bool {
+        let held = matches!(stage.ended, Ended::Held);
+        self.checked.stages.push(stage);
+        held
+    }
+
+    fn quorums(&mut self) -> bool {
+        let started = Instant::now();
+        let (asked, wrong) = quorums::ask(self.scope.servers);
+        self.end(Stage {
+            name: "quorums",
+            about: format!(
+                "groups of 1 to {}: any two majorities meet; what a majority has reached",
+                self.scope.servers
+            ),
+            size: format!(
+                "{} sets of servers, {} orders of what they hold",
+                grouped(asked.sets),
+                grouped(asked.orders)
+            ),
+            counts: json!(asked),
+            time: started.elapsed(),
+            ended: wrong.map_or(Ended::Held, Ended::Wrong),
+        })
+    }
+
+    fn lemmas(&mut self) -> bool {
+        let started = Instant::now();
+        let (terms, entries) = (self.scope.terms + 1, self.scope.entries + 1);
+        let (shown, wrong) = lemmas::show(terms, entries);
+        self.end(Stage {
+            name: "lemmas",
+            about: format!("histories up to term {terms}, {entries} entries: log matching, completeness, what lasts"),
+            size: format!("{} histories, {} instances", grouped(shown.histories), grouped(shown.total())),
+            counts: json!(shown),
+            time: started.elapsed(),
+            ended: wrong.map_or(Ended::Held, Ended::Wrong),
+        })
+    }
+
+    fn elections(&mut self) -> bool {
+        let started = Instant::now();
+        let tasks = elections::tasks(self.scope.servers);
+        let worked = self.work("elections", &tasks, elections::judge);
+        let about = format!("groups of 1 to {}: every set of votes, every message", self.scope.servers);
+        let missing = |tally: &Tally| missing(&[("votes", tally.votes), ("leaders", tally.leaders)]);
+        self.end_judged("elections", about, started, worked, missing)
+    }
+
+    fn branches(&mut self) -> bool {
+        let started = Instant::now();
+        let tasks = branches::branches(self.scope.window);
+        let worked = self.work("branches", &tasks, branches::Branches::judge);
+        let about = format!("two branches of up to {} entries: every part of the leader's log", self.scope.window);
+        let missing =
+            |it: &Tally| missing(&[("conflicts", it.truncated), ("commits of followers", it.follower_commits)]);
+        self.end_judged("branches", about, started, worked, missing)
+    }
+
+    fn acknowledgements(&mut self) -> bool {
+        let started = Instant::now();
+        let tasks = branches::acknowledged(self.scope.window);
+        let worked = self.work("acknowledged", &tasks, branches::Acknowledged::judge);
+        let about = format!("leaders of up to {} entries, groups of 1 to 9: every acknowledgement", self.scope.window);
+        let missing = |tally: &Tally| missing(&[("commits of leaders", tally.leader_commits)]);
+        self.end_judged("acknowledged", about, started, worked, missing)
+    }
+
+    fn logs(&mut self) -> bool {
+        let started = Instant::now();
+        let Scope { terms, entries, .. } = self.scope;
+        let histories = History::all(terms, entries);
+        let worked = self.work("logs", &histories, |history, hand| logs::judge(history, terms, entries, None, hand));
+        let about = format!("three servers, terms up to {terms}, {entries} entries: every server, every event");
+        let missing = |it: &Tally| {
+            missing(&[
+                ("conflicts", it.truncated),
+                ("leaders", it.leaders),
+                ("commits of leaders", it.leader_commits),
+                ("commits of followers", it.follower_commits),
+            ])
+        };
+        self.end_judged("logs", about, started, worked, missing)
+    }
+
+    fn work<T: Sync>(&mut self, name: &str, tasks: &[T], task: impl Fn(&T, &mut work::Hand) -> bool + Sync) -> Worked {
+        let clock = Clock { limits: self.limits, started: self.started };
+        let tick = &mut self.tick;
+        work::all(tasks, self.code, Conjuncts::ALL, clock, task, &mut |done, all| tick(name, done, all))
+    }
+
+    fn end_judged(
+        &mut self,
+        name: &'static str,
+        about: String,
+        started: Instant,
+        worked: Worked,
+        missing: impl Fn(&Tally) -> Option<String>,
+    ) -> bool {
+        let Worked { tally, finding, is_whole } = worked;
+        let ended = match finding {
+            Some(finding) => Ended::Broken(Box::new(finding)),
+            None if !is_whole => Ended::Cut,
+            None => missing(&tally).map_or(Ended::Held, Ended::Empty),
+        };
+        let (histories, servers, steps) = (grouped(tally.histories), grouped(tally.servers), grouped(tally.steps));
+        let size = format!("{histories} histories, {servers} servers, {steps} steps");
+        self.end(Stage { name, about, size, counts: json!(tally), time: started.elapsed(), ended })
+    }
+
+    /// Each conjunct with a mistake that breaks it.
+    fn conjuncts(&mut self) -> bool {
+        let started = Instant::now();
+        let mut ended = Ended::Held;
+        for (done, conjunct) in Conjunct::ALL.into_iter().enumerate() {
+            (self.tick)("conjuncts", done, Conjunct::ALL.len());
+            match self.broken(conjunct) {
+                Some(breaks) => {
+                    self.checked.conjuncts.push(Shown { id: conjunct.id(), by: conjunct.broken_by(), breaks });
+                }
+                None if self.clock().is_over() => {
+                    ended = Ended::Cut;
+                    break;
+                }
+                None => {
+                    ended = Ended::Empty(format!("nothing shows conjunct {} at work", conjunct.id()));
+                    break;
+                }
+            }
+        }
+        let count = self.checked.conjuncts.len();
+        self.end(Stage {
+            name: "conjuncts",
+            about: "each is broken by a mistake that was put in".to_owned(),
+            size: format!("{count} of {} seen at work", Conjunct::ALL.len()),
+            counts: json!({"shown": count}),
+            time: started.elapsed(),
+            ended,
+        })
+    }
+
+    /// What the conjunct's mistake breaks, that conjunct among it.
+    fn broken(&self, conjunct: Conjunct) -> Option<Conjuncts> {
+        let code = mistakes::find(conjunct.broken_by())?.code;
+        let wanted = Conjuncts::from_iter([conjunct]);
+        let groups = work::all(&elections::tasks(3), code, wanted, self.clock(), elections::judge, &mut |_, _| {});
+        let found = groups.finding.or_else(|| hunt_logs(code, wanted, None, &SMALL, self.clock()));
+        found.map(|finding| finding.broken)
+    }
+
+    /// Each assumption of the class, with what the steps of a wider class would break.
+    fn assumptions(&mut self) -> bool {
+        let started = Instant::now();
+        let (mut is_cut, mut unneeded) = (false, None);
+        for (done, assumption) in Assumption::ALL.into_iter().enumerate() {
+            (self.tick)("assumptions", done, Assumption::ALL.len());
+            let bounds = if assumption.is_for_argument() { &SMALL[..1] } else { &SMALL[..] };
+            let found = hunt_logs(self.code, Conjuncts::ALL, Some(assumption), bounds, self.clock());
+            is_cut |= found.is_none() && self.clock().is_over();
+            if found.is_none() && !assumption.is_for_argument() && !is_cut {
+                unneeded.get_or_insert(assumption.id());
+            }
+            let breaks = found.map_or(Conjuncts::default(), |finding| finding.broken);
+            self.checked.assumptions.push(Shown { id: assumption.id(), by: "without it", breaks });
+        }
+        let needed = self.checked.assumptions.iter().filter(|shown| !shown.breaks.is_empty()).count();
+        self.end(Stage {
+            name: "assumptions",
+            about: "the class without one of them: what steps then break".to_owned(),
+            size: format!("{needed} of {} needed by a step, the rest by the argument", Assumption::ALL.len()),
+            counts: json!({"needed": needed}),
+            time: started.elapsed(),
+            ended: match unneeded {
+                _ if is_cut => Ended::Cut,
+                Some(id) => Ended::Empty(format!("no step needs the assumption {id}")),
+                None => Ended::Held,
+            },
+        })
+    }
+}
+
+fn hunt_logs(
+    code: Code,
+    wanted: Conjuncts,
+    dropped: Option<Assumption>,
+    bounds: &[(u8, u8)],
+    clock: Clock,
+) -> Option<Finding> {
+    bounds.iter().find_map(|&(terms, entries)| {
+        let judge = |history: &History, hand: &mut work::Hand| logs::judge(history, terms, entries, dropped, hand);
+        work::all(&History::all(terms, entries), code, wanted, clock, judge, &mut |_, _| {}).finding
+    })
+}
+
+/// What was never met, if something was not.
+fn missing(met: &[(&str, u64)]) -> Option<String> {
+    let never: Vec<&str> = met.iter().filter(|(_, count)| *count == 0).map(|(name, _)| *name).collect();
+    (!never.is_empty()).then(|| format!("no step had {}", never.join(", ")))
+}
