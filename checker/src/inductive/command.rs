@@ -10,7 +10,7 @@ use crate::inductive::mistakes::{Code, Wrong};
 use crate::inductive::stages::{Check, Checked, Ended, Scope, Shown, Stage};
 use crate::inductive::{reached, told};
 use crate::options::Usage;
-use crate::report::{Ticker, grouped, seconds, wrap};
+use crate::report::{self, Ticker, grouped, seconds, wrap};
 
 /// A named scope.
 pub(crate) struct Preset {
@@ -28,7 +28,7 @@ pub(crate) const PRESETS: [Preset; 3] = [
     Preset {
         name: "inductive-quick",
         about: "the same for smaller groups and histories; seconds",
-        scope: Scope { servers: 5, terms: 3, entries: 2, window: 8, instances: 4 },
+        scope: Scope { servers: 5, terms: 3, entries: 2, window: 6, instances: 4 },
     },
     Preset {
         name: "inductive-wide",
@@ -83,12 +83,13 @@ pub(crate) fn check(chosen: &Chosen, limits: &Limits, json: bool) -> Result<u8, 
     let verdict = verdict(&checked);
     let time = started.elapsed();
     let mut story = checked.stages.last().map(|stage| stage_story(stage, code)).unwrap_or_default();
-    if verdict == Verdict::Violated {
+    // A program is told the finding alone; a run is sought for people.
+    if verdict == Verdict::Violated && !json {
         story.extend(reached::told(chosen.wrong, limits));
     }
     let whole = Whole { chosen, limits, checked: &checked, verdict: &verdict, time, story: &story };
     if json {
-        say!("{:#}", whole.value())
+        say!("{:#}", report::all(chosen.preset, verdict.exit_code(), vec![whole.value()]))
     } else {
         say!("{}", whole.text())
     }
@@ -205,6 +206,7 @@ impl Whole<'_> {
             "threads": limits.threads,
             "stages": checked.stages.iter().map(stage).collect::<Vec<_>>(),
             "broken": self.broken(),
+            "steps": u8::from(!self.broken().is_empty()),
             "conjuncts": Conjunct::ALL.map(|it| json!({"id": it.id(), "says": it.says()})),
             "shown": checked.conjuncts.iter().map(shown).collect::<Vec<_>>(),
             "assumptions": checked.assumptions.iter().map(shown).collect::<Vec<_>>(),
@@ -215,6 +217,7 @@ impl Whole<'_> {
     fn broken(&self) -> Vec<&'static str> {
         match self.checked.stages.last().map(|stage| &stage.ended) {
             Some(Ended::Broken(finding)) => finding.broken.iter().map(Conjunct::id).collect(),
+            Some(Ended::Wrong(_)) => self.checked.stages.last().map(|stage| stage.name).into_iter().collect(),
             _ => Vec::new(),
         }
     }

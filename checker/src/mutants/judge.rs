@@ -68,6 +68,16 @@ impl Judge {
         Ok(Verdict::Survived)
     }
 
+    /// What every check says.
+    pub(super) fn verdicts_on(&self, number: u32) -> Result<Vec<Verdict>, String> {
+        if self.unbuilt.contains(&number) {
+            return Ok(vec![Verdict::Unbuilt; self.checks.len()]);
+        }
+        let verdict = |check: &String| self.verdict_in(check, self.limit, number);
+        let cannot = |why| format!("cannot run {}: {why}", self.checker.display());
+        self.checks.iter().map(verdict).collect::<io::Result<_>>().map_err(cannot)
+    }
+
     fn verdict_in(&self, check: &str, limit: Duration, number: u32) -> io::Result<Verdict> {
         let check = check.to_owned();
         let begun = Instant::now();

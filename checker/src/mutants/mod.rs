@@ -5,6 +5,7 @@
 
 mod build;
 mod catalogue;
+mod each;
 mod judge;
 mod switch;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::{Value, json};
 
+use crate::inductive;
 use crate::mutants::catalogue::{Expected, Mutant};
 use crate::mutants::judge::{Judge, Verdict};
 use crate::options::{Usage, parse_time};
@@ -43,6 +45,8 @@ What survives and is not listed as equivalent is searched by log-3-narrow as wel
   rafttree-checker mutants election --checks quick          those of model/src/election.rs, in seconds
   rafttree-checker mutants --checks quick,log-3-narrow,recovery-3 --limit 5m
   rafttree-checker mutants --text                           every change that cargo-mutants knows
+  rafttree-checker mutants --each --checks quick,inductive-quick
+                                                            what each sees, and what only one does
   rafttree-checker mutants --list                           what there is
 
 A line for each mutant begins with its name and then says:
@@ -73,6 +77,9 @@ pub(crate) struct MutantsArgs {
     /// Mutate the text, in every way that cargo-mutants knows, instead of the meaning.
     #[arg(long)]
     text: bool,
+    /// Let every check judge every mutant, and list what only some of them see.
+    #[arg(long)]
+    each: bool,
     /// List the mutants instead of judging them.
     #[arg(long)]
     list: bool,
@@ -100,7 +107,8 @@ pub(crate) fn run(args: &MutantsArgs, json: bool) -> Result<u8, Usage> {
         list(&chosen, json);
         return Ok(0);
     }
-    if let Some(unknown) = args.checks.iter().find(|check| presets::named(check).is_none()) {
+    let is_known = |check: &str| presets::named(check).is_some() || inductive::named(check).is_some();
+    if let Some(unknown) = args.checks.iter().find(|check| !is_known(check)) {
         return Err(Usage(format!("no preset is called '{unknown}'; 'list presets' shows them all")));
     }
     let begun = Instant::now();
@@ -120,8 +128,12 @@ pub(crate) fn run(args: &MutantsArgs, json: bool) -> Result<u8, Usage> {
     }
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = args.jobs.map_or_else(cores, NonZeroUsize::get);
+    if args.each {
+        return each::run(&judge, &chosen, jobs, json);
+    }
     let mut results = Vec::new();
-    judge_all(&judge, &chosen, jobs, &mut |mutant, verdict| {
+    let verdict_on = |number, expected| judge.verdict_on(number, expected);
+    judge_all(verdict_on, &chosen, jobs, &mut |mutant, verdict| {
         if !json {
             say!("{:<51} {}", mutant.name, line(mutant, &verdict));
         }
@@ -174,21 +186,21 @@ fn described(mutant: &Mutant) -> serde_json::Map<String, Value> {
 }
 
 /// Judges the mutants with so many at a time; tells of each in their order.
-fn judge_all(
-    judge: &Judge,
+fn judge_all<T: Send>(
+    judge: impl Fn(u32, Expected) -> Result<T, String> + Sync,
     chosen: &[Numbered],
     jobs: usize,
-    tell: &mut dyn FnMut(&Mutant, Verdict),
+    tell: &mut dyn FnMut(&Mutant, T),
 ) -> Result<(), Usage> {
     let next = AtomicUsize::new(0);
     let (sender, receiver) = mpsc::channel();
     std::thread::scope(|scope| {
         for _ in 0..jobs {
-            let (next, sender) = (&next, sender.clone());
+            let (next, judge, sender) = (&next, &judge, sender.clone());
             scope.spawn(move || {
                 while let Some((number, mutant)) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
                     // Nobody listens any more when a verdict could not be had.
-                    if sender.send((*number, judge.verdict_on(*number, mutant.expected))).is_err() {
+                    if sender.send((*number, judge(*number, mutant.expected))).is_err() {
                         break;
                     }
                 }
