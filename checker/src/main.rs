@@ -162,6 +162,8 @@ enum Table {
     Ledger,
     /// The quotient beside the plain system, both explored to the end; minutes, and some memory.
     SecondOpinion,
+    /// What the invariant was judged for, stage by stage.
+    Inductive,
     /// What a state and a transition cost, beside Stateright's own search.
     Speed,
 }
@@ -219,6 +221,7 @@ fn run(cli: &Cli) -> Result<u8, Usage> {
         Command::Report { table: Table::Rules, limits } => Ok(tables::rules(&limits.limits())),
         Command::Report { table: Table::SecondOpinion, .. } => Ok(speed::second_opinion()),
         Command::Report { table: Table::Ledger, limits } => Ok(ledger::report(&limits.limits())),
+        Command::Report { table: Table::Inductive, limits } => Ok(inductive::report(&limits.limits())),
         Command::Report { table: Table::Speed, limits } => Ok(speed::report(&limits.limits())),
         Command::Report { table: Table::Proof, limits } => Ok(tables::proof(&limits.limits())),
     }

@@ -195,7 +195,9 @@ impl SystemArgs {
             return Err(Usage(why.to_owned()));
         }
         let usual = preset.scope;
+        let is_changed = self.terms.is_some() || self.entries.is_some();
         let scope = inductive::Scope {
+            further: usual.further.filter(|_| !is_changed),
             servers: self.servers.unwrap_or(usual.servers),
             terms: within("terms", self.terms, usual.terms, inductive::MOST_TERMS)?,
             entries: within("entries", self.entries, usual.entries, inductive::MOST_ENTRIES)?,

@@ -45,7 +45,7 @@ mod command;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use command::{Chosen, PRESETS, Preset, check, named};
+pub(crate) use command::{Chosen, PRESETS, Preset, check, named, report};
 pub(crate) use mistakes::{ALL as MISTAKES, find};
 pub(crate) use stages::Scope;
 

@@ -22,6 +22,8 @@ pub(crate) struct Scope {
     /// The highest term, and the longest log, of every server and every history.
     pub(crate) terms: u8,
     pub(crate) entries: u8,
+    /// Another such pair, judged after the first.
+    pub(crate) further: Option<(u8, u8)>,
     /// Entries of the longest log of two branches.
     pub(crate) window: u8,
     /// Random instances of each case.
@@ -176,8 +178,12 @@ impl Check<'_> {
     }
 
     fn logs(&mut self) -> bool {
+        let Scope { terms, entries, further, .. } = self.scope;
+        [(terms, entries)].into_iter().chain(further).all(|(terms, entries)| self.logs_within(terms, entries))
+    }
+
+    fn logs_within(&mut self, terms: u8, entries: u8) -> bool {
         let started = Instant::now();
-        let Scope { terms, entries, .. } = self.scope;
         let histories = History::all(terms, entries);
         let worked = self.work("logs", &histories, |history, hand| logs::judge(history, terms, entries, None, hand));
         let about = format!("three servers, terms up to {terms}, {entries} entries: every server, every event");

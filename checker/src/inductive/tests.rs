@@ -15,7 +15,7 @@ use crate::inductive::stages::{Check, Checked, Ended, Scope};
 use crate::inductive::work::{self, Clock};
 use crate::inductive::{branches, logs};
 
-const TINY: Scope = Scope { servers: 3, terms: 2, entries: 2, window: 7, instances: 1 };
+const TINY: Scope = Scope { servers: 3, terms: 2, entries: 2, further: None, window: 7, instances: 1 };
 
 fn three() -> Members {
     Members::new([ITSELF, OTHER, THIRD]).expect("three servers make a group")
