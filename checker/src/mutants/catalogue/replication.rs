@@ -583,7 +583,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "what_was_sent_counts",
         "whether it was acknowledged or not",
         MATCHED_OF,
-        "progress.get(id).map_or(Index::ZERO, |progress| progress.next.previous())",
+        "progress.get(id).map_or(Index::ZERO, |progress| progress.next).previous()",
     ),
     mutant(
         "a_leader_that_hands_over_begins_to_serve",
