@@ -26,11 +26,17 @@ enum Shape {
     LeaderIsEarlier,
     /// One log begins the other.
     SameTerm,
+    /// The leader's begins with entries of an earlier term, and only its last is of the later one.
+    LeaderIsBoth,
 }
 
-/// Terms of the common part, of the earlier branch, of the later one, and the highest there is.
+/// What is told of each server with its log and the messages that may arrive at it. False ends it.
+pub(crate) type Visit<'a> = &'a mut dyn FnMut(&Class, &Node, &Terms, &[Cause]) -> bool;
+
+/// Terms of the common part, of the earlier branch, of one between, of the later one, and the highest.
 const COMMON: u8 = 1;
 const EARLIER: u8 = 3;
+const BETWEEN: u8 = 4;
 const LATER: u8 = 5;
 const NEWEST: u8 = 6;
 
@@ -39,8 +45,12 @@ pub(crate) fn branches(window: u8) -> Vec<Branches> {
     for both in 0..=window {
         for own in 0..=window - both {
             for leaders in 0..=window - both {
-                for shape in [Shape::LeaderIsLater, Shape::LeaderIsEarlier, Shape::SameTerm] {
-                    let is_some = if shape == Shape::SameTerm { 0 < own.max(leaders) } else { 0 < leaders };
+                for shape in Shape::ALL {
+                    let is_some = match shape {
+                        Shape::LeaderIsLater | Shape::LeaderIsEarlier => 0 < leaders,
+                        Shape::SameTerm => 0 < own.max(leaders),
+                        Shape::LeaderIsBoth => 0 < own && 1 < leaders,
+                    };
                     if is_some {
                         all.push(Branches { both, own, leaders, shape });
                     }
@@ -48,11 +58,20 @@ pub(crate) fn branches(window: u8) -> Vec<Branches> {
             }
         }
     }
-    all.sort_by_key(|it| it.both + it.own.max(it.leaders));
+    all.sort_by_key(Branches::window);
     all
 }
 
+impl Shape {
+    const ALL: [Shape; 4] = [Shape::LeaderIsLater, Shape::LeaderIsEarlier, Shape::SameTerm, Shape::LeaderIsBoth];
+}
+
 impl Branches {
+    /// The smallest window that has room for them.
+    pub(crate) fn window(&self) -> u8 {
+        self.both + self.own.max(self.leaders)
+    }
+
     /// History, the server's log, and the leader's term.
     fn drawn(&self) -> (History, Terms, u8) {
         let Branches { both, own, leaders, shape } = *self;
@@ -69,19 +88,28 @@ impl Branches {
                 (branch(branch(start, LATER, own), EARLIER, leaders), common.and_many(LATER, own), EARLIER)
             }
             Shape::SameTerm => (branch(start, LATER, own.max(leaders)), common.and_many(LATER, own), LATER),
+            Shape::LeaderIsBoth => {
+                let history = branch(branch(start, EARLIER, leaders - 1), BETWEEN, own);
+                let leader = common.and_many(EARLIER, leaders - 1).and(LATER);
+                (history.with(LATER, leader), common.and_many(BETWEEN, own), LATER)
+            }
         }
     }
 
     /// Every entry that may arrive at every server with this log.
     pub(crate) fn judge(&self, hand: &mut Hand) -> bool {
+        hand.new_history();
+        self.visit(&mut |class, node, log, causes| hand.judge_all(class, node, log, causes))
+    }
+
+    pub(crate) fn visit(&self, visit: Visit) -> bool {
         let (history, log, of) = self.drawn();
         let class = Class::new(&history, NEWEST, history.leader(of).map_or(0, |leader| leader.len()));
-        hand.new_history();
         let Some(leader) = history.leader(of) else { return true };
         let receive = |message| Envelope { from: OTHER, to: ITSELF, term: Term::new(of.into()), message };
         let requests = class.requests(of, leader).into_iter();
         let causes: Vec<Cause> = requests.map(|message| Cause::Event(Event::Receive(receive(message)))).collect();
-        self.servers(&class, &log).iter().all(|node| hand.judge_all(&class, node, &log, &causes))
+        self.servers(&class, &log).iter().all(|node| visit(&class, node, &log, &causes))
     }
 
     fn servers(&self, class: &Class, log: &Terms) -> Vec<Node> {
@@ -118,9 +146,18 @@ pub(crate) fn acknowledged(window: u8) -> Vec<Acknowledged> {
 }
 
 impl Acknowledged {
+    pub(crate) fn window(&self) -> u8 {
+        self.entries
+    }
+
+    pub(crate) fn judge(&self, hand: &mut Hand) -> bool {
+        hand.new_history();
+        self.visit(&mut |class, node, log, causes| hand.judge_all(class, node, log, causes))
+    }
+
     /// Who answers may hold anything; so may the rest, who decide what a majority holds, all alike; and
     /// a target of a transfer.
-    pub(crate) fn judge(&self, hand: &mut Hand) -> bool {
+    pub(crate) fn visit(&self, visit: Visit) -> bool {
         let Acknowledged { entries, earlier, servers } = *self;
         let term = COMMON + 1;
         let log = Terms::default().and_many(COMMON, earlier).and_many(term, entries - earlier);
@@ -128,7 +165,6 @@ impl Acknowledged {
         let history = if earlier == 0 { history } else { history.with(COMMON, log.first(earlier)) };
         let class = Class::new(&history, term, entries);
         let members = Members::new((1..=servers).map(|id| ServerId::new(id.into()))).expect("one to nine servers");
-        hand.new_history();
         let durable = Durable::assume(Term::new(term.into()), Some(ITSELF), log.log());
         let last = Index::new(entries.into());
         let indices = || (0..=entries).map(|index| Index::new(index.into()));
@@ -150,7 +186,7 @@ impl Acknowledged {
                         let transfer = transfer.map(|(target, _)| target);
                         let role = Role::Leader { progress, heard: ServerSet::from_iter([ITSELF]), transfer };
                         let node = Node::assume(ITSELF, members, durable.clone(), commit, role);
-                        if !hand.judge_all(&class, &node, &log, &causes) {
+                        if !visit(&class, &node, &log, &causes) {
                             return false;
                         }
                     }

@@ -8,7 +8,8 @@
 //!
 //! Read [`history`] (for each term the log of its leader), [`conjuncts`] (the invariant), [`class`]
 //! (the servers and events that it allows), [`judge`] (one step), then what is judged: [`elections`]
-//! of groups of every size, [`logs`] beside every history, [`branches`] as long as the window.
+//! of groups of every size, [`logs`] beside every history, [`branches`] as long as the window. That larger
+//! numbers bring nothing new is what [`cases`] and [`instances`] show, in the words of [`symbols`].
 //!
 //! A module uses only those listed before it.
 
@@ -34,6 +35,16 @@ mod logs;
 
 mod branches;
 
+mod symbols;
+
+mod cases;
+
+mod dice;
+
+mod instances;
+
+mod shape;
+
 mod stages;
 
 mod told;
@@ -44,6 +55,9 @@ mod command;
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod tests_cases;
 
 pub(crate) use command::{Chosen, PRESETS, Preset, check, named, report};
 pub(crate) use mistakes::{ALL as MISTAKES, find};

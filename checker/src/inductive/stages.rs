@@ -11,7 +11,7 @@ use crate::inductive::history::History;
 use crate::inductive::judge::Tally;
 use crate::inductive::mistakes::{self, Code};
 use crate::inductive::work::{self, Clock, Finding, Worked};
-use crate::inductive::{branches, elections, lemmas, logs, quorums};
+use crate::inductive::{branches, cases, elections, instances, lemmas, logs, quorums, shape};
 use crate::report::grouped;
 
 /// How far each stage goes.
@@ -26,7 +26,8 @@ pub(crate) struct Scope {
     pub(crate) further: Option<(u8, u8)>,
     /// Entries of the longest log of two branches.
     pub(crate) window: u8,
-    /// Random instances of each case.
+    /// Random instances of each case; without any, the steps alone are judged: no tables, and nothing
+    /// of the check itself.
     pub(crate) instances: u32,
 }
 
@@ -84,23 +85,27 @@ pub(crate) struct Check<'a> {
     pub(crate) checked: Checked,
 }
 
+/// Instances of any case, in thousands, for each one of a case.
+const ANY: u64 = 10;
+
 /// Bounds at which a mistake or a dropped assumption shows.
 const SMALL: [(u8, u8); 2] = [(2, 2), (3, 2)];
 
 impl Check<'_> {
     /// Runs the stages until one does not hold.
     pub(crate) fn run(mut self) -> Checked {
-        let stages: [fn(&mut Self) -> bool; 8] = [
+        let steps: [fn(&mut Self) -> bool; 7] = [
             Check::quorums,
+            Check::shape,
             Check::lemmas,
             Check::elections,
             Check::branches,
             Check::acknowledgements,
             Check::logs,
-            Check::conjuncts,
-            Check::assumptions,
         ];
-        let _ = stages.iter().all(|stage| stage(&mut self));
+        let further: [fn(&mut Self) -> bool; 3] = [Check::cases, Check::conjuncts, Check::assumptions];
+        let further = further.iter().filter(|_| 0 < self.scope.instances).collect::<Vec<_>>();
+        let _ = steps.iter().chain(further).all(|stage| stage(&mut self));
         self.checked
     }
 
@@ -130,6 +135,21 @@ impl Check<'_> {
                 grouped(asked.orders)
             ),
             counts: json!(asked),
+            time: started.elapsed(),
+            ended: wrong.map_or(Ended::Held, Ended::Wrong),
+        })
+    }
+
+    fn shape(&mut self) -> bool {
+        let started = Instant::now();
+        let (compared, wrong) = shape::compare(shape::LONGEST);
+        let shape::Compared { logs, truncated, compacted, pushed, places, most_runs, .. } = compared;
+        let others = truncated + compacted + pushed;
+        self.end(Stage {
+            name: "shape",
+            about: format!("logs of up to {} entries, {most_runs} runs, against plain lists of terms", shape::LONGEST),
+            size: format!("{} logs, {} reached otherwise, {} places", grouped(logs), grouped(others), grouped(places)),
+            counts: json!(compared),
             time: started.elapsed(),
             ended: wrong.map_or(Ended::Held, Ended::Wrong),
         })
@@ -221,6 +241,64 @@ impl Check<'_> {
         let (histories, servers, steps) = (grouped(tally.histories), grouped(tally.servers), grouped(tally.steps));
         let size = format!("{histories} histories, {servers} servers, {steps} steps");
         self.end(Stage { name, about, size, counts: json!(tally), time: started.elapsed(), ended })
+    }
+
+    /// The tables of cases, and random numbers under each case.
+    fn cases(&mut self) -> bool {
+        let started = Instant::now();
+        let clock = Clock { limits: self.limits, started: self.started };
+        let (scope, tick) = (cases::Scope::FULL, &mut self.tick);
+        let filled = cases::fill(self.code.step_by, scope, clock, &mut |done, all| tick("cases", done, all));
+        let count = |of: fn(&cases::Counts) -> u64| grouped(filled.counts.iter().map(of).sum());
+        let (cases, steps) = (count(|it| it.cases), count(|it| it.steps));
+        let ended = match &filled.clash {
+            Some(why) => Ended::Wrong(why.clone()),
+            None if !filled.is_whole => Ended::Cut,
+            None if !filled.saturated => Ended::Empty("longer logs still bring new cases".to_owned()),
+            None => Ended::Held,
+        };
+        let held = self.end(Stage {
+            name: "cases",
+            about: format!(
+                "orders of what decides, to windows of {}: one outcome each, none new in the last two",
+                scope.window
+            ),
+            size: format!("{cases} cases in {steps} steps"),
+            counts: json!(filled.counts),
+            time: started.elapsed(),
+            ended,
+        });
+        held && self.instances(&filled.tables)
+    }
+
+    fn instances(&mut self, tables: &cases::Tables) -> bool {
+        let started = Instant::now();
+        let clock = Clock { limits: self.limits, started: self.started };
+        let Scope { instances: each, .. } = self.scope;
+        let draws = instances::Draws { seed: self.limits.seed, each: each.into(), any: u64::from(each) * ANY };
+        let tick = &mut self.tick;
+        let (drawn, wrong) =
+            instances::draw(self.code.step_by, tables, draws, clock, &mut |done, all| tick("instances", done, all));
+        let instances::Drawn { instances, any, spilled, longest_log, most_runs, .. } = drawn;
+        self.end(Stage {
+            name: "instances",
+            about: format!(
+                "random numbers under each case: logs to {longest_log} entries, {most_runs} runs, terms to 2^40"
+            ),
+            size: format!(
+                "{} for their case, {} for any; {} with more runs than are kept in place",
+                grouped(instances),
+                grouped(any),
+                grouped(spilled)
+            ),
+            counts: json!(drawn),
+            time: started.elapsed(),
+            ended: match wrong {
+                Some(why) => Ended::Wrong(why),
+                None if !drawn.is_whole => Ended::Cut,
+                None => Ended::Held,
+            },
+        })
     }
 
     /// Each conjunct with a mistake that breaks it.

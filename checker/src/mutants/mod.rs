@@ -45,7 +45,7 @@ What survives and is not listed as equivalent is searched by log-3-narrow as wel
   rafttree-checker mutants election --checks quick          those of model/src/election.rs, in seconds
   rafttree-checker mutants --checks quick,log-3-narrow,recovery-3 --limit 5m
   rafttree-checker mutants --text                           every change that cargo-mutants knows
-  rafttree-checker mutants --each --checks quick,inductive-quick
+  rafttree-checker mutants --each --checks quick,inductive-steps
                                                             what each sees, and what only one does
   rafttree-checker mutants --list                           what there is
 
