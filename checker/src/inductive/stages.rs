@@ -96,12 +96,12 @@ impl Check<'_> {
     pub(crate) fn run(mut self) -> Checked {
         let steps: [fn(&mut Self) -> bool; 7] = [
             Check::quorums,
-            Check::shape,
             Check::lemmas,
             Check::elections,
             Check::branches,
             Check::acknowledgements,
             Check::logs,
+            Check::shape,
         ];
         let further: [fn(&mut Self) -> bool; 3] = [Check::cases, Check::conjuncts, Check::assumptions];
         let further = further.iter().filter(|_| 0 < self.scope.instances).collect::<Vec<_>>();
@@ -302,7 +302,7 @@ impl Check<'_> {
     }
 
     /// Each conjunct with a mistake that breaks it.
-    fn conjuncts(&mut self) -> bool {
+    pub(crate) fn conjuncts(&mut self) -> bool {
         let started = Instant::now();
         let mut ended = Ended::Held;
         for (done, conjunct) in Conjunct::ALL.into_iter().enumerate() {
@@ -342,7 +342,7 @@ impl Check<'_> {
     }
 
     /// Each assumption of the class, with what the steps of a wider class would break.
-    fn assumptions(&mut self) -> bool {
+    pub(crate) fn assumptions(&mut self) -> bool {
         let started = Instant::now();
         let (mut is_cut, mut unneeded) = (false, None);
         for (done, assumption) in Assumption::ALL.into_iter().enumerate() {
