@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use crate::inductive::link::Linked;
 use crate::panics;
 use crate::properties::{Property, PropertySet};
 use crate::quotient::{Failure, Tally};
@@ -75,6 +76,11 @@ pub(crate) trait Checked: Space {
         None
     }
 
+    /// What was looked up in the class of the invariant, if anything.
+    fn linked(&self) -> Option<Linked> {
+        None
+    }
+
     /// What was counted along the way.
     fn measured(&self) -> Vec<(&'static str, u64)> {
         Vec::new()
@@ -117,6 +123,8 @@ pub(crate) struct Outcome {
     pub(crate) measured: Vec<(&'static str, u64)>,
     /// What the local simulation has tried, if it was run.
     pub(crate) simulated: Option<Tally>,
+    /// What was looked up in the class of the invariant.
+    pub(crate) linked: Option<Linked>,
     pub(crate) broken: PropertySet,
     /// What other runs of the same length break, this one's properties included.
     pub(crate) broken_in_layer: PropertySet,
@@ -249,6 +257,7 @@ impl Outcome {
             panic: found.panic,
             measured: space.measured(),
             simulated: None,
+            linked: space.linked(),
             broken: PropertySet::of_bits(broken),
             broken_in_layer: PropertySet::of_bits(found.broken),
             resumed_from: found.resumed_from,
@@ -265,7 +274,10 @@ impl Outcome {
         // Of the panics of this thread those of the telling are the ones that matter.
         let _ = panics::latest();
         let (broken, must_break) = (self.broken, self.panic.is_none());
-        let told = self.telling(|| Ok((space.retold(path, must_break)?, space.story(path, broken))));
+        let told = self.telling(|| match space.story(path, broken) {
+            Some(story) => Ok((Vec::new(), Some(story))),
+            None => Ok((space.retold(path, must_break)?, None)),
+        });
         if self.panic.is_none() && self.broken.contains(Property::Totality) {
             self.panic = panics::latest();
         }
@@ -307,7 +319,11 @@ impl Outcome {
         }
         let unmet = self.witnesses.iter().filter(|met| met.expected && !met.reached);
         let unmet = unmet.map(|met| format!("{} was never reached", met.name));
-        let missing: Vec<_> = unmet.chain(self.kinds.iter().filter_map(|kind| expected.lacks(kind))).collect();
+        let left_out = self.linked.filter(|linked| linked.left_out != 0).map(|linked| {
+            format!("there is no room for the terms of {} states in the class of the invariant", linked.left_out)
+        });
+        let missing = unmet.chain(self.kinds.iter().filter_map(|kind| expected.lacks(kind))).chain(left_out);
+        let missing: Vec<_> = missing.collect();
         if !missing.is_empty() {
             self.verdict = Verdict::Vacuous(missing);
         }

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::counterexample::{Counterexample, told_in};
 use crate::engine::{Limits, NOTHING, Outcome, Verdict};
+use crate::inductive::link::Narrowed;
 use crate::options::{CheckpointArgs, Chosen, LimitArgs, SystemArgs, Usage};
 use crate::presets::{PAPER, Part};
 use crate::properties::{Property, PropertySet};
@@ -182,6 +183,10 @@ struct CheckArgs {
     /// Write a counterexample to this file, as a scenario.
     #[arg(long)]
     save: Option<PathBuf>,
+    /// Leave something out of the class of the inductive invariant that a search with logs must reach, to see
+    /// that its absence is noticed: VIOLATED, by I1.
+    #[arg(long, value_enum, hide_short_help = true)]
+    narrow: Option<Narrowed>,
 }
 
 fn main() -> ExitCode {
@@ -240,10 +245,15 @@ fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
             engine::names(only).join(", ")
         )));
     }
+    let in_class = PropertySet::from_iter([Property::InClass]);
+    let is_linked = only.contains(Property::InClass) && chosen.parts.iter().any(|part| part.judges(in_class));
+    if args.narrow.is_some() && !is_linked {
+        return Err(Usage("--narrow is for runs of any length with logs, where I1 is judged".into()));
+    }
     let limits = args.checkpoints.put_into(args.limits.limits(), &chosen.parts)?;
     let (mut worst, mut values) = (0, Vec::new());
     for (at, part) in chosen.parts.iter().enumerate().filter(|(_, part)| part.judges(only)) {
-        let (mut outcome, watched) = search(&chosen, at, *part, only, &limits)?;
+        let (mut outcome, watched) = search(&chosen, at, *part, only, args.narrow, &limits)?;
         let ablation = chosen.exhibit.as_ref().map(|exhibit| exhibit.name);
         let in_zoo = ablation.is_some() && args.system.preset.is_none();
         let name = if in_zoo { "as in the zoo" } else { chosen.preset.name };
@@ -283,6 +293,7 @@ fn search(
     at: usize,
     part: Part,
     only: PropertySet,
+    narrow: Option<Narrowed>,
     limits: &Limits,
 ) -> Result<(Outcome, PropertySet), Usage> {
     let ground = chosen.exhibit.as_ref().map_or(PAPER, |exhibit| exhibit.ground);
@@ -295,6 +306,7 @@ fn search(
         Part::Quotient(scope) => {
             let mut quotient = scope.quotient(ground);
             quotient.watched.keep(only);
+            quotient.narrowed = narrow;
             (engine::explore(&quotient, limits, expected, &mut tick), quotient.watched)
         }
         Part::Recovery(scope) => {

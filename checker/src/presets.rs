@@ -293,7 +293,7 @@ impl Scope {
             LoyaltyEnds,
             LocalSimulation,
         ];
-        if self.window.is_some() { PropertySet::of_states() } else { of_elections.into_iter().collect() }
+        if self.window.is_some() { PropertySet::of_logs() } else { of_elections.into_iter().collect() }
     }
 
     /// Which link sets have to work. In larger groups, where logs count, the only server that is

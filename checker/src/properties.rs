@@ -38,11 +38,12 @@ pub(crate) enum Property {
     TransferSent,
     LoyaltyEnds,
     LocalSimulation,
+    InClass,
     Recovery,
 }
 
 impl Property {
-    pub(crate) const ALL: [Property; 36] = [
+    pub(crate) const ALL: [Property; 37] = [
         Property::ElectionSafety,
         Property::VoteOnce,
         Property::TermMonotonic,
@@ -78,6 +79,7 @@ impl Property {
         Property::TransferSent,
         Property::LoyaltyEnds,
         Property::LocalSimulation,
+        Property::InClass,
         Property::Recovery,
     ];
 
@@ -288,6 +290,12 @@ impl Property {
                 "-",
                 "whatever a server may have in memory, and whatever arrives: what it does then is among what the search has tried for its state, or it changes nothing that matters",
             ],
+            Property::InClass => [
+                "I1",
+                "I1 InClass",
+                "-",
+                "every server, in memory and on disk, and every message that is reached is in the class of the inductive invariant, beside a history that explains the whole state",
+            ],
             Property::Recovery => [
                 "V1",
                 "V1 Recovery",
@@ -332,9 +340,16 @@ impl PropertySet {
         Property::ALL.into_iter().collect()
     }
 
-    /// Those that a state or a step shows by itself. Recovery is shown by runs from a state.
+    /// Those that a state or a step shows by itself. Recovery is shown by runs from a state, and the class
+    /// of the invariant is looked into where runs have any length.
     pub(crate) fn of_states() -> PropertySet {
-        Property::ALL.into_iter().filter(|property| *property != Property::Recovery).collect()
+        let others = [Property::InClass, Property::Recovery];
+        Property::ALL.into_iter().filter(|property| !others.contains(property)).collect()
+    }
+
+    /// Those of systems with logs where runs have any length.
+    pub(crate) fn of_logs() -> PropertySet {
+        PropertySet::of_states().and(PropertySet::from_iter([Property::InClass]))
     }
 
     /// One bit for each property, in the order in which they are listed.

@@ -92,6 +92,10 @@ pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) ->
     if let Some(tally) = &outcome.simulated {
         line(format!("simulated   {}", wrap(&tally.words(), 12)));
     }
+    if let Some(linked) = &outcome.linked {
+        let is_missed = outcome.broken.contains(Property::InClass);
+        line(format!("linked      {}", wrap(&linked.words(is_missed), 12)));
+    }
     for (what, count) in &outcome.measured {
         line(format!("{:<12}{what}", grouped(*count)));
     }
@@ -179,6 +183,7 @@ pub(crate) fn value(subject: &Subject, outcome: &Outcome) -> Value {
         "depth": outcome.depth,
         "steps": outcome.steps,
         "local_simulation": outcome.simulated,
+        "invariant_link": outcome.linked,
         "widest_layer": outcome.widest,
         "resumed_from_states": outcome.resumed_from,
         "collision_probability": outcome.collision,

@@ -198,7 +198,7 @@ pub(crate) fn proof(limits: &Limits) -> u8 {
         say!("\n{title}: {always}.");
     }
     if worst == 0 {
-        let names = crate::engine::names(PropertySet::of_states());
+        let names = crate::engine::names(PropertySet::of_logs());
         say!("\nThe {} properties that held in every state and every step: {}.", names.len(), names.join(", "));
         say!("From every state of the presets recovery-*: {}.", Property::Recovery.name());
     }

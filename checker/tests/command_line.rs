@@ -210,3 +210,16 @@ fn mutants_are_listed_with_what_is_expected_of_them() {
     let is_equivalent = |row: &&serde_json::Value| row["expected"] == "equivalent";
     assert!(rows.iter().filter(is_equivalent).all(|row| row["reason"].is_string()), "{value}");
 }
+
+/// The class of the invariant without something that is reached: a stranger can see that it is missed.
+#[test]
+fn a_class_of_the_invariant_that_is_too_narrow_is_violated() {
+    for narrow in ["commit", "matched", "logs", "requests"] {
+        let output = checker(&["check", "--narrow", narrow]);
+        let said = text(&output.stdout);
+        assert_eq!(code(&output), 1, "{said}");
+        assert!(said.contains("it breaks I1 InClass") && said.contains("one is missing"), "{said}");
+    }
+    let output = checker(&["check", "elections-3", "--narrow", "logs"]);
+    assert_eq!(code(&output), 2, "{}", text(&output.stdout));
+}

@@ -6,10 +6,8 @@ use rafttree_model::{
     Term,
 };
 
-use crate::inductive::conjuncts::Cause;
-#[cfg(test)]
 use crate::inductive::conjuncts::{
-    Conjunct, Conjuncts, is_of_its_time, leader_has_history, progress_is_sound, votes_for_itself,
+    Cause, Conjunct, Conjuncts, is_of_its_time, leader_has_history, progress_is_sound, votes_for_itself,
 };
 use crate::inductive::history::{History, Place, Terms, position};
 use crate::server::Tag;
@@ -115,7 +113,6 @@ impl<'a> Class<'a> {
     }
 
     /// What of the invariant this server breaks, its terms and logs being any.
-    #[cfg(test)]
     pub(crate) fn broken_by(&self, node: &Node, log: &Terms) -> Conjuncts {
         let term = node.term().number() as u8;
         let commit = node.commit().number() as u8;
@@ -202,7 +199,7 @@ impl<'a> Class<'a> {
         [Cause::Restart].into_iter().chain(all).collect()
     }
 
-    fn messages(&self, from: ServerId, term: u8) -> Vec<Message<Slice<Tag>>> {
+    pub(crate) fn messages(&self, from: ServerId, term: u8) -> Vec<Message<Slice<Tag>>> {
         let mut all = vec![Message::Stale];
         for granted in [false, true] {
             all.extend([Message::PreVoteReply { granted }, Message::VoteReply { granted }]);

@@ -9,7 +9,8 @@
 //! Read [`history`] (for each term the log of its leader), [`conjuncts`] (the invariant), [`class`]
 //! (the servers and events that it allows), [`judge`] (one step), then what is judged: [`elections`]
 //! of groups of every size, [`logs`] beside every history, [`branches`] as long as the window. That larger
-//! numbers bring nothing new is what [`cases`] and [`instances`] show, in the words of [`symbols`].
+//! numbers bring nothing new is what [`cases`] and [`instances`] show, in the words of [`symbols`]; that
+//! the class has room for all that runs lead to, [`link`].
 //!
 //! A module uses only those listed before it.
 
@@ -18,6 +19,8 @@ mod history;
 mod conjuncts;
 
 mod class;
+
+pub(crate) mod link;
 
 mod mistakes;
 

@@ -410,7 +410,7 @@ fn position((term, index): (u8, u8)) -> Position {
 
 /// What a leader has acknowledged to itself: it does so for each entry that it appends, once that is
 /// durable, and not for those that it had before.
-fn own(seat: Seat) -> u8 {
+pub(crate) fn own(seat: Seat) -> u8 {
     let synced = seat.cells().first(seat.synced());
     let is_own = synced.len != 0 && term_of(synced.get(synced.len - 1)) == seat.term();
     if is_own { synced.len } else { 0 }

@@ -52,14 +52,16 @@ mod tests;
 pub(crate) use moves::{CUT_OFF, KINDS, Move, Worker};
 pub(crate) use packed::Packed;
 use rafttree_model::{Members, ServerId};
-use seat::Seat;
-pub(crate) use seat::{LONGEST, MOST_SEATS};
+pub(crate) use seat::{Cells, LONGEST, MOST_SEATS, Part, Seat, term_of};
+#[cfg(test)]
+pub(crate) use state::{Asked, Past};
 pub(crate) use state::{Reach, State};
 
-use crate::properties::PropertySet;
+use crate::inductive::link::{Gathered, Link, Linked, Narrowed};
+use crate::properties::{Property, PropertySet};
 use crate::server::Ground;
 use local::Local;
-pub(crate) use local::Stimulus;
+pub(crate) use local::{Stimulus, own, script};
 pub(crate) use simulation::{Compact, Failure, Tally};
 
 /// The system, explored in its quotient.
@@ -78,6 +80,10 @@ pub(crate) struct Quotient {
     pub(crate) symmetric: bool,
     /// The compact servers of all states that were judged.
     pub(crate) reached: Arc<Mutex<BTreeSet<Compact>>>,
+    /// What the class of the invariant lacks on purpose.
+    pub(crate) narrowed: Option<Narrowed>,
+    /// What was looked up in that class.
+    pub(crate) linked: Arc<Mutex<Gathered>>,
 }
 
 impl Quotient {
@@ -91,6 +97,8 @@ impl Quotient {
             proposals: true,
             watched: PropertySet::of_states(),
             reached: Arc::default(),
+            narrowed: None,
+            linked: Arc::default(),
             symmetric: !ground.looks_at_names,
         }
     }
@@ -115,7 +123,17 @@ impl Quotient {
         self.reached.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Whether what is reached is looked up in the class of the invariant, which speaks of logs.
+    pub(crate) fn is_linked(&self) -> bool {
+        self.watched.contains(Property::InClass) && !self.forgets_logs
+    }
+
+    fn linked(&self) -> Linked {
+        self.linked.lock().unwrap_or_else(PoisonError::into_inner).counts()
+    }
+
     pub(crate) fn new_worker(&self) -> Worker {
-        Worker::new(Local::new(self.ground, self.members, self.forgets_logs, self.watched))
+        let local = Local::new(self.ground, self.members, self.forgets_logs, self.watched);
+        Worker::new(local, Link::new(self.members, self.narrowed))
     }
 }

@@ -3,9 +3,12 @@
 //! This module describes no protocol behaviour: it decides what may happen, and what a server then
 //! does comes from the deployed steps.
 
+use std::sync::PoisonError;
+
 use rustc_hash::FxHashSet;
 
 use crate::checks;
+use crate::inductive::link::Link;
 use crate::properties::{Property, PropertySet};
 use crate::quotient::local::{Indices, Local, Mask, Outcome, Sent, Stimulus, index_of};
 use crate::quotient::seat::{Cells, Part, Seat, term_of};
@@ -78,6 +81,7 @@ fn kind_of(stimulus: Stimulus) -> usize {
 /// What a thread keeps: the steps that it has run.
 pub(crate) struct Worker {
     pub(crate) local: Local,
+    pub(crate) link: Link,
     offers: Vec<(u8, Stimulus)>,
     offered: Offered,
     /// Compact servers that this thread has met.
@@ -88,13 +92,21 @@ pub(crate) struct Worker {
 type Offered = [u64; KINDS.len() + 1];
 
 impl Worker {
-    pub(crate) fn new(local: Local) -> Worker {
-        Worker { local, offers: Vec::new(), offered: Offered::default(), met: FxHashSet::default() }
+    pub(crate) fn new(local: Local, link: Link) -> Worker {
+        Worker { local, link, offers: Vec::new(), offered: Offered::default(), met: FxHashSet::default() }
     }
 
     /// What was tried since this was last asked.
     pub(crate) fn take_offered(&mut self) -> Offered {
         std::mem::take(&mut self.offered)
+    }
+
+    /// Adds what was looked up since this was last told to what all threads have.
+    pub(crate) fn tell_linked(&mut self, quotient: &Quotient) {
+        if quotient.is_linked() {
+            let (counts, histories) = self.link.take_counts();
+            quotient.linked.lock().unwrap_or_else(PoisonError::into_inner).add(counts, histories);
+        }
     }
 
     /// Notes the compact servers of a state, for the local simulation.
@@ -156,31 +168,40 @@ impl Quotient {
 
     /// Dissertation 3.10, two servers at once: the leader tells the target, which campaigns.
     fn hand_over(&self, worker: &mut Worker, state: &State, visit: Visit) {
-        for (leader, leads) in state.seats().filter(|(_, seat)| seat.is(Part::Leader) && seat.synced() == seat.len()) {
-            for (to, target) in state.seats().filter(|(id, seat)| *id != leader && seat.term() == leads.term()) {
-                let stimulus = Stimulus::Transfer { to, matched: state.holds(leader, to) };
-                let told = worker.local.outcomes(leads, leader, state.base, stimulus).first().copied();
-                let Some(told) = told else { continue };
-                if told.sent.timeout_now != to {
-                    // What it broke counts all the same.
-                    if !told.broken.is_empty() {
-                        self.come_out(state, Move { server: leader, stimulus, way: 0, cut: told.cut }, &told, visit);
-                    }
-                    continue;
+        for (leader, to) in state.hand_overs() {
+            let (leads, target) = (state.seat(leader), state.seat(to));
+            let stimulus = Stimulus::Transfer { to, matched: state.holds(leader, to) };
+            let told = worker.local.outcomes(leads, leader, state.base, stimulus).first().copied();
+            let Some(told) = told else { continue };
+            if told.sent.timeout_now != to {
+                // What it broke counts all the same.
+                if !told.broken.is_empty() {
+                    self.come_out(state, Move { server: leader, stimulus, way: 0, cut: told.cut }, &told, visit);
                 }
-                let members = self.members;
-                let servers = [(leader, leads), (to, target)].map(|(id, seat)| seat.server(id, members, state.base));
-                let mut broken = told.broken;
-                broken.insert_unless(checks::may_take_over(&servers[0], &servers[1]), Property::HandOverComplete);
-                let stimulus = Stimulus::TimeoutNow { from: leader };
-                worker.offered[kind_of(stimulus)] += 1;
-                for (way, outcome) in (0..).zip(worker.local.outcomes(target, to, state.base, stimulus)) {
-                    let step = Move { server: to, stimulus, way, cut: outcome.cut };
-                    worker.offered[KINDS.len()] += u64::from(step.is_cut_off());
-                    let outcome = Outcome { broken: broken.and(outcome.broken), ..*outcome };
-                    self.come_out(state, step, &outcome, visit);
-                }
+                continue;
             }
+            let members = self.members;
+            let servers = [(leader, leads), (to, target)].map(|(id, seat)| seat.server(id, members, state.base));
+            let mut broken = told.broken;
+            broken.insert_unless(checks::may_take_over(&servers[0], &servers[1]), Property::HandOverComplete);
+            let stimulus = Stimulus::TimeoutNow { from: leader };
+            worker.offered[kind_of(stimulus)] += 1;
+            for (way, outcome) in (0..).zip(worker.local.outcomes(target, to, state.base, stimulus)) {
+                let step = Move { server: to, stimulus, way, cut: outcome.cut };
+                worker.offered[KINDS.len()] += u64::from(step.is_cut_off());
+                let outcome = Outcome { broken: broken.and(outcome.broken), ..*outcome };
+                self.come_out(state, step, &outcome, visit);
+            }
+        }
+    }
+
+    /// Everything that may happen in a state; hand-overs as well, whether the leader decides on them or not.
+    pub(crate) fn offer_all(&self, state: &State, offers: &mut Vec<(u8, Stimulus)>) {
+        offers.clear();
+        self.offer(state, offers);
+        for (leader, to) in state.hand_overs() {
+            offers.push((leader, Stimulus::Transfer { to, matched: state.holds(leader, to) }));
+            offers.push((to, Stimulus::TimeoutNow { from: leader }));
         }
     }
 
@@ -306,6 +327,15 @@ fn offer_log(state: &State, past: Past, offer: &mut impl FnMut(u8, Stimulus)) {
 }
 
 impl State {
+    /// Leaders that may hand over, with whom they may hand over to.
+    fn hand_overs(&self) -> impl Iterator<Item = (u8, u8)> + '_ {
+        let leaders = self.seats().filter(|(_, seat)| seat.is(Part::Leader) && seat.synced() == seat.len());
+        leaders.flat_map(|(leader, leads)| {
+            let targets = self.seats().filter(move |(id, seat)| *id != leader && seat.term() == leads.term());
+            targets.map(move |(to, _)| (leader, to))
+        })
+    }
+
     /// A server becomes what a step made of it.
     fn take(&mut self, id: u8, new: Seat) -> PropertySet {
         let old = self.seat(id);

@@ -34,7 +34,7 @@ impl Quotient {
         let (mut here, mut there) = (unnamed.start(), self.start());
         for (at, step) in path.iter().enumerate() {
             let (target, broken) = self.led_to(&there, *step)?;
-            let last = at + 1 == path.len();
+            let last = must_break && at + 1 == path.len();
             let fitting = unnamed
                 .steps_to(&here, |next, others| others == broken && (broken != 0 || self.form(next) == Some(target)));
             let told = fitting.iter().find_map(|(own, next)| stage.tell(&here, *own, last).map(|told| (told, *next)));
@@ -48,6 +48,22 @@ impl Quotient {
             }
         }
         if must_break { Err("the same run breaks nothing there".to_owned()) } else { Ok(stage.actions) }
+    }
+
+    /// How a state is reached that is not in the class of the invariant, and what is missed there.
+    pub(crate) fn missed(&self, path: &[Move]) -> Vec<String> {
+        let mut lines = match self.in_the_plain_system(path, false) {
+            Ok(actions) => actions.iter().map(Action::to_string).collect(),
+            Err(why) => vec![format!("the way there cannot be told in the plain system: {why}")],
+        };
+        match path.iter().try_fold(self.start(), |state, step| Ok::<_, String>(self.led_to(&state, *step)?.0)) {
+            Err(why) => lines.push(why),
+            Ok(state) => match self.new_worker().link.look_up(self, &state) {
+                Err(miss) => lines.extend(miss.story(&state, self.members)),
+                Ok(()) => lines.push("looked up anew it is not missed".to_owned()),
+            },
+        }
+        lines
     }
 
     /// The plain system with the same mistake, without bounds that matter.

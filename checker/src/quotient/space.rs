@@ -1,11 +1,13 @@
 //! The quotient as a space to search, and as a Stateright model.
 
 use std::hash::Hasher;
+use std::sync::PoisonError;
 
 use stateright::Model;
 
 use crate::checks;
 use crate::engine::{Checked, Limits, Simulated};
+use crate::inductive::link::Linked;
 use crate::properties::{Property, PropertySet};
 use crate::quotient::seat::{Part, Seat, term_of};
 use crate::quotient::{CUT_OFF, KINDS, Move, Packed, Quotient, Reach, State, Worker};
@@ -36,6 +38,9 @@ impl Space for Quotient {
         let state = state.state();
         worker.note(self, &state);
         let mut broken = checks::broken_in(&state.world(self.members));
+        if self.is_linked() {
+            broken.insert_unless(worker.link.look_up(self, &state).is_ok(), Property::InClass);
+        }
         broken.keep(self.watched);
         Judgement { broken: broken.bits(), met: state.witnesses() }
     }
@@ -60,10 +65,22 @@ impl Space for Quotient {
 
     fn count_offers(&self, worker: &mut Worker, offered: &mut [u64]) {
         worker.take_offered().into_iter().zip(offered).for_each(|(new, total)| *total += new);
+        worker.tell_linked(self);
     }
 
     fn identity(&self) -> Option<Identity> {
-        let Quotient { ground, members, reach, forgets_logs, proposals, watched, symmetric, reached: _ } = self;
+        let Quotient {
+            ground,
+            members,
+            reach,
+            forgets_logs,
+            proposals,
+            watched,
+            symmetric,
+            narrowed,
+            reached: _,
+            linked: _,
+        } = self;
         let Reach { spread, window, absolute } = reach;
         let properties: Vec<_> = watched.iter().map(Property::id).collect();
         let identity = Identity::default()
@@ -75,6 +92,7 @@ impl Space for Quotient {
             .with("logs forgotten", forgets_logs)
             .with("commands", proposals)
             .with("names count", !symmetric)
+            .with("class of the invariant without", narrowed.map_or("nothing".into(), |it| format!("{it:?}")))
             .with("properties", properties.join(" "));
         Some(identity)
     }
@@ -93,17 +111,22 @@ impl Space for Quotient {
     }
 
     fn encode_gathered(&self, out: &mut Vec<u8>) {
-        for (seat, id, base) in self.reached() {
+        let reached = self.reached();
+        out.extend_from_slice(&(reached.len() as u64).to_le_bytes());
+        for (seat, id, base) in reached {
             out.extend_from_slice(&seat.0.to_le_bytes());
             out.extend_from_slice(&[id, base]);
         }
+        self.linked.lock().unwrap_or_else(PoisonError::into_inner).encode(out);
     }
 
     fn decode_gathered(&self, bytes: &[u8]) -> Option<()> {
-        let (all, rest) = bytes.as_chunks::<10>();
+        let (count, rest) = bytes.split_first_chunk()?;
+        let (reached, rest) =
+            rest.split_at_checked(usize::try_from(u64::from_le_bytes(*count)).ok()?.checked_mul(10)?)?;
         let compact = |[seat @ .., id, base]: &[u8; 10]| (Seat(u64::from_le_bytes(*seat)), *id, *base);
-        self.note(all.iter().map(compact));
-        rest.is_empty().then_some(())
+        self.note(reached.as_chunks::<10>().0.iter().map(compact));
+        self.linked.lock().unwrap_or_else(PoisonError::into_inner).decode(rest)
     }
 }
 
@@ -118,6 +141,15 @@ impl Checked for Quotient {
 
     fn retold(&self, path: &[Move], must_break: bool) -> Result<Vec<Action>, String> {
         self.in_the_plain_system(path, must_break)
+    }
+
+    /// What is in no class breaks nothing in the plain system.
+    fn story(&self, path: &[Move], broken: PropertySet) -> Option<Vec<String>> {
+        (broken == PropertySet::from_iter([Property::InClass])).then(|| self.missed(path))
+    }
+
+    fn linked(&self) -> Option<Linked> {
+        self.is_linked().then(|| Quotient::linked(self))
     }
 }
 

@@ -63,6 +63,13 @@ impl State {
         state
     }
 
+    /// One server by itself, of which nobody has heard.
+    pub(crate) fn alone(seat: Seat, base: u8) -> State {
+        let mut state = State { servers: 1, base, ..State::default() };
+        state.seats[0] = seat;
+        state
+    }
+
     /// What is left where logs do not count.
     pub(crate) fn without_logs(mut self) -> State {
         let none = Cells::default();
@@ -233,6 +240,10 @@ impl State {
             _ if term < lowest => (old & ((1 << term) - 1)).count_ones() as u8 + 1,
             _ => term - lowest + start,
         };
+        self.rename_terms(rank);
+    }
+
+    fn rename_terms(&mut self, rank: impl Fn(u8) -> u8) {
         let ranked = |cells: Cells| cells.map(|cell| with_term(cell, rank(term_of(cell))));
         self.base = rank(self.base);
         for seat in self.seats[..self.servers as usize].iter_mut() {
@@ -246,6 +257,23 @@ impl State {
         }
         self.committed = ranked(self.committed);
         self.known_in = self.known_in.map(rank);
+    }
+
+    /// The same with other terms.
+    pub(crate) fn with_terms(&self, rank: impl Fn(u8) -> u8) -> State {
+        let mut state = *self;
+        state.rename_terms(rank);
+        state
+    }
+
+    /// All terms that it names, one bit each.
+    pub(crate) fn terms(&self) -> u32 {
+        let of_seats = self.seats().map(|(_, seat)| seat.term());
+        let terms = of_seats.chain(self.past.iter().map(|past| past.term)).chain([self.base]);
+        let terms = terms.chain(self.asked.iter().flat_map(|asked| [asked.term, asked.last.0]));
+        let logs = self.seats().map(|(_, seat)| seat.cells()).chain(self.past.iter().map(|past| past.cells));
+        let in_logs = logs.chain([self.committed]).flat_map(Cells::iter).map(term_of);
+        terms.chain(in_logs).fold(0, |mask, term| mask | 1 << term)
     }
 
     /// The state under other names: `names[i]` is what server `i + 1` is called.

@@ -32,11 +32,12 @@ use std::time::{Duration, Instant};
 use rafttree_model::{Entry, Event, Message, Node};
 
 use crate::engine::{Limits, Simulated};
+use crate::inductive::link;
 use crate::panics;
 use crate::properties::{Property, PropertySet};
-use crate::quotient::Quotient;
 use crate::quotient::local::{Happening, Local, Outcome};
 use crate::quotient::seat::Seat;
+use crate::quotient::{Quotient, State};
 use crate::report::grouped;
 use crate::server::{Server, Tag};
 use crate::words;
@@ -56,6 +57,8 @@ pub(crate) struct Tally {
     pub(crate) ignored: u64,
     /// Messages that contradict what is committed: the server stopped.
     pub(crate) refused: u64,
+    /// Of the concrete servers those that were looked up in the class of the invariant.
+    pub(crate) in_class: u64,
 }
 
 /// A step of one server that the search has not tried, or that breaks a property.
@@ -118,6 +121,10 @@ impl Quotient {
 
     fn simulate_one(&self, local: &mut Local, (seat, id, base): Compact) -> (Tally, Option<Failure>) {
         let mut tally = Tally { compact: 1, ..Tally::default() };
+        match self.look_up_alone((seat, id, base)) {
+            Ok(in_class) => tally.in_class = in_class,
+            Err(failure) => return (tally, Some(*failure)),
+        }
         let happenings = alphabet::happenings(&seat.server(id, self.members, base), self.reach.window.into());
         let mut first = Reference::default();
         for server in variants::variants(seat, id, base, self.members, self.symmetric) {
@@ -149,6 +156,20 @@ impl Quotient {
             }
         }
         (tally, None)
+    }
+
+    /// Looks up every concrete server in the class of the invariant; how many they are.
+    fn look_up_alone(&self, (seat, id, base): Compact) -> Result<u64, Box<Failure>> {
+        let alone = State::alone(seat.as_first(id), base).within_history().filter(|_| self.is_linked());
+        let Some(alone) = alone else { return Ok(0) };
+        let servers = variants::variants(alone.seat(1), 1, alone.base, self.members, self.symmetric);
+        let count = servers.len() as u64;
+        link::look_up_alone(&alone, self.narrowed, servers).map_err(|missed| {
+            let (server, miss) = *missed;
+            let (broken, why) = (PropertySet::from_iter([Property::InClass]), miss.lines().join("\n"));
+            Box::new(Failure { became: server.clone(), server, happening: None, broken, why })
+        })?;
+        Ok(count)
     }
 
     fn simulate_step(
@@ -220,13 +241,17 @@ fn contradicts_committed(node: &Node, happening: &Happening) -> bool {
 impl Tally {
     /// For a report.
     pub(crate) fn words(&self) -> String {
-        let Tally { compact, concrete, steps, ignored, refused } = self;
+        let Tally { compact, concrete, steps, ignored, refused, in_class } = self;
+        let in_class = match in_class {
+            0 => String::new(),
+            _ => format!("; {} were looked up in the class of the invariant", grouped(*in_class)),
+        };
         let [compact, concrete, steps, ignored, refused] =
             [compact, concrete, steps, ignored, refused].map(|&it| grouped(it));
         format!(
             "{compact} servers of these states, with all that they may have in memory {concrete}, in {steps} steps: \
              every timer, every message that is well-formed; {ignored} changed nothing, {refused} contradicted what is \
-             committed and stopped the server"
+             committed and stopped the server{in_class}"
         )
     }
 
@@ -236,6 +261,7 @@ impl Tally {
         self.steps += other.steps;
         self.ignored += other.ignored;
         self.refused += other.refused;
+        self.in_class += other.in_class;
     }
 }
 
@@ -261,7 +287,7 @@ impl Failure {
         lines.extend(happened);
         lines.push(format!("    {}", words::server(&self.became)));
         lines.extend(self.broken.iter().map(|property| format!("    BROKEN: {}", property.name())));
-        lines.push(self.why.clone());
+        lines.extend(self.why.lines().map(str::to_owned));
         lines
     }
 }

@@ -80,8 +80,15 @@ fn as_much_is_tried_with_any_number_of_threads() {
     let tallies = [1, 2, 5].map(|threads| search(LOGS, PAPER_STEP, threads).simulated.expect("it is run"));
     assert_eq!(tallies[0], tallies[1]);
     assert_eq!(tallies[0], tallies[2]);
-    let Tally { compact, concrete, steps, ignored, refused } = tallies[0];
-    assert!(0 < refused && refused < ignored && ignored < steps && compact < concrete && concrete < steps);
+    let Tally { compact, concrete, steps, ignored, refused, in_class } = tallies[0];
+    assert!(
+        in_class == concrete
+            && 0 < refused
+            && refused < ignored
+            && ignored < steps
+            && compact < concrete
+            && concrete < steps
+    );
 }
 
 /// A search that is cut and gone on with tries the servers of both halves.

@@ -1,0 +1,239 @@
+//! What the link looks up, what explains it, and what it notices.
+
+use rafttree_model::{Event, Message};
+
+use crate::engine::{Limits, NOTHING, Outcome, Verdict, explore};
+use crate::inductive::history::{History, Terms};
+use crate::inductive::link::explained::Traces;
+use crate::inductive::link::{Gathered, Linked, Narrowed};
+use crate::presets::{PAPER, Scope};
+use crate::properties::{Property, PropertySet};
+use crate::quotient::compare::all_states;
+use crate::quotient::{Asked, Cells, Part, Past, Quotient, Seat, State, Stimulus, script};
+use crate::tests::limits;
+
+const THREE: Scope = Scope { servers: 3, spread: 1, window: Some(1) };
+const TWO: Scope = Scope { servers: 2, spread: 1, window: Some(2) };
+
+const NARROWED: [Narrowed; 5] =
+    [Narrowed::Commit, Narrowed::Matched, Narrowed::Logs, Narrowed::Requests, Narrowed::Entries];
+
+fn search(quotient: &Quotient, limits: &Limits) -> Outcome {
+    explore(quotient, limits, NOTHING, &mut |_| {}).expect("nothing is resumed, or it is the same search")
+}
+
+#[test]
+fn all_that_is_reached_is_in_the_class() {
+    let states = |servers: u64, states, messages, free, histories| {
+        let servers = servers * states;
+        Linked { states, servers, disks: servers, messages, free, histories, lost: 0, left_out: 0 }
+    };
+    let expected = [(THREE, states(3, 17_998, 92_296, 361_128, 15)), (TWO, states(2, 3_774, 13_915, 47_103, 8))];
+    for (scope, linked) in expected {
+        for threads in [1, 3] {
+            let outcome = search(&scope.quotient(PAPER), &limits(threads));
+            assert_eq!(outcome.verdict, Verdict::Complete);
+            assert_eq!(outcome.linked, Some(linked));
+            let tally = outcome.simulated.expect("it is run");
+            assert_eq!(tally.in_class, tally.concrete, "all that a server may have in memory is looked up");
+        }
+    }
+}
+
+/// Nothing that may happen is passed over, whatever is remembered of it.
+#[test]
+fn every_message_of_every_state_is_counted() {
+    for scope in [THREE, TWO] {
+        let quotient = scope.quotient(PAPER);
+        let (mut messages, mut free, mut offers) = (0, 0, Vec::new());
+        for state in all_states(&quotient) {
+            quotient.offer_all(&state, &mut offers);
+            for &(id, stimulus) in &offers {
+                let brought = restricted(&state, id, stimulus);
+                messages += brought;
+                free += u64::from(brought == 0);
+            }
+        }
+        let linked = search(&quotient, &limits(2)).linked.expect("it has logs");
+        assert_eq!((linked.messages, linked.free), (messages, free));
+    }
+}
+
+fn restricted(state: &State, id: u8, stimulus: Stimulus) -> u64 {
+    let is_restricted = |event: &Event<_>| match event {
+        Event::Receive(letter) => matches!(
+            letter.message,
+            Message::VoteRequest { .. } | Message::AppendRequest { .. } | Message::AppendReply { .. }
+        ),
+        _ => false,
+    };
+    if matches!(stimulus, Stimulus::Flush | Stimulus::Crash { .. }) {
+        return 0;
+    }
+    script(state.seat(id), id, state.base, stimulus).iter().filter(|event| is_restricted(event)).count() as u64
+}
+
+#[test]
+fn a_class_that_is_too_narrow_is_noticed() {
+    for narrowed in NARROWED {
+        let quotient = Quotient { narrowed: Some(narrowed), ..THREE.quotient(PAPER) };
+        // No two entries fit behind what all know in the smaller one.
+        let quotient = if narrowed == Narrowed::Entries {
+            Quotient { narrowed: Some(narrowed), ..TWO.quotient(PAPER) }
+        } else {
+            quotient
+        };
+        let outcome = search(&quotient, &limits(2));
+        assert_eq!(outcome.verdict, Verdict::Violated, "{narrowed:?}");
+        assert_eq!(outcome.broken, PropertySet::from_iter([Property::InClass]), "{narrowed:?}");
+        let told = outcome.story.expect("it is told").join("\n");
+        let of = match narrowed {
+            Narrowed::Commit => "BROKEN: CM",
+            Narrowed::Matched => "BROKEN: AR",
+            Narrowed::Logs => "BROKEN: S2",
+            Narrowed::Requests => "BROKEN: VR",
+            Narrowed::Entries => "BROKEN: A1",
+        };
+        assert!(told.contains(of) && told.contains("history: ") && !told.contains("cannot be told"), "{told}");
+    }
+}
+
+/// Of what a server may have in memory as well.
+#[test]
+fn the_local_simulation_notices_a_class_that_is_too_narrow() {
+    let quotient = TWO.quotient(PAPER);
+    assert_eq!(search(&quotient, &limits(2)).verdict, Verdict::Complete);
+    for narrowed in [Narrowed::Commit, Narrowed::Logs] {
+        let narrow = Quotient { narrowed: Some(narrowed), ..quotient.clone() };
+        let failure = narrow.simulate(&limits(1), &mut |_, _| {}).failure.expect("it is missed");
+        assert_eq!(failure.broken, PropertySet::from_iter([Property::InClass]), "{narrowed:?}");
+        assert!(failure.story().iter().any(|line| line.starts_with("not in the class")), "{:?}", failure.story());
+    }
+}
+
+/// What was looked up before the cut and after it adds up, and is one history where it is the same.
+#[test]
+fn a_checkpoint_keeps_what_was_looked_up() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let path = folder.path().join("search.ckpt");
+    let whole = search(&THREE.quotient(PAPER), &limits(2));
+    let cut = Limits { states: Some(whole.states / 2), checkpoint: Some(path.clone()), ..limits(2) };
+    let half = search(&THREE.quotient(PAPER), &cut).linked.expect("it has logs");
+    let on = Limits { resume: Some(path), ..limits(1) };
+    let resumed = search(&THREE.quotient(PAPER), &on);
+    assert!(0 < half.servers && half.servers < whole.linked.expect("it has logs").servers);
+    assert_eq!((resumed.verdict, resumed.linked), (Verdict::Complete, whole.linked));
+}
+
+#[test]
+fn what_was_gathered_is_read_as_it_was_written() {
+    let mut gathered = Gathered::default();
+    let counts = Linked { states: 1, servers: 2, disks: 3, messages: 4, free: 5, histories: 0, lost: 6, left_out: 7 };
+    let history = History::NONE.with(1, terms(&[1])).with(3, terms(&[1, 3, 3]));
+    gathered.add(counts, &[History::NONE, history, history]);
+    let mut written = Vec::new();
+    gathered.encode(&mut written);
+    let mut read = Gathered::default();
+    assert_eq!(read.decode(&written), Some(()));
+    assert_eq!(read.counts(), Linked { histories: 2, ..counts });
+    assert_eq!(Gathered::default().decode(&written[..written.len() - 1]), None);
+}
+
+fn terms(all: &[u8]) -> Terms {
+    all.iter().copied().fold(Terms::default(), Terms::and)
+}
+
+fn cells(all: &[u8]) -> Cells {
+    let mut cells = Cells::default();
+    all.iter().for_each(|&term| cells.push(term));
+    cells
+}
+
+fn seat(part: Part, term: u8, log: &[u8]) -> Seat {
+    Seat::default().with_term(term).with_role(part as u8).with_cells(cells(log)).with_synced(log.len() as u8)
+}
+
+fn state(base: u8, seats: &[Seat]) -> State {
+    let mut state = State { servers: seats.len() as u8, base, ..State::default() };
+    state.seats[..seats.len()].copy_from_slice(seats);
+    state
+}
+
+fn explained(state: &State) -> Result<History, &'static str> {
+    Traces::of(state).and_then(|traces| traces.explained()).map_err(|fault| fault.id)
+}
+
+#[test]
+fn logs_and_what_leaders_said_make_a_history() {
+    let [leader, follower] = [seat(Part::Leader, 4, &[3, 4]), seat(Part::Follower, 4, &[3, 3])];
+    let mut world = state(2, &[leader, follower]);
+    let history = History::NONE.with(2, terms(&[2])).with(3, terms(&[2, 3, 3])).with(4, terms(&[2, 3, 4]));
+    assert_eq!(explained(&world), Ok(history));
+    world.past.push(Past { term: 5, leader: 2, commit: 0, cells: cells(&[3, 3, 5]) });
+    assert_eq!(explained(&world), Ok(history.with(5, terms(&[2, 3, 3, 5]))));
+}
+
+#[test]
+fn what_no_history_explains_is_a_miss() {
+    let two = state(0, &[seat(Part::Leader, 4, &[4]), seat(Part::Leader, 4, &[4])]);
+    assert_eq!(explained(&two), Err("E6"));
+    let longer = state(0, &[seat(Part::Leader, 4, &[4]), seat(Part::Follower, 4, &[4, 4])]);
+    assert_eq!(explained(&longer), Err("S1"), "a follower has more than its leader ever had");
+    let unlike = state(0, &[seat(Part::Follower, 4, &[1, 3]), seat(Part::Follower, 4, &[2, 3])]);
+    assert_eq!(explained(&unlike), Err("S1"), "two logs of one last term begin differently");
+    let falling = state(0, &[seat(Part::Follower, 4, &[3, 2]), seat(Part::Follower, 4, &[])]);
+    assert_eq!(explained(&falling), Err("G2"));
+    let without_own = state(0, &[seat(Part::Leader, 4, &[3]), seat(Part::Follower, 4, &[])]);
+    assert_eq!(explained(&without_own), Err("G2"), "a leader has no entry of its term");
+}
+
+/// A candidate asked with a log that nobody holds any more.
+#[test]
+fn a_leader_is_thought_of_where_a_log_is_lost() {
+    let asks = |last| Asked { term: 5, candidate: 1, last };
+    let mut world = state(1, &[seat(Part::Follower, 4, &[3, 4]), seat(Part::Follower, 4, &[3])]);
+    let known = History::NONE.with(1, terms(&[1])).with(3, terms(&[1, 3])).with(4, terms(&[1, 3, 4]));
+    for (last, history) in [
+        // It is older than all that is known.
+        ((0, 0), known),
+        ((1, 0), known),
+        // The leader of term 4 had more than anybody has now.
+        ((4, 3), known.with(4, terms(&[1, 3, 4, 4]))),
+        // The leader of term 2 may have begun with what is committed, or is gone with what it had.
+        ((2, 1), known.with(2, terms(&[1, 2]))),
+        ((2, 0), known.with(2, terms(&[2]))),
+    ] {
+        world.asked.clear();
+        world.asked.push(asks(last));
+        assert_eq!(explained(&world), Ok(history), "{last:?}");
+    }
+    world.asked.clear();
+    world.asked.push(asks((4, 1)));
+    assert_eq!(explained(&world), Err("VR"), "that place is known to be another leader's");
+    world.seats[0] = seat(Part::Leader, 4, &[3, 4]);
+    world.asked[0] = asks((4, 3));
+    assert_eq!(explained(&world), Err("VR"), "it would be longer than the leader's log is");
+}
+
+#[test]
+fn some_states_need_a_leader_that_nobody_remembers() {
+    // With three servers terms must be two apart, and logs two entries long.
+    let quotient = Scope { servers: 3, spread: 2, window: Some(2) }.quotient(PAPER);
+    let outcome = search(&quotient, &Limits { states: Some(200_000), ..limits(2) });
+    assert!(matches!(outcome.verdict, Verdict::Incomplete(_)), "{:?}", outcome.verdict);
+    let lost = outcome.linked.expect("it has logs").lost;
+    assert!(0 < lost, "none of {} states", outcome.states);
+}
+
+/// Only their order counts, so that terms which are too high for a history are numbered anew.
+#[test]
+fn high_terms_are_numbered_anew() {
+    let high = state(7, &[seat(Part::Leader, 30, &[9, 30]), seat(Part::Follower, 28, &[9])]);
+    let low = high.within_history().expect("there are five terms");
+    assert_eq!(low, state(1, &[seat(Part::Leader, 4, &[2, 4]), seat(Part::Follower, 3, &[2])]));
+    assert_eq!(low.within_history(), Some(low));
+    let mut many = state(1, &[seat(Part::Follower, 11, &[2, 3, 4, 5]), seat(Part::Follower, 10, &[2, 6, 7, 8])]);
+    assert_eq!(many.within_history(), None, "ten terms");
+    many.seats[1] = seat(Part::Follower, 11, &[2, 6, 7, 8]);
+    assert!(many.within_history().is_some());
+}
