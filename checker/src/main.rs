@@ -281,8 +281,9 @@ fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
 }
 
 fn check_inductive(args: &CheckArgs, chosen: &inductive::Chosen, json: bool) -> Result<u8, Usage> {
-    if !args.property.is_empty() || args.save.is_some() || args.checkpoints.are_given() {
-        let why = "the invariant is judged whole, in minutes: it has no --property, --save, --checkpoint or --resume";
+    let others = [!args.property.is_empty(), args.save.is_some(), args.narrow.is_some(), args.checkpoints.are_given()];
+    if others.contains(&true) {
+        let why = "the invariant is judged whole, in minutes: no --property, --save, --narrow, --checkpoint, --resume";
         return Err(Usage(why.to_owned()));
     }
     inductive::check(chosen, &args.limits.limits(), json)

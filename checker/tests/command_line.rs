@@ -223,3 +223,52 @@ fn a_class_of_the_invariant_that_is_too_narrow_is_violated() {
     let output = checker(&["check", "elections-3", "--narrow", "logs"]);
     assert_eq!(code(&output), 2, "{}", text(&output.stdout));
 }
+
+const STEPS: [&str; 8] = ["check", "inductive-steps", "--servers", "3", "--terms", "2", "--entries", "2"];
+
+#[test]
+fn an_invariant_that_every_step_keeps_is_complete() {
+    let value = json(&checker(&[&STEPS[..], &["--format", "json"]].concat()));
+    assert_eq!(value["verdict"], "COMPLETE");
+    let part = &value["parts"][0];
+    assert_eq!(part["bounds"]["terms"], 2);
+    let stages = part["stages"].as_array().expect("it has stages");
+    assert!(stages.iter().all(|stage| stage["state"] == "holds"), "{value}");
+    let logs = stages.iter().find(|stage| stage["name"] == "logs").expect("logs are judged");
+    assert_eq!(logs["counts"]["histories"], 11);
+}
+
+#[test]
+fn a_step_that_breaks_the_invariant_is_told_with_a_run_that_the_search_finds() {
+    let output = checker(&["check", "inductive", "--mutant", "vote_again"]);
+    let said = text(&output.stdout);
+    assert_eq!(code(&output), 1, "{said}");
+    assert!(said.starts_with("VIOLATED\n"), "{said}");
+    assert!(said.contains("counterexample to induction, not necessarily reachable; it breaks E1"), "{said}");
+    assert!(said.contains("    BROKEN: E1 one vote a term"), "{said}");
+    assert!(said.contains("the search reaches it: a run of this code breaks C1 ElectionSafety"), "{said}");
+}
+
+#[test]
+fn an_invariant_that_was_not_judged_to_the_end_is_incomplete() {
+    let output = checker(&["check", "inductive", "--time", "1s"]);
+    assert_eq!(code(&output), 3, "{}", text(&output.stdout));
+    assert!(text(&output.stdout).starts_with("INCOMPLETE\n  a limit or a signal ended it"));
+}
+
+#[test]
+fn what_the_invariant_has_no_use_for_is_refused() {
+    let refused: [(&[&str], &str); 6] = [
+        (&["--spread", "2"], "it speaks of single steps"),
+        (&["--terms", "9"], "--terms 9: the invariant is judged for 1 to 6"),
+        (&["--entries", "0"], "--entries 0: the invariant is judged for 1 to 8"),
+        (&["--property", "C1"], "the invariant is judged whole"),
+        (&["--narrow", "commit"], "the invariant is judged whole"),
+        (&["--mutant", "torn_vote"], "no mistake of a step is called 'torn_vote'"),
+    ];
+    for (options, why) in refused {
+        let output = checker(&[&["check", "inductive"], options].concat());
+        assert_eq!(code(&output), 2, "{options:?}");
+        assert!(text(&output.stderr).contains(why), "{}", text(&output.stderr));
+    }
+}
