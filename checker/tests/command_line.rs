@@ -258,10 +258,11 @@ fn an_invariant_that_was_not_judged_to_the_end_is_incomplete() {
 
 #[test]
 fn what_the_invariant_has_no_use_for_is_refused() {
-    let refused: [(&[&str], &str); 6] = [
+    let refused: [(&[&str], &str); 7] = [
         (&["--spread", "2"], "it speaks of single steps"),
         (&["--terms", "9"], "--terms 9: the invariant is judged for 1 to 6"),
-        (&["--entries", "0"], "--entries 0: the invariant is judged for 1 to 8"),
+        (&["--entries", "0"], "--entries 0: the invariant is judged for 1 to 6"),
+        (&["--terms", "6", "--entries", "6"], "more histories than anybody has the time for"),
         (&["--property", "C1"], "the invariant is judged whole"),
         (&["--narrow", "commit"], "the invariant is judged whole"),
         (&["--mutant", "torn_vote"], "no mistake of a step is called 'torn_vote'"),

@@ -139,19 +139,26 @@ impl History {
 
     /// Every history with terms and logs up to these, the shortest first (G2).
     pub(crate) fn all(terms: u8, entries: u8) -> Vec<History> {
+        History::some(terms, entries, usize::MAX).unwrap_or_default()
+    }
+
+    /// The same, if they are no more than this.
+    pub(crate) fn some(terms: u8, entries: u8, most: usize) -> Option<Vec<History>> {
         let mut all = vec![History::NONE];
         for term in 1..=terms {
-            let one_more = |history: &History| {
-                let history = *history;
-                let starts = history.logs(term - 1).into_iter();
-                let logs = starts.flat_map(move |start| (1..=entries - start.len()).map(move |own| (start, own)));
-                logs.map(move |(start, own)| history.with(term, start.and_many(term, own))).collect::<Vec<_>>()
-            };
-            let grown: Vec<History> = all.iter().filter(|it| it.leader(term).is_none()).flat_map(one_more).collect();
-            all.extend(grown);
+            for at in 0..all.len() {
+                let history: History = all[at];
+                for start in history.logs(term - 1) {
+                    let longer = (1..=entries - start.len()).map(|own| history.with(term, start.and_many(term, own)));
+                    all.extend(longer);
+                }
+                if most < all.len() {
+                    return None;
+                }
+            }
         }
         all.sort_by_key(|history| (history.entries(), history.leaders));
-        all
+        Some(all)
     }
 
     fn entries(&self) -> usize {

@@ -65,8 +65,3 @@ mod tests_cases;
 pub(crate) use command::{Chosen, PRESETS, Preset, check, named, report};
 pub(crate) use mistakes::{ALL as MISTAKES, find};
 pub(crate) use stages::Scope;
-
-/// The highest term and the longest log that may be asked for: with both the work grows by orders of
-/// magnitude.
-pub(crate) const MOST_TERMS: usize = 6;
-pub(crate) const MOST_ENTRIES: usize = 8;

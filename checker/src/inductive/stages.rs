@@ -31,6 +31,17 @@ pub(crate) struct Scope {
     pub(crate) instances: u32,
 }
 
+impl Scope {
+    /// The highest term and the longest log that there is room for.
+    pub(crate) const MOST: u8 = 6;
+
+    /// Whether there are more histories than anybody has the time for.
+    pub(crate) fn is_endless(&self) -> bool {
+        let pairs = [(self.terms, self.entries)].into_iter().chain(self.further);
+        pairs.into_iter().any(|(terms, entries)| History::some(terms, entries, 20_000).is_none())
+    }
+}
+
 /// One stage that has ended.
 #[derive(Clone, Debug)]
 pub(crate) struct Stage {
@@ -87,6 +98,9 @@ pub(crate) struct Check<'a> {
 
 /// Instances of any case, in thousands, for each one of a case.
 const ANY: u64 = 10;
+
+/// Terms and entries of the histories for which the lemmas are shown, or more.
+const OF_LEMMAS: u8 = 4;
 
 /// Bounds at which a mistake or a dropped assumption shows.
 const SMALL: [(u8, u8); 2] = [(2, 2), (3, 2)];
@@ -157,7 +171,7 @@ impl Check<'_> {
 
     fn lemmas(&mut self) -> bool {
         let started = Instant::now();
-        let (terms, entries) = (self.scope.terms + 1, self.scope.entries + 1);
+        let (terms, entries) = (self.scope.terms.max(OF_LEMMAS), self.scope.entries.max(OF_LEMMAS));
         let (shown, wrong) = lemmas::show(terms, entries);
         self.end(Stage {
             name: "lemmas",
