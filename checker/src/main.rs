@@ -286,7 +286,11 @@ fn check_inductive(args: &CheckArgs, chosen: &inductive::Chosen, json: bool) -> 
         let why = "the invariant is judged whole, in minutes: no --property, --save, --narrow, --checkpoint, --resume";
         return Err(Usage(why.to_owned()));
     }
-    inductive::check(chosen, &args.limits.limits(), json)
+    let limits = args.limits.limits();
+    if limits.states.is_some() || limits.wide {
+        return Err(Usage("no states are kept for the invariant: no --states, no --wide-fingerprints".to_owned()));
+    }
+    inductive::check(chosen, &limits, json)
 }
 
 fn search(

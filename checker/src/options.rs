@@ -84,7 +84,8 @@ pub(crate) struct LimitArgs {
     /// End the search after so many states; the verdict is INCOMPLETE then.
     #[arg(long)]
     states: Option<u64>,
-    /// Tell states apart by other fingerprints: what one seed misses by a collision, another finds.
+    /// Tell states apart by other fingerprints: what one seed misses by a collision, another finds. Of the
+    /// invariant: draw other instances.
     #[arg(long, default_value_t = 0)]
     seed: u64,
     /// Fingerprints of 128 bits instead of 64: twice the memory, and no collision to fear.

@@ -246,7 +246,7 @@ fn a_step_that_breaks_the_invariant_is_told_with_a_run_that_the_search_finds() {
     assert!(said.starts_with("VIOLATED\n"), "{said}");
     assert!(said.contains("counterexample to induction, not necessarily reachable; it breaks E1"), "{said}");
     assert!(said.contains("    BROKEN: E1 one vote a term"), "{said}");
-    assert!(said.contains("the search reaches it: a run of this code breaks C1 ElectionSafety"), "{said}");
+    assert!(said.contains("the search reaches it: a run of this code breaks C2 VoteOnce"), "{said}");
 }
 
 #[test]
@@ -258,12 +258,13 @@ fn an_invariant_that_was_not_judged_to_the_end_is_incomplete() {
 
 #[test]
 fn what_the_invariant_has_no_use_for_is_refused() {
-    let refused: [(&[&str], &str); 7] = [
+    let refused: [(&[&str], &str); 8] = [
         (&["--spread", "2"], "it speaks of single steps"),
         (&["--terms", "9"], "--terms 9: the invariant is judged for 1 to 6"),
         (&["--entries", "0"], "--entries 0: the invariant is judged for 1 to 6"),
         (&["--terms", "6", "--entries", "6"], "more histories than anybody has the time for"),
         (&["--property", "C1"], "the invariant is judged whole"),
+        (&["--states", "9"], "no states are kept for the invariant"),
         (&["--narrow", "commit"], "the invariant is judged whole"),
         (&["--mutant", "torn_vote"], "no mistake of a step is called 'torn_vote'"),
     ];

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::counterexample::Counterexample;
 use crate::engine::{self, Limits, NOTHING, Outcome, Verdict};
 use crate::inductive::mistakes::Wrong;
 use crate::presets::{PAPER, Part, Scope};
@@ -9,6 +10,7 @@ use crate::properties::{Property, PropertySet};
 use crate::scenario::{Played, wide};
 use crate::server::Ground;
 use crate::system::{Action, System};
+use crate::zoo::{self, Exhibit};
 
 /// Bounds within which a run is sought, the narrowest first, and how long in each.
 const WITHIN: [Scope; 3] = [
@@ -22,6 +24,9 @@ const TIME: Duration = Duration::from_secs(10);
 pub(crate) fn told(wrong: Option<Wrong>, limits: &Limits) -> Vec<String> {
     let ground = wrong.map_or(PAPER, |wrong| Ground { mutant: wrong.name, step_by: wrong.code.step_by, ..PAPER });
     let limits = Limits { time: Some(TIME), checkpoint: None, resume: None, ..limits.clone() };
+    if let Some(lines) = wrong.and_then(|wrong| zoo::find(wrong.name)).and_then(|it| hunted(&it, &limits)) {
+        return lines;
+    }
     // What people fear comes first; what leads to it otherwise.
     for watched in [FEARED.into_iter().collect(), PropertySet::of_states()] {
         if let Some(lines) = WITHIN.into_iter().find_map(|scope| sought(scope, watched, ground, &limits)) {
@@ -33,6 +38,20 @@ pub(crate) fn told(wrong: Option<Wrong>, limits: &Limits) -> Vec<String> {
         String::new(),
         format!("the search has found no run of this code that goes wrong, in {time} s, within: {within}"),
     ]
+}
+
+/// A mistake of the zoo is known to be caught, and where.
+fn hunted(exhibit: &Exhibit, limits: &Limits) -> Option<Vec<String>> {
+    let mut outcome = exhibit.hunt(exhibit.part, limits).ok()?;
+    let found = Counterexample::of(Some(exhibit), exhibit.part, &mut outcome)?;
+    let lines = found.story().lines().map(str::to_owned).collect();
+    Some([title(&outcome, &exhibit.part.words()), lines].concat())
+}
+
+fn title(outcome: &Outcome, within: &str) -> Vec<String> {
+    let broken = engine::names(outcome.broken).join(", ");
+    let title = format!("the search reaches it: a run of this code breaks {broken}; found within: {within}");
+    vec![String::new(), title, String::new()]
 }
 
 /// The safety properties of Figure 3, and a panic.
@@ -53,9 +72,7 @@ fn sought(scope: Scope, watched: PropertySet, ground: Ground, limits: &Limits) -
     if outcome.verdict != Verdict::Violated {
         return None;
     }
-    let (within, broken) = (Part::Quotient(scope).words(), engine::names(outcome.broken).join(", "));
-    let title = format!("the search reaches it: a run of this code breaks {broken}; found within: {within}");
-    Some([vec![String::new(), title, String::new()], run(&outcome, ground)].concat())
+    Some([title(&outcome, &Part::Quotient(scope).words()), run(&outcome, ground)].concat())
 }
 
 fn run(outcome: &Outcome, ground: Ground) -> Vec<String> {
