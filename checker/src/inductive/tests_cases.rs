@@ -5,9 +5,9 @@ use rafttree_model::{Effects, Event, Index, Log, Members, Node, Position, Rules,
 use crate::engine::Limits;
 use crate::inductive::cases::{Filled, Scope, fill};
 use crate::inductive::instances::{Drawn, Draws, draw};
-use crate::inductive::shape;
 use crate::inductive::symbols::KINDS;
 use crate::inductive::work::Clock;
+use crate::inductive::{mistakes, shape};
 use crate::presets::PAPER;
 use crate::server::{StepBy, Tag};
 use crate::tests::limits;
@@ -34,12 +34,9 @@ fn by<R: Rules>(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) 
     step_by::<R, Tag>(node, event, effects);
 }
 
-struct MatchesBeyondFive;
-
-impl Rules for MatchesBeyondFive {
-    fn matches(log: &Log, previous: Position) -> bool {
-        log.holds(previous) || Index::new(5) < previous.index && previous.index <= log.last().index
-    }
+/// From the sixth entry on only the index is compared.
+fn matches_beyond_five() -> StepBy {
+    mistakes::find("matches_beyond_five").expect("a mistake of this name").code.step_by
 }
 
 struct CommitsOneMore;
@@ -105,7 +102,7 @@ fn threads_change_nothing() {
     assert_eq!(one.counts, two.counts);
     assert_eq!(one.tables.cases(), two.tables.cases());
     assert_eq!(drawn(PAPER.step_by, &one, DRAWS, 1), drawn(PAPER.step_by, &two, DRAWS, 2));
-    let broken = by::<MatchesBeyondFive>;
+    let broken = matches_beyond_five();
     assert_eq!(filled(broken, LONGER, 1).clash, filled(broken, LONGER, 2).clash);
 }
 
@@ -119,7 +116,7 @@ fn small_windows_do_not_saturate() {
 
 #[test]
 fn what_goes_wrong_in_long_logs_alone_clashes() {
-    for (step_by, kind) in [(by::<MatchesBeyondFive> as StepBy, "refused"), (by::<CommitsOneMore>, "taken")] {
+    for (step_by, kind) in [(matches_beyond_five(), "refused"), (by::<CommitsOneMore> as StepBy, "taken")] {
         let clash = filled(step_by, LONGER, 2).clash;
         assert!(clash.is_some_and(|clash| clash.starts_with(kind)), "{kind}");
     }
@@ -129,7 +126,7 @@ fn what_goes_wrong_in_long_logs_alone_clashes() {
 fn what_goes_wrong_with_other_numbers_alone_is_drawn() {
     let broken: [(StepBy, &str); 5] = [
         // Here it panics: what is committed would be cut.
-        (by::<MatchesBeyondFive>, "followers"),
+        (matches_beyond_five(), "followers"),
         (by::<CommitsInHighTerms>, "followers"),
         (by::<TrustsHighTerms>, "votes"),
         (by::<CountsSevenShort>, "replies"),
