@@ -25,7 +25,7 @@ const LONGEST: &str = "inductive-wide";
 pub(crate) const PRESETS: [Preset; 4] = [
     Preset {
         name: "inductive",
-        about: "an inductive invariant, judged for every server that it allows, reached or not; minutes",
+        about: "an inductive invariant, judged for every server that it allows, reached or not; half a minute",
         scope: Scope { servers: 9, terms: 3, entries: 3, further: None, window: 8, instances: 16 },
     },
     Preset {
