@@ -9,9 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use crate::inductive::link::Linked;
 use crate::panics;
 use crate::properties::{Property, PropertySet};
+use crate::quotient::link::Linked;
 use crate::quotient::{Failure, Tally};
 use crate::search::{Bits, CheckpointError, Ended, Found, Progress, Search, Space};
 use crate::system::{Action, System};

@@ -8,10 +8,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::counterexample::{Counterexample, told_in};
 use crate::engine::{Limits, NOTHING, Outcome, Verdict};
-use crate::inductive::link::Narrowed;
 use crate::options::{CheckpointArgs, Chosen, LimitArgs, SystemArgs, Usage};
 use crate::presets::{PAPER, Part};
 use crate::properties::{Property, PropertySet};
+use crate::quotient::link::Narrowed;
 use crate::recovery::Recovery;
 use crate::report::{Subject, Ticker, grouped, seconds};
 use crate::scenario::Scenario;

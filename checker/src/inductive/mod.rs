@@ -10,17 +10,15 @@
 //! (the servers and events that it allows), [`judge`] (one step), then what is judged: [`elections`]
 //! of groups of every size, [`logs`] beside every history, [`branches`] as long as the window. That larger
 //! numbers bring nothing new is what [`cases`] and [`instances`] show, in the words of [`symbols`]; that
-//! the class has room for all that runs lead to, [`link`].
+//! the class has room for all that runs lead to, the search itself (`quotient::link`).
 //!
 //! A module uses only those listed before it.
 
-mod history;
+pub(crate) mod history;
 
-mod conjuncts;
+pub(crate) mod conjuncts;
 
-mod class;
-
-pub(crate) mod link;
+pub(crate) mod class;
 
 mod mistakes;
 

@@ -36,6 +36,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 pub(crate) mod compare;
+pub(crate) mod link;
 mod local;
 mod moves;
 mod names;
@@ -57,8 +58,8 @@ pub(crate) use seat::{Cells, LONGEST, MOST_SEATS, Part, Seat, term_of};
 pub(crate) use state::{Asked, Past};
 pub(crate) use state::{Reach, State};
 
-use crate::inductive::link::{Gathered, Link, Linked, Narrowed};
 use crate::properties::{Property, PropertySet};
+use crate::quotient::link::{Gathered, Link, Linked, Narrowed};
 use crate::server::Ground;
 use local::Local;
 pub(crate) use local::{Stimulus, own, script};

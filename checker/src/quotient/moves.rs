@@ -8,8 +8,8 @@ use std::sync::PoisonError;
 use rustc_hash::FxHashSet;
 
 use crate::checks;
-use crate::inductive::link::Link;
 use crate::properties::{Property, PropertySet};
+use crate::quotient::link::Link;
 use crate::quotient::local::{Indices, Local, Mask, Outcome, Sent, Stimulus, index_of};
 use crate::quotient::seat::{Cells, Part, Seat, term_of};
 use crate::quotient::state::{Asked, Past, State, without};

@@ -7,8 +7,8 @@ use stateright::Model;
 
 use crate::checks;
 use crate::engine::{Checked, Limits, Simulated};
-use crate::inductive::link::Linked;
 use crate::properties::{Property, PropertySet};
+use crate::quotient::link::Linked;
 use crate::quotient::seat::{Part, Seat, term_of};
 use crate::quotient::{CUT_OFF, KINDS, Move, Packed, Quotient, Reach, State, Worker};
 use crate::search::{Bits, Fingerprinter, Identity, Judgement, Space};

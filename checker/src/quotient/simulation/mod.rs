@@ -32,9 +32,9 @@ use std::time::{Duration, Instant};
 use rafttree_model::{Entry, Event, Message, Node};
 
 use crate::engine::{Limits, Simulated};
-use crate::inductive::link;
 use crate::panics;
 use crate::properties::{Property, PropertySet};
+use crate::quotient::link;
 use crate::quotient::local::{Happening, Local, Outcome};
 use crate::quotient::seat::Seat;
 use crate::quotient::{Quotient, State};

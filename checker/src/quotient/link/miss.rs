@@ -3,8 +3,8 @@
 use rafttree_model::Members;
 
 use crate::inductive::history::History;
-use crate::inductive::link::explained::Fault;
 use crate::quotient::State;
+use crate::quotient::link::explained::Fault;
 use crate::words::Picture;
 
 /// Something that is not in the class.

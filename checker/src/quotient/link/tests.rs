@@ -4,11 +4,11 @@ use rafttree_model::{Event, Message};
 
 use crate::engine::{Limits, NOTHING, Outcome, Verdict, explore};
 use crate::inductive::history::{History, Terms};
-use crate::inductive::link::explained::Traces;
-use crate::inductive::link::{Gathered, Linked, Narrowed};
 use crate::presets::{PAPER, Scope};
 use crate::properties::{Property, PropertySet};
 use crate::quotient::compare::all_states;
+use crate::quotient::link::explained::Traces;
+use crate::quotient::link::{Gathered, Linked, Narrowed};
 use crate::quotient::{Asked, Cells, Part, Past, Quotient, Seat, State, Stimulus, script};
 use crate::tests::limits;
 
