@@ -167,7 +167,7 @@ impl Driver {
             Input::Frame(frame) => self.receive(frame, now),
             Input::Closed(peer) => self.on_closed(peer, now),
             Input::Connected(peer, minimum_timeout) => self.contacts.connected(peer, minimum_timeout),
-            Input::Disconnected(peer) => self.contacts.forget(peer),
+            Input::Disconnected(peer) => self.contacts.forget(peer, now),
             Input::Deadline => self.on_deadline(now),
             Input::Flushed => self.on_flushed(now),
             Input::Event(event) => self.step(event, None, now),
@@ -177,12 +177,13 @@ impl Driver {
     }
 
     fn receive(&mut self, Frame { envelope, sent, echo }: Frame, now: Stamp) {
-        if let Message::AppendRequest { .. } = envelope.message
-            && self.node.members().contains(envelope.from)
-        {
-            self.stamps.insert(envelope.from, sent);
-        }
+        let is_request = matches!(envelope.message, Message::AppendRequest { .. });
+        let from = envelope.from;
         self.step(Event::Receive(envelope), echo, now);
+        // What the step refused makes nobody loyal, so its time must not leave with an older answer.
+        if is_request && from != self.node.id() && self.node.leader() == Some(from) {
+            self.stamps.insert(from, sent);
+        }
     }
 
     /// A process that ends closes its connections: if it was our leader, its time is over. PreVote

@@ -22,6 +22,9 @@ use crate::transport::Stamp;
 /// By so much two clocks may differ in speed: one part in ten.
 pub(crate) const DRIFT: u32 = 10;
 
+/// The least time that clocks tell apart.
+const LEAST: Duration = Duration::from_nanos(1);
+
 /// What a leader knows of when the others heard it.
 #[derive(Debug)]
 pub(crate) struct Contacts {
@@ -30,24 +33,28 @@ pub(crate) struct Contacts {
     timeouts: ServerMap<Duration>,
     /// When the latest message was sent that a server is known to have answered.
     heard: ServerMap<Stamp>,
+    /// What was sent before this counts no more, however late it is answered.
+    since: ServerMap<Stamp>,
 }
 
 impl Contacts {
     /// No contacts yet.
     pub(crate) fn new(id: ServerId, minimum_timeout: Duration) -> Contacts {
         let timeouts = ServerMap::from_iter([(id, minimum_timeout)]);
-        Contacts { id, timeouts, heard: ServerMap::default() }
+        Contacts { id, timeouts, heard: ServerMap::default(), since: ServerMap::default() }
     }
 
     /// The peer is reachable, and is loyal for this long.
     pub(crate) fn connected(&mut self, peer: ServerId, minimum_timeout: Duration) {
-        self.forget(peer);
+        self.heard.insert(peer, Stamp(0));
         self.timeouts.insert(peer, minimum_timeout);
     }
 
-    /// Our connection to the peer ended: perhaps it noticed, and is no longer loyal.
-    pub(crate) fn forget(&mut self, peer: ServerId) {
+    /// Our connection to the peer ended: perhaps it noticed, and is no longer loyal, whatever it has
+    /// answered before and is yet to arrive.
+    pub(crate) fn forget(&mut self, peer: ServerId, now: Stamp) {
         self.heard.insert(peer, Stamp(0));
+        self.since.insert(peer, now.after(LEAST));
     }
 
     /// A new leadership begins: what was heard during an earlier one no longer counts.
@@ -57,8 +64,9 @@ impl Contacts {
 
     /// The peer has answered a message that was sent at `echo`.
     pub(crate) fn heard(&mut self, peer: ServerId, echo: Stamp, now: Stamp) {
+        let since = self.since.get(peer).copied().unwrap_or_default();
         // A reading of the future was taken before this machine started anew.
-        if echo <= now {
+        if since <= echo && echo <= now {
             self.heard.insert(peer, self.contact(peer, now).max(echo));
         }
     }
@@ -117,10 +125,26 @@ mod tests {
         assert_eq!(contacts.lease(&members, at(1012)), at(1000).after(LEASE));
         contacts.heard(ServerId::new(4), at(1011), at(1013));
         assert_eq!(contacts.lease(&members, at(1013)), at(1005).after(LEASE));
-        contacts.forget(ServerId::new(4));
+        contacts.forget(ServerId::new(4), at(1013));
         assert_eq!(contacts.lease(&members, at(1013)), at(1000).after(LEASE));
         contacts.forget_all();
         assert_eq!(contacts.lease(&members, at(1013)), NEVER);
+    }
+
+    #[test]
+    fn what_was_sent_before_a_connection_ended_counts_no_more() {
+        let (members, mut contacts) = group(2);
+        contacts.heard(ServerId::new(2), at(1000), at(1001));
+        contacts.forget(ServerId::new(2), at(1002));
+        for sent in [1000, 1001, 1002] {
+            contacts.heard(ServerId::new(2), at(sent), at(1003));
+            assert_eq!(contacts.lease(&members, at(1003)), NEVER, "{sent}");
+        }
+        contacts.connected(ServerId::new(2), T);
+        contacts.heard(ServerId::new(2), at(1002), at(1005));
+        assert_eq!(contacts.lease(&members, at(1005)), NEVER);
+        contacts.heard(ServerId::new(2), at(1004), at(1005));
+        assert_eq!(contacts.lease(&members, at(1005)), at(1004).after(LEASE));
     }
 
     #[test]

@@ -256,3 +256,81 @@ fn a_long_range_is_sent_in_parts_and_one_that_is_gone_not_at_all() {
     assert_eq!(driver.slices(Range { previous: NOWHERE, last: other_term }), None);
     assert_eq!(driver.slices(Range { previous: NOWHERE, last: position(8) }), None);
 }
+
+/// Server `id` of five that are all connected.
+fn one_of_five(id: u32, records: &[Record<Bytes>]) -> Driver {
+    let members = Members::new((1..=5).map(ServerId::new)).unwrap();
+    let mut recovered = Recovered::default();
+    records.iter().for_each(|record| recovered.apply(record));
+    let mut driver = Driver::new(ServerId::new(id), members, recovered, POLICY, 7, at(1000));
+    for peer in (1..=5).filter(|&peer| peer != id) {
+        driver.handle(Input::Connected(ServerId::new(peer), T), at(1000));
+    }
+    driver
+}
+
+fn from_to(from: u32, to: u32, term: u64, message: Message<Slice<Bytes>>, echo: Option<Stamp>) -> Input {
+    let (from, to, term) = (ServerId::new(from), ServerId::new(to), Term::new(term));
+    Input::Frame(Frame { envelope: Envelope { from, to, term, message }, sent: at(1), echo })
+}
+
+fn request_to_two(actions: Vec<Action>) -> Option<Frame> {
+    actions.into_iter().find_map(|action| match action {
+        Action::Send(frame) if frame.envelope.to == TWO => {
+            matches!(frame.envelope.message, Message::AppendRequest { .. }).then_some(frame)
+        }
+        _ => None,
+    })
+}
+
+/// The disk of server 2 stalls with an entry of leader 1; then it votes for 4 and refuses what 1 says.
+#[test]
+fn a_refused_request_lends_its_time_to_no_older_answer() {
+    let mut leader = one_of_five(1, &[]);
+    leader.handle(Input::Event(Event::ElectionTimeout), at(1250));
+    for peer in [3, 4] {
+        leader.handle(from_to(peer, 1, 0, Message::PreVoteReply { granted: true }, None), at(1250));
+    }
+    leader.handle(Input::Flushed, at(1250));
+    let votes =
+        [3, 4].map(|peer| leader.handle(from_to(peer, 1, 1, Message::VoteReply { granted: true }, None), at(1250)));
+    let first = votes.into_iter().find_map(request_to_two).expect("a new leader speaks at once");
+    leader.handle(Input::Flushed, at(1250));
+    let reply = || Message::AppendReply { matched: Index::new(1) };
+    leader.handle(from_to(3, 1, 1, reply(), Some(at(1250))), at(1251));
+    let actions = leader.handle(from_to(4, 1, 1, reply(), Some(at(1250))), at(1251));
+    assert!(actions.contains(&Action::Leading(Term::new(1))), "{actions:?}");
+
+    let mut two = one_of_five(2, &[Record::Term(Term::new(1)), Record::Vote(ServerId::new(1))]);
+    let actions = two.handle(Input::Frame(first), at(1250));
+    assert!(matches!(actions[..], [Action::Write(_)]), "{actions:?}");
+    two.handle(Input::Deadline, at(1350));
+    let last = Position { term: Term::new(1), index: Index::new(1) };
+    two.handle(from_to(4, 2, 2, Message::VoteRequest { last, transfer: false }, None), at(1353));
+    assert_eq!(two.node().vote(), Some(ServerId::new(4)));
+    let later = request_to_two(leader.handle(Input::Deadline, at(1355))).expect("a leader sends heartbeats");
+    leader.handle(from_to(3, 1, 1, reply(), Some(at(1355))), at(1356));
+    two.handle(Input::Frame(later), at(1356));
+    let answer = two.handle(Input::Flushed, at(1360));
+    two.handle(Input::Flushed, at(1360));
+    for action in answer {
+        if let Action::Send(frame) = action {
+            leader.handle(Input::Frame(frame), at(1361));
+        }
+    }
+    let lease = leader.lease(at(1365));
+    assert!(lease.is_none_or(|lease| lease <= at(1365)), "{lease:?}, by a server that voted for another");
+}
+
+#[test]
+fn a_late_answer_revives_no_lease_that_the_end_of_a_connection_ended() {
+    let mut leader = leader(POLICY);
+    let beat = leader.handle(Input::Deadline, at(1260));
+    assert_eq!(sent(&beat).len(), 2);
+    leader.handle(Input::Disconnected(TWO), at(1261));
+    assert_eq!(leader.lease(at(1261)), Some(Stamp(0)));
+    let reply = Message::AppendReply { matched: Index::new(1) };
+    leader.handle(frame(TWO, 1, reply, at(1), Some(at(1260))), at(1261));
+    let lease = leader.lease(at(1262));
+    assert!(lease.is_none_or(|lease| lease <= at(1262)), "{lease:?}");
+}
