@@ -19,7 +19,7 @@ pub(crate) struct Preset {
     pub(crate) scope: Scope,
 }
 
-/// What the README's table leaves out, since it takes hours.
+/// What the README's table leaves out, since it takes a while.
 const LONGEST: &str = "inductive-wide";
 
 pub(crate) const PRESETS: [Preset; 4] = [
@@ -40,7 +40,7 @@ pub(crate) const PRESETS: [Preset; 4] = [
     },
     Preset {
         name: "inductive-wide",
-        about: "the same for four terms, and for four entries; hours",
+        about: "the same for four terms, and for four entries; a quarter of an hour",
         scope: Scope { servers: 9, terms: 4, entries: 3, further: Some((3, 4)), window: 8, instances: 64 },
     },
 ];
