@@ -2,9 +2,6 @@
 //! it has. Where longer logs bring no new case, the tables are saturated: what is longer is told alike.
 
 use std::collections::hash_map::Entry;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread::ScopedJoinHandle;
-use std::time::Duration;
 
 use rafttree_model::{Envelope, Event, Index, Members, Message, Node, Role, Slice};
 use rustc_hash::FxHashMap;
@@ -14,7 +11,7 @@ use crate::inductive::class::{Class, ITSELF, OTHER, THIRD};
 use crate::inductive::conjuncts::Cause;
 use crate::inductive::history::{History, Terms};
 use crate::inductive::symbols::{Case, KINDS, Outcome, Scene, Sign, Stepper};
-use crate::inductive::work::Clock;
+use crate::inductive::work::{Clock, share};
 use crate::server::{StepBy, Tag};
 
 /// How large the logs are that fill the tables.
@@ -133,37 +130,6 @@ pub(crate) fn fill(step_by: StepBy, scope: Scope, clock: Clock, tick: &mut dyn F
         |counts: &Counts| 2 < counts.windows.len() && counts.windows.iter().rev().take(2).all(|new| *new == 0);
     filled.saturated = filled.counts.iter().all(is_last);
     filled
-}
-
-/// Lets threads do all tasks, each with a state of its own. Says whether all were done.
-pub(crate) fn share<T: Sync, S: Send>(
-    tasks: &[T],
-    clock: Clock,
-    start: impl Fn() -> S + Sync,
-    work: impl Fn(&mut S, usize, &T) + Sync,
-    tick: &mut dyn FnMut(usize, usize),
-) -> (Vec<S>, bool) {
-    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let run = || {
-        let mut state = start();
-        while !clock.is_over()
-            && let at = next.fetch_add(1, Ordering::Relaxed)
-            && let Some(task) = tasks.get(at)
-        {
-            work(&mut state, at, task);
-            done.fetch_add(1, Ordering::Relaxed);
-        }
-        state
-    };
-    let states = std::thread::scope(|scope| {
-        let hands: Vec<_> = (0..clock.limits.threads.max(1)).map(|_| scope.spawn(run)).collect();
-        while !hands.iter().all(ScopedJoinHandle::is_finished) {
-            std::thread::sleep(Duration::from_millis(2));
-            tick(done.load(Ordering::Relaxed), tasks.len());
-        }
-        hands.into_iter().map(|hand| hand.join().expect("a panic of a step is caught")).collect()
-    });
-    (states, done.into_inner() == tasks.len())
 }
 
 /// One thread at one stage.

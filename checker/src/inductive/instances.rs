@@ -1,10 +1,10 @@
 //! Instances: under each case of the tables, servers and messages with random numbers. Terms lie far apart,
 //! logs are longer and of more terms, groups are of any size and any names; the outcome must be the table's.
 
-use crate::inductive::cases::{Tables, share};
+use crate::inductive::cases::Tables;
 use crate::inductive::dice::{Dice, Instance};
 use crate::inductive::symbols::{Case, Stepper};
-use crate::inductive::work::Clock;
+use crate::inductive::work::{Clock, share};
 use crate::server::StepBy;
 
 /// How much is drawn.

@@ -1,7 +1,6 @@
 //! Work in several threads, of which the first finding in the order of the tasks counts.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
@@ -89,33 +88,60 @@ pub(crate) fn all<T: Sync>(
     task: impl Fn(&T, &mut Hand) -> bool + Sync,
     tick: &mut dyn FnMut(usize, usize),
 ) -> Worked {
-    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let total = Mutex::new((Tally::default(), None::<(usize, Finding)>));
-    let work = || {
-        let mut hand = Hand { judge: Judge::new(code), clock, wanted, finding: None };
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(this) = tasks.get(at) else { break };
-            done.fetch_add(usize::from(task(this, &mut hand)), Ordering::Relaxed);
-            if let Some(finding) = hand.finding.take() {
-                // What comes later does not count any more; what comes earlier is being done.
-                next.store(tasks.len(), Ordering::Relaxed);
-                let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
-                if total.1.as_ref().is_none_or(|(first, _)| at < *first) {
-                    total.1 = Some((at, finding));
-                }
-            }
-        }
-        total.lock().unwrap_or_else(PoisonError::into_inner).0.add(&hand.judge.tally);
+    let first = AtomicUsize::new(usize::MAX);
+    let start = || {
+        let hand = Hand { judge: Judge::new(code), clock, wanted, finding: None };
+        (hand, None::<(usize, Finding)>, false)
     };
-    std::thread::scope(|scope| {
-        let hands: Vec<_> = (0..clock.limits.threads.max(1)).map(|_| scope.spawn(work)).collect();
+    let work = |(hand, found, is_cut): &mut (Hand, Option<(usize, Finding)>, bool), at: usize, this: &T| {
+        // What comes after a finding does not count any more.
+        if first.load(Ordering::Relaxed) < at {
+            return;
+        }
+        let is_done = task(this, hand);
+        if let Some(finding) = hand.finding.take() {
+            first.fetch_min(at, Ordering::Relaxed);
+            *found = Some((at, finding));
+        } else {
+            *is_cut |= !is_done;
+        }
+    };
+    let (hands, all_done) = share(tasks, clock, start, work, tick);
+    let mut tally = Tally::default();
+    hands.iter().for_each(|(hand, ..)| tally.add(&hand.judge.tally));
+    let is_cut = hands.iter().any(|(.., is_cut)| *is_cut);
+    let found = hands.into_iter().filter_map(|(_, found, _)| found).min_by_key(|(at, _)| *at);
+    let finding = found.map(|(_, finding)| finding);
+    Worked { tally, is_whole: finding.is_some() || all_done && !is_cut, finding }
+}
+
+/// Lets threads do all tasks, each with a state of its own. Says whether all were done.
+pub(crate) fn share<T: Sync, S: Send>(
+    tasks: &[T],
+    clock: Clock,
+    start: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, usize, &T) + Sync,
+    tick: &mut dyn FnMut(usize, usize),
+) -> (Vec<S>, bool) {
+    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let run = || {
+        let mut state = start();
+        while !clock.is_over()
+            && let at = next.fetch_add(1, Ordering::Relaxed)
+            && let Some(task) = tasks.get(at)
+        {
+            work(&mut state, at, task);
+            done.fetch_add(1, Ordering::Relaxed);
+        }
+        state
+    };
+    let states = std::thread::scope(|scope| {
+        let hands: Vec<_> = (0..clock.limits.threads.max(1)).map(|_| scope.spawn(run)).collect();
         while !hands.iter().all(ScopedJoinHandle::is_finished) {
             std::thread::sleep(Duration::from_millis(2));
             tick(done.load(Ordering::Relaxed), tasks.len());
         }
+        hands.into_iter().map(|hand| hand.join().expect("a panic of a step is caught")).collect()
     });
-    let (tally, finding) = total.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let finding = finding.map(|(_, finding)| finding);
-    Worked { tally, is_whole: finding.is_some() || done.into_inner() == tasks.len(), finding }
+    (states, done.into_inner() == tasks.len())
 }
