@@ -206,7 +206,10 @@ impl Check<'_> {
         let started = Instant::now();
         let tasks = branches::acknowledged(self.scope.window);
         let worked = self.work("acknowledged", &tasks, branches::Acknowledged::judge);
-        let about = format!("leaders of up to {} entries, groups of 1 to 9: every acknowledgement", self.scope.window);
+        let about = format!(
+            "leaders of up to {} entries, groups of 1, 2, 3, 5 and 9: every acknowledgement",
+            self.scope.window
+        );
         let missing = |tally: &Tally| missing(&[("commits of leaders", tally.leader_commits)]);
         self.end_judged("acknowledged", about, started, worked, missing)
     }
