@@ -7,6 +7,7 @@ use rafttree_model::{MOST_SERVERS, ServerId};
 
 use crate::driver::Policy;
 use crate::error::Error;
+use crate::links::ElectOnDisconnect;
 use crate::node::Node;
 use crate::start::{self, Settings};
 use crate::storage::{ClusterId, FileStorage, Storage};
@@ -27,7 +28,7 @@ pub struct Builder {
     peers: Vec<(u32, String)>,
     election_timeout: Duration,
     heartbeat_interval: Option<Duration>,
-    early_timeout: bool,
+    elect_on_disconnect: ElectOnDisconnect,
     longest_flush: Duration,
     handover_timeout: Duration,
     insecure: bool,
@@ -44,7 +45,7 @@ impl Builder {
             peers: Vec::new(),
             election_timeout: Duration::from_millis(500),
             heartbeat_interval: None,
-            early_timeout: true,
+            elect_on_disconnect: ElectOnDisconnect::default(),
             longest_flush: Duration::from_secs(30),
             handover_timeout: Duration::from_secs(10),
             insecure: false,
@@ -102,14 +103,16 @@ impl Builder {
         self
     }
 
-    /// Whether the end of the leader's connection counts as an early timeout, so that the end of
-    /// its process is noticed within milliseconds. Default: yes.
+    /// When a leader that was disconnected counts as dead, so that its end is noticed within
+    /// milliseconds. Default: [`Refused`](ElectOnDisconnect::Refused), when it was disconnected in
+    /// both directions and its machine refuses a new connection.
     ///
-    /// The leader's lease then assumes that a connection ends only because one of its two ends
-    /// ended it. Switch this off, on all servers, where something in between resets connections
-    /// and work relies on [`check`](crate::Leadership::check) alone, without fences.
-    pub fn early_timeout(mut self, early: bool) -> Builder {
-        self.early_timeout = early;
+    /// Choose [`SameMachine`](ElectOnDisconnect::SameMachine) or
+    /// [`Never`](ElectOnDisconnect::Never), on all servers, where a firewall, an address translation
+    /// or a proxy may refuse connections in the leader's name and work relies on
+    /// [`check`](crate::Leadership::check) alone, without fences.
+    pub fn elect_on_disconnect(mut self, when: ElectOnDisconnect) -> Builder {
+        self.elect_on_disconnect = when;
         self
     }
 
@@ -164,7 +167,7 @@ impl Builder {
             policy: Policy {
                 minimum_timeout: self.election_timeout,
                 heartbeat_interval,
-                early_timeout: self.early_timeout,
+                elect_on_disconnect: self.elect_on_disconnect,
                 longest_flush: self.longest_flush,
             },
             handover_timeout: self.handover_timeout,

@@ -15,6 +15,7 @@ use rafttree_model::{
 };
 
 use crate::lease::Contacts;
+use crate::links::{ElectOnDisconnect, Links, Place};
 use crate::storage::{Entries, Recovered};
 use crate::timers::Timers;
 use crate::transport::{Frame, Stamp};
@@ -29,8 +30,8 @@ pub(crate) struct Policy {
     pub(crate) minimum_timeout: Duration,
     /// How often a leader speaks.
     pub(crate) heartbeat_interval: Duration,
-    /// Whether the end of the leader's connection counts as an early timeout.
-    pub(crate) early_timeout: bool,
+    /// When a leader that was disconnected counts as dead.
+    pub(crate) elect_on_disconnect: ElectOnDisconnect,
     /// A flush that takes longer stops the server.
     pub(crate) longest_flush: Duration,
 }
@@ -40,12 +41,16 @@ pub(crate) struct Policy {
 pub(crate) enum Input {
     /// A message has arrived.
     Frame(Frame),
-    /// The connection on which this peer sends was ended by its side.
+    /// The connection on which this peer sends is ready; its minimum timeout is this.
+    Accepted(ServerId, Duration),
+    /// The connection on which this peer sends ended.
     Closed(ServerId),
     /// Our own connection to this peer is ready; its minimum timeout is this.
     Connected(ServerId, Duration),
     /// Our own connection to this peer ended.
     Disconnected(ServerId),
+    /// Where this peer was reached before, a new connection was refused.
+    NobodyListens(ServerId, Place),
     /// The time of [`Driver::next_deadline`] has come.
     Deadline,
     /// The records of the last [`Action::Write`] are durable.
@@ -77,6 +82,7 @@ pub(crate) struct Driver {
     entries: Entries,
     timers: Timers,
     contacts: Contacts,
+    links: Links,
     /// Whether it has been said that this server leads.
     leads: bool,
     /// Whether the lease had run out before that could be said.
@@ -118,6 +124,7 @@ impl Driver {
             entries: recovered.entries,
             timers: Timers::new(minimum_timeout, heartbeat_interval, seed, now),
             contacts: Contacts::new(id, minimum_timeout),
+            links: Links::default(),
             leads: false,
             lapsed: false,
             stamps: ServerMap::default(),
@@ -165,9 +172,17 @@ impl Driver {
     pub(crate) fn handle(&mut self, input: Input, now: Stamp) -> Vec<Action> {
         match input {
             Input::Frame(frame) => self.receive(frame, now),
-            Input::Closed(peer) => self.on_closed(peer, now),
-            Input::Connected(peer, minimum_timeout) => self.contacts.connected(peer, minimum_timeout),
-            Input::Disconnected(peer) => self.contacts.forget(peer, now),
+            Input::Accepted(peer, minimum_timeout) => {
+                self.links.set_inbound(peer, true);
+                self.on_timeout_told(peer, minimum_timeout);
+            }
+            Input::Closed(peer) => self.links.set_inbound(peer, false),
+            Input::Connected(peer, minimum_timeout) => {
+                self.links.set_outbound(peer, true);
+                self.on_timeout_told(peer, minimum_timeout);
+            }
+            Input::Disconnected(peer) => self.links.set_outbound(peer, false),
+            Input::NobodyListens(peer, place) => self.on_nobody_listens(peer, place, now),
             Input::Deadline => self.on_deadline(now),
             Input::Flushed => self.on_flushed(now),
             Input::Event(event) => self.step(event, None, now),
@@ -186,10 +201,21 @@ impl Driver {
         }
     }
 
-    /// A process that ends closes its connections: if it was our leader, its time is over. PreVote
-    /// keeps a false alarm from doing harm.
-    fn on_closed(&mut self, peer: ServerId, now: Stamp) {
-        if self.policy.early_timeout && self.node.leader() == Some(peer) {
+    /// What a peer has told of its minimum timeout holds for the lease, and a leader speaks often
+    /// enough for whoever has the shortest.
+    fn on_timeout_told(&mut self, peer: ServerId, minimum_timeout: Duration) {
+        self.contacts.told(peer, minimum_timeout);
+        self.timers.suit(minimum_timeout);
+    }
+
+    /// A peer whose process has ended: it answers nothing any more, and if it was our leader, its
+    /// time is over. PreVote keeps a false alarm from doing harm to the group.
+    fn on_nobody_listens(&mut self, peer: ServerId, place: Place, now: Stamp) {
+        if !self.links.is_cut(peer) || !self.policy.elect_on_disconnect.believes(place) {
+            return;
+        }
+        self.contacts.forget(peer, now);
+        if self.node.leader() == Some(peer) {
             self.step(Event::MinimumTimeout, None, now);
             let turns = self.node.members().ids().filter(|&id| id != peer).count();
             self.timers.alarm(self.turn_after(peer), turns as u32, now);
@@ -313,6 +339,8 @@ impl Driver {
         if let Running::Leader = running {
             self.contacts.forget_all();
         }
+        let leader = self.node.leader().filter(|&leader| leader != self.node.id());
+        self.timers.follow(leader.and_then(|leader| self.contacts.timeout(leader)));
         self.timers.restart(running, now);
     }
 

@@ -6,12 +6,16 @@
 //! answered, the leader knows a moment, by its own clock, before which nobody else can have been
 //! elected.
 //!
+//! A follower whose timeout is the longer one keeps the leader's, since it knows both: so a group
+//! of unequal timeouts is not held up by its slowest member.
+//!
 //! The lease rests on assumptions that the protocol's safety does not need: no clock runs faster
-//! than another by more than [`DRIFT`], a machine's clock goes on while the machine sleeps, and a
-//! connection ends because one of its two ends, or its machine, ended it. (A follower that sees
-//! the leader's connection end takes the leader for dead before T has passed, unless the early
-//! timeout is switched off; a leader that sees it end forgets what it heard on it.) Where a
-//! violation of these must do no harm, the protected resource checks the fence.
+//! than another by more than [`DRIFT`], a machine's clock goes on while the machine sleeps, a
+//! server is not restarted with a shorter timeout within the longer one, and whoever refuses new
+//! connections at a leader's address is the leader's own machine, after the leader's end
+//! ([`ElectOnDisconnect`](crate::ElectOnDisconnect) says how much of that is needed). Connections
+//! may end as they like. Where a violation of these must do no harm, the protected resource checks
+//! the fence.
 
 use std::time::Duration;
 
@@ -29,7 +33,7 @@ const LEAST: Duration = Duration::from_nanos(1);
 #[derive(Debug)]
 pub(crate) struct Contacts {
     id: ServerId,
-    /// Each server's own minimum timeout, as it told when we connected.
+    /// Each server's minimum timeout, as it told when we connected.
     timeouts: ServerMap<Duration>,
     /// When the latest message was sent that a server is known to have answered.
     heard: ServerMap<Stamp>,
@@ -44,14 +48,19 @@ impl Contacts {
         Contacts { id, timeouts, heard: ServerMap::default(), since: ServerMap::default() }
     }
 
-    /// The peer is reachable, and is loyal for this long.
-    pub(crate) fn connected(&mut self, peer: ServerId, minimum_timeout: Duration) {
-        self.heard.insert(peer, Stamp(0));
+    /// The peer's minimum timeout, as the peer has told it.
+    pub(crate) fn told(&mut self, peer: ServerId, minimum_timeout: Duration) {
         self.timeouts.insert(peer, minimum_timeout);
     }
 
-    /// Our connection to the peer ended: perhaps it noticed, and is no longer loyal, whatever it has
-    /// answered before and is yet to arrive.
+    /// The server's minimum timeout, if it has told.
+    pub(crate) fn timeout(&self, id: ServerId) -> Option<Duration> {
+        self.timeouts.get(id).copied()
+    }
+
+    /// The peer's process seems to have ended. If it lives, and what seems so is a network that
+    /// refuses on behalf of both of us, then the peer takes us for dead, and is no longer loyal,
+    /// whatever it has answered before and is yet to arrive.
     pub(crate) fn forget(&mut self, peer: ServerId, now: Stamp) {
         self.heard.insert(peer, Stamp(0));
         self.since.insert(peer, now.after(LEAST));
@@ -73,8 +82,9 @@ impl Contacts {
 
     /// Until when nobody else can be elected.
     pub(crate) fn lease(&self, members: &Members, now: Stamp) -> Stamp {
-        members.reached_by_majority(|id| match self.timeouts.get(id) {
-            Some(&timeout) if self.contact(id, now) != Stamp(0) => {
+        let own = self.timeout(self.id).unwrap_or_default();
+        members.reached_by_majority(|id| match self.timeout(id).map(|timeout| timeout.min(own)) {
+            Some(timeout) if self.contact(id, now) != Stamp(0) => {
                 self.contact(id, now).after(timeout - timeout / DRIFT)
             }
             _ => Stamp(0),
@@ -112,7 +122,7 @@ mod tests {
 
     fn group(count: u32) -> (Members, Contacts) {
         let mut contacts = Contacts::new(ServerId::new(1), T);
-        (2..=count).for_each(|id| contacts.connected(ServerId::new(id), T));
+        (2..=count).for_each(|id| contacts.told(ServerId::new(id), T));
         (Members::new((1..=count).map(ServerId::new)).unwrap(), contacts)
     }
 
@@ -132,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sent_before_a_connection_ended_counts_no_more() {
+    fn what_was_sent_before_a_peer_seemed_dead_counts_no_more() {
         let (members, mut contacts) = group(2);
         contacts.heard(ServerId::new(2), at(1000), at(1001));
         contacts.forget(ServerId::new(2), at(1002));
@@ -140,7 +150,7 @@ mod tests {
             contacts.heard(ServerId::new(2), at(sent), at(1003));
             assert_eq!(contacts.lease(&members, at(1003)), NEVER, "{sent}");
         }
-        contacts.connected(ServerId::new(2), T);
+        contacts.told(ServerId::new(2), T);
         contacts.heard(ServerId::new(2), at(1002), at(1005));
         assert_eq!(contacts.lease(&members, at(1005)), NEVER);
         contacts.heard(ServerId::new(2), at(1004), at(1005));
@@ -148,11 +158,21 @@ mod tests {
     }
 
     #[test]
-    fn a_shorter_timeout_of_a_peer_shortens_the_lease() {
+    fn the_shorter_timeout_of_leader_and_follower_counts() {
+        for (told, lease) in [(T / 2, at(1045)), (T, at(1090)), (10 * T, at(1090))] {
+            let (members, mut contacts) = group(3);
+            contacts.told(ServerId::new(2), told);
+            contacts.heard(ServerId::new(2), at(1000), at(1000));
+            assert_eq!(contacts.lease(&members, at(1000)), lease);
+        }
+    }
+
+    #[test]
+    fn a_lease_outlives_the_connections() {
         let (members, mut contacts) = group(3);
-        contacts.connected(ServerId::new(2), T / 2);
         contacts.heard(ServerId::new(2), at(1000), at(1000));
-        assert_eq!(contacts.lease(&members, at(1000)), at(1045));
+        contacts.told(ServerId::new(2), T);
+        assert_eq!(contacts.lease(&members, at(1050)), at(1090));
     }
 
     #[test]

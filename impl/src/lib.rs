@@ -61,6 +61,7 @@ mod error;
 mod fence;
 mod leadership;
 mod lease;
+mod links;
 mod node;
 mod server;
 mod start;
@@ -73,13 +74,14 @@ pub use builder::Builder;
 pub use error::{Error, Failure, LeadError};
 pub use fence::{Fence, FenceGuard, StaleFence};
 pub use leadership::{Leadership, Lost, Then};
+pub use links::ElectOnDisconnect;
 pub use node::Node;
 pub use rafttree_model as model;
 pub use rafttree_model::{Index, Position, RoleName, ServerId, Status as ProtocolStatus, Term};
 pub use status::{Leader, LeadershipStatus, PeerStatus, Status};
 pub use storage::{ClusterId, Identity, Incarnation, StorageError, init};
 pub use timers::early_timeout;
-pub use transport::Refusal;
+pub use transport::{Refusal, Unreachable};
 
 /// The examples of the README are compiled as those of the documentation are.
 #[cfg(doctest)]

@@ -227,10 +227,22 @@ impl Server {
     fn on_incoming(&mut self, incoming: Incoming) {
         match incoming {
             Incoming::Frame(frame) => self.handle(Input::Frame(frame)),
+            Incoming::Accepted { from, minimum_timeout } => {
+                self.note(from, |peer| peer.election_timeout = Some(minimum_timeout));
+                self.handle(Input::Accepted(from, minimum_timeout));
+            }
             Incoming::Closed { from } => self.handle(Input::Closed(from)),
+            Incoming::NobodyListens { at, place } => self.handle(Input::NobodyListens(at, place)),
             Incoming::Connected { to, minimum_timeout } => {
-                self.note(to, |peer| (peer.connected, peer.refusal) = (true, None));
+                self.note(to, |peer| {
+                    (peer.connected, peer.refusal, peer.unreachable) = (true, None, None);
+                    peer.election_timeout = Some(minimum_timeout);
+                });
                 self.handle(Input::Connected(to, minimum_timeout));
+            }
+            Incoming::Unreachable { peer, why } => {
+                tracing::info!(%peer, %why, "no connection");
+                self.note(peer, |peer| peer.unreachable = Some(why));
             }
             Incoming::Disconnected { to } => {
                 self.note(to, |peer| peer.connected = false);

@@ -7,7 +7,7 @@ use rafttree_model::{ServerId, Term};
 
 use crate::fence::Fence;
 use crate::storage::{ClusterId, Incarnation};
-use crate::transport::Refusal;
+use crate::transport::{Refusal, Unreachable};
 
 /// The leader as this server knows it.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -61,6 +61,11 @@ pub struct PeerStatus {
     pub connected: bool,
     /// Why one of the two refused the other last, if they are not connected.
     pub refusal: Option<Refusal>,
+    /// Why the peer was not reached last, if they are not connected.
+    pub unreachable: Option<Unreachable>,
+    /// The peer's election timeout T, once one of the two has called the other. Servers of a group
+    /// should have the same.
+    pub election_timeout: Option<Duration>,
     /// On a leader: how long ago the last message was sent that the peer has answered.
     pub answered: Option<Duration>,
 }
@@ -68,6 +73,15 @@ pub struct PeerStatus {
 impl PeerStatus {
     /// A peer of which nothing was heard yet.
     pub(crate) fn new(id: ServerId, address: &str) -> PeerStatus {
-        PeerStatus { id, address: address.to_owned(), connected: false, refusal: None, answered: None }
+        let address = address.to_owned();
+        PeerStatus {
+            id,
+            address,
+            connected: false,
+            refusal: None,
+            unreachable: None,
+            election_timeout: None,
+            answered: None,
+        }
     }
 }

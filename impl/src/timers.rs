@@ -1,8 +1,11 @@
 //! When timers fire. That is policy: the protocol is safe for any timing.
 //!
-//! Beyond what the paper says of timeouts there are three rules:
+//! Beyond what the paper says of timeouts there are four rules:
 //!
-//! - **Turns.** Where the leader's connection was closed, its survivors campaign soon, in turn.
+//! - **Turns.** Where the leader's process has ended, its survivors campaign soon, in turn.
+//! - **Unequal timeouts.** Servers should agree on T. Where they do not, the shorter one of leader
+//!   and follower is what the follower waits for before it helps another server, and a leader
+//!   speaks as often as the shortest timeout asks.
 //! - **Giving way.** Who would vote for another puts its own campaign off for about as long as
 //!   the other needs to ask for the vote, so that fewer campaigns meet. It does so once.
 //! - **Listening.** A timer that fires late by more than a heartbeat interval says that this
@@ -19,15 +22,15 @@ use rand::{RngExt, SeedableRng};
 
 use crate::transport::Stamp;
 
-/// Survivors of a leader whose connection closed campaign one after the other, so that they do not
+/// Survivors of a leader whose process ended campaign one after the other, so that they do not
 /// split the vote. So long after the one before, at least; flushes take longer on some disks.
 const TURN: Duration = Duration::from_millis(4);
 
 /// Whoever campaigns first waits until the others have noticed as well; they would refuse.
 const NOTICE: Duration = Duration::from_micros(500);
 
-/// Where the end of the leader's connection counts as an early timeout: after how much time the
-/// first of the survivors, in order of their ids from the leader's on, campaigns. Drawn from this
+/// Where the end of the leader's process was noticed: after how much time the first of the
+/// survivors, in order of their ids from the leader's on, campaigns. Drawn from this
 /// range, for servers with this minimum election timeout; the others follow in turns.
 pub fn early_timeout(minimum_timeout: Duration) -> Range<Duration> {
     let notice = NOTICE.min(minimum_timeout / 32);
@@ -37,10 +40,19 @@ pub fn early_timeout(minimum_timeout: Duration) -> Range<Duration> {
 /// A machine that stands still does so several times in a row, but nobody listens for ever.
 const MOST_LATE: u32 = 4;
 
+/// How often a leader speaks within a follower's timeout that is shorter than its own.
+const HEARTBEATS: u32 = 10;
+
+/// A leader need not speak more often than timers everywhere can tell.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
+
 /// The timers of one server.
 #[derive(Debug)]
 pub(crate) struct Timers {
+    /// T.
     minimum_timeout: Duration,
+    /// For how long nobody helps to replace the leader that was heard. Invariant: at most T.
+    loyalty: Duration,
     heartbeat_interval: Duration,
     random: StdRng,
     running: Running,
@@ -69,6 +81,7 @@ impl Timers {
         let running = Running::Follower;
         let mut timers = Timers {
             minimum_timeout,
+            loyalty: minimum_timeout,
             heartbeat_interval,
             random,
             running,
@@ -85,13 +98,26 @@ impl Timers {
         timers
     }
 
+    /// The leader that is followed has this minimum timeout; `None` if it is not known.
+    pub(crate) fn follow(&mut self, leader: Option<Duration>) {
+        self.loyalty = leader.map_or(self.minimum_timeout, |timeout| timeout.min(self.minimum_timeout));
+    }
+
+    /// A leader speaks so often that a follower with this minimum timeout does not miss it.
+    pub(crate) fn suit(&mut self, follower: Duration) {
+        if follower < self.minimum_timeout {
+            let interval = (follower / HEARTBEATS).max(SHORTEST_INTERVAL);
+            self.heartbeat_interval = self.heartbeat_interval.min(interval);
+        }
+    }
+
     /// Starts these timers anew, and stops the others. Followers hear a leader far more often than
     /// they campaign, so what is beyond their minimum timeout is drawn when that has fired.
     pub(crate) fn restart(&mut self, running: Running, now: Stamp) {
         self.running = running;
         (self.gave_way, self.late) = (false, 0);
         self.election = None;
-        self.minimum = running.minimum().then(|| now.after(self.minimum_timeout));
+        self.minimum = running.minimum().then(|| now.after(self.loyalty));
         self.heartbeat = running.heartbeat().then(|| now.after(self.heartbeat_interval));
         if running == Running::Candidate {
             self.draw(now.after(self.minimum_timeout));
@@ -178,7 +204,7 @@ impl Timers {
         if self.minimum == Some(due) {
             let again = self.running == Running::Leader;
             self.minimum = again.then(|| now.after(self.minimum_timeout));
-            self.draw(due);
+            self.draw(due.after(self.minimum_timeout - self.loyalty));
             return Some(Event::MinimumTimeout);
         }
         if self.heartbeat == Some(due) {

@@ -10,7 +10,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use common::{Group, T, soon, until};
-use rafttree::{Builder, Error, Failure, Fence, LeadError, Leadership, Lost, Node, ServerId, StorageError, Then};
+use rafttree::{
+    Builder, ElectOnDisconnect, Error, Failure, Fence, LeadError, Leadership, Lost, Node, ServerId, StorageError, Then,
+};
 
 #[tokio::test]
 async fn a_group_elects_one_leader_and_all_know_it() {
@@ -86,7 +88,8 @@ async fn failover(settings: fn(Builder) -> Builder) -> Duration {
 async fn the_end_of_the_leaders_process_is_noticed_long_before_a_timeout() {
     let early = failover(|builder| builder.election_timeout(3 * T)).await;
     assert!(early < 2 * T, "{early:?}");
-    let silent = failover(|builder| builder.election_timeout(3 * T).early_timeout(false)).await;
+    let silent =
+        failover(|builder| builder.election_timeout(3 * T).elect_on_disconnect(ElectOnDisconnect::Never)).await;
     assert!(2 * T < silent, "{silent:?}");
 }
 

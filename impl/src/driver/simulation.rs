@@ -1,9 +1,11 @@
 //! The driver over simulated disks, networks and clocks: one seed, one history.
 //!
 //! Disks lose what was not flushed, except for a prefix of it. The network loses, delays,
-//! duplicates, reorders and separates. Clocks differ in speed by up to 8 %. Servers crash at any
+//! duplicates, reorders and separates. Clocks differ in speed by up to 8 %, and in some histories
+//! each server has an election timeout of its own. Servers crash at any
 //! moment, and connections tell of it or do not; and they stand still, one or all at a time, so
-//! that timers are late. `RAFTTREE_SEED=n` repeats one history.
+//! that timers are late. Connections end by themselves, on one side or on both, and something
+//! between two sides rejects whatever they say to each other. `RAFTTREE_SEED=n` repeats one history.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
@@ -15,6 +17,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use super::{Action, Driver, Input, Policy};
+use crate::links::{ElectOnDisconnect, Place};
 use crate::storage::Recovered;
 use crate::transport::{Frame, Stamp};
 
@@ -22,9 +25,12 @@ const T: Duration = Duration::from_millis(100);
 const POLICY: Policy = Policy {
     minimum_timeout: T,
     heartbeat_interval: Duration::from_millis(20),
-    early_timeout: true,
+    elect_on_disconnect: ElectOnDisconnect::Refused,
     longest_flush: Duration::from_secs(1),
 };
+
+/// About as long as a flush takes, if nothing is wrong with the disk.
+const FLUSH: Duration = Duration::from_micros(250);
 
 /// For so long things go wrong, then everything works.
 const TROUBLE: Duration = Duration::from_secs(8);
@@ -47,10 +53,28 @@ enum Happening {
     Start(ServerId),
     /// These can reach each other, and the others each other, until the next such moment.
     Separate(Vec<ServerId>),
+    /// The connections between a server and some others end by themselves. The others notice at
+    /// once, the server with them or some time later.
+    Sever {
+        server: ServerId,
+        others: Vec<ServerId>,
+        both: bool,
+    },
+    /// Something between these and the others ends their connections, and refuses new ones in the
+    /// name of either side.
+    Reject(Vec<ServerId>),
+    /// This server calls that one, and reaches it if nothing is between.
+    Call(ServerId, ServerId),
     /// Somebody asks a server for something.
     Ask(ServerId),
+    /// Somebody proposes a command to a server.
+    Propose(ServerId),
     /// These hear nothing and do nothing for so long; what they miss is told to them later.
     StandStill(Vec<ServerId>, Duration),
+    /// The disks of these finish nothing for so long.
+    Stall(Vec<ServerId>, Duration),
+    /// What each of these first ones sends the second one is lost for so long.
+    Drop(Vec<(ServerId, ServerId)>, Duration),
 }
 
 struct Server {
@@ -65,8 +89,14 @@ struct Server {
     speed: u64,
     /// What its clock reads at time zero.
     offset: u64,
+    /// Its minimum election timeout.
+    minimum_timeout: Duration,
     /// Until when it stands still.
     still: u64,
+    /// Until when its disk finishes nothing.
+    stalled: u64,
+    /// Until when its timers are late, since it takes what arrives first.
+    late: u64,
     /// Until when it believes to lead alone, by its own clock.
     lease: Option<Stamp>,
     committed: Index,
@@ -134,6 +164,8 @@ impl History {
 
 struct World {
     seed: u64,
+    /// How many messages are lost, in percent.
+    loss: f64,
     random: StdRng,
     now: u64,
     servers: BTreeMap<ServerId, Server>,
@@ -141,6 +173,8 @@ struct World {
     happenings: BTreeMap<u64, Happening>,
     /// Servers on one side; nothing passes between the sides.
     side: Vec<ServerId>,
+    /// Until when what one server sends another is lost.
+    lost: BTreeMap<(ServerId, ServerId), u64>,
     trouble: bool,
     history: History,
 }
@@ -157,7 +191,9 @@ impl Drop for World {
 impl World {
     fn new(seed: u64, count: u32) -> World {
         let mut random = StdRng::seed_from_u64(seed);
+        let unequal = random.random_bool(0.3);
         let mut server = || Server {
+            minimum_timeout: if unequal { T * random.random_range(1..=6) / 2 } else { T },
             driver: None,
             life: 0,
             disk: Vec::new(),
@@ -165,18 +201,23 @@ impl World {
             speed: random.random_range(960..=1040),
             offset: random.random_range(1..1_000_000_000_000),
             still: 0,
+            late: 0,
+            stalled: 0,
             lease: None,
             committed: Index::ZERO,
         };
         let servers = (1..=count).map(|id| (ServerId::new(id), server())).collect();
+        let loss = if random.random_bool(0.3) { 30.0 } else { 3.0 };
         let mut world = World {
             seed,
+            loss,
             random,
             now: 0,
             servers,
             agenda: BinaryHeap::new(),
             happenings: BTreeMap::new(),
             side: Vec::new(),
+            lost: BTreeMap::new(),
             trouble: true,
             history: History::default(),
         };
@@ -211,26 +252,55 @@ impl World {
         Duration::from_micros(self.random.random_range(1..within.as_micros() as u64))
     }
 
-    /// Crashes, separations, standstills and requests at random moments.
+    /// Crashes, separations, standstills, lost connections and requests at random moments.
     fn plan_trouble(&mut self) {
         for _ in 0..self.random.random_range(0..12) {
             let (at, id) = (self.moment(TROUBLE), self.any_id());
             self.later(at, Happening::Crash(id));
         }
         for _ in 0..self.random.random_range(0..8) {
-            let at = self.moment(TROUBLE);
-            let side = self.ids().into_iter().filter(|_| self.random.random_bool(0.5)).collect();
+            let (at, side) = (self.moment(TROUBLE), self.any_side());
             self.later(at, Happening::Separate(side));
         }
         for _ in 0..self.random.random_range(0..12) {
             let (at, length) = (self.moment(TROUBLE), self.moment(3 * T));
             let still = if self.random.random_bool(0.5) { self.ids() } else { vec![self.any_id()] };
             self.later(at, Happening::StandStill(still, length));
+            // Where machines stand still, disks stall; there is work in the moment before.
+            let (stalled, stall, before) = (self.any_side(), self.moment(3 * T), self.moment(2 * FLUSH));
+            self.later(at.saturating_sub(before), Happening::Stall(stalled, stall));
+            for id in self.ids() {
+                self.later(at.saturating_sub(before), Happening::Propose(id));
+            }
+            let (ways, length) = (self.any_ways(), self.moment(4 * T));
+            self.later(at, Happening::Drop(ways, length));
+        }
+        for _ in 0..self.random.random_range(0..24) {
+            let (at, server, both) = (self.moment(TROUBLE), self.any_id(), self.random.random_bool(0.3));
+            let all = self.random.random_bool(0.7);
+            let others = self.peers(server).into_iter().filter(|_| all || self.random.random_bool(0.5)).collect();
+            self.later(at, Happening::Sever { server, others, both });
+        }
+        for _ in 0..self.random.random_range(0..4) {
+            let (at, side) = (self.moment(TROUBLE), self.any_side());
+            self.later(at, Happening::Reject(side));
         }
         for _ in 0..40 {
             let (at, id) = (self.moment(TROUBLE), self.any_id());
             self.later(at, Happening::Ask(id));
         }
+    }
+
+    /// Some directions between two servers, or none.
+    fn any_ways(&mut self) -> Vec<(ServerId, ServerId)> {
+        let share = if self.random.random_bool(0.5) { 0.3 } else { 0.0 };
+        let ids = self.ids();
+        let all = ids.iter().flat_map(|&from| ids.iter().map(move |&to| (from, to)));
+        all.filter(|_| self.random.random_bool(share)).collect()
+    }
+
+    fn any_side(&mut self) -> Vec<ServerId> {
+        self.ids().into_iter().filter(|_| self.random.random_bool(0.5)).collect()
     }
 
     fn start(&mut self, id: ServerId) {
@@ -244,10 +314,65 @@ impl World {
         server.disk.iter().for_each(|record| recovered.apply(record));
         server.life += 1;
         server.committed = Index::ZERO;
-        server.driver = Some(Driver::new(id, members, recovered, POLICY, seed, server.clock(self.now)));
+        let policy = Policy { minimum_timeout: server.minimum_timeout, ..POLICY };
+        server.driver = Some(Driver::new(id, members, recovered, policy, seed, server.clock(self.now)));
         for peer in self.peers(id) {
-            self.tell(id, Duration::from_micros(200), Input::Connected(peer, T));
-            self.tell(peer, Duration::from_micros(200), Input::Connected(id, T));
+            self.later(Duration::from_micros(200), Happening::Call(id, peer));
+            self.later(Duration::from_micros(200), Happening::Call(peer, id));
+        }
+    }
+
+    /// A new connection, or another attempt later.
+    fn call(&mut self, from: ServerId, to: ServerId) {
+        let [runs, listens] = [from, to].map(|id| self.servers[&id].driver.is_some());
+        if runs && listens && self.is_reachable(from, to) {
+            let [theirs, ours] = [to, from].map(|id| self.servers[&id].minimum_timeout);
+            self.tell(from, Duration::from_micros(50), Input::Connected(to, theirs));
+            self.tell(to, Duration::from_micros(60), Input::Accepted(from, ours));
+        } else if runs && listens {
+            self.later(T / 4, Happening::Call(from, to));
+        }
+    }
+
+    /// The connections between the two end, for all that `at` sees of them.
+    fn hang_up(&mut self, at: ServerId, other: ServerId) {
+        self.tell(at, Duration::from_nanos(1), Input::Closed(other));
+        self.tell(at, Duration::from_nanos(1), Input::Disconnected(other));
+    }
+
+    /// What the server sends is lost until it notices as well; then each calls the other again.
+    fn sever(&mut self, server: ServerId, others: Vec<ServerId>, both: bool) {
+        for other in others {
+            self.hang_up(other, server);
+            let again = self.moment(T / 4);
+            let noticed = if both { Duration::from_nanos(1) } else { self.moment(2 * T) };
+            self.lost.insert((other, server), self.now + again.as_nanos() as u64);
+            self.lost.insert((server, other), self.now + (noticed + again).as_nanos() as u64);
+            let life = self.servers[&server].life;
+            for input in [Input::Closed(other), Input::Disconnected(other)] {
+                self.later(noticed, Happening::Input { to: server, life, input });
+            }
+            self.later(again, Happening::Call(other, server));
+            self.later(noticed + again, Happening::Call(server, other));
+        }
+    }
+
+    /// Each side takes the other for dead. Where one of the servers stands still, it does not know
+    /// in time; that is more than the lease is good for, so it is not tried.
+    fn reject(&mut self, side: Vec<ServerId>) {
+        if self.servers.values().any(|server| self.now < server.still) {
+            return;
+        }
+        self.side = side;
+        for from in self.ids() {
+            for to in self.peers(from) {
+                if !self.is_reachable(from, to) {
+                    let ends = [Input::Closed(to), Input::Disconnected(to)];
+                    ends.into_iter().for_each(|input| self.input(from, input));
+                    self.input(from, Input::NobodyListens(to, Place::Elsewhere));
+                    self.later(T / 4, Happening::Call(from, to));
+                }
+            }
         }
     }
 
@@ -271,6 +396,7 @@ impl World {
             if noticed {
                 self.tell(peer, Duration::from_micros(300), Input::Closed(id));
                 self.tell(peer, Duration::from_micros(310), Input::Disconnected(id));
+                self.tell(peer, Duration::from_micros(400), Input::NobodyListens(id, Place::Elsewhere));
             }
         }
         let pause = self.moment(Duration::from_millis(1500));
@@ -285,7 +411,7 @@ impl World {
     fn advance(&mut self) {
         let timer = self.servers.iter().filter_map(|(&id, server)| {
             let deadline = server.driver.as_ref()?.next_deadline(server.clock(self.now))?;
-            Some((server.time_of(deadline).max(self.now).max(server.still), id))
+            Some((server.time_of(deadline).max(self.now).max(server.still).max(server.late), id))
         });
         let timer = timer.min();
         let planned = self.agenda.peek().map(|Reverse((at, _))| *at);
@@ -315,7 +441,9 @@ impl World {
         else {
             return None;
         };
-        Some(self.servers[id].still).filter(|&still| self.now < still)
+        let Server { still, stalled, .. } = self.servers[id];
+        let until = if matches!(happening, Happening::Flushed { .. }) { still.max(stalled) } else { still };
+        Some(until).filter(|&until| self.now < until)
     }
 
     fn happen(&mut self, happening: Happening) {
@@ -329,10 +457,22 @@ impl World {
             Happening::Crash(id) => self.crash(id),
             Happening::Start(id) => self.start(id),
             Happening::Separate(side) => self.side = if self.trouble { side } else { Vec::new() },
+            Happening::Sever { server, others, both } => self.sever(server, others, both),
+            Happening::Reject(side) => self.reject(side),
+            Happening::Call(from, to) => self.call(from, to),
             Happening::Ask(id) => self.ask(id),
+            Happening::Propose(id) => self.propose(id),
             Happening::StandStill(ids, length) => {
                 let end = self.now + length.as_nanos() as u64;
                 self.servers.iter_mut().filter(|(id, _)| ids.contains(id)).for_each(|(_, server)| server.still = end);
+            }
+            Happening::Drop(ways, length) => {
+                let end = self.now + length.as_nanos() as u64;
+                self.lost.extend(ways.into_iter().map(|way| (way, end)));
+            }
+            Happening::Stall(ids, length) => {
+                let end = self.now + length.as_nanos() as u64;
+                self.servers.iter_mut().filter(|(id, _)| ids.contains(id)).for_each(|(_, server)| server.stalled = end);
             }
         }
     }
@@ -350,16 +490,21 @@ impl World {
         let event = match self.random.random_range(0..10) {
             0 => Event::StepDown,
             1 | 2 => Event::Transfer(self.any_id()),
-            _ => {
-                let length = if self.random.random_bool(0.1) { super::MOST_BYTES / 2 + 1 } else { 5 };
-                Event::Propose(Bytes::from(vec![self.random.random(); length]))
-            }
+            _ => return self.propose(id),
         };
         self.input(id, Input::Event(event));
     }
 
+    fn propose(&mut self, id: ServerId) {
+        let length = if self.random.random_bool(0.1) { super::MOST_BYTES / 2 + 1 } else { 5 };
+        let command = Bytes::from(vec![self.random.random(); length]);
+        self.input(id, Input::Event(Event::Propose(command)));
+    }
+
     fn input(&mut self, id: ServerId, input: Input) {
+        let late = self.chance(5.0).then(|| self.moment(Duration::from_millis(2)));
         let server = self.servers.get_mut(&id).unwrap();
+        server.late = server.late.max(self.now + late.unwrap_or_default().as_nanos() as u64);
         let now = server.clock(self.now);
         let Some(driver) = &mut server.driver else { return };
         let actions = driver.handle(input, now);
@@ -389,8 +534,8 @@ impl World {
     fn write(&mut self, id: ServerId, records: Vec<Record<Bytes>>) {
         let delay = match (self.chance(0.5), self.chance(3.0)) {
             (true, _) => Duration::from_millis(1500),
-            (_, true) => self.moment(Duration::from_millis(150)),
-            _ => Duration::from_micros(self.random.random_range(80..300)),
+            (_, true) => self.moment(2 * T),
+            _ => FLUSH / 4 + self.moment(FLUSH),
         };
         let server = self.servers.get_mut(&id).unwrap();
         assert!(server.writing.is_empty(), "one write at a time");
@@ -402,7 +547,8 @@ impl World {
 
     fn send(&mut self, frame: Frame) {
         let (from, to) = (frame.envelope.from, frame.envelope.to);
-        if !self.is_reachable(from, to) || self.chance(3.0) {
+        let is_lost = self.lost.get(&(from, to)).is_some_and(|&until| self.now < until);
+        if is_lost || !self.is_reachable(from, to) || self.chance(self.loss) {
             return;
         }
         if self.chance(2.0) {

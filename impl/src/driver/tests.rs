@@ -8,6 +8,7 @@ use rafttree_model::{
 };
 
 use super::{Action, Driver, Input, MOST_BYTES, Policy};
+use crate::links::{ElectOnDisconnect, Place};
 use crate::storage::Recovered;
 use crate::transport::{Frame, Stamp};
 
@@ -15,7 +16,7 @@ const T: Duration = Duration::from_millis(100);
 const POLICY: Policy = Policy {
     minimum_timeout: T,
     heartbeat_interval: Duration::from_millis(10),
-    early_timeout: true,
+    elect_on_disconnect: ElectOnDisconnect::Refused,
     longest_flush: Duration::from_millis(500),
 };
 const ME: ServerId = ServerId::new(1);
@@ -34,8 +35,14 @@ fn driver_with(policy: Policy, records: &[Record<Bytes>]) -> Driver {
     let mut driver = Driver::new(ME, members, recovered, policy, 7, at(1000));
     for peer in [TWO, THREE] {
         assert_eq!(driver.handle(Input::Connected(peer, T), at(1000)), []);
+        assert_eq!(driver.handle(Input::Accepted(peer, T), at(1000)), []);
     }
     driver
+}
+
+/// What a server is told when a peer's process ends.
+fn end_of(peer: ServerId) -> [Input; 3] {
+    [Input::Closed(peer), Input::Disconnected(peer), Input::NobodyListens(peer, Place::Elsewhere)]
 }
 
 fn frame(from: ServerId, term: u64, message: Message<Slice<Bytes>>, sent: Stamp, echo: Option<Stamp>) -> Input {
@@ -82,7 +89,7 @@ fn leader(policy: Policy) -> Driver {
 
 #[test]
 fn a_vote_leaves_after_its_flush_and_so_does_what_comes_later() {
-    let mut driver = driver_with(Policy { early_timeout: false, ..POLICY }, &[]);
+    let mut driver = driver_with(Policy { elect_on_disconnect: ElectOnDisconnect::Never, ..POLICY }, &[]);
     // Only after the minimum timeout does it help to elect anyone.
     driver.handle(Input::Event(Event::MinimumTimeout), at(1100));
     let request = Message::VoteRequest { last: NOWHERE, transfer: false };
@@ -200,16 +207,43 @@ fn a_slow_flush_ends_leadership_and_a_stalled_one_the_server() {
 }
 
 #[test]
-fn the_end_of_the_leaders_connection_is_an_early_timeout() {
-    for (early_timeout, from, campaigns) in [(true, TWO, true), (true, THREE, false), (false, TWO, false)] {
-        let mut driver = driver_with(Policy { early_timeout, ..POLICY }, &[Record::Term(Term::new(1))]);
+fn the_end_of_the_leaders_process_is_an_early_timeout() {
+    use ElectOnDisconnect::{Never, Refused, SameMachine};
+    for (elect_on_disconnect, from, campaigns) in
+        [(Refused, TWO, true), (Refused, THREE, false), (SameMachine, TWO, false), (Never, TWO, false)]
+    {
+        let mut driver = driver_with(Policy { elect_on_disconnect, ..POLICY }, &[Record::Term(Term::new(1))]);
         driver.handle(heartbeat(TWO, 1, at(1)), at(1010));
-        driver.handle(Input::Closed(from), at(1020));
+        end_of(from).into_iter().for_each(|input| assert_eq!(driver.handle(input, at(1020)), []));
         assert_eq!(driver.node().leader().is_none(), campaigns);
         let actions = driver.handle(Input::Deadline, at(1028));
         let questions = [TWO, THREE].map(|peer| (peer, question()));
         let sent: Vec<_> = sent(&actions).into_iter().map(|(to, message)| (to, message.clone())).collect();
         assert_eq!(sent == questions, campaigns, "{actions:?}");
+    }
+}
+
+/// Whatever a network does to connections, as long as it refuses none in the leader's name.
+#[test]
+fn the_end_of_connections_alone_says_nothing() {
+    let refused = || Input::NobodyListens(TWO, Place::Elsewhere);
+    for inputs in [
+        vec![Input::Closed(TWO)],
+        vec![Input::Disconnected(TWO)],
+        vec![Input::Closed(TWO), Input::Disconnected(TWO)],
+        vec![refused()],
+        vec![refused(), Input::Closed(TWO), Input::Disconnected(TWO)],
+        vec![Input::Closed(TWO), refused()],
+        vec![Input::Disconnected(TWO), refused()],
+        vec![Input::Closed(TWO), Input::Disconnected(TWO), Input::Accepted(TWO, T), refused()],
+        vec![Input::Closed(TWO), Input::Disconnected(TWO), Input::Connected(TWO, T), refused()],
+    ] {
+        let mut driver = driver_with(POLICY, &[Record::Term(Term::new(1))]);
+        driver.handle(heartbeat(TWO, 1, at(1)), at(1010));
+        let told = format!("{inputs:?}");
+        inputs.into_iter().for_each(|input| assert_eq!(driver.handle(input, at(1020)), [], "{told}"));
+        assert_eq!(driver.node().leader(), Some(TWO), "{told}");
+        assert_eq!(driver.handle(Input::Deadline, at(1109)), [], "{told}");
     }
 }
 
@@ -219,10 +253,27 @@ fn survivors_campaign_in_turn_after_the_leaders_id() {
     for (leader, milliseconds, campaigns) in [(THREE, 1, true), (TWO, 3, false), (TWO, 5, true)] {
         let mut driver = driver_with(POLICY, &[Record::Term(Term::new(1))]);
         driver.handle(heartbeat(leader, 1, at(1)), at(1010));
-        driver.handle(Input::Closed(leader), at(1020));
+        end_of(leader).into_iter().for_each(|input| assert_eq!(driver.handle(input, at(1020)), []));
         let actions = driver.handle(Input::Deadline, at(1020 + milliseconds));
         assert_eq!(!sent(&actions).is_empty(), campaigns, "{milliseconds} ms after server {leader} ended: {actions:?}");
     }
+}
+
+/// A follower of a leader with a shorter timeout waits for that one, and then campaigns as it would.
+#[test]
+fn unequal_timeouts_hold_nobody_up() {
+    let mut slow = driver_with(Policy { minimum_timeout: 10 * T, ..POLICY }, &[Record::Term(Term::new(1))]);
+    slow.handle(heartbeat(TWO, 1, at(1)), at(1010));
+    assert_eq!(slow.next_deadline(at(1010)), Some(at(1110)));
+    slow.handle(Input::Deadline, at(1110));
+    let actions = slow.handle(frame(THREE, 1, question(), at(1), None), at(1111));
+    assert_eq!(sent(&actions), [(THREE, &Message::PreVoteReply { granted: true })]);
+    assert!(at(2010) <= slow.next_deadline(at(1111)).unwrap());
+
+    let mut leader = leader(Policy { minimum_timeout: 10 * T, heartbeat_interval: T, ..POLICY });
+    assert_eq!(leader.lease(at(1251)), Some(at(1250 + 90)));
+    leader.handle(Input::Deadline, at(1350));
+    assert_eq!(leader.next_deadline(at(1350)), Some(at(1360)));
 }
 
 #[test]
@@ -323,11 +374,11 @@ fn a_refused_request_lends_its_time_to_no_older_answer() {
 }
 
 #[test]
-fn a_late_answer_revives_no_lease_that_the_end_of_a_connection_ended() {
+fn a_late_answer_revives_no_lease_that_the_end_of_a_peer_ended() {
     let mut leader = leader(POLICY);
     let beat = leader.handle(Input::Deadline, at(1260));
     assert_eq!(sent(&beat).len(), 2);
-    leader.handle(Input::Disconnected(TWO), at(1261));
+    end_of(TWO).into_iter().for_each(|input| drop(leader.handle(input, at(1261))));
     assert_eq!(leader.lease(at(1261)), Some(Stamp(0)));
     let reply = Message::AppendReply { matched: Index::new(1) };
     leader.handle(frame(TWO, 1, reply, at(1), Some(at(1260))), at(1261));

@@ -1,65 +1,201 @@
 //! The connection on which this server sends to one peer: called, kept, called again.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use rafttree_model::ServerId;
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
 use super::frame::{Connection, End};
 use super::greeting::{Greeting, WireGreeting};
 use super::handshake::{self, Failure};
+use super::names::Names;
 use super::queue::Queue;
+use super::refusal::Refusal;
+use super::unreachable::Unreachable;
 use super::wire::WireFrame;
 use super::{HANDSHAKE_DEADLINE, Hub, Incoming};
+use crate::links::Place;
 
 /// A peer that died may be back within milliseconds.
 const FIRST_DELAY: Duration = Duration::from_millis(2);
-
-/// However long elections take here, a peer is looked for at least this often.
-const LONGEST_DELAY: Duration = Duration::from_secs(1);
 
 /// What the rest of the transport has of a caller.
 #[derive(Default)]
 pub(super) struct Peer {
     pub(super) queue: Queue,
-    /// Told when the peer has called this server, so it can be called.
+    /// Told when the peer's own connection begins or ends: it can be called, or may have died.
     pub(super) is_there: Notify,
 }
 
 /// Calls the peer again and again, and sends what is in its queue.
 pub(super) async fn keep_calling(hub: &Hub, to: ServerId, address: &str) {
     let Some(peer) = hub.peers.get(&to) else { return };
-    let mut backoff = Backoff::new(hub.local.minimum_timeout.min(LONGEST_DELAY));
+    let mut caller = Caller::new(hub, to, address);
     loop {
-        match timeout(HANDSHAKE_DEADLINE, call(hub, to, address)).await {
-            Ok(Ok(connection)) => {
-                let since = Instant::now();
-                send(hub, to, &peer.queue, connection).await;
-                hub.tell(Incoming::Disconnected { to }).await;
-                backoff.after_connection_of(since.elapsed());
-            }
-            Ok(Err(Failure::Refused { reason, .. })) => {
-                hub.report(to, reason).await;
-                backoff.after_refusal();
-            }
-            Ok(Err(Failure::Lost(error))) => tracing::debug!(%to, address, %error, "no connection"),
-            Err(_) => tracing::debug!(%to, address, "no answer"),
+        if let Some(connection) = caller.call().await {
+            let since = Instant::now();
+            send(hub, to, &peer.queue, connection).await;
+            hub.tell(Incoming::Disconnected { to }).await;
+            caller.after_connection_of(since.elapsed());
         }
         // What did not arrive is old by the time of the next call.
         peer.queue.clear();
-        tokio::select! {
-            () = sleep(backoff.delay()) => {}
-            () = peer.is_there.notified() => {}
+        let delay = caller.backoff.delay();
+        if !delay.is_zero() {
+            tokio::select! {
+                () = sleep(delay) => {}
+                () = peer.is_there.notified() => caller.is_news = true,
+            }
         }
     }
 }
 
-/// One attempt. The name of the peer is resolved anew each time.
-async fn call(hub: &Hub, to: ServerId, address: &str) -> Result<Connection, Failure> {
-    let stream = TcpStream::connect(address).await.map_err(Failure::Lost)?;
-    let mut connection = Connection::new(stream).map_err(Failure::Lost)?;
+/// The attempts to reach one peer.
+struct Caller<'a> {
+    hub: &'a Hub,
+    to: ServerId,
+    names: Names,
+    backoff: Backoff,
+    /// Where the peer was reached last.
+    reached: Option<(SocketAddr, Place)>,
+    /// Whether a connection with the peer has ended since somebody refused one.
+    is_news: bool,
+    /// What was told of the last attempt.
+    told: Option<Unreachable>,
+}
+
+/// Why one address did not lead to the peer.
+enum Missed {
+    Unreachable(Unreachable),
+    Refused(Refusal),
+}
+
+impl<'a> Caller<'a> {
+    fn new(hub: &'a Hub, to: ServerId, address: &str) -> Caller<'a> {
+        let backoff = Backoff::new(hub.times.delay);
+        Caller { hub, to, names: Names::new(address), backoff, reached: None, is_news: false, told: None }
+    }
+
+    /// One attempt at each of the peer's addresses, until one of them leads to it.
+    async fn call(&mut self) -> Option<Connection> {
+        let addresses = match self.names.addresses().await {
+            Ok(addresses) => addresses,
+            Err(unreachable) => {
+                self.tell(unreachable).await;
+                return None;
+            }
+        };
+        let mut missed = None;
+        for address in addresses {
+            match self.call_at(address).await {
+                Ok(connection) => return Some(connection),
+                Err(Missed::Refused(reason)) => missed = Some(Missed::Refused(reason)),
+                // A word is worth more than silence elsewhere.
+                Err(Missed::Unreachable(unreachable)) => {
+                    missed = missed.or(Some(Missed::Unreachable(unreachable)));
+                }
+            }
+        }
+        match missed? {
+            Missed::Unreachable(unreachable) => self.tell(unreachable).await,
+            Missed::Refused(reason) => {
+                self.backoff.after_refusal();
+                self.hub.report(self.to, reason).await;
+            }
+        }
+        None
+    }
+
+    async fn call_at(&mut self, address: SocketAddr) -> Result<Connection, Missed> {
+        let stream = match self.connect(address).await {
+            Ok(stream) => stream,
+            Err(unreachable) => {
+                self.note_refusal(&unreachable).await;
+                return Err(Missed::Unreachable(unreachable));
+            }
+        };
+        let place = place_of(&stream);
+        let connection = self.shake_hands(address, stream).await?;
+        (self.reached, self.told) = (Some((address, place)), None);
+        self.names.prefer(address);
+        Ok(connection)
+    }
+
+    async fn connect(&self, address: SocketAddr) -> Result<TcpStream, Unreachable> {
+        match timeout(self.hub.times.connect, connect(address)).await {
+            Ok(Ok(stream)) if is_own_end(&stream) => Err(refuse_own_end(stream, address)),
+            Ok(Ok(stream)) => Ok(stream),
+            Ok(Err(error)) => Err(Unreachable::from_error(address, &error)),
+            Err(_) => Err(Unreachable::NoAnswer(address)),
+        }
+    }
+
+    async fn shake_hands(&self, address: SocketAddr, stream: TcpStream) -> Result<Connection, Missed> {
+        match timeout(HANDSHAKE_DEADLINE, shake_hands(self.hub, self.to, stream)).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(Failure::Refused { reason, .. })) => Err(Missed::Refused(reason)),
+            Ok(Err(Failure::Lost(error))) => Err(Missed::Unreachable(Unreachable::from_error(address, &error))),
+            Err(_) => Err(Missed::Unreachable(Unreachable::Silent(address))),
+        }
+    }
+
+    /// Tells of a refusal where the peer was reached before, once after each end of a connection:
+    /// only then can it mean that the peer's process has ended.
+    async fn note_refusal(&mut self, unreachable: &Unreachable) {
+        let Unreachable::NobodyListens(refusing) = unreachable else { return };
+        if let Some((_, place)) = self.reached.filter(|(address, _)| address == refusing && self.is_news) {
+            self.is_news = false;
+            self.hub.tell(Incoming::NobodyListens { at: self.to, place }).await;
+        }
+    }
+
+    /// Tells why the peer was not reached, once while nothing changes.
+    async fn tell(&mut self, why: Unreachable) {
+        if self.told.as_ref() != Some(&why) {
+            self.told = Some(why.clone());
+            self.hub.tell(Incoming::Unreachable { peer: self.to, why }).await;
+        }
+    }
+
+    fn after_connection_of(&mut self, life: Duration) {
+        self.is_news = true;
+        self.backoff.after_connection_of(life);
+    }
+}
+
+/// A connection, or the reason why there is none.
+async fn connect(address: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // The system may choose the port of a peer that is down: this lets that peer listen there all
+    // the same.
+    socket.set_reuseaddr(true)?;
+    socket.connect(address).await
+}
+
+/// Whether both ends are one: TCP connects a port to itself where nobody listens and the system
+/// chose it for our end.
+pub(super) fn is_own_end(stream: &TcpStream) -> bool {
+    stream.local_addr().ok() == stream.peer_addr().ok()
+}
+
+/// Frees the port at once for the server that is to listen there.
+pub(super) fn refuse_own_end(stream: TcpStream, address: SocketAddr) -> Unreachable {
+    let _ = stream.set_zero_linger();
+    Unreachable::NobodyListens(address)
+}
+
+/// Whether the other end is on this machine.
+fn place_of(stream: &TcpStream) -> Place {
+    let [ours, theirs] = [stream.local_addr(), stream.peer_addr()].map(|end| end.ok().map(|address| address.ip()));
+    let is_here = theirs.is_some_and(|ip| ip.is_loopback() || ours == Some(ip));
+    if is_here { Place::Here } else { Place::Elsewhere }
+}
+
+async fn shake_hands(hub: &Hub, to: ServerId, stream: TcpStream) -> Result<Connection, Failure> {
+    let mut connection = Connection::new(stream, hub.times.silence).map_err(Failure::Lost)?;
     let hello = handshake::call(&mut connection, &hub.local, to).await?;
     hub.welcome(to);
     hub.tell(Incoming::Connected { to, minimum_timeout: hello.minimum_timeout }).await;
@@ -81,6 +217,7 @@ async fn send(hub: &Hub, to: ServerId, queue: &Queue, connection: Connection) {
     };
     tokio::select! {
         error = write => tracing::debug!(%to, %error, "the connection broke"),
+        () = queue.keep_alive(hub.times.idle) => {}
         said = reader.read::<WireGreeting>() => match said.map(Greeting::from) {
             Ok(Greeting::Refused(reason)) => hub.report(to, reason).await,
             Ok(_) | Err(End::Malformed(_)) => tracing::debug!(%to, "the peer answers where nothing is asked"),
@@ -105,14 +242,14 @@ impl Backoff {
     /// not call it all at once.
     fn delay(&mut self) -> Duration {
         let delay = self.next.mul_f64(rand::random_range(0.5..=1.0));
-        self.next = (2 * self.next).min(self.longest);
+        self.next = (2 * self.next).clamp(FIRST_DELAY.min(self.longest), self.longest);
         delay
     }
 
     /// A peer that had answered is looked for at once, unless it closes what it accepts.
     fn after_connection_of(&mut self, life: Duration) {
         if self.longest <= life {
-            self.next = FIRST_DELAY.min(self.longest);
+            self.next = Duration::ZERO;
         }
     }
 
@@ -136,7 +273,7 @@ mod tests {
         backoff.after_connection_of(Duration::from_millis(149));
         assert_eq!(backoff.next, Duration::from_millis(150));
         backoff.after_connection_of(Duration::from_millis(150));
-        assert_eq!(backoff.next, FIRST_DELAY);
+        assert_eq!((backoff.delay(), backoff.next), (Duration::ZERO, FIRST_DELAY));
         backoff.after_refusal();
         assert_eq!(backoff.next, Duration::from_millis(150));
     }

@@ -18,9 +18,6 @@ pub(super) const LONGEST_FRAME: usize = 2 << 20;
 /// The longest frame that anybody may send.
 const LONGEST_GREETING: usize = 4 << 10;
 
-/// For so long a peer may take nothing of what is sent to it before it counts as lost.
-const WRITE_DEADLINE: Duration = Duration::from_secs(2);
-
 /// Bytes asked of, or handed to, the system at a time.
 const CHUNK: usize = 16 << 10;
 
@@ -42,6 +39,8 @@ pub(super) struct Writer {
     stream: OwnedWriteHalf,
     /// What the system has not taken yet.
     to_send: BytesMut,
+    /// For so long the other side may take nothing before it counts as lost.
+    silence: Duration,
 }
 
 /// Why a connection came to its end.
@@ -56,14 +55,15 @@ pub(super) enum End {
 }
 
 impl Connection {
-    /// A connection whose other side is not known yet: it may send only short frames.
-    pub(super) fn new(stream: TcpStream) -> io::Result<Connection> {
+    /// A connection whose other side is not known yet: it may send only short frames. It ends when
+    /// what was sent stays unacknowledged for `silence`.
+    pub(super) fn new(stream: TcpStream, silence: Duration) -> io::Result<Connection> {
         stream.set_nodelay(true)?;
-        expect_acknowledgements(&stream)?;
+        expect_acknowledgements(&stream, silence)?;
         let codec = LengthDelimitedCodec::builder().max_frame_length(LONGEST_GREETING).new_codec();
         let (read, write) = stream.into_split();
         let reader = Reader { stream: read, codec, received: BytesMut::new() };
-        Ok(Connection { reader, writer: Writer { stream: write, to_send: BytesMut::new() } })
+        Ok(Connection { reader, writer: Writer { stream: write, to_send: BytesMut::new(), silence } })
     }
 
     /// The handshake is done, so frames may be long from now on.
@@ -94,6 +94,9 @@ impl Reader {
     pub(super) async fn read<M: prost::Message + Default>(&mut self) -> Result<M, End> {
         loop {
             if let Some(frame) = self.codec.decode(&mut self.received).map_err(too_long)? {
+                if frame.is_empty() {
+                    continue;
+                }
                 return M::decode(frame.freeze()).map_err(|_| Malformed("no protobuf message").into());
             }
             self.received.reserve(CHUNK);
@@ -101,6 +104,17 @@ impl Reader {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             }
         }
+    }
+}
+
+#[cfg(test)]
+impl Reader {
+    /// Waits for an empty frame, with nothing before it.
+    pub(super) async fn await_keep_alive(&mut self) {
+        while self.received.len() < 4 {
+            assert_ne!(self.stream.read_buf(&mut self.received).await.unwrap(), 0);
+        }
+        assert_eq!(self.received[..4], [0; 4]);
     }
 }
 
@@ -123,6 +137,12 @@ impl Writer {
         self.advance().is_ok() && self.to_send.is_empty()
     }
 
+    /// Sends an empty frame, which says nothing, as far as the system takes it without waiting.
+    pub(super) fn keep_alive(&mut self) -> bool {
+        self.to_send.put_u32(0);
+        self.advance().is_ok() && self.to_send.is_empty()
+    }
+
     fn encode<M: prost::Message>(&mut self, frame: &M) {
         let length = frame.encoded_len();
         if LONGEST_FRAME < length {
@@ -137,7 +157,7 @@ impl Writer {
         while !self.to_send.is_empty() {
             match self.advance() {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                    timeout(WRITE_DEADLINE, self.stream.writable()).await??;
+                    timeout(self.silence, self.stream.writable()).await??;
                 }
                 advanced => advanced?,
             }
@@ -158,13 +178,13 @@ impl Writer {
 /// Ends the connection when what was sent stays unacknowledged. Left to itself, TCP tries again
 /// ever more rarely, and would notice the end of a long partition only minutes later.
 #[cfg(target_os = "linux")]
-fn expect_acknowledgements(stream: &TcpStream) -> io::Result<()> {
-    let milliseconds = WRITE_DEADLINE.as_millis().try_into().expect("the deadline is a few seconds");
+fn expect_acknowledgements(stream: &TcpStream, silence: Duration) -> io::Result<()> {
+    let milliseconds = silence.as_millis().try_into().expect("election timeouts are limited to an hour");
     Ok(rustix::net::sockopt::set_tcp_user_timeout(stream, milliseconds)?)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn expect_acknowledgements(_: &TcpStream) -> io::Result<()> {
+fn expect_acknowledgements(_: &TcpStream, _: Duration) -> io::Result<()> {
     Ok(())
 }
 

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::frame::{Connection, End};
+use super::greeting::Hello;
 use super::handshake::{self, Failure};
 use super::refusal::Refusal;
 use super::wire::{Malformed, WireFrame};
@@ -60,24 +61,28 @@ pub(super) async fn accept(listener: TcpListener, hub: Arc<Hub>) {
 
 /// One connection, from its handshake to its end.
 async fn serve(stream: TcpStream, stranger: OwnedSemaphorePermit, hub: Arc<Hub>) {
-    let Some((connection, from)) = shake_hands(stream, &hub).await else { return };
+    let Some((connection, Hello { from, minimum_timeout, .. })) = shake_hands(stream, &hub).await else { return };
     drop(stranger);
     let replaced = hub.replace_inbound(from);
     hub.welcome(from);
+    hub.tell(Incoming::Accepted { from, minimum_timeout }).await;
     tokio::select! {
         biased;
         // The peer has called again, so whatever is still to come on this connection is old.
         _ = replaced => {}
-        () = receive(connection, from, &hub) => {}
+        () = receive(connection, from, &hub) => {
+            hub.tell(Incoming::Closed { from }).await;
+            hub.look_for(from);
+        }
     }
 }
 
-async fn shake_hands(stream: TcpStream, hub: &Hub) -> Option<(Connection, ServerId)> {
-    let mut connection = Connection::new(stream).ok()?;
+async fn shake_hands(stream: TcpStream, hub: &Hub) -> Option<(Connection, Hello)> {
+    let mut connection = Connection::new(stream, hub.times.silence).ok()?;
     match timeout(HANDSHAKE_DEADLINE, handshake::answer(&mut connection, &hub.local)).await {
         Ok(Ok(hello)) => {
             connection.allow_long_frames();
-            return Some((connection, hello.from));
+            return Some((connection, hello));
         }
         Ok(Err(Failure::Refused { peer: Some(peer), reason })) => hub.report(peer, reason).await,
         Ok(Err(Failure::Refused { peer: None, reason })) => tracing::debug!(%reason, "a stranger was refused"),
@@ -94,7 +99,7 @@ async fn receive(mut connection: Connection, from: ServerId, hub: &Hub) {
             Ok(frame) => hub.tell(Incoming::Frame(frame)).await,
             Err(End::Lost(error)) => {
                 tracing::debug!(%from, %error, "the peer closed its connection");
-                return hub.tell(Incoming::Closed { from }).await;
+                return;
             }
             Err(End::Malformed(error)) => {
                 tracing::warn!(%from, %error, "closing a connection");

@@ -1,7 +1,9 @@
 //! How servers reach each other: TCP, one connection for each direction between two servers.
 //!
-//! A server calls each of its peers and sends to it on that connection alone. So the end of the
-//! connection on which a peer sends is the first sign of that peer's death.
+//! A server calls each of its peers and sends to it on that connection alone. When both
+//! connections with a peer have ended, and the peer's machine refuses a new one, its process has
+//! ended. Idle connections are kept alive, so that one that something between has forgotten is
+//! called anew before it is needed.
 //!
 //! Members are taken to be honest: they may crash, restart and come back late, but do not lie.
 //! Nothing is encrypted yet, so servers listen on loopback only unless they are told otherwise.
@@ -13,8 +15,11 @@ mod frame;
 mod greeting;
 mod handshake;
 mod listener;
+mod names;
 mod queue;
 mod refusal;
+mod times;
+mod unreachable;
 mod wire;
 
 #[cfg(test)]
@@ -33,11 +38,14 @@ use rafttree_model::{Envelope, ServerId, Slice};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
+use crate::links::Place;
 use crate::storage::{ClusterId, Incarnation};
 use caller::Peer;
 use handshake::Local;
+use times::Times;
 
 pub use refusal::Refusal;
+pub use unreachable::Unreachable;
 
 /// For so long a handshake may take, from the first packet.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(2);
@@ -76,12 +84,19 @@ pub(crate) struct Frame {
 pub(crate) enum Incoming {
     /// A message for us, from the peer that the handshake named.
     Frame(Frame),
-    /// The connection on which `from` sends to us was ended by its side.
+    /// The connection on which `from` sends to us is ready; its minimum election timeout is this.
+    Accepted { from: ServerId, minimum_timeout: Duration },
+    /// The connection on which `from` sends to us ended.
     Closed { from: ServerId },
     /// Our own connection to `to` ended.
     Disconnected { to: ServerId },
     /// Our own connection to `to` is ready; its minimum election timeout is this.
     Connected { to: ServerId, minimum_timeout: Duration },
+    /// Where this peer was reached before, a new connection was refused. It is told again when
+    /// another connection with the peer has ended.
+    NobodyListens { at: ServerId, place: Place },
+    /// The peer was not reached. It is not repeated while nothing changes.
+    Unreachable { peer: ServerId, why: Unreachable },
     /// One of the two sides refused the other. It is not repeated while nothing changes.
     Refused { peer: ServerId, reason: Refusal },
 }
@@ -139,6 +154,7 @@ impl Transport {
 /// What all connections share.
 struct Hub {
     local: Local,
+    times: Times,
     peers: BTreeMap<ServerId, Peer>,
     /// Held for the newest connection of each peer; what is dropped here ends its connection.
     inbound: Mutex<BTreeMap<ServerId, oneshot::Sender<Infallible>>>,
@@ -159,6 +175,7 @@ impl Hub {
         };
         Hub {
             local,
+            times: Times::of(config.minimum_timeout),
             peers: config.peers.iter().map(|(peer, _)| (*peer, Peer::default())).collect(),
             inbound: Mutex::default(),
             reported: Mutex::default(),
@@ -191,9 +208,14 @@ impl Hub {
     fn replace_inbound(&self, peer: ServerId) -> oneshot::Receiver<Infallible> {
         let (newest, replaced) = oneshot::channel();
         self.inbound.lock().unwrap_or_else(PoisonError::into_inner).insert(peer, newest);
+        self.look_for(peer);
+        replaced
+    }
+
+    /// Calls the peer now, if no connection to it stands.
+    fn look_for(&self, peer: ServerId) {
         if let Some(peer) = self.peers.get(&peer) {
             peer.is_there.notify_one();
         }
-        replaced
     }
 }

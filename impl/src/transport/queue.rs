@@ -1,10 +1,13 @@
 //! Frames on their way to a peer: those that cannot leave at once wait, bounded, and never for room.
 
 use std::collections::VecDeque;
+use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use rafttree_model::{Message, Payload};
 use tokio::sync::Notify;
+use tokio::time::sleep;
 
 use super::Frame;
 use super::frame::Writer;
@@ -32,6 +35,8 @@ struct Waiting {
     writer: Option<Writer>,
     /// Whether the writer holds a frame that the system has not taken as a whole.
     is_blocked: bool,
+    /// Whether something was sent since this was last asked.
+    is_busy: bool,
     frames: VecDeque<Frame>,
     bytes: usize,
 }
@@ -56,6 +61,17 @@ impl Queue {
         }
     }
 
+    /// Sends something whenever nothing was sent for so long: what is between the two servers must
+    /// not forget an idle connection, and if it has, that must be noticed.
+    pub(super) async fn keep_alive(&self, idle: Duration) {
+        loop {
+            sleep(idle).await;
+            if self.waiting().keep_alive() {
+                self.filled.notify_one();
+            }
+        }
+    }
+
     /// Forgets what is waiting, and closes what it would have left on.
     pub(super) fn clear(&self) {
         *self.waiting() = Waiting::default();
@@ -69,6 +85,7 @@ impl Queue {
 impl Waiting {
     /// Whether something waits now for which the writer must be taken.
     fn push(&mut self, frame: Frame) -> bool {
+        self.is_busy = true;
         match &mut self.writer {
             Some(writer) if !self.is_blocked => {
                 self.is_blocked = !writer.write_now(&WireFrame::from(frame));
@@ -81,11 +98,19 @@ impl Waiting {
         }
     }
 
+    /// The same for an empty frame, if nothing else is on its way.
+    fn keep_alive(&mut self) -> bool {
+        let is_idle = !mem::take(&mut self.is_busy) && !self.is_blocked && self.frames.is_empty();
+        let Some(writer) = self.writer.as_mut().filter(|_| is_idle) else { return false };
+        self.is_blocked = !writer.keep_alive();
+        self.is_blocked
+    }
+
     fn take(&mut self) -> Option<(Writer, VecDeque<Frame>)> {
         if self.frames.is_empty() && !self.is_blocked {
             return None;
         }
-        let Waiting { writer, frames, .. } = std::mem::take(self);
+        let Waiting { writer, frames, .. } = mem::take(self);
         writer.map(|writer| (writer, frames))
     }
 
@@ -141,7 +166,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         stream.writable().await.unwrap();
-        (Connection::new(stream).unwrap().writer, listener.accept().await.unwrap().0)
+        (Connection::new(stream, Duration::from_secs(2)).unwrap().writer, listener.accept().await.unwrap().0)
     }
 
     #[tokio::test]
@@ -187,7 +212,7 @@ mod tests {
             let (mut writer, rest) = queue.take(writer).await;
             writer.write(rest.into_iter().map(WireFrame::from)).await.unwrap();
         });
-        let mut connection = Connection::new(other_side).unwrap();
+        let mut connection = Connection::new(other_side, Duration::from_secs(2)).unwrap();
         connection.allow_long_frames();
         for number in 0..=pushed {
             let frame = Frame::try_from(connection.read::<WireFrame>().await.unwrap()).unwrap();

@@ -15,6 +15,7 @@ use super::wire::WireFrame;
 use super::*;
 
 const DEADLINE: Duration = Duration::from_secs(10);
+const SILENCE: Duration = Duration::from_secs(2);
 const CLUSTER: ClusterId = ClusterId::from_bytes([7; 16]);
 const ONE: ServerId = ServerId::new(1);
 const TWO: ServerId = ServerId::new(2);
@@ -56,8 +57,23 @@ impl Server {
         Server { transport, incoming }
     }
 
+    /// What happens next, beyond that peers come and are not there yet.
     async fn next(&mut self) -> Incoming {
+        loop {
+            match self.next_of_all().await {
+                Incoming::Accepted { .. } | Incoming::Unreachable { .. } => {}
+                other => return other,
+            }
+        }
+    }
+
+    async fn next_of_all(&mut self) -> Incoming {
         timeout(DEADLINE, self.incoming.recv()).await.expect("something happens").expect("the transport lives")
+    }
+
+    /// Waits until this has happened.
+    async fn until_told(&mut self, wanted: Incoming) {
+        while self.next_of_all().await != wanted {}
     }
 
     /// Waits for this, and gives what came before it.
@@ -123,7 +139,7 @@ async fn call(server: &Server, client: &Local) -> Connection {
 }
 
 async fn connect(server: &Server) -> Connection {
-    Connection::new(TcpStream::connect(server.transport.local_address()).await.unwrap()).unwrap()
+    Connection::new(TcpStream::connect(server.transport.local_address()).await.unwrap(), SILENCE).unwrap()
 }
 
 fn frame(from: ServerId, to: ServerId, number: u64) -> Frame {
@@ -192,6 +208,73 @@ async fn a_peer_that_restarts_is_reached_again() {
     assert!(!one.until_connected(TWO).await.iter().any(|incoming| matches!(incoming, Incoming::Refused { .. })));
     one.transport.send(frame(ONE, TWO, 2));
     two.until_frame(&frame(ONE, TWO, 2)).await;
+}
+
+#[tokio::test]
+async fn the_end_of_a_peer_is_both_connections_and_a_refused_one() {
+    let [first, second] = [free_address(), free_address()];
+    let mut one = Server::start(config(ONE, first, &[(TWO, second)])).await;
+    one.until_told(Incoming::Unreachable { peer: TWO, why: Unreachable::NobodyListens(second) }).await;
+    let mut two = Server::start(config(TWO, second, &[(ONE, first)])).await;
+    one.until_connected(TWO).await;
+    two.until_connected(ONE).await;
+    let ended = Instant::now();
+    two.transport.close().await;
+    let (mut closed, mut disconnected) = (false, false);
+    loop {
+        match one.next_of_all().await {
+            Incoming::Closed { from: TWO } => closed = true,
+            Incoming::Disconnected { to: TWO } => disconnected = true,
+            Incoming::NobodyListens { at: TWO, place: Place::Here } if closed && disconnected => break,
+            _ => {}
+        }
+    }
+    assert!(ended.elapsed() < Duration::from_secs(1), "no timer is involved: {:?}", ended.elapsed());
+}
+
+/// Something between the two ends one connection, or both, and whoever is called is there.
+#[tokio::test]
+async fn a_peer_that_lives_is_called_again_and_not_taken_for_dead() {
+    let (mut server, client) = server_and_client().await;
+    for _ in 0..3 {
+        drop(call(&server, &client).await);
+        server.until(|incoming| *incoming == Incoming::Closed { from: TWO }).await;
+    }
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut server = Server::start(config(ONE, free_address(), &[(TWO, listener.local_addr().unwrap())])).await;
+    for _ in 0..3 {
+        let mut connection = Connection::new(listener.accept().await.unwrap().0, SILENCE).unwrap();
+        handshake::answer(&mut connection, &local(TWO, &[ONE])).await.unwrap();
+        server.until_connected(TWO).await;
+        drop(connection);
+        assert_eq!(server.next().await, Incoming::Disconnected { to: TWO });
+    }
+}
+
+/// Linux chooses even ports for connections, so this one may be chosen where nobody listens.
+#[tokio::test]
+async fn a_port_that_meets_itself_is_nobody_and_stays_free() {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_reuseaddr(true).unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = socket.local_addr().unwrap();
+    let stream = socket.connect(address).await.unwrap();
+    assert!(caller::is_own_end(&stream));
+    drop(caller::refuse_own_end(stream, address));
+    assert!(StdListener::bind(address).is_ok());
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_kept_alive_and_nothing_is_told_of_it() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut server = Server::start(config(ONE, free_address(), &[(TWO, listener.local_addr().unwrap())])).await;
+    let mut connection = Connection::new(listener.accept().await.unwrap().0, SILENCE).unwrap();
+    handshake::answer(&mut connection, &local(TWO, &[ONE])).await.unwrap();
+    server.until_connected(TWO).await;
+    connection.reader.await_keep_alive().await;
+    server.transport.send(frame(ONE, TWO, 7));
+    let received = Frame::try_from(connection.read::<WireFrame>().await.unwrap()).unwrap();
+    assert_eq!(received, frame(ONE, TWO, 7));
 }
 
 #[tokio::test]
@@ -314,8 +397,7 @@ async fn strangers_hear_that_this_is_something_else() {
     let (mut server, client) = server_and_client().await;
     let too_long = ((4 << 10) + 1_u32).to_be_bytes();
     let no_message = [0, 0, 0, 3, 0xff, 0xff, 0xff];
-    let no_greeting = [0, 0, 0, 0];
-    for said in [b"GET / HTTP/1.1\r\n\r\n".as_slice(), &too_long, &no_message, &no_greeting, &[0xff; 100]] {
+    for said in [b"GET / HTTP/1.1\r\n\r\n".as_slice(), &too_long, &no_message, &[0xff; 100]] {
         let mut answer = bytes::BytesMut::from(&*answer_to(&server, said).await);
         if !answer.is_empty() {
             let greeting = <WireGreeting as prost::Message>::decode(answer.split_off(4)).unwrap();
@@ -340,7 +422,7 @@ async fn a_caller_learns_that_something_else_is_there() {
 async fn a_frame_that_nobody_should_send_ends_the_connection() {
     let wrong_sender = WireFrame::from(frame(ONE, ONE, 1));
     let wrong_receiver = WireFrame::from(frame(TWO, ServerId::new(3), 1));
-    for faulty in [wrong_sender, wrong_receiver, WireFrame::default()] {
+    for faulty in [wrong_sender, wrong_receiver] {
         let (mut server, client) = server_and_client().await;
         let mut connection = call(&server, &client).await;
         connection.write([WireFrame::from(frame(TWO, ONE, 1)), faulty]).await.unwrap();
@@ -407,7 +489,7 @@ async fn who_does_not_shake_hands_is_cut_off_and_few_may_try_at_once() {
 async fn a_peer_that_takes_nothing_is_given_up_and_nobody_waits_for_it() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut server = Server::start(config(ONE, free_address(), &[(TWO, listener.local_addr().unwrap())])).await;
-    let mut connection = Connection::new(listener.accept().await.unwrap().0).unwrap();
+    let mut connection = Connection::new(listener.accept().await.unwrap().0, SILENCE).unwrap();
     handshake::answer(&mut connection, &local(TWO, &[ONE])).await.unwrap();
     server.until_connected(TWO).await;
     let disconnected = async {
