@@ -139,6 +139,8 @@ impl Builder {
 
     /// Starts the server: on two threads of its own, so that nothing that the service does delays
     /// its messages.
+    ///
+    /// It follows and votes, and campaigns only while somebody waits in [`lead`](Node::lead).
     pub async fn start(self) -> Result<Node, Error> {
         self.start_with(|storage| storage).await
     }

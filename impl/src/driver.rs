@@ -57,6 +57,8 @@ pub(crate) enum Input {
     Flushed,
     /// Somebody asks for something.
     Event(Event<Bytes>),
+    /// Whether this server is to campaign when its election timeout fires.
+    Campaigns(bool),
 }
 
 /// What a driver wants to be done, in this order.
@@ -83,6 +85,10 @@ pub(crate) struct Driver {
     timers: Timers,
     contacts: Contacts,
     links: Links,
+    /// Whether this server would have work if it were elected.
+    campaigns: bool,
+    /// Whether an election timeout has fired for nothing, and nothing was heard since.
+    is_overdue: bool,
     /// Whether it has been said that this server leads.
     leads: bool,
     /// Whether the lease had run out before that could be said.
@@ -125,6 +131,8 @@ impl Driver {
             timers: Timers::new(minimum_timeout, heartbeat_interval, seed, now),
             contacts: Contacts::new(id, minimum_timeout),
             links: Links::default(),
+            campaigns: true,
+            is_overdue: false,
             leads: false,
             lapsed: false,
             stamps: ServerMap::default(),
@@ -186,6 +194,7 @@ impl Driver {
             Input::Deadline => self.on_deadline(now),
             Input::Flushed => self.on_flushed(now),
             Input::Event(event) => self.step(event, None, now),
+            Input::Campaigns(campaigns) => self.on_campaigns(campaigns, now),
         }
         self.settle(now);
         mem::take(&mut self.actions)
@@ -230,8 +239,23 @@ impl Driver {
         survivors.filter(|&id| place(id) < place(self.node.id())).count() as u32
     }
 
+    /// Who has missed its election timeout campaigns soon, in turn: others may have as well.
+    fn on_campaigns(&mut self, campaigns: bool, now: Stamp) {
+        self.campaigns = campaigns;
+        if campaigns && mem::take(&mut self.is_overdue) {
+            let members = self.node.members();
+            let turn = members.ids().filter(|&id| id < self.node.id()).count();
+            self.timers.alarm(turn as u32, members.ids().count() as u32, now);
+        }
+    }
+
     fn on_deadline(&mut self, now: Stamp) {
         while let Some(event) = self.timers.fire(now) {
+            // A timer may always be late: the protocol is safe and others are free to campaign.
+            if !self.campaigns && matches!(event, Event::ElectionTimeout) {
+                self.is_overdue = true;
+                continue;
+            }
             self.step(event, None, now);
             self.settle(now);
         }
@@ -341,6 +365,7 @@ impl Driver {
         }
         let leader = self.node.leader().filter(|&leader| leader != self.node.id());
         self.timers.follow(leader.and_then(|leader| self.contacts.timeout(leader)));
+        self.is_overdue = false;
         self.timers.restart(running, now);
     }
 

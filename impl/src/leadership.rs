@@ -222,6 +222,11 @@ impl Reign {
         self.state.borrow().claim == Claim::Taken
     }
 
+    /// Whether nobody has begun to work under this reign.
+    pub(crate) fn is_unclaimed(&self) -> bool {
+        self.state.borrow().claim == Claim::Open
+    }
+
     /// Whether somebody has seen the lease run out.
     pub(crate) fn has_lapsed(&self) -> bool {
         self.state.borrow().end == Some(Lost::LeaseExpired)

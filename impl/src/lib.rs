@@ -78,7 +78,7 @@ pub use links::ElectOnDisconnect;
 pub use node::Node;
 pub use rafttree_model as model;
 pub use rafttree_model::{Index, Position, RoleName, ServerId, Status as ProtocolStatus, Term};
-pub use status::{Leader, LeadershipStatus, PeerStatus, Status};
+pub use status::{Leader, LeadershipStatus, PeerStatus, Status, Work};
 pub use storage::{ClusterId, Identity, Incarnation, StorageError, init};
 pub use timers::early_timeout;
 pub use transport::{Refusal, Unreachable};

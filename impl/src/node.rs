@@ -14,7 +14,7 @@ use crate::error::{Error, Failure, LeadError};
 use crate::leadership::{Leadership, Reign, Tenure, Then};
 use crate::server::Command;
 use crate::start::Stopped;
-use crate::status::{Leader, Status};
+use crate::status::{Leader, Status, Work};
 
 /// A running server of a group. Clones are handles to the same server; when the last one is
 /// dropped the server stops at once, as if its process had ended: prefer
@@ -92,6 +92,12 @@ impl Node {
     ///   other error resigns the leadership and is returned.
     ///
     /// To drop this future is to end the closure: leadership is resigned.
+    ///
+    /// A server does not campaign while nobody waits here: before the first call, after the last one
+    /// has returned, panicked or was dropped, and while a closure goes on whose leadership has
+    /// ended. It votes and follows as before. If it is made leader all the same, by a transfer, and
+    /// no closure begins within an election timeout, it gives the leadership up.
+    /// [`Status::work`](crate::Status::work) shows what holds.
     pub fn lead<E, W>(&self, work: W) -> impl Future<Output = Result<(), LeadError<E>>> + use<E, W>
     where
         E: std::fmt::Debug,
@@ -106,16 +112,18 @@ impl Node {
         E: std::fmt::Debug,
         W: AsyncFnMut(Leadership) -> Result<Then, E>,
     {
-        let _turn = Turn::take(&self.shared).ok_or(LeadError::Server(Error::LeadInUse))?;
+        let turn = Turn::take(&self.shared).ok_or(LeadError::Server(Error::LeadInUse))?;
         let mut reigns = self.shared.reigns.clone();
         reigns.mark_changed();
         while reigns.changed().await.is_ok() {
             let reign = reigns.borrow_and_update().clone();
             let commands = self.shared.commands.downgrade();
             let Some(tenure) = reign.and_then(|reign| Tenure::claim(&reign, commands)) else { continue };
+            turn.tell(Work::Running);
             let outcome = work(tenure.leadership()).await;
             let lost = tenure.is_lost();
             drop(tenure);
+            turn.tell(Work::Waiting);
             match outcome {
                 Ok(Then::Resign) => {}
                 Ok(Then::Stop) => return Ok(()),
@@ -133,7 +141,8 @@ impl Node {
     /// reader misses values in between, never the last one, and delays nobody.
     ///
     /// After a start nothing is known until a leader was heard: a server that led before it was
-    /// restarted does not claim to lead.
+    /// restarted does not claim to lead. A group elects nobody while nobody waits in
+    /// [`lead`](Node::lead) on any of its servers.
     pub fn leader(&self) -> watch::Receiver<Leader> {
         self.shared.leader.clone()
     }
@@ -144,7 +153,7 @@ impl Node {
     }
 
     /// A wait for what of the [`status`](Node::status) seldom changes: role, term, leader, hand-over,
-    /// and which peers are connected or refused.
+    /// what the service does, and which peers are connected or refused.
     pub fn changes(&self) -> watch::Receiver<()> {
         self.shared.changes.clone()
     }
@@ -221,12 +230,21 @@ struct Turn(Arc<Shared>);
 
 impl Turn {
     fn take(shared: &Arc<Shared>) -> Option<Turn> {
-        (!shared.lead_in_use.swap(true, Ordering::AcqRel)).then(|| Turn(shared.clone()))
+        let turn = (!shared.lead_in_use.swap(true, Ordering::AcqRel)).then(|| Turn(shared.clone()))?;
+        turn.tell(Work::Waiting);
+        Some(turn)
+    }
+
+    /// Tells the server, unless that has stopped.
+    fn tell(&self, work: Work) {
+        let _ = self.0.commands.send(Command::Work(work));
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
+        // Before the next one may tell otherwise.
+        self.tell(Work::Nobody);
         self.0.lead_in_use.store(false, Ordering::Release);
     }
 }

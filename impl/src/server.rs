@@ -1,6 +1,7 @@
 //! The running server: the driver under a thin skin of tokio.
 
 mod handover;
+mod work;
 
 use std::collections::BTreeMap;
 use std::future::pending;
@@ -20,7 +21,7 @@ use crate::fence::Fence;
 use crate::leadership::{Lost, Reign};
 use crate::node::{Node, Shared};
 use crate::start::{Settings, Stopped};
-use crate::status::{Leader, LeadershipStatus, PeerStatus, Status};
+use crate::status::{Leader, LeadershipStatus, PeerStatus, Status, Work};
 use crate::storage::Directory;
 use crate::storage::writer::{Flushed, Writer};
 use crate::transport::{Incoming, Stamp, Transport};
@@ -44,6 +45,8 @@ pub(crate) enum Command {
     Verify { reign: Arc<Reign>, reply: oneshot::Sender<Result<(), Lost>> },
     /// Nobody works under this reign any more.
     Released(Arc<Reign>),
+    /// The service waits for a leadership, works under one, or does neither from now on.
+    Work(Work),
     /// The server is to hand over, and to end.
     ShutDown,
 }
@@ -67,6 +70,9 @@ pub(crate) struct Server {
     changes: watch::Sender<()>,
     peers: BTreeMap<ServerId, PeerStatus>,
     handover: Option<HandOver>,
+    work: Work,
+    /// Until when somebody must have begun to work under the present reign.
+    unclaimed: Option<Stamp>,
     verifications: Vec<Verification>,
     /// When a server that is to end waits no longer for another leader.
     closing: Option<Stamp>,
@@ -111,7 +117,7 @@ impl Server {
     pub(crate) fn new(
         settings: Settings,
         directory: Arc<Directory>,
-        driver: Driver,
+        mut driver: Driver,
         (transport, incoming): (Transport, mpsc::Receiver<Incoming>),
         (writer, flushed): (Writer, mpsc::UnboundedReceiver<Flushed>),
         alarm: Alarm,
@@ -127,6 +133,7 @@ impl Server {
         let node = Node::new(Shared::new(id, commands, views, stopped, takeover_timeout));
         let peers = settings.peers.iter().map(|(id, address)| (*id, PeerStatus::new(*id, address))).collect();
         let told = told(&driver);
+        driver.handle(Input::Campaigns(false), clock::now());
         let server = Server {
             reign: CurrentReign(None),
             settings,
@@ -143,6 +150,8 @@ impl Server {
             changes,
             peers,
             handover: None,
+            work: Work::Nobody,
+            unclaimed: None,
             verifications: Vec::new(),
             closing: None,
             outcome: None,
@@ -197,7 +206,7 @@ impl Server {
 
     fn next_deadline(&self) -> Option<Stamp> {
         let handover = self.handover.as_ref().map(|handover| handover.until);
-        [self.driver.next_deadline(clock::now()), handover, self.closing].into_iter().flatten().min()
+        [self.driver.next_deadline(clock::now()), handover, self.closing, self.unclaimed].into_iter().flatten().min()
     }
 
     /// Whether the process was kept from running when a deadline came.
@@ -213,6 +222,9 @@ impl Server {
         self.handle(Input::Deadline);
         if self.handover.as_ref().is_some_and(|handover| handover.until <= clock::now()) {
             self.on_work_that_does_not_end();
+        }
+        if self.unclaimed.take_if(|until| *until <= clock::now()).is_some() {
+            self.end_idle_reign();
         }
     }
 
@@ -269,6 +281,7 @@ impl Server {
             Command::HandOver { to, reply } => self.on_hand_over(to, reply),
             Command::Verify { reign, reply } => self.on_verify(&reign, reply),
             Command::Released(reign) => self.on_released(&reign),
+            Command::Work(work) => self.on_work(work),
             Command::ShutDown => self.on_shut_down(),
         }
     }
@@ -290,12 +303,14 @@ impl Server {
         let lease = self.driver.lease(clock::now()).unwrap_or_default();
         let reign = Reign::new(fence, lease);
         tracing::info!(%fence, "this server leads");
+        self.unclaimed = Some(clock::now().after(self.settings.policy.minimum_timeout));
         self.reign.0 = Some(reign.clone());
         self.reigns.send_replace(Some(reign));
     }
 
     fn end_reign(&mut self) {
         self.reign.end(Lost::Deposed);
+        self.unclaimed = None;
         self.reigns.send_replace(None);
         tracing::info!("this server no longer leads");
         for verification in self.verifications.drain(..) {
@@ -378,6 +393,7 @@ impl Server {
             address: self.transport.local_address(),
             protocol: self.driver.node().status(),
             leadership,
+            work: self.work,
             peers: peers.map(|peer| PeerStatus { answered: answered(peer.id), ..peer }).collect(),
         }
     }

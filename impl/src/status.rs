@@ -1,5 +1,6 @@
 //! What a server tells of itself.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -33,8 +34,36 @@ pub struct Status {
     pub protocol: rafttree_model::Status,
     /// The leadership that this server holds.
     pub leadership: Option<LeadershipStatus>,
+    /// What the service does; it campaigns only while it waits to lead.
+    pub work: Work,
     /// The other servers, by rising id.
     pub peers: Vec<PeerStatus>,
+}
+
+/// What the service does that a server is part of. A server that would have nobody to work when
+/// it leads leaves the leadership to others: it does not campaign.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Work {
+    /// Nobody waits in [`lead`](crate::Node::lead): it was not called, has returned, or its closure
+    /// has panicked.
+    #[default]
+    Nobody,
+    /// [`lead`](crate::Node::lead) waits for a leadership.
+    Waiting,
+    /// A closure of [`lead`](crate::Node::lead) runs. If that began under a leadership that has
+    /// ended since, the next one must wait until it returns.
+    Running,
+}
+
+impl fmt::Display for Work {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Work::Nobody => "nobody waits in `lead`: this server does not campaign",
+            Work::Waiting => "waits to lead",
+            Work::Running => "runs",
+        })
+    }
 }
 
 /// A leadership that a server holds.

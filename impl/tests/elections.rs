@@ -5,13 +5,17 @@
 mod common;
 
 use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use common::{Group, T, soon, until};
 use rafttree::{
     Builder, ElectOnDisconnect, Error, Failure, Fence, LeadError, Leadership, Lost, Node, ServerId, StorageError, Then,
+    Work,
 };
 
 #[tokio::test]
@@ -61,13 +65,28 @@ async fn when_the_leader_ends_another_leads_with_a_greater_fence() {
     }
 }
 
-/// How long a group is without a leader when the leader's process ends. Nobody works under its
-/// leadership, so that nothing is handed over.
+async fn until_lost(leadership: Leadership) -> Result<Then, Infallible> {
+    leadership.lost().await;
+    Ok(Then::Resign)
+}
+
+type Lead = Pin<Box<dyn Future<Output = Result<(), LeadError<Infallible>>>>>;
+
+/// Waits to lead, but does not begin to work when it could.
+fn waiting_only(node: &Node) -> Lead {
+    let mut lead: Lead = Box::pin(node.lead(until_lost));
+    assert!(lead.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    lead
+}
+
+/// How long a group is without a leader when the leader's process ends. All wait to lead, but none
+/// has begun to work yet, so that nothing is handed over.
 async fn failover(settings: fn(Builder) -> Builder) -> Duration {
     let mut group = Group::new(3);
     group.settings = settings;
+    let mut waiting = Vec::new();
     for id in 1..=3 {
-        group.start_idle(id).await;
+        waiting.push(Some(waiting_only(&group.start_idle(id).await)));
     }
     let mut view = group.nodes[&1].leader();
     let leader = soon("a leader", view.wait_for(|view| view.leader.is_some())).await.unwrap().leader.unwrap();
@@ -78,6 +97,7 @@ async fn failover(settings: fn(Builder) -> Builder) -> Duration {
     }
     let mut view = group.nodes[&others[0]].leader();
     let start = Instant::now();
+    waiting[leader.number() as usize - 1] = None;
     group.kill(leader.number()).await;
     let follows = view.wait_for(|view| view.leader.is_some_and(|next| next != leader));
     soon("another leader", follows).await.unwrap();
@@ -263,6 +283,118 @@ async fn one_closure_at_a_time_waits_for_leadership() {
         _ = first => panic!("one of two cannot lead"),
         second = second => assert!(matches!(second, Err(LeadError::Server(Error::LeadInUse)))),
     }
+}
+
+async fn work(node: &Node) -> Work {
+    node.status().await.unwrap().work
+}
+
+#[tokio::test]
+async fn a_server_whose_service_does_not_wait_to_lead_does_not_lead() {
+    let mut group = Group::new(3);
+    let idle = group.start_idle(1).await;
+    group.start(2).await;
+    group.start(3).await;
+    assert_eq!(work(&idle).await, Work::Nobody);
+    for _ in 0..3 {
+        let began = group.next_leadership().await;
+        assert_eq!(work(&group.nodes[&began.id]).await, Work::Running);
+        group.knows(1, began.id).await;
+        group.hears(began.id, 5 - began.id).await;
+        // It is sent to the server that has nobody to work, and comes back by itself.
+        group.hears(began.id, 1).await;
+        soon("transfer", group.nodes[&began.id].transfer_to(1)).await.unwrap();
+        let mut view = idle.leader();
+        soon("the leadership to be given up", view.wait_for(|view| view.leader != Some(ServerId::new(1))))
+            .await
+            .unwrap();
+    }
+    group.next_leadership().await;
+}
+
+#[tokio::test]
+async fn a_group_without_work_elects_nobody() {
+    let mut group = Group::new(3);
+    for id in 1..=3 {
+        group.start_idle(id).await;
+    }
+    tokio::time::sleep(4 * T).await;
+    for node in group.nodes.values() {
+        assert_eq!(node.leader().borrow().leader, None);
+    }
+    let lead = tokio::spawn(group.nodes[&2].lead(until_lost));
+    group.knows(3, 2).await;
+    lead.abort();
+}
+
+#[tokio::test]
+async fn who_waits_but_does_not_begin_gives_the_leadership_up() {
+    let mut group = Group::new(1);
+    let node = group.start_idle(1).await;
+    let waiting = waiting_only(&node);
+    let mut reigns = Vec::new();
+    let mut view = node.leader();
+    while reigns.len() < 2 {
+        let led = *soon("a leadership", view.wait_for(|view| view.leader.is_some())).await.unwrap();
+        reigns.push(led.term);
+        soon("its end", view.wait_for(|view| view.leader.is_none())).await.unwrap();
+    }
+    assert!(reigns[0] < reigns[1]);
+    assert_eq!(work(&node).await, Work::Waiting);
+    drop(waiting);
+    until("nobody to wait", async || work(&node).await == Work::Nobody).await;
+}
+
+#[tokio::test]
+async fn a_closure_that_panics_leaves_the_leadership_to_others() {
+    let mut group = Group::new(2);
+    let node = group.start_idle(1).await;
+    let lead = tokio::spawn(node.lead(async |_: Leadership| -> Result<Then, Infallible> { panic!("as it should") }));
+    let peer = group.start_idle(2).await;
+    soon("the panic", lead).await.unwrap_err();
+    until("nobody to wait", async || work(&node).await == Work::Nobody).await;
+    let lead = tokio::spawn(peer.lead(until_lost));
+    group.knows(1, 2).await;
+    lead.abort();
+}
+
+/// Who cannot begin with another leadership before an earlier one has ended does not ask for it.
+#[tokio::test]
+async fn who_still_works_for_an_ended_leadership_does_not_campaign() {
+    let mut group = Group::new(2);
+    let node = group.start_idle(1).await;
+    group.start_idle(2).await;
+    let (began, mut begins) = tokio::sync::mpsc::unbounded_channel();
+    let ends = Arc::new(tokio::sync::Notify::new());
+    let end = ends.clone();
+    let lead = tokio::spawn(node.lead(async move |leadership: Leadership| {
+        began.send(leadership).unwrap();
+        end.notified().await;
+        Ok::<_, Infallible>(Then::Resign)
+    }));
+    let first = soon("the work to begin", begins.recv()).await.unwrap();
+    group.kill(2).await;
+    soon("the lease to run out", first.lost()).await;
+    group.start_idle(2).await;
+    tokio::time::sleep(4 * T).await;
+    assert_eq!(node.leader().borrow().leader, None);
+    ends.notify_one();
+    let second = soon("the work to begin again", begins.recv()).await.unwrap();
+    assert!(first.fence() < second.fence());
+    lead.abort();
+}
+
+/// A service takes its time until it waits, longer than an election timeout.
+#[tokio::test]
+async fn a_service_that_waits_late_leads_soon() {
+    let mut group = Group::new(1);
+    let node = group.start_idle(1).await;
+    tokio::time::sleep(5 * T / 2).await;
+    let waited = Instant::now();
+    let lead = tokio::spawn(node.lead(until_lost));
+    group.knows(1, 1).await;
+    assert!(waited.elapsed() < T / 2, "{:?}", waited.elapsed());
+    lead.abort();
 }
 
 #[tokio::test]

@@ -276,6 +276,35 @@ fn unequal_timeouts_hold_nobody_up() {
     assert_eq!(leader.next_deadline(at(1350)), Some(at(1360)));
 }
 
+/// The first election timeout is over by 1200 ms, the second would be by 1400 ms.
+#[test]
+fn who_has_no_work_campaigns_only_once_it_has_and_then_soon() {
+    let mut driver = driver_with(POLICY, &[]);
+    driver.handle(Input::Campaigns(false), at(1000));
+    let mut due = at(1000);
+    while let Some(next) = driver.next_deadline(due) {
+        assert!(next < at(1200), "a deadline for nothing");
+        due = next;
+        assert_eq!(driver.handle(Input::Deadline, due), []);
+    }
+    assert!(at(1100) <= due, "the election timeout has not fired");
+    driver.handle(Input::Campaigns(true), at(1500));
+    let soon = driver.next_deadline(at(1500)).unwrap();
+    assert!(soon < at(1502), "{soon:?}");
+    let question = question();
+    assert_eq!(sent(&driver.handle(Input::Deadline, soon)), [TWO, THREE].map(|peer| (peer, &question)));
+}
+
+#[test]
+fn who_has_heard_a_leader_since_does_not_campaign_when_work_comes() {
+    let mut driver = driver_with(POLICY, &[Record::Term(Term::new(1))]);
+    driver.handle(Input::Campaigns(false), at(1000));
+    [1100, 1200].into_iter().for_each(|due| drop(driver.handle(Input::Deadline, at(due))));
+    driver.handle(heartbeat(TWO, 1, at(1)), at(1300));
+    driver.handle(Input::Campaigns(true), at(1301));
+    assert_eq!(driver.next_deadline(at(1301)), Some(at(1400)));
+}
+
 #[test]
 fn who_would_vote_for_another_puts_its_own_campaign_off() {
     let mut driver = driver_with(POLICY, &[]);

@@ -108,6 +108,7 @@ impl Server {
         } else if self.closing.is_none() {
             let patience = self.settings.handover_timeout + 3 * self.settings.policy.minimum_timeout;
             self.closing = Some(clock::now().after(patience));
+            self.handle(Input::Campaigns(false));
             let earlier = self.handover.take();
             let (to, reply) = earlier.map_or((None, None), |handover| (handover.to, handover.reply));
             self.prepare_to_hand_over(to, reply);

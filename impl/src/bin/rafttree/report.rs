@@ -111,6 +111,8 @@ pub(crate) struct ServerStatus {
     pub(crate) pid: u32,
     /// For so long a leader may be sure that nobody else leads; nothing if it does not lead.
     pub(crate) lease_milliseconds: Option<f64>,
+    /// What the service does.
+    pub(crate) work: String,
     pub(crate) peers: Vec<PeerStatus>,
 }
 
@@ -140,6 +142,7 @@ impl fmt::Display for ServerStatus {
         if let Some(lease) = self.lease_milliseconds {
             writeln!(out, "  lease     {lease:.1} ms")?;
         }
+        writeln!(out, "  work      {}", self.work)?;
         for (number, PeerStatus { id, address, connected, refused, .. }) in self.peers.iter().enumerate() {
             let title = if number == 0 { "peers" } else { "" };
             let state = if *connected { "connected" } else { "not connected" };

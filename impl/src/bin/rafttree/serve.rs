@@ -189,6 +189,7 @@ fn describe(status: rafttree::Status) -> ServerStatus {
         cluster: status.cluster.to_string(),
         address: status.address.to_string(),
         pid: std::process::id(),
+        work: status.work.to_string(),
         lease_milliseconds: status.leadership.map(|leadership| milliseconds(leadership.lease)),
         peers: peers.collect(),
     }
