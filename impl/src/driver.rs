@@ -161,9 +161,9 @@ impl Driver {
         self.leads.then(|| self.contacts.lease(self.node.members(), now))
     }
 
-    /// Whether a majority has answered what was sent at `start` or later.
-    pub(crate) fn confirms(&self, start: Stamp, now: Stamp) -> bool {
-        self.contacts.confirm(self.node.members(), start, now)
+    /// When the latest was sent that a majority has answered, or something later.
+    pub(crate) fn confirmed(&self, now: Stamp) -> Stamp {
+        self.contacts.confirmed(self.node.members(), now)
     }
 
     /// The peer that is fittest to lead: the one that was heard last.

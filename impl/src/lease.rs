@@ -91,9 +91,9 @@ impl Contacts {
         })
     }
 
-    /// Whether a majority has answered a message that was sent at `start` or later.
-    pub(crate) fn confirm(&self, members: &Members, start: Stamp, now: Stamp) -> bool {
-        start <= members.reached_by_majority(|id| self.contact(id, now))
+    /// The latest time such that a majority has answered a message that was sent then or later.
+    pub(crate) fn confirmed(&self, members: &Members, now: Stamp) -> Stamp {
+        members.reached_by_majority(|id| self.contact(id, now))
     }
 
     /// The peer that was heard last.
@@ -196,16 +196,16 @@ mod tests {
     fn a_group_of_one_is_always_in_contact() {
         let (members, contacts) = group(1);
         assert_eq!(contacts.lease(&members, at(1000)), at(1000).after(LEASE));
-        assert!(contacts.confirm(&members, at(1000), at(1000)));
+        assert_eq!(contacts.confirmed(&members, at(1000)), at(1000));
     }
 
     #[test]
     fn a_round_is_confirmed_by_answers_to_itself_or_later_ones() {
         let (members, mut contacts) = group(3);
         contacts.heard(ServerId::new(2), at(999), at(1001));
-        assert!(!contacts.confirm(&members, at(1000), at(1001)));
+        assert_eq!(contacts.confirmed(&members, at(1001)), at(999));
         contacts.heard(ServerId::new(3), at(1000), at(1001));
-        assert!(contacts.confirm(&members, at(1000), at(1001)));
+        assert_eq!(contacts.confirmed(&members, at(1001)), at(1000));
         assert_eq!(contacts.freshest(), Some(ServerId::new(3)));
     }
 }

@@ -1,6 +1,7 @@
 //! The running server: the driver under a thin skin of tokio.
 
 mod handover;
+mod verify;
 mod work;
 
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ use crate::storage::Directory;
 use crate::storage::writer::{Flushed, Writer};
 use crate::transport::{Incoming, Stamp, Transport};
 use handover::HandOver;
+use verify::{Reply, Verifications};
 
 /// When a timer is due, messages that have arrived go first: what was heard matters for what is
 /// late. But not for ever.
@@ -73,7 +75,7 @@ pub(crate) struct Server {
     work: Work,
     /// Until when somebody must have begun to work under the present reign.
     unclaimed: Option<Stamp>,
-    verifications: Vec<Verification>,
+    verifications: Verifications,
     /// When a server that is to end waits no longer for another leader.
     closing: Option<Stamp>,
     outcome: Option<Stopped>,
@@ -83,12 +85,6 @@ pub(crate) struct Server {
 
 /// The leadership that this server holds; it ends with the server, however that ends.
 struct CurrentReign(Option<Arc<Reign>>);
-
-/// A caller that waits for a majority to answer what was sent since.
-struct Verification {
-    start: Stamp,
-    reply: oneshot::Sender<Result<(), Lost>>,
-}
 
 /// What happened to the server.
 enum Happening {
@@ -152,7 +148,7 @@ impl Server {
             handover: None,
             work: Work::Nobody,
             unclaimed: None,
-            verifications: Vec::new(),
+            verifications: Verifications::default(),
             closing: None,
             outcome: None,
             directory,
@@ -313,10 +309,7 @@ impl Server {
         self.unclaimed = None;
         self.reigns.send_replace(None);
         tracing::info!("this server no longer leads");
-        for verification in self.verifications.drain(..) {
-            // Whoever no longer waits for an answer needs none.
-            let _ = verification.reply.send(Err(Lost::Deposed));
-        }
+        self.verifications.end(Lost::Deposed);
         if let Some(HandOver { reply: Some(reply), .. }) = self.handover.take() {
             let _ = reply.send(Ok(()));
         }
@@ -338,11 +331,7 @@ impl Server {
     /// Tells everybody what is new.
     fn publish(&mut self) {
         self.renew_lease();
-        let now = clock::now();
-        let confirmed = self.verifications.extract_if(.., |waiting| self.driver.confirms(waiting.start, now));
-        for verification in confirmed {
-            let _ = verification.reply.send(Ok(()));
-        }
+        self.verify();
         let view = self.view();
         self.leader.send_if_modified(|old| std::mem::replace(old, view) != view);
         let told = told(&self.driver);
@@ -368,14 +357,13 @@ impl Server {
         Leader { leader, term: node.term() }
     }
 
-    fn on_verify(&mut self, reign: &Arc<Reign>, reply: oneshot::Sender<Result<(), Lost>>) {
+    fn on_verify(&mut self, reign: &Arc<Reign>, reply: Reply) {
         if !self.holds(reign) {
             // Whoever no longer waits for an answer needs none.
             let _ = reply.send(Err(reign.check().err().unwrap_or(Lost::Deposed)));
             return;
         }
-        self.verifications.push(Verification { start: clock::now(), reply });
-        self.handle(Input::Event(Event::HeartbeatTimeout));
+        self.verifications.add(clock::now(), reply);
     }
 
     fn status(&self) -> Status {

@@ -285,6 +285,65 @@ async fn one_closure_at_a_time_waits_for_leadership() {
     }
 }
 
+/// Callers of `verify` that come at once share rounds: what is sent hardly depends on their number.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thousands_who_ask_a_majority_cost_a_few_rounds_and_no_leadership() {
+    const CALLERS: usize = 20_000;
+    let mut group = Group::new(2);
+    group.start_idle(2).await;
+    let (address, sent) = counted(group.address(2).to_owned()).await;
+    let node = soon("start", group.lone_builder(1).peer(2, address).start()).await.unwrap();
+    let (began, begins) = tokio::sync::oneshot::channel();
+    let mut began = Some(began);
+    let lead = tokio::spawn(node.lead(async move |leadership: Leadership| {
+        began.take().unwrap().send(leadership.clone()).unwrap();
+        until_lost(leadership).await
+    }));
+    let leadership = soon("a leadership", begins).await.unwrap();
+    soon("one caller", leadership.verify()).await.unwrap();
+    let before = sent.load(Ordering::SeqCst);
+    let mut callers = tokio::task::JoinSet::new();
+    for _ in 0..CALLERS {
+        let leadership = leadership.clone();
+        callers.spawn(async move { leadership.verify().await });
+    }
+    let answers = soon("all callers", callers.join_all()).await;
+    assert!(answers.iter().all(Result::is_ok));
+    // A heartbeat takes some 40 bytes.
+    let bytes = sent.load(Ordering::SeqCst) - before;
+    assert!(bytes < CALLERS * 40 / 10, "{bytes} bytes for {CALLERS} callers");
+    leadership.check().unwrap();
+    lead.abort();
+}
+
+/// An address that leads to this one, and how many bytes went there.
+async fn counted(address: String) -> (String, Arc<AtomicUsize>) {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let here = listener.local_addr().unwrap().to_string();
+    let sent = Arc::new(AtomicUsize::new(0));
+    let count = sent.clone();
+    tokio::spawn(async move {
+        while let Ok((near, _)) = listener.accept().await {
+            let Ok(far) = tokio::net::TcpStream::connect(&address).await else { continue };
+            tokio::spawn(pass_on(near, far, count.clone()));
+        }
+    });
+    (here, sent)
+}
+
+async fn pass_on(near: tokio::net::TcpStream, far: tokio::net::TcpStream, count: Arc<AtomicUsize>) {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let ((mut requests, mut answers), (mut back, mut forth)) = (near.into_split(), far.into_split());
+    tokio::spawn(async move { tokio::io::copy(&mut back, &mut answers).await });
+    let mut buffer = vec![0; 1 << 16];
+    while let Ok(length @ 1..) = requests.read(&mut buffer).await {
+        count.fetch_add(length, Ordering::SeqCst);
+        if forth.write_all(&buffer[..length]).await.is_err() {
+            return;
+        }
+    }
+}
+
 async fn work(node: &Node) -> Work {
     node.status().await.unwrap().work
 }

@@ -186,7 +186,7 @@ fn a_new_leadership_does_not_live_on_an_old_lease() {
     driver.handle(Input::Flushed, at(1253));
     driver.handle(frame(TWO, 2, Message::VoteReply { granted: true }, at(1), None), at(1253));
     assert_eq!((driver.node().term(), driver.node().status().role), (Term::new(2), RoleName::Leader));
-    assert!(!driver.confirms(at(1), at(1253)), "what was heard in term 1 counts in term 2");
+    assert_eq!(driver.confirmed(at(1253)), Stamp(0), "what was heard in term 1 counts in term 2");
 }
 
 #[test]

@@ -85,11 +85,19 @@ impl Group {
         self.directory.path().join(format!("n{id}"))
     }
 
+    pub(crate) fn address(&self, id: u32) -> &str {
+        &self.addresses[&id]
+    }
+
     pub(crate) fn builder(&self, id: u32) -> Builder {
-        let builder = Node::builder(self.path(id)).id(id).init(self.cluster).election_timeout(T);
-        let builder = builder.listen(&self.addresses[&id]);
         let peers = self.addresses.iter().filter(|&(&peer, _)| peer != id);
-        peers.fold(builder, |builder, (&peer, address)| builder.peer(peer, address))
+        peers.fold(self.lone_builder(id), |builder, (&peer, address)| builder.peer(peer, address))
+    }
+
+    /// A server that was told of no peer yet.
+    pub(crate) fn lone_builder(&self, id: u32) -> Builder {
+        let builder = Node::builder(self.path(id)).id(id).init(self.cluster).election_timeout(T);
+        builder.listen(&self.addresses[&id])
     }
 
     /// Starts a server; whenever it leads it tells, and waits until it should end.

@@ -1,0 +1,139 @@
+//! Whoever wants a majority to confirm the leadership shares rounds of heartbeats with the others.
+//!
+//! One round is in flight at most. Who comes meanwhile was not there when it was sent, and waits for
+//! the next one, which begins when this one is confirmed. If a round is lost, the next heartbeat
+//! takes its place: its answers are later still.
+
+use std::collections::VecDeque;
+
+use rafttree_model::Event;
+use tokio::sync::oneshot;
+
+use super::Server;
+use crate::clock;
+use crate::driver::Input;
+use crate::leadership::Lost;
+use crate::transport::Stamp;
+
+/// What a caller is told: a majority has confirmed the leadership, or it is over.
+pub(super) type Reply = oneshot::Sender<Result<(), Lost>>;
+
+/// The callers that wait for a majority, by when they came.
+#[derive(Debug, Default)]
+pub(super) struct Verifications {
+    waiting: VecDeque<(Stamp, Reply)>,
+    /// When the round in flight began.
+    round: Option<Stamp>,
+}
+
+impl Verifications {
+    /// One more caller.
+    pub(super) fn add(&mut self, now: Stamp, reply: Reply) {
+        self.waiting.push_back((now, reply));
+    }
+
+    /// A majority has answered what was sent at this time: so it has to all who came before.
+    fn confirm(&mut self, confirmed: Stamp) {
+        self.round = self.round.filter(|&round| confirmed < round);
+        while self.waiting.front().is_some_and(|(start, _)| *start <= confirmed)
+            && let Some((_, reply)) = self.waiting.pop_front()
+        {
+            // Whoever no longer waits for an answer needs none.
+            let _ = reply.send(Ok(()));
+        }
+    }
+
+    /// Whether a round begins now: somebody waits, and none is in flight.
+    fn begin_round(&mut self, now: Stamp) -> bool {
+        let begins = !self.waiting.is_empty() && self.round.is_none();
+        if begins {
+            self.round = Some(now);
+        }
+        begins
+    }
+
+    /// The leadership is over for all who wait.
+    pub(super) fn end(&mut self, lost: Lost) {
+        self.round = None;
+        for (_, reply) in self.waiting.drain(..) {
+            // Whoever no longer waits for an answer needs none.
+            let _ = reply.send(Err(lost));
+        }
+    }
+}
+
+impl Server {
+    /// Tells who was waiting for it that a majority has answered, and asks it for the others.
+    pub(super) fn verify(&mut self) {
+        if self.verifications.waiting.is_empty() {
+            return;
+        }
+        let now = clock::now();
+        self.verifications.confirm(self.driver.confirmed(now));
+        if self.verifications.begin_round(now) {
+            self.handle(Input::Event(Event::HeartbeatTimeout));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Answer = oneshot::Receiver<Result<(), Lost>>;
+
+    fn caller(verifications: &mut Verifications, now: u64) -> Answer {
+        let (reply, answer) = oneshot::channel();
+        verifications.add(Stamp(now), reply);
+        answer
+    }
+
+    /// Ten thousand callers, one every 10 units of time; an answer takes 1000. The first round begins
+    /// with the first caller, and each of the others when the one before it is confirmed.
+    #[test]
+    fn thousands_of_callers_share_a_few_rounds() {
+        let mut verifications = Verifications::default();
+        let (mut answers, mut rounds) = (Vec::new(), Vec::new());
+        for now in (0..10_200).map(|step| step * 10) {
+            if answers.len() < 10_000 {
+                answers.push(caller(&mut verifications, now));
+            }
+            let answered = rounds.iter().rev().find(|&&round| round + 1000 <= now);
+            answered.into_iter().for_each(|&round| verifications.confirm(Stamp(round)));
+            if verifications.begin_round(Stamp(now)) {
+                rounds.push(now);
+            }
+        }
+        assert!(answers.iter_mut().all(|answer| answer.try_recv() == Ok(Ok(()))));
+        let every_thousand: Vec<u64> = (0..=100).map(|round| round * 1000).collect();
+        assert_eq!(rounds, every_thousand);
+    }
+
+    #[test]
+    fn who_came_after_a_round_was_sent_waits_for_the_next() {
+        let mut verifications = Verifications::default();
+        let mut first = caller(&mut verifications, 10);
+        assert!(verifications.begin_round(Stamp(10)));
+        let mut second = caller(&mut verifications, 11);
+        assert!(!verifications.begin_round(Stamp(11)));
+        verifications.confirm(Stamp(9));
+        assert!(first.try_recv().is_err() && !verifications.begin_round(Stamp(12)));
+        verifications.confirm(Stamp(10));
+        assert!(first.try_recv().is_ok() && second.try_recv().is_err());
+        assert!(verifications.begin_round(Stamp(13)));
+        // The round is lost; the answers to a later heartbeat serve as well.
+        verifications.confirm(Stamp(20));
+        assert!(second.try_recv().is_ok() && !verifications.begin_round(Stamp(21)));
+    }
+
+    #[test]
+    fn the_end_of_the_leadership_is_told_to_all_and_ends_the_round() {
+        let mut verifications = Verifications::default();
+        let mut first = caller(&mut verifications, 10);
+        assert!(verifications.begin_round(Stamp(10)));
+        verifications.end(Lost::Deposed);
+        assert_eq!(first.try_recv(), Ok(Err(Lost::Deposed)));
+        let _second = caller(&mut verifications, 11);
+        assert!(verifications.begin_round(Stamp(11)));
+    }
+}
