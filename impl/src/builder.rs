@@ -141,6 +141,9 @@ impl Builder {
     /// its messages.
     ///
     /// It follows and votes, and campaigns only while somebody waits in [`lead`](Node::lead).
+    ///
+    /// The name that is listened on is given 15 s to be resolved; a disk that hangs is waited for.
+    /// To drop this future is to give the start up: what has started until then ends by itself.
     pub async fn start(self) -> Result<Node, Error> {
         self.start_with(|storage| storage).await
     }

@@ -81,8 +81,9 @@ pub enum Failure {
     /// The disk reported an error, so nothing more may be promised.
     #[error("{0}")]
     Storage(StorageError),
-    /// The disk did not finish a write in time.
-    #[error("the disk has not finished a write for {0:?}")]
+    /// The disk did not finish a write in time: while the server ran, or when it was to end. The
+    /// server has ended all the same, but the directory stays locked until the disk has finished.
+    #[error("the disk has not finished a write for {0:?}: look at the disk; the directory stays locked until it has")]
     DiskStalled(Duration),
     /// The system's timer failed, so the server would not notice that time passes.
     #[error("the server's timer failed: {0}")]

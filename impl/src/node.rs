@@ -182,18 +182,24 @@ impl Node {
         self.ask(|reply| Command::HandOver { to: None, reply }).await?
     }
 
-    /// Shuts the server down, and returns when its directory and port are free.
+    /// Shuts the server down, and returns when its port and its directory are free.
     ///
     /// A leader first lets the closure of [`lead`](Node::lead) return, for at most the handover
     /// timeout, then hands over to the peer that was heard last, and waits for it to lead, for at
     /// most three election timeouts. So a planned restart costs the group milliseconds.
+    ///
+    /// It returns whatever hangs: a write that the disk has not finished then gets at most five more
+    /// seconds, or the longest flush if that is shorter. If it needs longer, the error is
+    /// [`Failure::DiskStalled`]: the server has ended and its port is free, but the directory stays
+    /// locked until the disk lets go of it. Names that are being resolved are not waited for.
     pub async fn shutdown(&self) -> Result<(), Error> {
         // A server that has stopped already is shut down.
         let _ = self.shared.commands.send(Command::ShutDown);
         self.closed().await
     }
 
-    /// Waits for the server to stop: `Ok` if it was shut down, an error if it failed.
+    /// Waits for the server to stop: `Ok` if it was shut down, an error if it failed. Between the
+    /// failure and the return lie at most the five seconds that a write may still take.
     pub async fn closed(&self) -> Result<(), Error> {
         match self.why_stopped().await {
             Error::ShutDown => Ok(()),

@@ -36,6 +36,9 @@ const MOST_BEFORE_TIMERS: usize = 64;
 /// Deadlines are met within a fraction of this unless something keeps the process from running.
 const LATE: Duration = Duration::from_millis(1);
 
+/// So long a server that ends waits for a write that the disk has not finished, at most.
+const LAST_WRITE: Duration = Duration::from_secs(5);
+
 /// What a handle asks of the server.
 #[derive(Debug)]
 pub(crate) enum Command {
@@ -179,9 +182,21 @@ impl Server {
                 Happening::Deadline(Err(error)) => self.fail(Failure::Timer(error)),
             }
         };
+        self.end(outcome).await
+    }
+
+    /// Closes everything. The lock of the directory is free then, unless the disk hangs.
+    async fn end(mut self, outcome: Stopped) -> Stopped {
         self.reign.end(Lost::Stopped);
         self.transport.close().await;
-        outcome
+        let patience = match &outcome {
+            Err(failure) if matches!(**failure, Failure::DiskStalled(_)) => Duration::ZERO,
+            _ => LAST_WRITE.min(self.settings.policy.longest_flush),
+        };
+        if self.writer.close(self.flushed, patience).await {
+            return outcome;
+        }
+        outcome.and(Err(Arc::new(Failure::DiskStalled(patience))))
     }
 
     async fn next(&mut self) -> Happening {
@@ -290,7 +305,7 @@ impl Server {
                 Action::Write(records) => self.writer.write(records),
                 Action::Leading(term) => self.begin_reign(term.into()),
                 Action::Yielded => self.end_reign(),
-                Action::Stalled => self.on_stalled_disk(),
+                Action::Stalled => self.fail(Failure::DiskStalled(self.settings.policy.longest_flush)),
             }
         }
     }
@@ -314,14 +329,9 @@ impl Server {
             let _ = reply.send(Ok(()));
         }
         if let Some(until) = &mut self.closing {
-            *until = clock::now().after(3 * self.settings.policy.minimum_timeout);
+            // Never later than was said at first.
+            *until = clock::now().after(3 * self.settings.policy.minimum_timeout).min(*until);
         }
-    }
-
-    fn on_stalled_disk(&mut self) {
-        // A disk that hangs would keep the server from ending.
-        self.writer.detach();
-        self.fail(Failure::DiskStalled(self.settings.policy.longest_flush));
     }
 
     fn fail(&mut self, failure: Failure) {

@@ -8,6 +8,7 @@ use std::{io, panic, thread};
 use rafttree_model::{Members, ServerId};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::timeout;
 
 use crate::alarm::Alarm;
 use crate::clock;
@@ -17,10 +18,13 @@ use crate::node::Node;
 use crate::server::Server;
 use crate::storage::writer::Writer;
 use crate::storage::{self, ClusterId, Directory, FileStorage, Identity, Storage, StorageError};
-use crate::transport::{Config, Transport};
+use crate::transport::{Config, Incoming, Transport};
 
 /// So many messages may wait for the server; more wait with the peers.
 const MOST_WAITING: usize = 1024;
+
+/// So long the system may take to resolve the name that is listened on.
+const LONGEST_LISTEN: Duration = Duration::from_secs(15);
 
 /// How a server is to be, checked.
 #[derive(Clone, Debug)]
@@ -38,6 +42,28 @@ pub(crate) struct Settings {
 
 /// How a server has ended.
 pub(crate) type Stopped = Result<(), Arc<Failure>>;
+
+/// The runtime of a server. Its end waits for no name that is being resolved: the system may take
+/// long, and nothing can interrupt it.
+struct Executor(Option<Runtime>);
+
+impl Executor {
+    fn new() -> io::Result<Executor> {
+        runtime::Builder::new_current_thread().enable_all().build().map(|runtime| Executor(Some(runtime)))
+    }
+
+    fn runtime(&self) -> &Runtime {
+        self.0.as_ref().expect("it is taken only when this is dropped")
+    }
+}
+
+impl Drop for Executor {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
 
 /// Starts a server on its own thread.
 pub(crate) async fn start<S: Storage>(
@@ -59,10 +85,10 @@ fn run<S: Storage>(
     let (stopped, stopped_view) = watch::channel(None);
     // Whoever started the server may have gone. Then a refusal interests nobody, and a handle
     // that nobody takes is dropped, which stops the server at once.
-    let (runtime, server) = match prepare(settings, storage, stopped_view) {
-        Ok((runtime, server, node)) => {
+    let (executor, server) = match prepare(settings, storage, stopped_view) {
+        Ok((executor, server, node)) => {
             let _ = started.send(Ok(node));
-            (runtime, server)
+            (executor, server)
         }
         Err(error) => {
             let _ = started.send(Err(error));
@@ -71,9 +97,9 @@ fn run<S: Storage>(
     };
     // As a task, it takes its turn after those that read the connections; what a runtime blocks on
     // goes before them, and a timer that has fired would be heard before what has arrived.
-    let outcome = runtime.block_on(runtime.spawn(server.serve()));
+    let outcome = executor.runtime().block_on(executor.runtime().spawn(server.serve()));
     let outcome = outcome.unwrap_or_else(|panic| panic::resume_unwind(panic.into_panic()));
-    drop(runtime);
+    drop(executor);
     match &outcome {
         Ok(()) => tracing::info!("the server was shut down"),
         Err(failure) => tracing::error!(%failure, "the server stopped"),
@@ -85,21 +111,22 @@ fn prepare<S: Storage>(
     settings: Settings,
     storage: impl FnOnce(FileStorage) -> S,
     stopped: watch::Receiver<Option<Stopped>>,
-) -> Result<(Runtime, Server, Node), Error> {
+) -> Result<(Executor, Server, Node), Error> {
     let directory = Arc::new(open(&settings)?);
     let id = directory.identity.id;
     let members = members(id, &settings)?;
     directory.expect_group(&members)?;
     let mut storage = storage(FileStorage::within(directory.clone())?);
     let driver = Driver::new(id, members, storage.load()?, settings.policy, rand::random(), clock::now());
-    let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(lacks("runtime"))?;
+    let executor = Executor::new().map_err(lacks("runtime"))?;
     let alarm = {
-        let _entered = runtime.enter();
+        let _entered = executor.runtime().enter();
         Alarm::new().map_err(lacks("timer"))?
     };
     let (report, incoming) = mpsc::channel(MOST_WAITING);
-    let transport = runtime
-        .block_on(Transport::start(config(&directory, &settings), report))
+    let transport = executor
+        .runtime()
+        .block_on(listen(config(&directory, &settings), report))
         .map_err(|source| Error::Listen { address: settings.listen.clone(), source })?;
     let (writer, flushed) = Writer::start(storage).map_err(lacks("disk thread"))?;
     // Only now, so that a start that was refused leaves nothing behind. The runtime stands still
@@ -107,7 +134,18 @@ fn prepare<S: Storage>(
     directory.keep_group(&members)?;
     let (server, node) =
         Server::new(settings, directory, driver, (transport, incoming), (writer, flushed), alarm, stopped);
-    Ok((runtime, server, node))
+    Ok((executor, server, node))
+}
+
+/// Listens, and starts to call every peer.
+async fn listen(config: Config, report: mpsc::Sender<Incoming>) -> io::Result<Transport> {
+    let silent = |_| {
+        let message = format!(
+            "its name was not resolved within {LONGEST_LISTEN:?}: look at this machine's name servers, or give an address"
+        );
+        io::Error::new(io::ErrorKind::TimedOut, message)
+    };
+    timeout(LONGEST_LISTEN, Transport::start(config, report)).await.map_err(silent)?
 }
 
 /// Opens the directory, and makes sure that it is the one that was meant.
@@ -152,4 +190,23 @@ fn config(directory: &Directory, settings: &Settings) -> Config {
 
 fn lacks(what: &'static str) -> impl FnOnce(io::Error) -> Error {
     move |source| Error::System { what, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_runtime_does_not_wait_for_what_blocks() {
+        let executor = Executor::new().unwrap();
+        let (go_on, blocked) = std::sync::mpsc::channel::<()>();
+        let (ended, end) = std::sync::mpsc::channel();
+        executor.runtime().spawn_blocking(move || blocked.recv());
+        thread::spawn(move || {
+            drop(executor);
+            let _ = ended.send(());
+        });
+        end.recv_timeout(Duration::from_secs(20)).unwrap();
+        drop(go_on);
+    }
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
-use common::{Group, T, soon, until};
+use common::{Group, PATIENCE, T, soon, until};
 use rafttree::{
     Builder, ElectOnDisconnect, Error, Failure, Fence, LeadError, Leadership, Lost, Node, ServerId, StorageError, Then,
     Work,
@@ -515,9 +515,12 @@ mod faulty {
     }
 
     async fn start(group: &mut Group, hangs: Option<Duration>) -> (Node, Arc<AtomicBool>) {
+        start_with(group.builder(1).longest_flush(2 * T), hangs).await
+    }
+
+    async fn start_with(builder: Builder, hangs: Option<Duration>) -> (Node, Arc<AtomicBool>) {
         let broken = Arc::new(AtomicBool::new(false));
         let switch = broken.clone();
-        let builder = group.builder(1).longest_flush(2 * T);
         let node = builder.start_with(move |inner| Faulty { inner, broken, hangs }).await.unwrap();
         (node, switch)
     }
@@ -542,6 +545,27 @@ mod faulty {
             assert!(matches!(*failure, Failure::Storage(StorageError::Sealed)));
         }
         assert!(matches!(node.shutdown().await, Err(Error::Failed(_))));
+    }
+
+    /// Whatever the disk was allowed while the server ran: a process that is told to end has to.
+    #[tokio::test]
+    async fn shutdown_does_not_wait_for_a_disk_that_hangs_for_ever() {
+        for (longest, bound) in [(2 * T, 2 * T), (Duration::from_secs(3600), Duration::from_secs(5))] {
+            let group = Group::new(1);
+            let (node, switch) = start_with(group.builder(1).longest_flush(longest), Some(PATIENCE)).await;
+            switch.store(true, Ordering::SeqCst);
+            let waiting = waiting_only(&node);
+            until("the vote to be written", async || node.status().await.unwrap().protocol.vote.is_some()).await;
+            let asked = Instant::now();
+            for ended in [soon("shutdown", node.shutdown()).await, soon("its end", node.closed()).await] {
+                let Err(Error::Failed(failure)) = ended else { panic!("{ended:?}") };
+                assert!(matches!(*failure, Failure::DiskStalled(_)), "{failure}");
+            }
+            assert!(asked.elapsed() < 2 * bound, "{:?}", asked.elapsed());
+            drop((waiting, node));
+            let again = group.builder(1).start().await.unwrap_err();
+            assert!(matches!(again, Error::Storage(StorageError::Locked { .. })), "{again}");
+        }
     }
 
     #[tokio::test]

@@ -1,21 +1,23 @@
 //! The thread that writes: a flush takes as long as the disk likes, and nobody else waits for it.
 
 use std::io;
-use std::thread::{self, JoinHandle};
+use std::thread;
+use std::time::Duration;
 
 use bytes::Bytes;
 use rafttree_model::Record;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::storage::{Storage, StorageError};
 
 /// What the thread reports: the batch that was handed over last is durable, or the disk failed.
 pub(crate) type Flushed = Result<(), StorageError>;
 
-/// Hands batches to the thread, one at a time.
+/// Hands batches to the thread, one at a time. When this is dropped the thread ends once its batch
+/// is done; then it lets go of the directory, and its reports end.
 pub(crate) struct Writer {
-    batches: Option<mpsc::UnboundedSender<Vec<Record<Bytes>>>>,
-    thread: Option<JoinHandle<()>>,
+    batches: mpsc::UnboundedSender<Vec<Record<Bytes>>>,
 }
 
 impl Writer {
@@ -23,30 +25,22 @@ impl Writer {
     pub(crate) fn start(storage: impl Storage) -> io::Result<(Writer, mpsc::UnboundedReceiver<Flushed>)> {
         let (batches, work) = mpsc::unbounded_channel();
         let (reports, flushed) = mpsc::unbounded_channel();
-        let thread = thread::Builder::new().name("rafttree-disk".into()).spawn(move || run(storage, work, &reports))?;
-        Ok((Writer { batches: Some(batches), thread: Some(thread) }, flushed))
+        thread::Builder::new().name("rafttree-disk".into()).spawn(move || run(storage, work, &reports))?;
+        Ok((Writer { batches }, flushed))
     }
 
     /// Writes a batch. The batch before it must have been reported durable.
     pub(crate) fn write(&self, records: Vec<Record<Bytes>>) {
         // If the thread ended, it has reported why, and its report stops the server.
-        let _ = self.batches.as_ref().map(|batches| batches.send(records));
+        let _ = self.batches.send(records);
     }
 
-    /// Lets the thread end once its batch is done, and waits for no disk that hangs.
-    pub(crate) fn detach(&mut self) {
-        self.thread = None;
-    }
-}
-
-/// The directory's lock is free again when this returns, unless the disk hangs.
-impl Drop for Writer {
-    fn drop(&mut self) {
-        self.batches = None;
-        if let Some(thread) = self.thread.take() {
-            // A panic of the thread has ended its reports, which stopped the server.
-            let _ = thread.join();
-        }
+    /// Lets the thread end, and waits for that, but not for ever: a disk may hang. Whether it has.
+    pub(crate) async fn close(self, mut flushed: mpsc::UnboundedReceiver<Flushed>, patience: Duration) -> bool {
+        drop(self);
+        // What it still reports interests nobody.
+        let end = async { while flushed.recv().await.is_some() {} };
+        timeout(patience, end).await.is_ok()
     }
 }
 

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 pub(crate) const T: Duration = Duration::from_millis(400);
 
 /// Whatever takes longer than this has failed.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Tells when a leadership began.
 #[derive(Debug)]
