@@ -43,6 +43,14 @@ pub(super) struct Batch {
     pub size: u64,
 }
 
+/// What a block says of the batch that it begins, if it does; nothing vouches for it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Header {
+    pub link: Link,
+    /// How many bytes the batch takes on disk.
+    pub size: usize,
+}
+
 /// A batch as it goes to disk, and its checksum.
 pub(super) fn encode(link: Link, owner: Incarnation, records: &[u8]) -> (Vec<u8>, u32) {
     let length = u32::try_from(records.len()).expect("the writer keeps batches within bounds");
@@ -60,23 +68,19 @@ pub(super) fn encode(link: Link, owner: Incarnation, records: &[u8]) -> (Vec<u8>
     (out, checksum)
 }
 
-/// How many bytes the batch takes that begins with this block; `None` if none begins here, or if
-/// its length cannot be right.
-pub(super) fn announced_size(block: &[u8]) -> Option<usize> {
+/// What this block says of the batch that it begins; `None` if none begins here, or if its length
+/// cannot be right.
+pub(super) fn announced(block: &[u8]) -> Option<Header> {
     let mut rest = block.strip_prefix(MAGIC)?;
-    rest.try_copy_to_slice(&mut [0; CHECKSUM_AT - 12]).ok()?;
+    let link = read_link(&mut rest)?;
     let length = rest.try_get_u32_le().ok()? as usize;
-    (length <= MOST_BYTES).then(|| size_of(length))
+    (length <= MOST_BYTES).then(|| Header { link, size: size_of(length) })
 }
 
-/// The batch in these blocks, as many as [`announced_size`] told; `None` if a single bit is wrong.
+/// The batch in these blocks, as many as [`announced`] told; `None` if a single bit is wrong.
 pub(super) fn decode(owner: Incarnation, blocks: Vec<u8>) -> Option<Batch> {
     let mut rest = blocks.strip_prefix(MAGIC)?;
-    let link = Link {
-        sequence: rest.try_get_u64_le().ok()?,
-        after: rest.try_get_u64_le().ok()?,
-        previous: rest.try_get_u32_le().ok()?,
-    };
+    let link = read_link(&mut rest)?;
     let length = rest.try_get_u32_le().ok()? as usize;
     let written = rest.try_get_u32_le().ok()?;
     let is_whole = size_of(length) == blocks.len() && written == checksum(owner, &blocks);
@@ -86,6 +90,14 @@ pub(super) fn decode(owner: Incarnation, blocks: Vec<u8>) -> Option<Batch> {
         checksum: written,
         records: Bytes::from(blocks).slice(HEADER..HEADER + length),
         size,
+    })
+}
+
+fn read_link(bytes: &mut &[u8]) -> Option<Link> {
+    Some(Link {
+        sequence: bytes.try_get_u64_le().ok()?,
+        after: bytes.try_get_u64_le().ok()?,
+        previous: bytes.try_get_u32_le().ok()?,
     })
 }
 
@@ -115,7 +127,7 @@ mod tests {
         for length in [0, 1, BLOCK - HEADER, BLOCK - HEADER + 1, 3 * BLOCK] {
             let records = vec![5; length];
             let (blocks, checksum) = encode(LINK, OWNER, &records);
-            assert_eq!(announced_size(&blocks[..BLOCK]), Some(blocks.len()));
+            assert_eq!(announced(&blocks[..BLOCK]), Some(Header { link: LINK, size: blocks.len() }));
             let size = blocks.len() as u64;
             assert_eq!(decode(OWNER, blocks), Some(Batch { link: LINK, checksum, records: records.into(), size }));
         }
@@ -141,7 +153,7 @@ mod tests {
     fn a_length_beyond_the_bound_is_not_believed() {
         let (mut blocks, _) = encode(LINK, OWNER, b"some records");
         blocks[CHECKSUM_AT - 4..CHECKSUM_AT].copy_from_slice(&u32::MAX.to_le_bytes());
-        assert_eq!(announced_size(&blocks), None);
+        assert_eq!(announced(&blocks), None);
         assert_eq!(decode(OWNER, blocks), None);
     }
 }

@@ -101,6 +101,12 @@ impl FileStorage {
         Ok(())
     }
 
+    /// Says, before anything else is written, that what a crash left does not count: whatever is
+    /// found behind two batches that were cut short could not be told from damage.
+    fn settle_remains(&mut self, End { next, offset }: End) -> Result<(), StorageError> {
+        if next.after < offset { self.append_batch(&[]) } else { Ok(()) }
+    }
+
     /// Makes sure that the file reaches so far.
     fn allocate(&mut self, until: u64) -> Result<(), StorageError> {
         if until <= self.allocated {
@@ -141,6 +147,7 @@ impl Storage for FileStorage {
             };
             let (recovered, end) = scan.run()?;
             storage.end = Some(end);
+            storage.settle_remains(end)?;
             Ok(recovered)
         })
     }

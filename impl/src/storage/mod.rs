@@ -2,7 +2,8 @@
 //!
 //! [`Storage`] is the seam; [`FileStorage`] is the one that ships. What is not covered yet: a
 //! damaged batch stops the server instead of being fetched from the leader again, damage to the
-//! very last batch cannot be told from a write that a crash cut short, and the log is not
+//! very last batch cannot be told from a write that a crash cut short (nor some damage to more of
+//! the last ones: what can be told is listed in `scan`), and the log is not
 //! compacted (an election costs one block of 4 KiB).
 
 mod batch;

@@ -1,15 +1,26 @@
 //! Reading a log back: which batches are good, and what a bad one means.
 //!
-//! One batch is in flight at most, so a good batch proves that every batch before it was durable
-//! and may have been acknowledged. A bad batch that a good one follows is therefore damage, and
-//! the log is refused. A bad one that nothing follows was cut short by a crash: it is left as it
-//! is, and the next batch, further on, says that it continues before it.
+//! One batch is in flight at most, so whatever proves that another one follows a bad batch proves
+//! that the bad one was durable and may have been acknowledged: it is damaged, and the log is
+//! refused. A bad batch that nothing follows was cut short by a crash. It is left as it is, and an
+//! empty batch behind it, flushed before anything else is written, settles that it does not count.
+//! So no more than one batch is ever unsettled, and these prove that another one follows it:
+//!
+//! - a good batch,
+//! - the legible header of a batch with a later number, in any block,
+//! - anything but zeros beyond where the unsettled batch ends by its own header.
+//!
+//! A crash leaves none of them, whichever blocks of its batch the disk has kept. What cannot be told
+//! from a crash, and is dropped: damage to the very last batch; damage to more of the last batches
+//! that spares no header behind the first of them, and either the first one's header as well or
+//! nothing behind where it ends, as where the disk returns zeros or the file lost its end. A block
+//! within an entry that looks like a later header of this very log would refuse a log without need.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use crate::storage::batch::{self, BLOCK, Batch, Link};
+use crate::storage::batch::{self, BLOCK, Batch, Header, Link};
 use crate::storage::error::Attempt;
 use crate::storage::{Incarnation, Recovered, StorageError, record};
 
@@ -42,7 +53,7 @@ impl Scan<'_> {
             self.next =
                 Link { sequence: batch.link.sequence + 1, after: offset + batch.size, previous: batch.checksum };
         }
-        let offset = self.end_of_remains()?;
+        let offset = self.judge_remains()?;
         Ok((recovered, End { next: self.next, offset }))
     }
 
@@ -62,7 +73,7 @@ impl Scan<'_> {
     /// The good batch that begins here, if one does.
     fn batch_at(&self, offset: u64) -> Result<Option<Batch>, StorageError> {
         let Some(first) = self.read(offset, BLOCK)? else { return Ok(None) };
-        let Some(size) = batch::announced_size(&first) else { return Ok(None) };
+        let Some(Header { size, .. }) = batch::announced(&first) else { return Ok(None) };
         Ok(self.read(offset, size)?.and_then(|blocks| batch::decode(self.owner, blocks)))
     }
 
@@ -80,18 +91,40 @@ impl Scan<'_> {
         Ok(())
     }
 
-    /// Where the bytes end that a crash may have left behind the last good batch.
-    fn end_of_remains(&self) -> Result<u64, StorageError> {
-        let mut end = self.next.after;
-        let mut offset = end;
-        while offset < self.length {
-            let block = self.read(offset, BLOCK)?;
-            offset += BLOCK as u64;
-            if block.is_some_and(|block| block.iter().any(|&byte| byte != 0)) {
-                end = offset;
+    /// Where the bytes end that a crash may have left behind the last good batch; refused if they
+    /// are more than that.
+    fn judge_remains(&self) -> Result<u64, StorageError> {
+        let (mut end, mut announced_end) = (self.next.after, None);
+        for offset in (end..self.length).step_by(BLOCK) {
+            let block = self.read(offset, BLOCK)?.unwrap_or_default();
+            if block.iter().all(|&byte| byte == 0) {
+                continue;
+            }
+            end = offset + BLOCK as u64;
+            if announced_end.is_some_and(|announced| announced <= offset) {
+                return Err(self.corrupt("bytes stand beyond its end"));
+            }
+            match batch::announced(&block) {
+                Some(header) if self.is_later(header.link, offset) => {
+                    return Err(self.corrupt("a later one was begun"));
+                }
+                // Earlier versions settled nothing, so several may have been cut short one behind the other.
+                Some(header) if offset == self.next.after || header.link == self.next => {
+                    announced_end = Some(offset + header.size as u64);
+                }
+                _ => {}
             }
         }
         Ok(end)
+    }
+
+    /// Whether a header at this place may be one of a batch that follows the expected one. Each
+    /// takes at least a block, and begins no earlier than where the one before it ended.
+    fn is_later(&self, link: Link, offset: u64) -> bool {
+        let places = (offset - self.next.after) / BLOCK as u64;
+        let is_number_possible =
+            link.sequence.checked_sub(self.next.sequence).is_some_and(|more| (1..=places).contains(&more));
+        is_number_possible && self.next.after < link.after && link.after <= offset
     }
 
     /// Whole blocks of the file; `None` if it ends before them. What the last block lacks counts as
@@ -111,3 +144,6 @@ impl Scan<'_> {
         StorageError::Corrupt { file: self.path.to_owned(), offset: after, batch: sequence, problem }
     }
 }
+
+#[cfg(test)]
+mod tests;

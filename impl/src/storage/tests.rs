@@ -17,13 +17,13 @@ const SECTOR: u64 = 512;
 const CLUSTER: ClusterId = ClusterId::from_bytes([1; 16]);
 const IDENTITY: Identity = Identity { cluster: CLUSTER, id: ServerId::new(1) };
 
-fn directory() -> TempDir {
+pub(super) fn directory() -> TempDir {
     let directory = tempfile::tempdir().unwrap();
     init(directory.path(), IDENTITY).unwrap();
     directory
 }
 
-fn append(term: u64, index: u64, length: usize) -> Record<Bytes> {
+pub(super) fn append(term: u64, index: u64, length: usize) -> Record<Bytes> {
     let position = Position { term: Term::new(term), index: Index::new(index) };
     Record::Append(Entry { position, payload: Payload::Command(Bytes::from(vec![index as u8; length])) })
 }
@@ -38,19 +38,19 @@ fn batches() -> Vec<Vec<Record<Bytes>>> {
     ]
 }
 
-fn replay(batches: &[Vec<Record<Bytes>>]) -> Recovered {
+pub(super) fn replay(batches: &[Vec<Record<Bytes>>]) -> Recovered {
     let mut recovered = Recovered::default();
     batches.iter().flatten().for_each(|record| recovered.apply(record));
     recovered
 }
 
-fn load(directory: &Path) -> Result<(FileStorage, Recovered), StorageError> {
+pub(super) fn load(directory: &Path) -> Result<(FileStorage, Recovered), StorageError> {
     let mut storage = FileStorage::open(directory)?;
     let recovered = storage.load()?;
     Ok((storage, recovered))
 }
 
-fn write(directory: &Path, batches: &[Vec<Record<Bytes>>]) {
+pub(super) fn write(directory: &Path, batches: &[Vec<Record<Bytes>>]) {
     let (mut storage, _) = load(directory).unwrap();
     batches.iter().for_each(|batch| storage.write(batch).unwrap());
 }
@@ -62,7 +62,7 @@ const OFFSETS: [u64; 5] = [BLOCK as u64, 2 * BLOCK as u64, 4 * BLOCK as u64, 5 *
 const LAST_BYTES: u64 = 36 + 9 + 25 + 9000;
 
 /// Changes bytes of the log.
-fn overwrite(directory: &Path, offset: u64, bytes: &[u8]) {
+pub(super) fn overwrite(directory: &Path, offset: u64, bytes: &[u8]) {
     let log = OpenOptions::new().write(true).open(directory.join("log")).unwrap();
     log.write_all_at(bytes, offset).unwrap();
 }
@@ -93,7 +93,7 @@ fn assert_cut(directory: &Path, context: &str) {
 }
 
 /// A fresh copy of a directory that holds [`batches`].
-fn copy(original: &Path) -> TempDir {
+pub(super) fn copy(original: &Path) -> TempDir {
     let copy = tempfile::tempdir().unwrap();
     for name in ["identity", "log"] {
         fs::copy(original.join(name), copy.path().join(name)).unwrap();
