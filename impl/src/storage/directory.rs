@@ -2,7 +2,8 @@
 //! that the first start writes down.
 
 use std::fs::{self, File, OpenOptions};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::{self, Path, PathBuf};
 
 use rafttree_model::{Members, ServerId};
 use rustix::fs::FlockOperation;
@@ -91,10 +92,19 @@ impl Directory {
     }
 }
 
+/// Makes the directory, and those that are to hold it, so that a crash leaves none of them out.
 fn create_directory(directory: &Path) -> Result<(), StorageError> {
+    let holders = holders(directory).attempt("find", directory)?;
     fs::create_dir_all(directory).attempt("create", directory)?;
-    let directory = directory.canonicalize().attempt("find", directory)?;
-    directory.parent().map_or(Ok(()), sync_directory)
+    holders.iter().try_for_each(|holder| sync_directory(holder))
+}
+
+/// What holds the directory, up to the first that is there already.
+fn holders(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let directory = directory.canonicalize().or_else(|_| path::absolute(directory))?;
+    let holders = directory.ancestors().skip(1);
+    let missing = holders.clone().take_while(|holder| !holder.is_dir()).count();
+    Ok(holders.take(missing + 1).map(Path::to_owned).collect())
 }
 
 /// Takes the directory for this process; the lock ends with the file.
@@ -117,4 +127,22 @@ fn parse(lines: &str) -> Option<(Identity, Incarnation)> {
     let cluster = field("cluster ")?.parse().ok()?;
     let id = ServerId::new(field("server ")?.parse().ok()?);
     Some((Identity { cluster, id }, field("incarnation ")?.parse().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_new_entry_is_flushed_and_that_of_the_first_one_too() {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path().canonicalize().unwrap();
+        let directory = root.join("one/two/three");
+        let expected = ["one/two", "one", ""].map(|holder| root.join(holder));
+        assert_eq!(holders(&directory).unwrap(), expected);
+        create_directory(&directory).unwrap();
+        assert_eq!(holders(&directory).unwrap(), expected[..1]);
+        assert_eq!(holders(Path::new("absent")).unwrap(), [std::env::current_dir().unwrap()]);
+        assert!(holders(Path::new("/")).unwrap().is_empty());
+    }
 }
