@@ -49,7 +49,7 @@
 //! - Servers are taken to crash, not to lie. Nothing is encrypted or authenticated yet, so
 //!   servers listen on loopback only, unless they are told otherwise.
 //! - Not covered yet: a replicated state machine (nothing can be proposed), changes of membership,
-//!   compaction of the log (an election costs 4 KiB of disk), repair of a damaged log (the server
+//!   compaction of the log (an election costs each server 8 KiB of disk), repair of a damaged log (the server
 //!   refuses to start and says why). Unix only; timers are finer than a
 //!   millisecond on Linux alone.
 
@@ -78,7 +78,7 @@ pub use links::ElectOnDisconnect;
 pub use node::Node;
 pub use rafttree_model as model;
 pub use rafttree_model::{Index, Position, RoleName, ServerId, Status as ProtocolStatus, Term};
-pub use status::{Leader, LeadershipStatus, PeerStatus, Status, Work};
+pub use status::{Leader, LeadershipStatus, PeerStatus, Status, Warning, Work};
 pub use storage::{ClusterId, Identity, Incarnation, StorageError, init};
 pub use timers::early_timeout;
 pub use transport::{Refusal, Unreachable};

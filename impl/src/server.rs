@@ -22,9 +22,9 @@ use crate::fence::Fence;
 use crate::leadership::{Lost, Reign};
 use crate::node::{Node, Shared};
 use crate::start::{Settings, Stopped};
-use crate::status::{Leader, LeadershipStatus, PeerStatus, Status, Work};
-use crate::storage::Directory;
-use crate::storage::writer::{Flushed, Writer};
+use crate::status::{Leader, LeadershipStatus, PeerStatus, Status, Warning, Work};
+use crate::storage::writer::{Flushed, Report, Writer};
+use crate::storage::{Directory, Room};
 use crate::transport::{Incoming, Stamp, Transport};
 use handover::HandOver;
 use verify::{Reply, Verifications};
@@ -66,6 +66,7 @@ pub(crate) struct Server {
     incoming: mpsc::Receiver<Incoming>,
     writer: Writer,
     flushed: mpsc::UnboundedReceiver<Flushed>,
+    room: Room,
     asked: mpsc::UnboundedReceiver<Command>,
     alarm: Alarm,
     leader: watch::Sender<Leader>,
@@ -141,6 +142,7 @@ impl Server {
             incoming,
             writer,
             flushed,
+            room: Room::Enough,
             asked,
             alarm,
             leader,
@@ -241,10 +243,31 @@ impl Server {
 
     fn on_flushed(&mut self, flushed: Option<Flushed>) {
         match flushed {
-            Some(Ok(())) => self.handle(Input::Flushed),
+            Some(Ok(Report::Durable)) => self.handle(Input::Flushed),
+            Some(Ok(Report::Room(room))) => self.on_room(room),
             Some(Err(error)) => self.fail(Failure::Storage(error)),
             None => self.fail(Failure::Panicked),
         }
+    }
+
+    /// Says so when the disk is full, and when it has room again.
+    fn on_room(&mut self, room: Room) {
+        let former = std::mem::replace(&mut self.room, room);
+        match (former, room) {
+            (Room::Enough, Room::Scarce { left }) => tracing::warn!("{}", Warning::DiskFull { left }),
+            (Room::Scarce { .. }, Room::Enough) => tracing::info!("the disk has room again"),
+            _ => return,
+        }
+        self.changes.send_replace(());
+    }
+
+    /// What somebody has to see to.
+    fn warnings(&self) -> Vec<Warning> {
+        let room = match self.room {
+            Room::Enough => None,
+            Room::Scarce { left } => Some(Warning::DiskFull { left }),
+        };
+        room.into_iter().collect()
     }
 
     fn on_incoming(&mut self, incoming: Incoming) {
@@ -393,6 +416,7 @@ impl Server {
             leadership,
             work: self.work,
             peers: peers.map(|peer| PeerStatus { answered: answered(peer.id), ..peer }).collect(),
+            warnings: self.warnings(),
         }
     }
 }

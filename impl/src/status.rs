@@ -38,6 +38,23 @@ pub struct Status {
     pub work: Work,
     /// The other servers, by rising id.
     pub peers: Vec<PeerStatus>,
+    /// What somebody has to see to.
+    pub warnings: Vec<Warning>,
+}
+
+/// What somebody has to see to before it costs the server, or its group, more than it does now.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Warning {
+    /// The disk is full, and the log cannot grow.
+    #[error(
+        "the disk is full: {left} bytes are left for the log in what it takes already (an election takes 8192), and \
+         the server stops once they are used up; free some space on the file system of its data directory"
+    )]
+    DiskFull {
+        /// How many bytes are left in the log.
+        left: u64,
+    },
 }
 
 /// What the service does that a server is part of. A server that would have nobody to work when

@@ -46,6 +46,18 @@ async fn groups_of_one_and_two_elect() {
 }
 
 #[tokio::test]
+async fn an_election_costs_two_blocks_of_the_disk() {
+    let mut group = Group::running(1).await;
+    for _ in 0..3 {
+        let began = group.next_leadership().await;
+        let log = std::fs::read(group.path(1).join("log")).unwrap();
+        let used = log.chunks(4096).filter(|block| block.iter().any(|&byte| byte != 0)).count() as u64;
+        assert_eq!(used, 1 + 2 * began.leadership.fence().number());
+        group.nodes[&1].step_down().await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn when_the_leader_ends_another_leads_with_a_greater_fence() {
     let mut group = Group::running(3).await;
     let mut last = Fence::new(0);

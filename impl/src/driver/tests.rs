@@ -109,6 +109,26 @@ fn question() -> Message<Slice<Bytes>> {
     Message::PreVoteRequest { last: NOWHERE }
 }
 
+/// What is told of the disk that elections cost: one batch for the term and the vote, and one for
+/// the first entry, on either side.
+#[test]
+fn an_election_costs_two_writes() {
+    let writes = |actions: &[Action]| actions.iter().filter(|action| matches!(action, Action::Write(_))).count();
+    let (_, entry) = elected(POLICY);
+    assert_eq!(writes(&entry), 1, "and one before it, for the term and the vote");
+
+    let mut voter = driver_with(POLICY, &[]);
+    voter.handle(Input::Event(Event::MinimumTimeout), at(1100));
+    let request = Message::VoteRequest { last: NOWHERE, transfer: false };
+    let vote = voter.handle(frame(TWO, 1, request, at(1), None), at(1101));
+    voter.handle(Input::Flushed, at(1102));
+    let position = Position { term: Term::new(1), index: Index::new(1) };
+    let entries = Slice::new(NOWHERE, vec![Entry { position, payload: Payload::Blank }]).unwrap();
+    let request = Message::AppendRequest { entries, commit: Index::ZERO };
+    let entry = voter.handle(frame(TWO, 1, request, at(2), None), at(1103));
+    assert_eq!((writes(&vote), writes(&entry)), (1, 1));
+}
+
 #[test]
 fn a_leaders_entries_leave_before_its_own_flush_and_commit_only_after_it() {
     let (mut driver, actions) = elected(POLICY);

@@ -123,6 +123,21 @@ pub enum StorageError {
         /// The most that is allowed.
         limit: usize,
     },
+    /// The disk is full, or a quota or a limit of a file's size is reached, and the log has no room
+    /// for the batch that was to be written. Nothing that was acknowledged is lost.
+    #[error(
+        "{} has no room for what is to be written: {left} bytes are left in it, and it cannot grow ({source}); free some \
+         space on its file system, or raise the limit, and start the server again: no promise is broken, nothing is lost",
+        file.display()
+    )]
+    NoRoom {
+        /// The log.
+        file: PathBuf,
+        /// How many bytes are left in it, too few for the batch.
+        left: u64,
+        /// What the operating system said.
+        source: io::Error,
+    },
     /// The operating system reported an error.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {

@@ -1,7 +1,7 @@
 //! The log file: written only at its end, flushed once a batch.
 
 use std::fs::{File, OpenOptions};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::storage::directory::Directory;
 use crate::storage::error::Attempt;
 use crate::storage::note::place;
 use crate::storage::scan::{End, Scan};
-use crate::storage::{Incarnation, Recovered, Storage, StorageError, record};
+use crate::storage::{Incarnation, Recovered, Room, Storage, StorageError, record};
 
 const LOG: &str = "log";
 const MAGIC: &[u8; 12] = b"rafttree log";
@@ -26,6 +26,9 @@ const FORMAT: u32 = 1;
 /// more of the file system than its own blocks.
 const STEP: u64 = 1 << 20;
 
+/// So much is kept ready for the batches to come, if the disk has room.
+pub(super) const RESERVE: u64 = STEP / 4;
+
 /// Keeps records in an append-only, checksummed file of a locked directory.
 #[derive(Debug)]
 pub struct FileStorage {
@@ -36,7 +39,7 @@ pub struct FileStorage {
     end: Option<End>,
     /// How long the file was when it was opened.
     length: u64,
-    /// Up to here the file is zero-filled and flushed. Invariant: a multiple of the block.
+    /// Up to here the file is zero-filled and flushed.
     allocated: u64,
     sealed: bool,
 }
@@ -54,8 +57,7 @@ impl FileStorage {
         forget_cached(&file).attempt("flush", &path)?;
         check_header(&file, &path, directory.incarnation)?;
         let length = file.metadata().attempt("measure", &path)?.len();
-        let allocated = length.next_multiple_of(BLOCK as u64);
-        Ok(FileStorage { directory, path, file, end: None, length, allocated, sealed: false })
+        Ok(FileStorage { directory, path, file, end: None, length, allocated: length, sealed: false })
     }
 
     /// Makes a log without records. One that never held any is replaced: an `init` was cut short.
@@ -93,8 +95,14 @@ impl FileStorage {
         let End { next, offset } = self.end.ok_or(StorageError::NotLoaded)?;
         let (blocks, checksum) = batch::encode(next, self.directory.incarnation, records);
         let after = offset + blocks.len() as u64;
-        self.allocate(after)?;
-        self.file.write_all_at(&blocks, offset).attempt("write", &self.path)?;
+        if let Some(source) = self.allocate(after)? {
+            return Err(self.no_room(source));
+        }
+        match self.file.write_all_at(&blocks, offset) {
+            // A file system that writes nothing in place needs room for what was allocated as well.
+            Err(source) if lacks_room(&source) => return Err(self.no_room(source)),
+            written => written.attempt("write", &self.path)?,
+        }
         self.file.sync_data().attempt("flush", &self.path)?;
         let next = Link { sequence: next.sequence + 1, after, previous: checksum };
         self.end = Some(End { next, offset: after });
@@ -107,17 +115,33 @@ impl FileStorage {
         if next.after < offset { self.append_batch(&[]) } else { Ok(()) }
     }
 
-    /// Makes sure that the file reaches so far.
-    fn allocate(&mut self, until: u64) -> Result<(), StorageError> {
+    /// Makes sure that the file reaches so far, unless the disk has no room: then the error says so.
+    /// What the disk took before it was full serves as well.
+    fn allocate(&mut self, until: u64) -> Result<Option<io::Error>, StorageError> {
         if until <= self.allocated {
-            return Ok(());
+            return Ok(None);
         }
         let zeros = vec![0; STEP as usize];
-        while self.allocated < until {
-            self.file.write_all_at(&zeros, self.allocated).attempt("extend", &self.path)?;
-            self.allocated += STEP;
+        let (mut length, mut refused) = (self.allocated, None);
+        while length < until && refused.is_none() {
+            match self.file.write_all_at(&zeros, length) {
+                Err(error) if lacks_room(&error) => refused = Some(error),
+                written => written.attempt("extend", &self.path)?,
+            }
+            length = self.file.metadata().attempt("measure", &self.path)?.len();
         }
-        self.file.sync_all().attempt("flush", &self.path)
+        self.file.sync_all().attempt("flush", &self.path)?;
+        self.allocated = length;
+        Ok(refused.filter(|_| length < until))
+    }
+
+    /// How much of the file is allocated and not used yet.
+    fn left(&self) -> u64 {
+        self.end.map_or(0, |end| self.allocated.saturating_sub(end.offset))
+    }
+
+    fn no_room(&self, source: io::Error) -> StorageError {
+        StorageError::NoRoom { file: self.path.clone(), left: self.left(), source }
     }
 
     /// After an error nobody knows what the disk holds, so nothing is written any more.
@@ -156,11 +180,12 @@ impl Storage for FileStorage {
         self.sealing(|storage| storage.append(records))
     }
 
-    /// Grows the file before the next batch needs it.
-    fn prepare(&mut self) -> Result<(), StorageError> {
+    /// Grows the file before the next batch needs it. A disk without room harms nobody yet.
+    fn prepare(&mut self) -> Result<Room, StorageError> {
         self.sealing(|storage| {
             let end = storage.end.ok_or(StorageError::NotLoaded)?;
-            storage.allocate(end.offset + STEP / 4)
+            let refused = storage.allocate(end.offset + RESERVE)?;
+            Ok(if refused.is_none() { Room::Enough } else { Room::Scarce { left: storage.left() } })
         })
     }
 }
@@ -199,6 +224,11 @@ fn check_header(file: &File, path: &Path, owner: Incarnation) -> Result<(), Stor
 
 fn check_size(bytes: usize) -> Result<(), StorageError> {
     if bytes <= MOST_BYTES { Ok(()) } else { Err(StorageError::TooLarge { bytes, limit: MOST_BYTES }) }
+}
+
+/// Whether the disk, a quota or a limit of a file's size is the reason: nothing of it is broken.
+fn lacks_room(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
 }
 
 /// What is read must come from the disk: after a flush that failed, or none, the operating system

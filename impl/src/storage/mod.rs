@@ -4,7 +4,8 @@
 //! damaged batch stops the server instead of being fetched from the leader again, damage to the
 //! very last batch cannot be told from a write that a crash cut short (nor some damage to more of
 //! the last ones: what can be told is listed in `scan`), and the log is not
-//! compacted (an election costs one block of 4 KiB).
+//! compacted (an election costs each server two blocks of 4 KiB: one for the term and the vote,
+//! one for the first entry of the new leader).
 
 mod batch;
 mod directory;
@@ -44,10 +45,24 @@ pub trait Storage: Send + 'static {
     /// of them may be kept, but none without those before it.
     fn write(&mut self, records: &[Record<Bytes>]) -> Result<(), StorageError>;
 
-    /// Called after each write, when nobody waits: the time to make room for the next one.
-    fn prepare(&mut self) -> Result<(), StorageError> {
-        Ok(())
+    /// Called after each write, when nobody waits: the time to make room for the next one. That
+    /// there is none is no error yet, and it is tried again after later writes.
+    fn prepare(&mut self) -> Result<Room, StorageError> {
+        Ok(Room::Enough)
     }
+}
+
+/// Whether the next writes will find room.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Room {
+    /// They will, as far as is known.
+    #[default]
+    Enough,
+    /// The disk is full.
+    Scarce {
+        /// How many bytes are left within what the log takes already.
+        left: u64,
+    },
 }
 
 /// What a server remembers when it starts.

@@ -6,11 +6,12 @@ use std::path::Path;
 
 use bytes::Bytes;
 use rafttree_model::{Entry, Index, Members, Payload, Position, Record, ServerId, Term};
+use rustix::process::{Resource, Rlimit};
 use tempfile::TempDir;
 
 use crate::storage::batch::BLOCK;
 use crate::storage::{
-    ClusterId, Directory, FileStorage, Identity, Incarnation, Recovered, Storage, StorageError, init,
+    ClusterId, Directory, FileStorage, Identity, Incarnation, Recovered, Room, Storage, StorageError, init,
 };
 
 const SECTOR: u64 = 512;
@@ -413,6 +414,69 @@ fn a_log_is_read_before_it_is_continued() {
     assert!(matches!(storage.write(&[Record::Term(Term::new(9))]), Err(StorageError::NotLoaded)));
     drop(storage);
     assert!(load(directory.path()).unwrap().1 == replay(&batches()));
+}
+
+/// Set for a process whose files may not grow beyond what the system's limit allows.
+const LIMITED: &str = "RAFTTREE_TEST_LIMITED_FILES";
+
+/// The first step, and eight blocks and a bit.
+const LIMIT: u64 = (1 << 20) + 8 * BLOCK as u64 + 1024;
+
+/// Runs one test of this program under the limit. The signal that tells of it is ignored, as a
+/// full disk sends none.
+fn run_limited(test: &str) {
+    let script = format!("trap '' XFSZ; ulimit -S -f {}; exec \"$0\" --exact {test} --nocapture", LIMIT / 512);
+    let program = std::env::current_exe().unwrap();
+    let run = std::process::Command::new("sh").args(["-c", &script]).arg(program).env(LIMITED, "").output().unwrap();
+    assert!(run.status.success() && String::from_utf8_lossy(&run.stdout).contains("1 passed"), "{run:?}");
+}
+
+#[test]
+fn a_full_disk_stops_nothing_until_a_write_lacks_room() {
+    if std::env::var_os(LIMITED).is_none() {
+        return run_limited("storage::tests::a_full_disk_stops_nothing_until_a_write_lacks_room");
+    }
+    let directory = directory();
+    let blocks = LIMIT / BLOCK as u64 - 1;
+    let mut held = Recovered::default();
+    for number in 1..=blocks {
+        // Opened anew each time in turn: a start needs no room of its own.
+        let (mut storage, recovered) = load(directory.path()).unwrap();
+        assert!(recovered == held, "{number}");
+        let record = append(1, number, 1000);
+        storage.write(std::slice::from_ref(&record)).unwrap();
+        held.apply(&record);
+        let left = (blocks - number) * BLOCK as u64;
+        match storage.prepare().unwrap() {
+            Room::Enough => assert!(super::file::RESERVE <= left, "{left}"),
+            Room::Scarce { left: told } => assert_eq!(told - told % BLOCK as u64, left),
+        }
+    }
+    let (mut storage, _) = load(directory.path()).unwrap();
+    let refused = storage.write(&[append(1, blocks + 1, 1000)]).unwrap_err();
+    assert!(matches!(refused, StorageError::NoRoom { left: 1024, .. }), "{refused:?}");
+    assert!(refused.to_string().contains("free some space"), "{refused}");
+    drop(storage);
+    assert!(load(directory.path()).unwrap().1 == held);
+}
+
+#[test]
+fn a_disk_that_has_room_again_is_used_again() {
+    if std::env::var_os(LIMITED).is_none() {
+        return run_limited("storage::tests::a_disk_that_has_room_again_is_used_again");
+    }
+    let directory = directory();
+    let (mut storage, _) = load(directory.path()).unwrap();
+    let batch = [append(1, 1, 200 * BLOCK)];
+    storage.write(&batch).unwrap();
+    assert!(matches!(storage.prepare(), Ok(Room::Scarce { .. })));
+    let limit = rustix::process::getrlimit(Resource::Fsize);
+    rustix::process::setrlimit(Resource::Fsize, Rlimit { current: limit.maximum, ..limit }).unwrap();
+    assert_eq!(storage.prepare().unwrap(), Room::Enough);
+    drop(storage);
+    let (mut storage, recovered) = load(directory.path()).unwrap();
+    assert!(recovered == replay(&[batch.to_vec()]));
+    storage.write(&[append(1, 2, 100 * BLOCK)]).unwrap();
 }
 
 #[test]

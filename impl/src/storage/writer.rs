@@ -9,10 +9,19 @@ use rafttree_model::Record;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::storage::{Storage, StorageError};
+use crate::storage::{Room, Storage, StorageError};
 
-/// What the thread reports: the batch that was handed over last is durable, or the disk failed.
-pub(crate) type Flushed = Result<(), StorageError>;
+/// What the thread reports: what it has done, or that the disk failed.
+pub(crate) type Flushed = Result<Report, StorageError>;
+
+/// What the thread has done.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Report {
+    /// The batch that was handed over last is durable.
+    Durable,
+    /// The next batches find another amount of room than before.
+    Room(Room),
+}
 
 /// Hands batches to the thread, one at a time. When this is dropped the thread ends once its batch
 /// is done; then it lets go of the directory, and its reports end.
@@ -49,15 +58,17 @@ fn run(
     mut work: mpsc::UnboundedReceiver<Vec<Record<Bytes>>>,
     reports: &mpsc::UnboundedSender<Flushed>,
 ) {
+    let mut room = Room::Enough;
     while let Some(records) = work.blocking_recv() {
-        let written = storage.write(&records);
+        let written = storage.write(&records).map(|()| Report::Durable);
         let failed = written.is_err();
         if reports.send(written).is_err() || failed {
             return;
         }
-        if let Err(error) = storage.prepare() {
-            // Nobody is left to tell if the server has stopped.
-            let _ = reports.send(Err(error));
+        let prepared = storage.prepare();
+        let failed = prepared.is_err();
+        let is_news = !matches!(prepared, Ok(found) if found == std::mem::replace(&mut room, found));
+        if is_news && reports.send(prepared.map(Report::Room)).is_err() || failed {
             return;
         }
     }

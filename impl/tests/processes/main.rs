@@ -5,6 +5,7 @@
 
 mod bench;
 mod cluster;
+mod disk;
 mod local;
 mod refusals;
 

@@ -68,7 +68,7 @@ fn a_disk_that_fails_ends_the_server() {
     let serve = cluster.serve(1, &cluster.directory(1));
     let mut limited = Command::new("sh");
     limited.args(["-c", script, "sh"]).arg(serve.get_program()).args(serve.get_args()).stdin(Stdio::null());
-    refused(&mut limited, 70, &[&cluster.directory(1), "cannot write"]);
+    refused(&mut limited, 70, &[&cluster.directory(1), "has no room", "free some space"]);
 }
 
 #[test]

@@ -47,6 +47,8 @@ pub(crate) enum News {
     Lost { fence: u64 },
     /// It and another server refuse to talk to each other.
     Refused { peer: ServerId, reason: String },
+    /// Somebody has to see to something.
+    Warned { warning: String },
     /// It was asked to end, and has handed over if it could.
     Stopped,
 }
@@ -87,6 +89,7 @@ impl fmt::Display for News {
             }
             News::Lost { fence } => write!(out, "no longer leads, fence {fence} is over"),
             News::Refused { peer, reason } => write!(out, "no connection with server {peer}: {reason}"),
+            News::Warned { warning } => write!(out, "warning: {warning}"),
             News::Stopped => write!(out, "stopped"),
         }
     }
@@ -114,6 +117,9 @@ pub(crate) struct ServerStatus {
     /// What the service does.
     pub(crate) work: String,
     pub(crate) peers: Vec<PeerStatus>,
+    /// What somebody has to see to.
+    #[serde(default)]
+    pub(crate) warnings: Vec<String>,
 }
 
 /// How a server stands with a peer.
@@ -150,7 +156,7 @@ impl fmt::Display for ServerStatus {
             refused.as_ref().map_or(Ok(()), |refused| write!(out, ": {refused}"))?;
             writeln!(out)?;
         }
-        Ok(())
+        self.warnings.iter().try_for_each(|warning| writeln!(out, "  warning   {warning}"))
     }
 }
 

@@ -111,10 +111,11 @@ impl Server {
         let _ = self.node.lead(work).await;
     }
 
-    /// Says what changes: role, term and leader, and who refuses to talk to this server.
+    /// Says what changes: role, term and leader, who refuses to talk to this server, and what
+    /// somebody has to see to.
     async fn tell_changes(&self) {
         let mut changes = self.node.changes();
-        let (mut seen, mut refusals) = (None, Vec::new());
+        let (mut seen, mut refusals, mut warnings) = (None, Vec::new(), Vec::new());
         while let Ok(status) = self.node.status().await {
             let shown = shown(&status.protocol);
             if seen.replace(shown) != Some(shown) {
@@ -126,6 +127,12 @@ impl Server {
                 self.tell(News::Refused { peer: *peer, reason: reason.clone() });
             }
             refusals = refused;
+            // The figures within a warning change all the time.
+            let kinds = status.warnings.iter().map(std::mem::discriminant).collect();
+            let known = std::mem::replace(&mut warnings, kinds);
+            for warning in status.warnings.iter().filter(|warning| !known.contains(&std::mem::discriminant(*warning))) {
+                self.tell(News::Warned { warning: warning.to_string() });
+            }
             if changes.changed().await.is_err() {
                 return;
             }
@@ -192,6 +199,7 @@ fn describe(status: rafttree::Status) -> ServerStatus {
         work: status.work.to_string(),
         lease_milliseconds: status.leadership.map(|leadership| milliseconds(leadership.lease)),
         peers: peers.collect(),
+        warnings: status.warnings.iter().map(ToString::to_string).collect(),
     }
 }
 
