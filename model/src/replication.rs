@@ -2,11 +2,31 @@
 
 use crate::durable::Record;
 use crate::effects::{Output, Timers};
-use crate::message::{Message, Range, Slice};
-use crate::node::Role;
-use crate::rules::Rules;
+use crate::message::{Envelope, Message, Range, Slice};
+use crate::node::{Node, Role};
+use crate::rules::{Paper, Rules};
 use crate::step::Step;
 use crate::types::{Index, Payload, Position, ServerId};
+
+impl Node {
+    /// §5.3: whether a follower refuses what it has acknowledged to this leader in this term. What
+    /// was acknowledged is durable there, and only the leader of a later term removes it. So either
+    /// the follower said this before it acknowledged, and it arrives late, or its disk has lost what
+    /// it held.
+    pub fn contradicts_acknowledgement<E>(&self, envelope: &Envelope<E>) -> bool {
+        let Role::Leader { progress, .. } = &self.role else { return false };
+        let Message::AppendRefusal { missing, .. } = envelope.message else { return false };
+        let matched = progress.get(envelope.from).map_or(Index::ZERO, |follower| follower.matched);
+        envelope.term == self.term() && missing <= matched
+    }
+
+    /// Dissertation 3.10: whether this server leads, and could hand over to this one at once.
+    pub fn may_hand_over_to(&self, target: ServerId) -> bool {
+        let Role::Leader { progress, .. } = &self.role else { return false };
+        let last = self.log().last().index;
+        progress.get(target).is_some_and(|target| Paper::may_hand_over(target.matched, last))
+    }
+}
 
 impl<R: Rules, P> Step<'_, R, P> {
     /// A client's command: a leader that is not about to hand over takes it.

@@ -18,6 +18,18 @@ fn a_target_that_holds_the_whole_log_is_told_at_once() {
 }
 
 #[test]
+fn only_who_holds_the_whole_log_could_take_over_at_once() {
+    let mut node = leader_in_office(3, 2, &[1]);
+    let ready = |node: &rafttree_model::Node| [1, 2, 3, 4].map(|target| node.may_hand_over_to(id(target)));
+    assert_eq!(ready(&node), [true, true, false, false]);
+    let _ = on(&mut node, Event::Propose("x"));
+    assert_eq!(ready(&node), [false; 4]);
+    let _ = after(&mut node, [receive(3, 2, matched(3)), receive(1, 2, matched(3))]);
+    assert_eq!(ready(&node), [true, false, true, false]);
+    assert_eq!(ready(&follower_of_2(3, 1, &[1])), [false; 4]);
+}
+
+#[test]
 fn a_target_that_is_behind_is_waited_for() {
     let mut node = leader_in_office(3, 2, &[1]);
     let done = on(&mut node, Event::Transfer(id(3)));

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use rafttree_model::{
-    Effects, Envelope, Event, Index, Message, Node, Output, Position, Range, Record, Role, Slice, Timers, step,
+    Effects, Envelope, Event, Index, Message, Node, Output, Position, Range, Record, Role, Slice, Term, Timers, step,
 };
 
 use crate::support::{
@@ -266,4 +266,31 @@ fn any_follower_becomes_equal_within_one_refusal_for_each_term_the_logs_differ_i
         }
     }
     assert!(1 < most, "some logs differ in several terms");
+}
+
+/// Every log that still holds what was acknowledged refuses in other words.
+#[test]
+fn a_refusal_contradicts_what_was_acknowledged_only_if_it_was_lost() {
+    let terms = [1, 1, 2, 3];
+    for acknowledged in 0..=4 {
+        let mut node = leader(3, 4, &terms);
+        let _ = on(&mut node, receive(2, 4, matched(acknowledged)));
+        for held in all_terms(5, 3) {
+            for previous in node.log().clone().positions() {
+                let mut follower = restarted(3, disk(4, &held));
+                let request = Envelope { from: id(2), to: id(1), term: Term::new(4), message: heartbeat(previous, 0) };
+                let answers = on(&mut follower, Event::Receive(request)).messages();
+                let [Envelope { message: refusal @ Message::AppendRefusal { .. }, .. }] = answers[..] else { continue };
+                let has_lost = !held.starts_with(&terms[..acknowledged as usize]);
+                let said = |term| Envelope { from: id(2), to: id(1), term: Term::new(term), message: refusal };
+                let contradicts = node.contradicts_acknowledgement(&said(4));
+                assert!(!contradicts || has_lost, "{acknowledged} {held:?} {previous}");
+                // What the leader sends begins no earlier, and after a few refusals no later than this.
+                let is_at_it = acknowledged == previous.index.number();
+                assert!(contradicts || !has_lost || !is_at_it, "{acknowledged} {held:?} {previous}");
+                assert!(![3, 5].into_iter().any(|term| node.contradicts_acknowledgement(&said(term))));
+                assert!(!follower.contradicts_acknowledgement(&said(4)), "only a leader was told anything");
+            }
+        }
+    }
 }
