@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rafttree_model::{
-    Effects, Envelope, Event, Members, Message, Node, Output, Range, Record, ServerId, ServerMap, Slice, Term,
-    Timers as Running,
+    Effects, Envelope, Event, Members, Message, Node, Output, Range, Record, ServerId, ServerMap, ServerSet, Slice,
+    Term, Timers as Running,
 };
 
 use crate::lease::Contacts;
@@ -72,6 +72,10 @@ pub(crate) enum Action {
     Leading(Term),
     /// This server no longer leads.
     Yielded,
+    /// This peer has lost entries that it had acknowledged: it is to be told, and kept out.
+    KeepOut(ServerId),
+    /// A peer that was kept out may come back: it was restarted, or another server judges it.
+    LetIn(ServerId),
     /// The disk has not answered for the longest time that is allowed: stop.
     Stalled,
 }
@@ -95,6 +99,10 @@ pub(crate) struct Driver {
     lapsed: bool,
     /// When the peers' latest AppendEntries were sent, by their own clocks.
     stamps: ServerMap<Stamp>,
+    /// When each peer's latest acknowledgement arrived during this leadership.
+    acknowledged: ServerMap<Stamp>,
+    /// Peers that have lost entries which they had acknowledged during this leadership.
+    unsound: ServerSet,
     /// What the steps since the last write want.
     open: Effects<Bytes>,
     /// What waits for the write in flight; empty if there is none.
@@ -136,6 +144,8 @@ impl Driver {
             leads: false,
             lapsed: false,
             stamps: ServerMap::default(),
+            acknowledged: ServerMap::default(),
+            unsound: ServerSet::default(),
             open: Effects::new(),
             waiting: Effects::new(),
             flight: None,
@@ -166,9 +176,17 @@ impl Driver {
         self.contacts.confirmed(self.node.members(), now)
     }
 
-    /// The peer that is fittest to lead: the one that was heard last.
-    pub(crate) fn successor(&self) -> Option<ServerId> {
-        self.contacts.freshest()
+    /// The peer that is fittest to lead: the one that was heard last, of those that could take over
+    /// at once if there are any.
+    pub(crate) fn successor(&self, now: Stamp) -> Option<ServerId> {
+        let ready = self.node.peers().filter(|&peer| self.node.may_hand_over_to(peer));
+        let heard = ready.filter_map(|peer| Some((self.contact(peer, now)?, peer)));
+        heard.max().map(|(_, peer)| peer).or_else(|| self.contacts.freshest())
+    }
+
+    /// Whether the peer has lost entries that it had acknowledged.
+    pub(crate) fn is_unsound(&self, peer: ServerId) -> bool {
+        self.unsound.contains(peer)
     }
 
     /// When a peer was last in contact, by our own clock; for leaders only.
@@ -189,7 +207,10 @@ impl Driver {
                 self.links.set_outbound(peer, true);
                 self.on_timeout_told(peer, minimum_timeout);
             }
-            Input::Disconnected(peer) => self.links.set_outbound(peer, false),
+            Input::Disconnected(peer) => {
+                self.links.set_outbound(peer, false);
+                self.let_in(|unsound| unsound != peer);
+            }
             Input::NobodyListens(peer, place) => self.on_nobody_listens(peer, place, now),
             Input::Deadline => self.on_deadline(now),
             Input::Flushed => self.on_flushed(now),
@@ -203,11 +224,42 @@ impl Driver {
     fn receive(&mut self, Frame { envelope, sent, echo }: Frame, now: Stamp) {
         let is_request = matches!(envelope.message, Message::AppendRequest { .. });
         let from = envelope.from;
+        if self.unsound.contains(from) {
+            return;
+        }
+        if self.node.contradicts_acknowledgement(&envelope) && self.answers_what_came_later(from, echo, now) {
+            return self.keep_out(from, now);
+        }
+        if let Message::AppendReply { .. } = envelope.message {
+            self.acknowledged.insert(from, now);
+        }
         self.step(Event::Receive(envelope), echo, now);
         // What the step refused makes nobody loyal, so its time must not leave with an older answer.
         if is_request && from != self.node.id() && self.node.leader() == Some(from) {
             self.stamps.insert(from, sent);
         }
+    }
+
+    /// Whether the peer answers what was sent after its latest acknowledgement had arrived: then it
+    /// has not said this before that.
+    fn answers_what_came_later(&self, peer: ServerId, echo: Option<Stamp>, now: Stamp) -> bool {
+        let acknowledged = self.acknowledged.get(peer).copied();
+        acknowledged.zip(echo).is_some_and(|(acknowledged, echo)| acknowledged < echo && echo <= now)
+    }
+
+    /// A peer whose disk has lost what it had acknowledged may have forgotten its vote as well, so
+    /// nothing counts that it says.
+    fn keep_out(&mut self, peer: ServerId, now: Stamp) {
+        self.unsound.insert(peer, ());
+        self.contacts.forget(peer, now);
+        self.actions.push(Action::KeepOut(peer));
+    }
+
+    /// Keeps only these out from now on.
+    fn let_in(&mut self, stays_out: impl Fn(ServerId) -> bool) {
+        let (out, back): (Vec<_>, Vec<_>) = self.unsound.ids().partition(|&peer| stays_out(peer));
+        self.unsound = out.into_iter().collect();
+        self.actions.extend(back.into_iter().map(Action::LetIn));
     }
 
     /// What a peer has told of its minimum timeout holds for the lease, and a leader speaks often
@@ -360,8 +412,12 @@ impl Driver {
     }
 
     fn restart(&mut self, running: Running, now: Stamp) {
+        // What was acknowledged to a leader counts during its leadership.
+        self.acknowledged = ServerMap::default();
         if let Running::Leader = running {
             self.contacts.forget_all();
+        } else {
+            self.let_in(|_| false);
         }
         let leader = self.node.leader().filter(|&leader| leader != self.node.id());
         self.timers.follow(leader.and_then(|leader| self.contacts.timeout(leader)));

@@ -54,6 +54,17 @@ pub enum Error {
     /// Leadership is handed only to a server that was heard of late.
     #[error("server {0} has not answered for an election timeout; hand over to another one")]
     PeerSilent(ServerId),
+    /// Leadership is handed only to a server that holds the leader's whole log.
+    #[error(
+        "server {0} has not caught up with the leader's log; try again a little later, or hand over to another one"
+    )]
+    PeerBehind(ServerId),
+    /// Leadership is not handed to a server whose disk is broken.
+    #[error(
+        "server {0} has lost entries that it had acknowledged, so it cannot take over: its directory was put back to \
+         an older copy, or its disk lost writes; hand over to another one"
+    )]
+    PeerUnsound(ServerId),
     /// The work that runs under the leadership did not end; it goes on, and so does the
     /// leadership until it ends.
     #[error("the work under the leadership has not ended within {0:?}: let it watch `lost()`; leadership ends with it")]

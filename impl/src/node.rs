@@ -4,7 +4,7 @@ use std::future::Future;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rafttree_model::ServerId;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -161,11 +161,13 @@ impl Node {
     /// Hands leadership to this peer, after the closure of [`lead`](Node::lead) has returned:
     /// [`lost`](Leadership::lost) asks it to. Returns when the peer leads.
     ///
-    /// A peer that has not answered for an election timeout is refused, and leadership stays.
+    /// A peer that has not answered for an election timeout is refused, and so is one that does not
+    /// catch up with the log within a few of them, or whose disk has lost what it held: then
+    /// leadership stays.
     pub async fn transfer_to(&self, peer: u32) -> Result<(), Error> {
         let target = ServerId::new(peer);
         let mut leader = self.leader();
-        self.ask(|reply| Command::HandOver { to: Some(target), reply }).await??;
+        self.ask_to_hand_over(target).await?;
         let taken = leader.wait_for(|view| view.leader.is_some_and(|leader| leader != self.id()));
         let taken = async { taken.await.map(|view| view.leader) };
         let leader = match tokio::time::timeout(self.shared.takeover_timeout, taken).await {
@@ -174,6 +176,19 @@ impl Node {
             Err(_) => None,
         };
         if leader == Some(target) { Ok(()) } else { Err(Error::NotTakenOver { target, leader }) }
+    }
+
+    /// A peer that was just started may need a moment to catch up.
+    async fn ask_to_hand_over(&self, target: ServerId) -> Result<(), Error> {
+        let until = Instant::now() + self.shared.takeover_timeout;
+        loop {
+            match self.ask(|reply| Command::HandOver { to: Some(target), reply }).await? {
+                Err(Error::PeerBehind(_)) if Instant::now() < until => {
+                    tokio::time::sleep(self.shared.takeover_timeout / 100).await;
+                }
+                answer => return answer,
+            }
+        }
     }
 
     /// Gives up leadership, after the closure of [`lead`](Node::lead) has returned. The peer that

@@ -328,6 +328,11 @@ impl Server {
                 Action::Write(records) => self.writer.write(records),
                 Action::Leading(term) => self.begin_reign(term.into()),
                 Action::Yielded => self.end_reign(),
+                Action::KeepOut(peer) => self.transport.keep_out(peer),
+                Action::LetIn(peer) => {
+                    self.transport.let_in(peer);
+                    self.note(peer, |peer| peer.refusal = None);
+                }
                 Action::Stalled => self.fail(Failure::DiskStalled(self.settings.policy.longest_flush)),
             }
         }

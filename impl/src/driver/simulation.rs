@@ -526,7 +526,8 @@ impl World {
                 self.history.leads(id, term);
                 self.history.fence(term);
             }
-            Action::Yielded => {}
+            Action::Yielded | Action::LetIn(_) => {}
+            Action::KeepOut(peer) => panic!("no disk loses anything here, but server {peer} is said to"),
             Action::Stalled => self.crash(id),
         }
     }

@@ -209,6 +209,47 @@ fn a_new_leadership_does_not_live_on_an_old_lease() {
     assert_eq!(driver.confirmed(at(1253)), Stamp(0), "what was heard in term 1 counts in term 2");
 }
 
+/// What server 2 says when its log holds nothing of what it has acknowledged.
+fn refusal(echo: u64, now: u64) -> Input {
+    let message = Message::AppendRefusal { missing: Index::new(1), hint: NOWHERE };
+    frame(TWO, 1, message, at(now), Some(at(echo)))
+}
+
+#[test]
+fn a_peer_that_has_lost_what_it_acknowledged_is_kept_out() {
+    let mut driver = leader(POLICY);
+    let reply = Message::AppendReply { matched: Index::new(1) };
+    driver.handle(frame(THREE, 1, reply.clone(), at(1), Some(at(1250))), at(1251));
+    driver.handle(frame(TWO, 1, reply.clone(), at(1), Some(at(1250))), at(1252));
+    // Said before the acknowledgement, and late.
+    for echo in [1200, 1251, 1252] {
+        assert_eq!(driver.handle(refusal(echo, 1253), at(1253)), [], "{echo}");
+    }
+    assert_eq!(driver.handle(refusal(5000, 1254), at(1254)), [], "a reading from before this machine started");
+    assert!(!driver.is_unsound(TWO));
+
+    assert_eq!(driver.handle(refusal(1260, 1261), at(1261)), [Action::KeepOut(TWO)]);
+    assert!(driver.is_unsound(TWO));
+    assert_eq!((driver.contact(TWO, at(1261)), driver.successor(at(1261))), (None, Some(THREE)));
+    // Nothing that it says counts.
+    assert_eq!(driver.handle(refusal(1262, 1263), at(1263)), []);
+    driver.handle(frame(TWO, 1, reply, at(1), Some(at(1262))), at(1263));
+    driver.handle(frame(TWO, 9, Message::Stale, at(1), None), at(1263));
+    assert_eq!((driver.contact(TWO, at(1263)), driver.node().term()), (None, Term::new(1)));
+    // Its process has ended; the next one may hold everything again.
+    assert_eq!(driver.handle(Input::Disconnected(THREE), at(1264)), []);
+    assert_eq!(driver.handle(Input::Disconnected(TWO), at(1264)), [Action::LetIn(TWO)]);
+    assert!(!driver.is_unsound(TWO));
+}
+
+#[test]
+fn a_peer_is_kept_out_by_the_leader_that_knows_what_it_has_lost() {
+    let mut driver = leader(POLICY);
+    assert_eq!(driver.handle(refusal(1260, 1261), at(1261)), [Action::KeepOut(TWO)]);
+    let actions = driver.handle(Input::Event(Event::StepDown), at(1262));
+    assert!(actions.contains(&Action::LetIn(TWO)), "{actions:?}");
+}
+
 #[test]
 fn a_slow_flush_ends_leadership_and_a_stalled_one_the_server() {
     let mut driver = leader(POLICY);

@@ -52,10 +52,20 @@ impl Server {
         if self.handover.is_some() {
             return Err(Error::HandingOver);
         }
-        match to.filter(|&target| !self.is_fit(target)) {
-            Some(target) => Err(Error::PeerSilent(target)),
-            None => Ok(()),
+        to.map_or(Ok(()), |target| self.may_take_over(target))
+    }
+
+    fn may_take_over(&self, target: ServerId) -> Result<(), Error> {
+        if self.driver.is_unsound(target) {
+            return Err(Error::PeerUnsound(target));
         }
+        if !self.is_fit(target) {
+            return Err(Error::PeerSilent(target));
+        }
+        if !self.driver.node().may_hand_over_to(target) {
+            return Err(Error::PeerBehind(target));
+        }
+        Ok(())
     }
 
     /// Whether the peer has answered within an election timeout.
@@ -75,11 +85,12 @@ impl Server {
         }
     }
 
-    /// Gives leadership to whom it was promised, or to the peer that was heard last.
+    /// Gives leadership to whom it was promised, or to the peer that is fittest by now.
     fn hand_over(&mut self) {
         let chosen = self.handover.as_ref().and_then(|handover| handover.to);
-        let fittest = self.driver.successor().filter(|&peer| self.is_fit(peer));
-        match chosen.or(fittest) {
+        let able = chosen.filter(|&target| self.may_take_over(target).is_ok());
+        let fittest = self.driver.successor(clock::now()).filter(|&peer| self.is_fit(peer));
+        match able.or(fittest) {
             Some(target) => self.handle(Input::Event(Event::Transfer(target))),
             None => self.give_up(),
         }

@@ -82,7 +82,7 @@ struct WireProtocols {
 /// A refusal, as the one who refuses sees it.
 #[derive(Clone, PartialEq, prost::Message)]
 struct WireRefused {
-    #[prost(oneof = "WireReason", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9")]
+    #[prost(oneof = "WireReason", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10")]
     reason: Option<WireReason>,
 }
 
@@ -106,6 +106,8 @@ enum WireReason {
     Malformed(()),
     #[prost(message, tag = "9")]
     Group(WireGroupMismatch),
+    #[prost(uint32, tag = "10")]
+    LostEntries(u32),
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -220,6 +222,7 @@ impl From<Refusal> for Option<WireReason> {
             Refusal::Group { theirs, ours } => {
                 WireReason::Group(WireGroupMismatch { theirs: wire_ids(&theirs), ours: wire_ids(&ours) })
             }
+            Refusal::LostEntries(id) => WireReason::LostEntries(id.number()),
             Refusal::Other => return None,
         })
     }
@@ -243,6 +246,7 @@ fn read_reason(wire: WireReason) -> Option<Refusal> {
         }
         WireReason::Itself(()) => Refusal::Itself,
         WireReason::Malformed(()) => Refusal::Malformed,
+        WireReason::LostEntries(id) => Refusal::LostEntries(ServerId::new(id)),
         WireReason::Group(wire) => Refusal::Group { theirs: read_ids(&wire.theirs), ours: read_ids(&wire.ours) },
     })
 }
@@ -317,6 +321,7 @@ mod tests {
             (ids(), ids()).prop_map(|(expected, found)| Refusal::WrongServer { expected, found }),
             (groups(), groups()).prop_map(|(theirs, ours)| Refusal::Group { theirs, ours }),
             ids().prop_map(Refusal::UnknownPeer),
+            ids().prop_map(Refusal::LostEntries),
             (incarnations(), incarnations()).prop_map(|(known, seen)| Refusal::Incarnation { known, seen }),
             Just(Refusal::Itself),
             Just(Refusal::Malformed),

@@ -3,7 +3,7 @@
 //! The calling side greets, the called side greets back or refuses, the calling side accepts or
 //! refuses. A refusal is always told before the connection is closed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -28,6 +28,8 @@ pub(super) struct Local {
     pub(super) minimum_timeout: Duration,
     /// The incarnation in which each peer was first seen, for as long as this process lives.
     pub(super) peers: Mutex<BTreeMap<ServerId, Option<Incarnation>>>,
+    /// Peers that have lost entries: they are not heard.
+    pub(super) kept_out: Mutex<BTreeSet<ServerId>>,
 }
 
 /// Why a handshake failed.
@@ -61,7 +63,7 @@ pub(super) async fn answer(connection: &mut Connection, local: &Local) -> Result
         return Err(Failure::Refused { peer: None, reason });
     };
     let refused = |reason| Failure::Refused { peer: Some(hello.from), reason };
-    if let Err(reason) = local.judge(&hello, None) {
+    if let Err(reason) = local.judge(&hello, None).and_then(|()| local.admit(hello.from)) {
         return Err(refused(refuse(connection, reason).await?));
     }
     say(connection, Greeting::Hello(local.hello(hello.from))).await?;
@@ -135,6 +137,12 @@ impl Local {
         self.recognise(hello.from, hello.incarnation)
     }
 
+    /// Whether the peer is heard.
+    pub(super) fn admit(&self, peer: ServerId) -> Result<(), Refusal> {
+        let kept_out = self.kept_out.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept_out.contains(&peer) { Err(Refusal::LostEntries(peer)) } else { Ok(()) }
+    }
+
     /// A peer whose disk is another one than before has forgotten what it promised.
     fn recognise(&self, peer: ServerId, seen: Incarnation) -> Result<(), Refusal> {
         let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -164,6 +172,7 @@ mod tests {
             incarnation: Incarnation::from_bytes([id.number() as u8; 16]),
             minimum_timeout: Duration::from_millis(100),
             peers: Mutex::new(peers),
+            kept_out: Mutex::default(),
         }
     }
 

@@ -61,19 +61,28 @@ pub(super) async fn accept(listener: TcpListener, hub: Arc<Hub>) {
 
 /// One connection, from its handshake to its end.
 async fn serve(stream: TcpStream, stranger: OwnedSemaphorePermit, hub: Arc<Hub>) {
-    let Some((connection, Hello { from, minimum_timeout, .. })) = shake_hands(stream, &hub).await else { return };
+    let Some((mut connection, Hello { from, minimum_timeout, .. })) = shake_hands(stream, &hub).await else { return };
     drop(stranger);
     let replaced = hub.replace_inbound(from);
     hub.welcome(from);
     hub.tell(Incoming::Accepted { from, minimum_timeout }).await;
     tokio::select! {
         biased;
-        // The peer has called again, so whatever is still to come on this connection is old.
-        _ = replaced => {}
-        () = receive(connection, from, &hub) => {
+        // The peer has called again, so whatever is still to come on this connection is old, or it
+        // is not heard any more.
+        _ = replaced => part(&mut connection, from, &hub).await,
+        () = receive(&mut connection, from, &hub) => {
             hub.tell(Incoming::Closed { from }).await;
             hub.look_for(from);
         }
+    }
+}
+
+/// Ends a connection from this side; a peer that is kept out is told why.
+async fn part(connection: &mut Connection, from: ServerId, hub: &Hub) {
+    if let Err(reason) = hub.local.admit(from) {
+        let _ = handshake::refuse(connection, reason.clone()).await;
+        hub.report(from, reason).await;
     }
 }
 
@@ -93,9 +102,9 @@ async fn shake_hands(stream: TcpStream, hub: &Hub) -> Option<(Connection, Hello)
 }
 
 /// Hands on what the peer sends, until the connection ends.
-async fn receive(mut connection: Connection, from: ServerId, hub: &Hub) {
+async fn receive(connection: &mut Connection, from: ServerId, hub: &Hub) {
     loop {
-        match read(&mut connection, from, hub).await {
+        match read(connection, from, hub).await {
             Ok(frame) => hub.tell(Incoming::Frame(frame)).await,
             Err(End::Lost(error)) => {
                 tracing::debug!(%from, %error, "the peer closed its connection");
@@ -103,7 +112,7 @@ async fn receive(mut connection: Connection, from: ServerId, hub: &Hub) {
             }
             Err(End::Malformed(error)) => {
                 tracing::warn!(%from, %error, "closing a connection");
-                let _ = handshake::refuse(&mut connection, Refusal::Malformed).await;
+                let _ = handshake::refuse(connection, Refusal::Malformed).await;
                 return hub.report(from, Refusal::Malformed).await;
             }
         }

@@ -145,6 +145,17 @@ impl Transport {
         }
     }
 
+    /// Hears no more of this peer, and tells it why: it has lost entries.
+    pub(crate) fn keep_out(&self, peer: ServerId) {
+        self.hub.local.kept_out.lock().unwrap_or_else(PoisonError::into_inner).insert(peer);
+        self.hub.inbound.lock().unwrap_or_else(PoisonError::into_inner).remove(&peer);
+    }
+
+    /// Hears this peer again.
+    pub(crate) fn let_in(&self, peer: ServerId) {
+        self.hub.local.kept_out.lock().unwrap_or_else(PoisonError::into_inner).remove(&peer);
+    }
+
     /// Closes everything now, so that the port is free for the next to listen there.
     pub(crate) async fn close(mut self) {
         self.tasks.shutdown().await;
@@ -172,6 +183,7 @@ impl Hub {
             incarnation: config.incarnation,
             minimum_timeout: config.minimum_timeout,
             peers: Mutex::new(config.peers.iter().map(|(peer, _)| (*peer, None)).collect()),
+            kept_out: Mutex::default(),
         };
         Hub {
             local,

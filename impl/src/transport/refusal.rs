@@ -70,6 +70,13 @@ pub enum Refusal {
         /// What it says now.
         seen: Incarnation,
     },
+    /// The disk of one of the two servers, this one, is broken.
+    #[error(
+        "server {0} has lost entries that it had acknowledged: its directory was put back to an older copy, or its disk \
+         lost writes; stop it and bring its newest directory back, or leave it stopped: the group goes on while a \
+         majority runs, and this server must not help to elect a leader"
+    )]
+    LostEntries(ServerId),
     /// Someone else uses the id of the server that refuses, or it has called itself.
     #[error(
         "both sides say that they are the same server: two servers were started with one id, \
@@ -98,6 +105,7 @@ impl Refusal {
             | Refusal::WrongServer { .. }
             | Refusal::UnknownPeer(_)
             | Refusal::Incarnation { .. }
+            | Refusal::LostEntries(_)
             | Refusal::Itself
             | Refusal::Malformed
             | Refusal::Other => self,

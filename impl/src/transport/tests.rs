@@ -129,6 +129,7 @@ fn local(id: ServerId, peers: &[ServerId]) -> Local {
         incarnation: incarnation(id),
         minimum_timeout: Duration::from_millis(100),
         peers: Mutex::new(peers.iter().map(|peer| (*peer, None)).collect()),
+        kept_out: Mutex::default(),
     }
 }
 
@@ -390,6 +391,28 @@ async fn a_server_whose_disk_was_wiped_is_refused() {
     let reason = Refusal::Incarnation { known: incarnation(TWO), seen: Incarnation::from_bytes([99; 16]) };
     assert_eq!(one.until_refused().await, (TWO, reason.clone()));
     assert_eq!(two.until_refused().await, (ONE, reason));
+}
+
+#[tokio::test]
+async fn a_peer_that_has_lost_entries_is_told_and_not_heard_until_it_is_let_in() {
+    let [first, second] = [free_address(), free_address()];
+    let mut one = Server::start(config(ONE, first, &[(TWO, second)])).await;
+    let mut two = Server::start(config(TWO, second, &[(ONE, first)])).await;
+    two.until_connected(ONE).await;
+    two.transport.send(frame(TWO, ONE, 1));
+    one.until_frame(&frame(TWO, ONE, 1)).await;
+    one.transport.keep_out(TWO);
+    let lost = Refusal::LostEntries(TWO);
+    assert_eq!(one.until_refused().await, (TWO, lost.clone()));
+    assert_eq!(two.until_refused().await, (ONE, lost.clone()));
+    assert!(lost.to_string().starts_with("server 2 has lost entries"), "{lost}");
+    // It is refused anew when it calls again, and that is not repeated.
+    two.transport.send(frame(TWO, ONE, 2));
+    assert!(timeout(Duration::from_millis(300), one.incoming.recv()).await.is_err(), "nothing more is heard");
+    one.transport.let_in(TWO);
+    two.until_connected(ONE).await;
+    two.transport.send(frame(TWO, ONE, 3));
+    assert_eq!(one.next().await, Incoming::Frame(frame(TWO, ONE, 3)));
 }
 
 #[tokio::test]

@@ -48,3 +48,58 @@ fn a_full_disk_is_said_and_stops_the_server_once_a_write_lacks_room() {
     cluster.launch(1);
     assert_eq!(cluster.wait_for_leader_after(fence).fence, fence + 1, "nothing was forgotten");
 }
+
+/// Copies a directory that no server uses.
+fn copy(from: &str, to: &str) {
+    fs::create_dir(to).unwrap();
+    for file in fs::read_dir(from).unwrap().map(Result::unwrap).filter(|file| file.file_type().unwrap().is_file()) {
+        fs::copy(file.path(), format!("{to}/{}", file.file_name().to_str().unwrap())).unwrap();
+    }
+}
+
+#[test]
+fn a_directory_that_was_put_back_is_noticed_said_on_both_sides_and_never_leads() {
+    let mut cluster = Cluster::start(3);
+    let first = cluster.wait_for_leader_after(0);
+    let follower = first.server % 3 + 1;
+    cluster.wait_for_follower(follower, first.fence);
+    let (directory, older, newest) =
+        (cluster.directory(follower), cluster.named_directory("older"), cluster.named_directory("newest"));
+    cluster.kill(follower);
+    copy(&directory, &older);
+    cluster.launch(follower);
+    // Another leader, and so another entry, which the follower acknowledges.
+    let third = (1..=3).find(|server| ![first.server, follower].contains(server)).unwrap();
+    cluster.wait_for_answer(first.server, third);
+    let moved = run(&["transfer", &cluster.directory(first.server), "--to", &third.to_string()]);
+    assert!(moved.status.success(), "{moved:?}");
+    let leading = cluster.wait_for_leader_after(first.fence);
+    let log = |status: &serde_json::Value| status["server"]["last"].clone();
+    cluster.observed.wait_for("the follower holds what its leader does", |_| {
+        (log(&cluster.status(follower)) == log(&cluster.status(leading.server))).then_some(())
+    });
+    cluster.wait_for_answer(leading.server, follower);
+
+    cluster.kill(follower);
+    fs::rename(&directory, &newest).unwrap();
+    copy(&older, &directory);
+    cluster.launch(follower);
+    for (server, peer) in [(leading.server, follower), (follower, leading.server)] {
+        let refused = cluster.wait_for_line(server, "it is said", |news| news["event"] == "refused");
+        let words = format!("server {follower} has lost entries that it had acknowledged");
+        assert!(refused["peer"] == peer && refused["reason"].as_str().unwrap().contains(&words), "{refused}");
+    }
+    let refused = run(&["transfer", &cluster.directory(leading.server), "--to", &follower.to_string()]);
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(refused.status.code() == Some(1) && said.contains("has lost entries"), "{refused:?}");
+    assert_eq!(cluster.status(leading.server)["server"]["role"], "leader", "it cost the leadership");
+
+    cluster.kill(follower);
+    fs::remove_dir_all(&directory).unwrap();
+    fs::rename(&newest, &directory).unwrap();
+    cluster.launch(follower);
+    cluster.wait_for_follower(follower, leading.fence);
+    cluster.wait_for_answer(leading.server, follower);
+    let peers = cluster.status(leading.server)["peers"].clone();
+    assert!(peers.as_array().unwrap().iter().all(|peer| peer["refused"].is_null()), "{peers}");
+}
