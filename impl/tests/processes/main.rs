@@ -6,6 +6,7 @@
 mod bench;
 mod cluster;
 mod disk;
+mod endings;
 mod local;
 mod refusals;
 

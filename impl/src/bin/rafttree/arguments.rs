@@ -30,8 +30,14 @@ Examples:
   rafttree serve data/1 --listen 127.0.0.1:7001 --peer 2=127.0.0.1:7002 --peer 3=127.0.0.1:7003
   rafttree serve data/1 --id 1 --init 0123456789abcdef0123456789abcdef --listen 127.0.0.1:7001 ...
 
-Prints a line for each change of role, term or leader. SIGTERM or SIGINT hands leadership over and
-ends the server; a second one ends it at once.";
+Prints a line for each change of role, term or leader; lines that nobody reads hold up nothing, and
+are counted when they have no room.
+
+SIGTERM, SIGINT, SIGHUP or SIGQUIT hands leadership over and ends the server; a second one ends it at
+once. (SIGHUP and SIGQUIT stay ignored where they were, as with nohup.) Whatever hangs, it has ended
+after 3 T for the next leader, 5 s for a write that the disk has not finished (exit code 70: the
+directory stays locked until it has) and 1 s for output that nobody reads. During the start it ends
+at once, with exit code 1. SIGUSR1 prints the status; SIGUSR2 does nothing.";
 
 const LOCAL_EXAMPLES: &str = "\
 Examples:
@@ -47,6 +53,7 @@ Commands, as lines of the standard input when that is no terminal, or each as a 
   transfer ID    hand leadership to this server        step-down      make the leader give up
   status         print what every server says          wait leader    until there is a leader
   quit           end the cluster
+SIGTERM, SIGINT, SIGHUP and SIGQUIT do so as well; SIGUSR1 prints what every server says.
 ID is a server's number; WHO is one, too, or `leader`, which waits until there is one.";
 
 /// Raft whose deployed logic is the model-checked logic: servers that elect a leader, and a

@@ -8,14 +8,16 @@ mod control;
 mod failure;
 mod init;
 mod local;
+mod output;
 mod report;
 mod serve;
+mod signals;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use arguments::{Arguments, Command};
+use arguments::{Arguments, Command, Format};
 use failure::Failure;
 
 fn main() -> ExitCode {
@@ -24,24 +26,31 @@ fn main() -> ExitCode {
     // the thread that started them.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let result = match runtime {
-        Ok(runtime) => runtime.block_on(async {
-            match command {
-                Command::Init(options) => init::run(&options, output),
-                Command::Serve(options) => serve::run(options, output).await,
-                Command::Status(options) => control::status(&options, output).await,
-                Command::Transfer(options) => control::transfer(&options, output).await,
-                Command::StepDown(options) => control::step_down(&options, output).await,
-                Command::Local(options) => local::run(options, output).await,
-                Command::Bench(command) => bench::run(command, output).await,
-            }
-        }),
+        Ok(runtime) => {
+            let result = runtime.block_on(run(command, output));
+            // What is done comes to its end with the process, whatever else still waits.
+            runtime.shutdown_background();
+            result
+        }
         Err(error) => Err(Failure::Internal(format!("cannot start: {error}"))),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("error: {failure}");
+            output::complain(format!("error: {failure}"));
             failure.exit_code()
         }
+    }
+}
+
+async fn run(command: Command, output: Format) -> Result<(), Failure> {
+    match command {
+        Command::Init(options) => init::run(&options, output),
+        Command::Serve(options) => serve::run(options, output).await,
+        Command::Status(options) => control::status(&options, output).await,
+        Command::Transfer(options) => control::transfer(&options, output).await,
+        Command::StepDown(options) => control::step_down(&options, output).await,
+        Command::Local(options) => local::run(options, output).await,
+        Command::Bench(command) => bench::run(command, output).await,
     }
 }

@@ -7,7 +7,6 @@ use rafttree::{RoleName, ServerId};
 use rafttree_model::Status;
 use serde::{Deserialize, Serialize};
 
-use crate::arguments::Format;
 use crate::failure::Failure;
 
 /// What the machine's monotonic clock reads, in nanoseconds: the same for all its processes.
@@ -49,24 +48,12 @@ pub(crate) enum News {
     Refused { peer: ServerId, reason: String },
     /// Somebody has to see to something.
     Warned { warning: String },
+    /// It was asked for its status by a signal.
+    Status(Box<ServerStatus>),
+    /// So many lines had no room before this one, because nobody read them.
+    Unread { lines: u64 },
     /// It was asked to end, and has handed over if it could.
     Stopped,
-}
-
-/// Writes lines to the standard output.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Printer(pub(crate) Format);
-
-impl Printer {
-    /// Writes one line. It fails when nobody reads any more.
-    pub(crate) fn print<T: fmt::Display + Serialize>(self, line: &T) -> io::Result<()> {
-        let mut out = io::stdout().lock();
-        match self.0 {
-            Format::Text => writeln!(out, "{line}")?,
-            Format::Json => writeln!(out, "{}", serde_json::to_string(line)?)?,
-        }
-        out.flush()
-    }
 }
 
 impl fmt::Display for Report {
@@ -90,6 +77,8 @@ impl fmt::Display for News {
             News::Lost { fence } => write!(out, "no longer leads, fence {fence} is over"),
             News::Refused { peer, reason } => write!(out, "no connection with server {peer}: {reason}"),
             News::Warned { warning } => write!(out, "warning: {warning}"),
+            News::Status(status) => write!(out, "{}", status.to_string().trim_end()),
+            News::Unread { lines } => write!(out, "{lines} lines were lost here: nobody read them"),
             News::Stopped => write!(out, "stopped"),
         }
     }

@@ -7,34 +7,14 @@ use std::time::Duration;
 
 use rafttree::{Error, Leadership, Node, Then};
 use rafttree_model::Status;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use crate::admin::{Answer, Door, Request};
 use crate::arguments::{Format, ServeOptions};
 use crate::failure::Failure;
-use crate::report::{News, PeerStatus, Printer, Report, ServerStatus, monotonic};
-
-/// SIGTERM and SIGINT.
-pub(crate) struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    pub(crate) fn new() -> Result<Signals, Failure> {
-        let open = |kind| signal(kind).map_err(|error| Failure::Internal(format!("cannot receive signals: {error}")));
-        Ok(Signals { terminate: open(SignalKind::terminate())?, interrupt: open(SignalKind::interrupt())? })
-    }
-
-    /// The next of them.
-    pub(crate) async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
+use crate::output::{LAST_LINES, Printer};
+use crate::report::{News, PeerStatus, Report, ServerStatus, monotonic};
+use crate::signals::{Asked, Signals};
 
 /// A server and whoever listens to it.
 struct Server {
@@ -46,10 +26,32 @@ struct Server {
 
 pub(crate) async fn run(options: ServeOptions, output: Format) -> Result<(), Failure> {
     let mut signals = Signals::new()?;
-    let parent = options.end_with_parent.then(watch_parent).transpose()?;
-    let node = start(&options).await?;
+    let mut parent = options.end_with_parent.then(watch_parent).transpose()?;
+    // What is begun by then ends with the process: nothing was promised to anybody yet.
+    let node = tokio::select! {
+        node = start(&options) => node?,
+        () = signals.next() => return Err(Failure::Operation("told to end before the server had started".to_owned())),
+        () = end_of(&mut parent) => return Ok(()),
+    };
     let door = Door::open(&options.directory)?;
-    let server = Server { node: node.clone(), printer: Printer(output), confirms: options.confirm };
+    let id = node.id();
+    let (printer, written) = Printer::start(output, move |lines| Report { id, news: News::Unread { lines } });
+    let server = Server { node, printer, confirms: options.confirm };
+    let result = serve(&server, &door, &mut signals, &mut parent).await;
+    server.printer.close();
+    written.wait_within(LAST_LINES).await;
+    result
+}
+
+/// Serves until the server has ended.
+async fn serve(
+    server: &Server,
+    door: &Door,
+    signals: &mut Signals,
+    parent: &mut Option<Parent>,
+) -> Result<(), Failure> {
+    let mut asked = Asked::new()?;
+    let node = server.node.clone();
     let status = node.status().await.map_err(Failure::operation)?;
     server.tell(News::Started {
         pid: std::process::id(),
@@ -57,11 +59,16 @@ pub(crate) async fn run(options: ServeOptions, output: Format) -> Result<(), Fai
         cluster: status.cluster.to_string(),
     });
     let work = async {
-        tokio::join!(server.lead(), server.tell_changes(), door.serve(move |request| answer(node.clone(), request)));
+        tokio::join!(
+            server.lead(),
+            server.tell_changes(),
+            server.tell_status(&mut asked),
+            door.serve(move |request| answer(node.clone(), request)),
+        );
         pending::<Infallible>().await
     };
     tokio::select! {
-        result = server.end(&mut signals) => result,
+        result = server.end(signals) => result,
         _ = work => unreachable!("it never ends"),
         () = end_of(parent) => Ok(()),
     }
@@ -139,6 +146,16 @@ impl Server {
         }
     }
 
+    /// Says how things stand whenever somebody asks by a signal.
+    async fn tell_status(&self, asked: &mut Asked) {
+        loop {
+            asked.next().await;
+            if let Ok(status) = self.node.status().await {
+                self.tell(News::Status(Box::new(describe(status))));
+            }
+        }
+    }
+
     /// Waits for the server's end, or for a signal to end it. A second signal does not wait for
     /// anything.
     async fn end(&self, signals: &mut Signals) -> Result<(), Failure> {
@@ -207,9 +224,12 @@ fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
+/// Resolves when the process that started this one has ended.
+type Parent = oneshot::Receiver<Infallible>;
+
 /// Ends when the process that started this one does: that holds the other end of our standard
 /// input. Where the system can, it also kills us then, even while we are stopped.
-fn watch_parent() -> Result<oneshot::Receiver<Infallible>, Failure> {
+fn watch_parent() -> Result<Parent, Failure> {
     #[cfg(target_os = "linux")]
     rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::KILL))
         .map_err(|error| Failure::Internal(format!("cannot watch the process that started this one: {error}")))?;
@@ -222,7 +242,7 @@ fn watch_parent() -> Result<oneshot::Receiver<Infallible>, Failure> {
     Ok(ended)
 }
 
-async fn end_of(parent: Option<oneshot::Receiver<Infallible>>) {
+async fn end_of(parent: &mut Option<Parent>) {
     match parent {
         Some(parent) => drop(parent.await),
         None => pending().await,

@@ -13,7 +13,7 @@ use crate::arguments::Timing;
 use crate::cluster::{Cluster, Happening, WRONG_USAGE};
 use crate::failure::Failure;
 use crate::report::{News, ServerStatus};
-use crate::serve::Signals;
+use crate::signals::Signals;
 
 /// How often servers are asked whether all is well. Nothing is measured meanwhile.
 const LOOK: Duration = Duration::from_millis(5);

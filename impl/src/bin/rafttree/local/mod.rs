@@ -17,8 +17,9 @@ use crate::admin::Request;
 use crate::arguments::{Format, LocalOptions};
 use crate::control::done;
 use crate::failure::Failure;
-use crate::report::{News, Printer, Report, Row};
-use crate::serve::Signals;
+use crate::output::{LAST_LINES, Printer};
+use crate::report::{News, Report, Row};
+use crate::signals::{Asked, Signals};
 
 use crate::cluster::{self, Cluster, Happening, Life, WRONG_USAGE};
 pub(crate) use command::LocalCommand;
@@ -77,11 +78,12 @@ pub(crate) async fn run(options: LocalOptions, output: Format) -> Result<(), Fai
     let root = root.expect("a directory is given or temporary");
     let (sender, happenings) = unbounded_channel();
     let cluster = Cluster::new(root, options.servers, options.timing, sender)?;
+    let (printer, written) = Printer::start(output, |lines| ClusterNews::Unread { lines });
     let is_terminal = io::stdin().is_terminal() && io::stdout().is_terminal() && output == Format::Text;
     let view = if is_terminal {
         View::Screen(Screen::open().map_err(Failure::operation)?)
     } else {
-        View::Lines(Printer(output))
+        View::Lines(printer.clone())
     };
     let inputs = read_inputs(is_terminal);
     let mut local = Local {
@@ -95,12 +97,17 @@ pub(crate) async fn run(options: LocalOptions, output: Format) -> Result<(), Fai
         has_obeyed: false,
         input_ended: false,
     };
-    let result = tokio::select! {
-        result = local.run(happenings, inputs, options.run_for) => result,
-        () = signals.next() => Ok(()),
+    let (result, patience) = tokio::select! {
+        result = local.run(happenings, inputs, options.run_for) => (result, Duration::MAX),
+        () = signals.next() => (Ok(()), LAST_LINES),
     };
     local.cluster.kill_all().await?;
-    result
+    printer.close();
+    tokio::select! {
+        () = written.wait_within(patience) => {}
+        () = signals.next() => {}
+    }
+    result.and(printer.check().map_err(Failure::unread))
 }
 
 impl Local {
@@ -116,6 +123,7 @@ impl Local {
         }
         let end = run_for.map(|time| Instant::now() + time);
         let mut refresh = interval(REFRESH);
+        let mut asked = Asked::new()?;
         loop {
             while let Some(command) = self.next_command() {
                 if command == LocalCommand::Quit {
@@ -130,6 +138,7 @@ impl Local {
                 Some(happening) = happenings.recv() => self.on_happening(happening).await?,
                 Some(input) = inputs.recv() => self.on_input(input)?,
                 _ = refresh.tick() => self.refresh()?,
+                () = asked.next() => self.status().await?,
                 () = at(end) => return self.at_end(),
                 () = at(self.end_of_patience()) => return Err(self.no_leader()),
             }

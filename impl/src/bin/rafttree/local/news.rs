@@ -30,6 +30,8 @@ pub(super) enum ClusterNews {
     Complained { id: ServerId, line: String },
     /// A server has ended by itself.
     Ended { id: ServerId, how: String },
+    /// So many lines had no room before this one, because nobody read them.
+    Unread { lines: u64 },
     /// What all servers say.
     Servers { servers: Vec<Row> },
 }
@@ -55,6 +57,7 @@ impl fmt::Display for ClusterNews {
             ClusterNews::Failed { reason } => write!(out, "error: {reason}"),
             ClusterNews::Complained { id, line } => write!(out, "server {id}: {line}"),
             ClusterNews::Ended { id, how } => write!(out, "server {id}: its process has ended ({how})"),
+            ClusterNews::Unread { lines } => write!(out, "{lines} lines were lost here: nobody read them"),
             ClusterNews::Servers { servers } => {
                 write!(out, "{}", Row::HEADER)?;
                 servers.iter().try_for_each(|row| write!(out, "\n{row}"))
