@@ -184,6 +184,11 @@ impl Driver {
         heard.max().map(|(_, peer)| peer).or_else(|| self.contacts.freshest())
     }
 
+    /// How long writes have taken of late, rather more than less; nothing if there was none.
+    pub(crate) fn usual_flush(&self) -> Option<Duration> {
+        self.timers.usual_flush()
+    }
+
     /// Whether the peer has lost entries that it had acknowledged.
     pub(crate) fn is_unsound(&self, peer: ServerId) -> bool {
         self.unsound.contains(peer)
@@ -330,6 +335,7 @@ impl Driver {
             self.actions.push(Action::Stalled);
         } else {
             self.flight = Some(Flight { slow: true, ..flight });
+            self.timers.note_flush(now.since(flight.began));
             self.step(Event::StepDown, None, now);
         }
     }
@@ -492,5 +498,7 @@ fn count_within(entries: &[rafttree_model::Entry<Bytes>], most: usize) -> usize 
 
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+mod slow_disks;
 #[cfg(test)]
 mod tests;

@@ -33,6 +33,9 @@ use verify::{Reply, Verifications};
 /// late. But not for ever.
 const MOST_BEFORE_TIMERS: usize = 64;
 
+/// A lease is shorter than T, and what it rests on travels: a flush must leave one part in so many.
+const SPARE: u32 = 8;
+
 /// Deadlines are met within a fraction of this unless something keeps the process from running.
 const LATE: Duration = Duration::from_millis(1);
 
@@ -67,6 +70,8 @@ pub(crate) struct Server {
     writer: Writer,
     flushed: mpsc::UnboundedReceiver<Flushed>,
     room: Room,
+    /// Whether it was said that flushes take too long.
+    slow: bool,
     asked: mpsc::UnboundedReceiver<Command>,
     alarm: Alarm,
     leader: watch::Sender<Leader>,
@@ -143,6 +148,7 @@ impl Server {
             writer,
             flushed,
             room: Room::Enough,
+            slow: false,
             asked,
             alarm,
             leader,
@@ -267,7 +273,25 @@ impl Server {
             Room::Enough => None,
             Room::Scarce { left } => Some(Warning::DiskFull { left }),
         };
-        room.into_iter().collect()
+        room.into_iter().chain(self.slow_disk()).collect()
+    }
+
+    fn slow_disk(&self) -> Option<Warning> {
+        let election_timeout = self.settings.policy.minimum_timeout;
+        let flush = self.driver.usual_flush().filter(|&flush| election_timeout <= flush + flush / SPARE)?;
+        Some(Warning::SlowDisk { flush, election_timeout })
+    }
+
+    /// Says so when flushes become too slow, and when they are no more.
+    fn note_slow_disk(&mut self) {
+        let slow = self.slow_disk();
+        if std::mem::replace(&mut self.slow, slow.is_some()) != slow.is_some() {
+            match slow {
+                Some(warning) => tracing::warn!("{warning}"),
+                None => tracing::info!("the disk is fast enough again"),
+            }
+            self.changes.send_replace(());
+        }
     }
 
     fn on_incoming(&mut self, incoming: Incoming) {
@@ -376,6 +400,7 @@ impl Server {
         if std::mem::replace(&mut self.told, told) != told {
             self.changes.send_replace(());
         }
+        self.note_slow_disk();
         self.close_if_possible(view);
     }
 
@@ -421,6 +446,7 @@ impl Server {
             leadership,
             work: self.work,
             peers: peers.map(|peer| PeerStatus { answered: answered(peer.id), ..peer }).collect(),
+            flush: self.driver.usual_flush(),
             warnings: self.warnings(),
         }
     }

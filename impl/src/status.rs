@@ -38,6 +38,9 @@ pub struct Status {
     pub work: Work,
     /// The other servers, by rising id.
     pub peers: Vec<PeerStatus>,
+    /// How long writes to the disk have taken of late, rather more than less: a single slow one
+    /// counts for a while. Nothing before the first.
+    pub flush: Option<Duration>,
     /// What somebody has to see to.
     pub warnings: Vec<Warning>,
 }
@@ -54,6 +57,18 @@ pub enum Warning {
     DiskFull {
         /// How many bytes are left in the log.
         left: u64,
+    },
+    /// Flushes take as long as an election timeout, so that no leader's promise would be in time.
+    #[error(
+        "the disk takes {} ms for a flush, and the election timeout is {} ms: this server cannot lead, and as long as \
+         a majority is so slow no leader can be elected; use a faster disk, or an election timeout of at least {} ms",
+        flush.as_millis(), election_timeout.as_millis(), 4 * flush.as_millis()
+    )]
+    SlowDisk {
+        /// How long a flush takes.
+        flush: Duration,
+        /// This server's election timeout.
+        election_timeout: Duration,
     },
 }
 

@@ -12,6 +12,10 @@
 //!   process, or the whole machine, stood still. What was not heard meanwhile says nothing about
 //!   the others, so the server listens for another one or two heartbeat intervals before it takes
 //!   anybody for lost. It does so a few times in a row: where all is always late, elections go on.
+//! - **Backing off.** An election takes two flushes, one after the other. Where these do not fit into
+//!   a minimum timeout, each election that comes to nothing doubles the timeout of the next, within
+//!   bounds: disks that are too slow to elect anybody would be filled with attempts. It ends when a
+//!   leader has been there for a while.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -45,6 +49,14 @@ const HEARTBEATS: u32 = 10;
 
 /// A leader need not speak more often than timers everywhere can tell.
 const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
+/// So often, at most, the election timeout doubles while the disk is slow …
+const MOST_DOUBLINGS: u32 = 6;
+
+/// … and so long it gets, at most, unless it was longer to begin with.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// For so many minimum timeouts a leader must have been there before elections count as succeeding.
+const CALM: u32 = 4;
 
 /// The timers of one server.
 #[derive(Debug)]
@@ -70,6 +82,12 @@ pub(crate) struct Timers {
     listens: Stamp,
     /// How long writes have taken of late, rather more than less.
     flush: Duration,
+    /// How long the last write took.
+    last_flush: Duration,
+    /// How many elections in a row came to nothing while the disk was slow.
+    fruitless: u32,
+    /// Since when one leader after the other has been heard, or this server has led.
+    calm: Stamp,
 }
 
 impl Timers {
@@ -93,6 +111,9 @@ impl Timers {
             late: 0,
             listens,
             flush: Duration::ZERO,
+            last_flush: Duration::ZERO,
+            fruitless: 0,
+            calm: now,
         };
         timers.restart(running, now);
         timers
@@ -114,6 +135,12 @@ impl Timers {
     /// Starts these timers anew, and stops the others. Followers hear a leader far more often than
     /// they campaign, so what is beyond their minimum timeout is drawn when that has fired.
     pub(crate) fn restart(&mut self, running: Running, now: Stamp) {
+        // Who is heard before its minimum timeout, and who goes on to lead, had a leader meanwhile.
+        if self.running == running && self.minimum.is_some() {
+            self.note_calm(now);
+        } else {
+            self.calm = now;
+        }
         self.running = running;
         (self.gave_way, self.late) = (false, 0);
         self.election = None;
@@ -129,8 +156,28 @@ impl Timers {
     }
 
     /// §5.2: the election timeout is drawn anew each time, from \[T, 2T): this is when T has passed.
+    /// Where elections come to nothing for want of a fast disk, it is drawn from as much more.
     fn draw(&mut self, minimum: Stamp) {
-        self.hasten(Duration::ZERO..self.minimum_timeout, minimum);
+        let timeout = self.patience();
+        let more = timeout - self.minimum_timeout;
+        self.hasten(more..more + timeout, minimum);
+    }
+
+    /// The least election timeout by now.
+    fn patience(&self) -> Duration {
+        let longest = LONGEST_TIMEOUT.max(self.minimum_timeout);
+        (self.minimum_timeout * (1 << self.fruitless.min(MOST_DOUBLINGS))).min(longest)
+    }
+
+    /// Whether an election's flushes do not fit into a minimum timeout, if they all take so long.
+    fn is_slow(&self, flush: Duration) -> bool {
+        self.minimum_timeout < 2 * flush
+    }
+
+    fn note_calm(&mut self, now: Stamp) {
+        if self.calm.after(CALM * self.minimum_timeout) <= now {
+            self.fruitless = 0;
+        }
     }
 
     /// Lets the election timeout fire soon, when it is this server's turn among so many that may
@@ -145,6 +192,15 @@ impl Timers {
     /// A write has taken so long.
     pub(crate) fn note_flush(&mut self, duration: Duration) {
         self.flush = duration.max(self.flush - self.flush / 8);
+        self.last_flush = duration;
+        if !self.is_slow(duration) {
+            self.fruitless = 0;
+        }
+    }
+
+    /// How long writes have taken of late, rather more than less; nothing if there was none.
+    pub(crate) fn usual_flush(&self) -> Option<Duration> {
+        Some(self.flush).filter(|flush| !flush.is_zero())
     }
 
     /// How long an election may take before the next one tries, if so many have their turn within
@@ -203,6 +259,9 @@ impl Timers {
         // The minimum timeout comes before an election timeout of the same moment.
         if self.minimum == Some(due) {
             let again = self.running == Running::Leader;
+            if again {
+                self.note_calm(now);
+            }
             self.minimum = again.then(|| now.after(self.minimum_timeout));
             self.draw(due.after(self.minimum_timeout - self.loyalty));
             return Some(Event::MinimumTimeout);
@@ -212,6 +271,7 @@ impl Timers {
             return Some(Event::HeartbeatTimeout);
         }
         self.election = None;
+        self.fruitless = if self.is_slow(self.last_flush) { self.fruitless.saturating_add(1) } else { 0 };
         Some(Event::ElectionTimeout)
     }
 }
@@ -352,6 +412,71 @@ mod tests {
         timers.restart(Running::Candidate, START);
         timers.give_way(START.after(2 * T));
         assert!(after(&timers) <= 2 * T + T / 4, "a slow disk stops elections");
+    }
+
+    /// The range that election timeouts are drawn from, in minimum timeouts.
+    fn assert_drawn_from(timers: &mut Timers, least: u32, now: Stamp) -> Stamp {
+        timers.restart(Running::Candidate, now);
+        let (due, event) = fire_next_election(timers);
+        assert_eq!(event, Event::ElectionTimeout);
+        let drawn = due.since(now);
+        assert!((least * T..2 * least * T).contains(&drawn), "{drawn:?} for {least}");
+        due
+    }
+
+    /// The next timeout of a candidate but for those to ask again.
+    fn fire_next_election(timers: &mut Timers) -> (Stamp, Event<()>) {
+        timers.heartbeat = None;
+        fire_next(timers)
+    }
+
+    #[test]
+    fn elections_that_come_to_nothing_on_a_slow_disk_back_off_until_a_leader_stays() {
+        let mut timers = timers(1);
+        timers.note_flush(T);
+        let mut now = START;
+        for least in [1, 2, 4, 8, 16, 32, 64, 64, 64] {
+            now = assert_drawn_from(&mut timers, least, now);
+        }
+        // A leader that is heard for a moment changes nothing, nor does a vote now and then.
+        for _ in 0..3 {
+            timers.restart(Running::Follower, now);
+            now = now.after(T / 2);
+            timers.restart(Running::Follower, now);
+            now = now.after(2 * T);
+            assert_eq!(timers.fire::<()>(now), None, "it listens first");
+            timers.fire::<()>(timers.next().unwrap());
+        }
+        now = assert_drawn_from(&mut timers, 64, now);
+        for _ in 0..=CALM * 10 {
+            timers.restart(Running::Follower, now);
+            now = now.after(T / 10);
+        }
+        now = assert_drawn_from(&mut timers, 1, now);
+        now = assert_drawn_from(&mut timers, 2, now);
+        // Or this server leads for as long.
+        timers.restart(Running::Leader, now);
+        for _ in 0..CALM * 10 {
+            now = now.after(T / 10);
+            while timers.fire::<()>(now).is_some() {}
+        }
+        assert_drawn_from(&mut timers, 1, now);
+    }
+
+    #[test]
+    fn elections_that_come_to_nothing_on_a_fast_disk_do_not_back_off() {
+        let mut timers = timers(1);
+        timers.note_flush(T / 2);
+        let mut now = START;
+        for _ in 0..20 {
+            now = assert_drawn_from(&mut timers, 1, now);
+        }
+        let mut slow = Timers::new(Duration::from_secs(20), HEARTBEAT, 1, START);
+        slow.note_flush(Duration::from_secs(20));
+        slow.fruitless = u32::MAX;
+        assert_eq!(slow.patience(), LONGEST_TIMEOUT);
+        slow.minimum_timeout = 2 * LONGEST_TIMEOUT;
+        assert_eq!(slow.patience(), 2 * LONGEST_TIMEOUT);
     }
 
     #[test]

@@ -34,7 +34,7 @@ const FLUSH: Duration = Duration::from_micros(250);
 
 /// For so long things go wrong, then everything works.
 const TROUBLE: Duration = Duration::from_secs(8);
-const PEACE: Duration = Duration::from_secs(3);
+const PEACE: Duration = Duration::from_secs(5);
 
 /// What will happen at a certain time.
 #[derive(Debug)]

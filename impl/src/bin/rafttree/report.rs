@@ -106,6 +106,9 @@ pub(crate) struct ServerStatus {
     /// What the service does.
     pub(crate) work: String,
     pub(crate) peers: Vec<PeerStatus>,
+    /// How long writes to the disk have taken of late.
+    #[serde(default)]
+    pub(crate) flush_milliseconds: Option<f64>,
     /// What somebody has to see to.
     #[serde(default)]
     pub(crate) warnings: Vec<String>,
@@ -138,6 +141,9 @@ impl fmt::Display for ServerStatus {
             writeln!(out, "  lease     {lease:.1} ms")?;
         }
         writeln!(out, "  work      {}", self.work)?;
+        if let Some(flush) = self.flush_milliseconds {
+            writeln!(out, "  disk      {flush:.1} ms a flush")?;
+        }
         for (number, PeerStatus { id, address, connected, refused, .. }) in self.peers.iter().enumerate() {
             let title = if number == 0 { "peers" } else { "" };
             let state = if *connected { "connected" } else { "not connected" };

@@ -216,6 +216,7 @@ fn describe(status: rafttree::Status) -> ServerStatus {
         work: status.work.to_string(),
         lease_milliseconds: status.leadership.map(|leadership| milliseconds(leadership.lease)),
         peers: peers.collect(),
+        flush_milliseconds: status.flush.map(milliseconds),
         warnings: status.warnings.iter().map(ToString::to_string).collect(),
     }
 }
