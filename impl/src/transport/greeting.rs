@@ -7,10 +7,12 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytes::Bytes;
+use prost::Message as _;
 use rafttree_model::ServerId;
 
+use super::proof::{Nonce, Proof};
 use super::refusal::Refusal;
-use crate::storage::{ClusterId, Incarnation};
+use crate::storage::Incarnation;
 
 /// The letters `RaftTree`. Who does not begin with them is something else.
 const MAGIC: u64 = u64::from_be_bytes(*b"RaftTree");
@@ -18,8 +20,12 @@ const MAGIC: u64 = u64::from_be_bytes(*b"RaftTree");
 /// One step of a handshake.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) enum Greeting {
+    /// Somebody calls.
+    Open(Open),
+    /// The called side knows the cluster's id. Does the caller?
+    Challenge(Challenge),
     /// Who speaks.
-    Hello(Hello),
+    Hello(Sealed),
     /// The other side is welcome.
     Accepted,
     /// The other side is not welcome; as the receiver has to report it.
@@ -28,12 +34,34 @@ pub(super) enum Greeting {
     Foreign,
 }
 
+/// What a caller says to whoever may be there: nothing of itself.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Open {
+    /// Versions of the protocol that it speaks.
+    pub(super) protocols: RangeInclusive<u32>,
+    /// Versions before 3 have none.
+    pub(super) nonce: Option<Nonce>,
+}
+
+/// What the called side says to whoever may have called: nothing of itself either.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Challenge {
+    /// Versions of the protocol that it speaks.
+    pub(super) protocols: RangeInclusive<u32>,
+    pub(super) nonce: Nonce,
+    pub(super) proof: Proof,
+}
+
+/// A [`Hello`], with the proof that it was said by a server of the cluster, and so.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Sealed {
+    pub(super) hello: Bytes,
+    pub(super) proof: Proof,
+}
+
 /// What a server says of itself.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Hello {
-    /// Versions of the protocol that it speaks.
-    pub(super) protocols: RangeInclusive<u32>,
-    pub(super) cluster: ClusterId,
     pub(super) from: ServerId,
     pub(super) incarnation: Incarnation,
     /// Whom it believes to talk to.
@@ -48,26 +76,58 @@ pub(super) struct WireGreeting {
     #[prost(fixed64, tag = "1")]
     magic: u64,
     #[prost(message, optional, tag = "2")]
-    hello: Option<WireHello>,
+    open: Option<WireOpen>,
     #[prost(message, optional, tag = "3")]
     refused: Option<WireRefused>,
+    #[prost(message, optional, tag = "4")]
+    challenge: Option<WireChallenge>,
+    #[prost(message, optional, tag = "5")]
+    hello: Option<WireSealed>,
 }
 
+/// The hello of versions 1 and 2, of which only the versions and a nonce are left. Those versions
+/// look for two ids of the right length before they tell that there is no common version.
 #[derive(Clone, PartialEq, prost::Message)]
-struct WireHello {
+struct WireOpen {
     #[prost(message, optional, tag = "1")]
     protocols: Option<WireProtocols>,
     #[prost(bytes = "bytes", tag = "2")]
     cluster: Bytes,
-    #[prost(uint32, tag = "3")]
-    from: u32,
     #[prost(bytes = "bytes", tag = "4")]
     incarnation: Bytes,
-    #[prost(uint32, tag = "5")]
+    #[prost(bytes = "bytes", tag = "8")]
+    nonce: Bytes,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct WireChallenge {
+    #[prost(message, optional, tag = "1")]
+    protocols: Option<WireProtocols>,
+    #[prost(bytes = "bytes", tag = "2")]
+    nonce: Bytes,
+    #[prost(bytes = "bytes", tag = "3")]
+    proof: Bytes,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct WireSealed {
+    #[prost(bytes = "bytes", tag = "1")]
+    hello: Bytes,
+    #[prost(bytes = "bytes", tag = "2")]
+    proof: Bytes,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct WireHello {
+    #[prost(uint32, tag = "1")]
+    from: u32,
+    #[prost(bytes = "bytes", tag = "2")]
+    incarnation: Bytes,
+    #[prost(uint32, tag = "3")]
     to: u32,
-    #[prost(uint64, tag = "6")]
+    #[prost(uint64, tag = "4")]
     minimum_timeout_nanoseconds: u64,
-    #[prost(uint32, repeated, tag = "7")]
+    #[prost(uint32, repeated, tag = "5")]
     group: Vec<u32>,
 }
 
@@ -93,13 +153,13 @@ enum WireReason {
     #[prost(message, tag = "2")]
     Protocol(WireProtocolMismatch),
     #[prost(message, tag = "3")]
-    Cluster(WireIdMismatch),
+    Cluster(()),
     #[prost(message, tag = "4")]
     WrongServer(WireWrongServer),
     #[prost(uint32, tag = "5")]
     UnknownPeer(u32),
     #[prost(message, tag = "6")]
-    Incarnation(WireIdMismatch),
+    Incarnation(WireIncarnation),
     #[prost(message, tag = "7")]
     Itself(()),
     #[prost(message, tag = "8")]
@@ -118,14 +178,11 @@ struct WireProtocolMismatch {
     ours: Option<WireProtocols>,
 }
 
-/// Two ids that should be one: `theirs` and `ours` of a cluster, `seen` and `known` of an
-/// incarnation.
+/// The incarnation that the refused side named; versions before 3 told the one that they knew, too.
 #[derive(Clone, PartialEq, prost::Message)]
-struct WireIdMismatch {
+struct WireIncarnation {
     #[prost(bytes = "bytes", tag = "1")]
-    theirs: Bytes,
-    #[prost(bytes = "bytes", tag = "2")]
-    ours: Bytes,
+    seen: Bytes,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -146,8 +203,10 @@ struct WireGroupMismatch {
 
 impl From<Greeting> for WireGreeting {
     fn from(greeting: Greeting) -> WireGreeting {
-        let said = WireGreeting { magic: MAGIC, hello: None, refused: None };
+        let said = WireGreeting { magic: MAGIC, ..WireGreeting::default() };
         match greeting {
+            Greeting::Open(open) => WireGreeting { open: Some(open.into()), ..said },
+            Greeting::Challenge(challenge) => WireGreeting { challenge: Some(challenge.into()), ..said },
             Greeting::Hello(hello) => WireGreeting { hello: Some(hello.into()), ..said },
             Greeting::Accepted => said,
             Greeting::Refused(reason) => WireGreeting { refused: Some(WireRefused { reason: reason.into() }), ..said },
@@ -158,64 +217,101 @@ impl From<Greeting> for WireGreeting {
 
 impl From<WireGreeting> for Greeting {
     fn from(wire: WireGreeting) -> Greeting {
-        if wire.magic != MAGIC {
-            return Greeting::Foreign;
-        }
-        match (wire.refused, wire.hello) {
-            (Some(WireRefused { reason }), _) => {
+        let said = match wire {
+            WireGreeting { magic, .. } if magic != MAGIC => None,
+            WireGreeting { refused: Some(WireRefused { reason }), .. } => {
                 let reason = reason.and_then(read_reason).unwrap_or(Refusal::Other);
-                Greeting::Refused(reason.mirrored())
+                Some(Greeting::Refused(reason.mirrored()))
             }
-            (None, Some(hello)) => read_hello(&hello).map_or(Greeting::Foreign, Greeting::Hello),
-            (None, None) => Greeting::Accepted,
-        }
+            WireGreeting { open: Some(open), .. } => open.read().map(Greeting::Open),
+            WireGreeting { challenge: Some(challenge), .. } => challenge.read().map(Greeting::Challenge),
+            WireGreeting { hello: Some(hello), .. } => hello.read().map(Greeting::Hello),
+            _ => Some(Greeting::Accepted),
+        };
+        said.unwrap_or(Greeting::Foreign)
     }
 }
 
-impl From<Hello> for WireHello {
-    fn from(hello: Hello) -> WireHello {
-        WireHello {
-            protocols: Some(hello.protocols.into()),
-            cluster: Bytes::copy_from_slice(&hello.cluster.to_bytes()),
-            from: hello.from.number(),
-            incarnation: Bytes::copy_from_slice(&hello.incarnation.to_bytes()),
-            to: hello.to.number(),
-            minimum_timeout_nanoseconds: hello.minimum_timeout.as_nanos().try_into().unwrap_or(u64::MAX),
-            group: wire_ids(&hello.group),
-        }
+impl From<Open> for WireOpen {
+    fn from(Open { protocols, nonce }: Open) -> WireOpen {
+        let nobodys = Bytes::from_static(&[0; 16]);
+        let nonce = nonce.map(|Nonce(nonce)| Bytes::copy_from_slice(&nonce)).unwrap_or_default();
+        WireOpen { protocols: Some(protocols.into()), cluster: nobodys.clone(), incarnation: nobodys, nonce }
     }
 }
 
-fn read_hello(wire: &WireHello) -> Option<Hello> {
-    Some(Hello {
-        protocols: wire.protocols.as_ref()?.read(),
-        cluster: read_cluster(&wire.cluster)?,
-        from: ServerId::new(wire.from),
-        incarnation: read_incarnation(&wire.incarnation)?,
-        to: ServerId::new(wire.to),
-        minimum_timeout: Duration::from_nanos(wire.minimum_timeout_nanoseconds),
-        group: read_ids(&wire.group),
-    })
+impl WireOpen {
+    fn read(&self) -> Option<Open> {
+        Some(Open { protocols: self.protocols.as_ref()?.read(), nonce: read_nonce(&self.nonce) })
+    }
+}
+
+impl From<Challenge> for WireChallenge {
+    fn from(Challenge { protocols, nonce, proof }: Challenge) -> WireChallenge {
+        let [nonce, proof] = [nonce.0, proof.0].map(|bytes| Bytes::copy_from_slice(&bytes));
+        WireChallenge { protocols: Some(protocols.into()), nonce, proof }
+    }
+}
+
+impl WireChallenge {
+    fn read(&self) -> Option<Challenge> {
+        let protocols = self.protocols.as_ref()?.read();
+        Some(Challenge { protocols, nonce: read_nonce(&self.nonce)?, proof: read_proof(&self.proof)? })
+    }
+}
+
+impl From<Sealed> for WireSealed {
+    fn from(Sealed { hello, proof }: Sealed) -> WireSealed {
+        WireSealed { hello, proof: Bytes::copy_from_slice(&proof.0) }
+    }
+}
+
+impl WireSealed {
+    fn read(self) -> Option<Sealed> {
+        Some(Sealed { proof: read_proof(&self.proof)?, hello: self.hello })
+    }
+}
+
+impl Hello {
+    /// What is sealed.
+    pub(super) fn to_bytes(&self) -> Bytes {
+        let hello = WireHello {
+            from: self.from.number(),
+            incarnation: Bytes::copy_from_slice(&self.incarnation.to_bytes()),
+            to: self.to.number(),
+            minimum_timeout_nanoseconds: self.minimum_timeout.as_nanos().try_into().unwrap_or(u64::MAX),
+            group: wire_ids(&self.group),
+        };
+        hello.encode_to_vec().into()
+    }
+
+    /// What was sealed; `None` if it is no hello.
+    pub(super) fn from_bytes(bytes: Bytes) -> Option<Hello> {
+        let wire = WireHello::decode(bytes).ok()?;
+        Some(Hello {
+            from: ServerId::new(wire.from),
+            incarnation: read_incarnation(&wire.incarnation)?,
+            to: ServerId::new(wire.to),
+            minimum_timeout: Duration::from_nanos(wire.minimum_timeout_nanoseconds),
+            group: read_ids(&wire.group),
+        })
+    }
 }
 
 impl From<Refusal> for Option<WireReason> {
     fn from(refusal: Refusal) -> Option<WireReason> {
-        let mismatch = |theirs: [u8; 16], ours: [u8; 16]| WireIdMismatch {
-            theirs: Bytes::copy_from_slice(&theirs),
-            ours: Bytes::copy_from_slice(&ours),
-        };
         Some(match refusal {
             Refusal::NotRaftTree => WireReason::NotRaftTree(()),
             Refusal::Protocol { theirs, ours } => {
                 WireReason::Protocol(WireProtocolMismatch { theirs: Some(theirs.into()), ours: Some(ours.into()) })
             }
-            Refusal::Cluster { theirs, ours } => WireReason::Cluster(mismatch(theirs.to_bytes(), ours.to_bytes())),
+            Refusal::Cluster => WireReason::Cluster(()),
             Refusal::WrongServer { expected, found } => {
                 WireReason::WrongServer(WireWrongServer { expected: expected.number(), found: found.number() })
             }
             Refusal::UnknownPeer(id) => WireReason::UnknownPeer(id.number()),
-            Refusal::Incarnation { known, seen } => {
-                WireReason::Incarnation(mismatch(seen.to_bytes(), known.to_bytes()))
+            Refusal::Incarnation { seen } => {
+                WireReason::Incarnation(WireIncarnation { seen: Bytes::copy_from_slice(&seen.to_bytes()) })
             }
             Refusal::Itself => WireReason::Itself(()),
             Refusal::Malformed => WireReason::Malformed(()),
@@ -234,16 +330,12 @@ fn read_reason(wire: WireReason) -> Option<Refusal> {
         WireReason::Protocol(wire) => {
             Refusal::Protocol { theirs: wire.theirs.as_ref()?.read(), ours: wire.ours.as_ref()?.read() }
         }
-        WireReason::Cluster(wire) => {
-            Refusal::Cluster { theirs: read_cluster(&wire.theirs)?, ours: read_cluster(&wire.ours)? }
-        }
+        WireReason::Cluster(()) => Refusal::Cluster,
         WireReason::WrongServer(wire) => {
             Refusal::WrongServer { expected: ServerId::new(wire.expected), found: ServerId::new(wire.found) }
         }
         WireReason::UnknownPeer(id) => Refusal::UnknownPeer(ServerId::new(id)),
-        WireReason::Incarnation(wire) => {
-            Refusal::Incarnation { known: read_incarnation(&wire.ours)?, seen: read_incarnation(&wire.theirs)? }
-        }
+        WireReason::Incarnation(wire) => Refusal::Incarnation { seen: read_incarnation(&wire.seen)? },
         WireReason::Itself(()) => Refusal::Itself,
         WireReason::Malformed(()) => Refusal::Malformed,
         WireReason::LostEntries(id) => Refusal::LostEntries(ServerId::new(id)),
@@ -271,8 +363,12 @@ fn read_ids(servers: &[u32]) -> Vec<ServerId> {
     servers.iter().copied().map(ServerId::new).collect()
 }
 
-fn read_cluster(bytes: &[u8]) -> Option<ClusterId> {
-    bytes.try_into().ok().map(ClusterId::from_bytes)
+fn read_nonce(bytes: &[u8]) -> Option<Nonce> {
+    bytes.try_into().ok().map(Nonce)
+}
+
+fn read_proof(bytes: &[u8]) -> Option<Proof> {
+    bytes.try_into().ok().map(Proof)
 }
 
 fn read_incarnation(bytes: &[u8]) -> Option<Incarnation> {
@@ -282,7 +378,6 @@ fn read_incarnation(bytes: &[u8]) -> Option<Incarnation> {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use prost::Message as _;
 
     use super::*;
 
@@ -294,35 +389,45 @@ mod tests {
         proptest::collection::vec(any::<u32>().prop_map(ServerId::new), 0..10)
     }
 
-    fn hellos() -> impl Strategy<Value = Greeting> {
-        (ranges(), any::<[u8; 16]>(), any::<u32>(), any::<[u8; 16]>(), any::<u32>(), any::<u64>(), groups()).prop_map(
-            |(protocols, cluster, from, incarnation, to, nanoseconds, group)| {
-                Greeting::Hello(Hello {
-                    protocols,
-                    cluster: ClusterId::from_bytes(cluster),
-                    from: ServerId::new(from),
-                    incarnation: Incarnation::from_bytes(incarnation),
-                    to: ServerId::new(to),
-                    minimum_timeout: Duration::from_nanos(nanoseconds),
-                    group,
-                })
+    fn hellos() -> impl Strategy<Value = Hello> {
+        (any::<u32>(), any::<[u8; 16]>(), any::<u32>(), any::<u64>(), groups()).prop_map(
+            |(from, incarnation, to, nanoseconds, group)| Hello {
+                from: ServerId::new(from),
+                incarnation: Incarnation::from_bytes(incarnation),
+                to: ServerId::new(to),
+                minimum_timeout: Duration::from_nanos(nanoseconds),
+                group,
             },
         )
     }
 
+    fn greetings() -> impl Strategy<Value = Greeting> {
+        let nonces = || any::<[u8; 32]>().prop_map(Nonce);
+        let proofs = || any::<[u8; 32]>().prop_map(Proof);
+        let opens = (ranges(), proptest::option::of(nonces())).prop_map(|(protocols, nonce)| Open { protocols, nonce });
+        let challenges =
+            (ranges(), nonces(), proofs()).prop_map(|(protocols, nonce, proof)| Challenge { protocols, nonce, proof });
+        let sealed = (hellos(), proofs()).prop_map(|(hello, proof)| Sealed { hello: hello.to_bytes(), proof });
+        prop_oneof![
+            opens.prop_map(Greeting::Open),
+            challenges.prop_map(Greeting::Challenge),
+            sealed.prop_map(Greeting::Hello),
+            Just(Greeting::Accepted),
+        ]
+    }
+
     fn refusals() -> impl Strategy<Value = Refusal> {
         let ids = || any::<u32>().prop_map(ServerId::new);
-        let clusters = || any::<[u8; 16]>().prop_map(ClusterId::from_bytes);
         let incarnations = || any::<[u8; 16]>().prop_map(Incarnation::from_bytes);
         prop_oneof![
             Just(Refusal::NotRaftTree),
             (ranges(), ranges()).prop_map(|(theirs, ours)| Refusal::Protocol { theirs, ours }),
-            (clusters(), clusters()).prop_map(|(theirs, ours)| Refusal::Cluster { theirs, ours }),
+            Just(Refusal::Cluster),
             (ids(), ids()).prop_map(|(expected, found)| Refusal::WrongServer { expected, found }),
             (groups(), groups()).prop_map(|(theirs, ours)| Refusal::Group { theirs, ours }),
             ids().prop_map(Refusal::UnknownPeer),
             ids().prop_map(Refusal::LostEntries),
-            (incarnations(), incarnations()).prop_map(|(known, seen)| Refusal::Incarnation { known, seen }),
+            incarnations().prop_map(|seen| Refusal::Incarnation { seen }),
             Just(Refusal::Itself),
             Just(Refusal::Malformed),
             Just(Refusal::Other),
@@ -335,8 +440,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_hello_arrives_as_it_was_sent(hello in hellos()) {
-            prop_assert_eq!(sent(hello.clone()), hello);
+        fn a_greeting_arrives_as_it_was_sent(greeting in greetings()) {
+            prop_assert_eq!(sent(greeting.clone()), greeting);
+        }
+
+        #[test]
+        fn a_hello_reads_as_it_was_sealed(hello in hellos()) {
+            prop_assert_eq!(Hello::from_bytes(hello.to_bytes()), Some(hello));
         }
 
         #[test]
@@ -349,6 +459,7 @@ mod tests {
         #[test]
         fn any_bytes_are_a_greeting_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
             let _ = WireGreeting::decode(&*bytes).map(Greeting::from);
+            let _ = Hello::from_bytes(bytes.into());
         }
     }
 
@@ -361,7 +472,7 @@ mod tests {
     #[test]
     fn a_reason_of_a_later_version_is_still_a_refusal() {
         let refused = Some(WireRefused { reason: None });
-        let wire = WireGreeting { magic: MAGIC, hello: None, refused };
+        let wire = WireGreeting { magic: MAGIC, refused, ..WireGreeting::default() };
         assert_eq!(Greeting::from(wire), Greeting::Refused(Refusal::Other));
     }
 }

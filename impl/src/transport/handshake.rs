@@ -1,9 +1,12 @@
-//! How two servers find out that they may talk: each tells who it is, and judges the other.
+//! How two servers find out that they may talk: each shows that it knows the cluster's id, tells who
+//! it is, and judges the other.
 //!
-//! The calling side greets, the called side greets back or refuses, the calling side accepts or
-//! refuses. A refusal is always told before the connection is closed.
+//! The caller opens, the called side challenges, each says its hello, the caller accepts. Whoever has
+//! shown nothing hears nothing but versions and random numbers. A refusal is always told before the
+//! connection is closed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io;
 use std::ops::RangeInclusive;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -11,13 +14,14 @@ use std::time::Duration;
 use rafttree_model::ServerId;
 
 use super::frame::{Connection, End};
-use super::greeting::{Greeting, Hello, WireGreeting};
+use super::greeting::{Challenge, Greeting, Hello, Open, Sealed, WireGreeting};
+use super::proof::{Nonce, Proofs, Step};
 use super::refusal::Refusal;
 use crate::storage::{ClusterId, Incarnation};
 
 /// Versions of the protocol that this program speaks. Two servers use the highest that both do.
-/// Version 1 did not tell the group, so who speaks it alone is refused.
-pub(super) const PROTOCOLS: RangeInclusive<u32> = 2..=2;
+/// Versions 1 and 2 told the cluster's id to whoever listened, so who speaks them alone is refused.
+pub(super) const PROTOCOLS: RangeInclusive<u32> = 3..=3;
 
 /// What this server tells of itself, and what it knows of its peers.
 pub(super) struct Local {
@@ -36,66 +40,148 @@ pub(super) struct Local {
 #[derive(Debug)]
 pub(super) enum Failure {
     /// The connection broke.
-    Lost(std::io::Error),
-    /// One side refused the other. Who said nothing that could be read has no name.
+    Lost(io::Error),
+    /// One side refused the other. Who has not shown that it knows the cluster's id has no name.
     Refused { peer: Option<ServerId>, reason: Refusal },
+}
+
+/// Why a handshake goes no further.
+enum Stop {
+    Lost(io::Error),
+    /// The other side does not want it.
+    Refused(Refusal),
+    /// This side does not, and has to say so.
+    Refuse(Refusal),
 }
 
 /// The calling side: whoever is there must be the server that the address is given for.
 pub(super) async fn call(connection: &mut Connection, local: &Local, to: ServerId) -> Result<Hello, Failure> {
-    let refused = |reason| Failure::Refused { peer: Some(to), reason };
-    say(connection, Greeting::Hello(local.hello(to))).await?;
-    let judged = match hear(connection).await? {
-        Greeting::Hello(hello) => local.judge(&hello, Some(to)).map(|()| hello),
-        Greeting::Refused(reason) => return Err(refused(reason)),
-        Greeting::Accepted | Greeting::Foreign => Err(Refusal::NotRaftTree),
-    };
-    match judged {
-        Ok(hello) => say(connection, Greeting::Accepted).await.map(|()| hello),
-        Err(reason) => Err(refused(refuse(connection, reason).await?)),
+    match introduce(connection, local, to).await {
+        Ok(hello) => Ok(hello),
+        Err(stop) => Err(stop.told(connection, Some(to)).await),
     }
 }
 
 /// The called side: any peer may be there.
 pub(super) async fn answer(connection: &mut Connection, local: &Local) -> Result<Hello, Failure> {
-    let Greeting::Hello(hello) = hear(connection).await? else {
-        let reason = refuse(connection, Refusal::NotRaftTree).await?;
-        return Err(Failure::Refused { peer: None, reason });
+    let (proofs, hello) = match identify(connection, local).await {
+        Ok(identified) => identified,
+        Err(stop) => return Err(stop.told(connection, None).await),
     };
-    let refused = |reason| Failure::Refused { peer: Some(hello.from), reason };
-    if let Err(reason) = local.judge(&hello, None).and_then(|()| local.admit(hello.from)) {
-        return Err(refused(refuse(connection, reason).await?));
-    }
-    say(connection, Greeting::Hello(local.hello(hello.from))).await?;
-    match hear(connection).await? {
-        Greeting::Accepted => Ok(hello),
-        Greeting::Refused(reason) => Err(refused(reason)),
-        Greeting::Hello(_) | Greeting::Foreign => Err(refused(refuse(connection, Refusal::NotRaftTree).await?)),
+    match receive(connection, local, &proofs, &hello).await {
+        Ok(()) => Ok(hello),
+        Err(stop) => Err(stop.told(connection, Some(hello.from)).await),
     }
 }
 
 /// Tells the other side why it is not welcome.
-pub(super) async fn refuse(connection: &mut Connection, reason: Refusal) -> Result<Refusal, Failure> {
-    say(connection, Greeting::Refused(reason.clone())).await.map(|()| reason)
+pub(super) async fn refuse(connection: &mut Connection, reason: Refusal) -> io::Result<()> {
+    connection.write([WireGreeting::from(Greeting::Refused(reason))]).await
 }
 
-async fn say(connection: &mut Connection, greeting: Greeting) -> Result<(), Failure> {
-    connection.write([WireGreeting::from(greeting)]).await.map_err(Failure::Lost)
+/// The caller's part.
+async fn introduce(connection: &mut Connection, local: &Local, to: ServerId) -> Result<Hello, Stop> {
+    let (protocols, nonce) = (local.protocols.clone(), Nonce::random());
+    say(connection, Greeting::Open(Open { protocols, nonce: Some(nonce) })).await?;
+    let Greeting::Challenge(challenge) = hear(connection).await? else { return Err(Stop::foreign()) };
+    local.judge_protocols(&challenge.protocols)?;
+    let begun = [(&local.protocols, nonce), (&challenge.protocols, challenge.nonce)];
+    let proofs = Proofs::new(local.cluster, begun);
+    if !proofs.verify(Step::Challenge, &[], &challenge.proof) {
+        return Err(Stop::Refuse(Refusal::Cluster));
+    }
+    say(connection, local.hello(to).sealed(&proofs, Step::CallersHello)).await?;
+    let hello = hear_hello(connection, &proofs, Step::CalledHello).await?;
+    local.judge(&hello, Some(to))?;
+    say(connection, Greeting::Accepted).await?;
+    Ok(hello)
 }
 
-async fn hear(connection: &mut Connection) -> Result<Greeting, Failure> {
-    match connection.read::<WireGreeting>().await {
-        Ok(greeting) => Ok(greeting.into()),
+/// The called side's part up to where it knows who calls.
+async fn identify(connection: &mut Connection, local: &Local) -> Result<(Proofs, Hello), Stop> {
+    let Greeting::Open(Open { protocols: theirs, nonce: theirs_nonce }) = hear(connection).await? else {
+        return Err(Stop::foreign());
+    };
+    local.judge_protocols(&theirs)?;
+    let theirs_nonce = theirs_nonce.ok_or_else(Stop::foreign)?;
+    let (protocols, nonce) = (local.protocols.clone(), Nonce::random());
+    let proofs = Proofs::new(local.cluster, [(&theirs, theirs_nonce), (&protocols, nonce)]);
+    let proof = proofs.prove(Step::Challenge, &[]);
+    say(connection, Greeting::Challenge(Challenge { protocols, nonce, proof })).await?;
+    let hello = hear_hello(connection, &proofs, Step::CallersHello).await?;
+    Ok((proofs, hello))
+}
+
+/// The called side's part from there on.
+async fn receive(connection: &mut Connection, local: &Local, proofs: &Proofs, hello: &Hello) -> Result<(), Stop> {
+    local.judge(hello, None)?;
+    local.admit(hello.from)?;
+    say(connection, local.hello(hello.from).sealed(proofs, Step::CalledHello)).await?;
+    match hear(connection).await? {
+        Greeting::Accepted => Ok(()),
+        _ => Err(Stop::foreign()),
+    }
+}
+
+async fn say(connection: &mut Connection, greeting: Greeting) -> Result<(), Stop> {
+    connection.write([WireGreeting::from(greeting)]).await.map_err(Stop::Lost)
+}
+
+/// What the other side says, unless it refuses.
+async fn hear(connection: &mut Connection) -> Result<Greeting, Stop> {
+    match connection.read::<WireGreeting>().await.map(Greeting::from) {
+        Ok(Greeting::Refused(reason)) => Err(Stop::Refused(reason)),
+        Ok(greeting) => Ok(greeting),
         Err(End::Malformed(_)) => Ok(Greeting::Foreign),
-        Err(End::Lost(error)) => Err(Failure::Lost(error)),
+        Err(End::Lost(error)) => Err(Stop::Lost(error)),
+    }
+}
+
+/// Who the other side is, if it belongs to the cluster.
+async fn hear_hello(connection: &mut Connection, proofs: &Proofs, step: Step) -> Result<Hello, Stop> {
+    let Greeting::Hello(Sealed { hello, proof }) = hear(connection).await? else { return Err(Stop::foreign()) };
+    if !proofs.verify(step, &hello, &proof) {
+        return Err(Stop::Refuse(Refusal::Cluster));
+    }
+    Hello::from_bytes(hello).ok_or_else(Stop::foreign)
+}
+
+impl Stop {
+    fn foreign() -> Stop {
+        Stop::Refuse(Refusal::NotRaftTree)
+    }
+
+    /// The end of the handshake, once the other side was told what it has to know.
+    async fn told(self, connection: &mut Connection, peer: Option<ServerId>) -> Failure {
+        match self {
+            Stop::Lost(error) => Failure::Lost(error),
+            Stop::Refused(reason) => Failure::Refused { peer, reason },
+            Stop::Refuse(reason) => {
+                // Whether or not the other side still listens, this is why.
+                let _ = refuse(connection, reason.clone()).await;
+                Failure::Refused { peer, reason }
+            }
+        }
+    }
+}
+
+/// What this server judges is what it refuses.
+impl From<Refusal> for Stop {
+    fn from(reason: Refusal) -> Stop {
+        Stop::Refuse(reason)
+    }
+}
+
+impl Hello {
+    fn sealed(&self, proofs: &Proofs, step: Step) -> Greeting {
+        let hello = self.to_bytes();
+        Greeting::Hello(Sealed { proof: proofs.prove(step, &hello), hello })
     }
 }
 
 impl Local {
-    fn hello(&self, to: ServerId) -> Hello {
+    pub(super) fn hello(&self, to: ServerId) -> Hello {
         Hello {
-            protocols: self.protocols.clone(),
-            cluster: self.cluster,
             from: self.id,
             incarnation: self.incarnation,
             to,
@@ -112,15 +198,15 @@ impl Local {
         group
     }
 
+    /// Whether there is a version that both sides know.
+    fn judge_protocols(&self, theirs: &RangeInclusive<u32>) -> Result<(), Refusal> {
+        let (theirs, ours) = (theirs.clone(), self.protocols.clone());
+        let common = highest_common(&theirs, &ours);
+        common.map(|_| ()).ok_or(Refusal::Protocol { theirs, ours })
+    }
+
     /// Whether the other side is one to talk to; `expected` is whom this side has called.
     fn judge(&self, hello: &Hello, expected: Option<ServerId>) -> Result<(), Refusal> {
-        let (theirs, ours) = (hello.protocols.clone(), self.protocols.clone());
-        if highest_common(&theirs, &ours).is_none() {
-            return Err(Refusal::Protocol { theirs, ours });
-        }
-        if hello.cluster != self.cluster {
-            return Err(Refusal::Cluster { theirs: hello.cluster, ours: self.cluster });
-        }
         if hello.from == self.id {
             return Err(Refusal::Itself);
         }
@@ -147,7 +233,7 @@ impl Local {
     fn recognise(&self, peer: ServerId, seen: Incarnation) -> Result<(), Refusal> {
         let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
         let known = *peers.get_mut(&peer).ok_or(Refusal::UnknownPeer(peer))?.get_or_insert(seen);
-        if known == seen { Ok(()) } else { Err(Refusal::Incarnation { known, seen }) }
+        if known == seen { Ok(()) } else { Err(Refusal::Incarnation { seen }) }
     }
 }
 
@@ -199,10 +285,13 @@ mod tests {
     }
 
     #[test]
-    fn who_does_not_tell_its_group_is_refused_by_its_version() {
+    fn who_told_ids_to_anybody_is_refused_by_its_version() {
         let one = local(ServerId::new(1));
-        let older = Hello { protocols: 1..=1, group: Vec::new(), ..local(ServerId::new(2)).hello(one.id) };
-        assert_eq!(one.judge(&older, None), Err(Refusal::Protocol { theirs: 1..=1, ours: PROTOCOLS }));
+        for theirs in [1..=1, 1..=2, 4..=5] {
+            let refused = Err(Refusal::Protocol { theirs: theirs.clone(), ours: PROTOCOLS });
+            assert_eq!(one.judge_protocols(&theirs), refused);
+        }
+        assert_eq!(one.judge_protocols(&(2..=4)), Ok(()));
     }
 
     #[test]

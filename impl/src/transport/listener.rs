@@ -25,7 +25,7 @@ const MOST_STRANGERS: usize = 64;
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
 /// Opens the port. Nobody beyond this machine may reach it unless that is asked for: nothing is
-/// encrypted, and whoever knows the cluster's id is believed.
+/// encrypted, and whoever can change what passes on the network is believed.
 pub(super) async fn bind(address: &str, insecure: bool) -> io::Result<TcpListener> {
     let addresses: Vec<SocketAddr> = lookup_host(address).await?.collect();
     if let Some(exposed) = addresses.iter().find(|address| !insecure && !address.ip().is_loopback()) {
@@ -87,6 +87,7 @@ async fn part(connection: &mut Connection, from: ServerId, hub: &Hub) {
 }
 
 async fn shake_hands(stream: TcpStream, hub: &Hub) -> Option<(Connection, Hello)> {
+    let address = stream.peer_addr();
     let mut connection = Connection::new(stream, hub.times.silence).ok()?;
     match timeout(HANDSHAKE_DEADLINE, handshake::answer(&mut connection, &hub.local)).await {
         Ok(Ok(hello)) => {
@@ -94,7 +95,7 @@ async fn shake_hands(stream: TcpStream, hub: &Hub) -> Option<(Connection, Hello)
             return Some((connection, hello));
         }
         Ok(Err(Failure::Refused { peer: Some(peer), reason })) => hub.report(peer, reason).await,
-        Ok(Err(Failure::Refused { peer: None, reason })) => tracing::debug!(%reason, "a stranger was refused"),
+        Ok(Err(Failure::Refused { peer: None, reason })) => hub.report_stranger(address, &reason),
         Ok(Err(Failure::Lost(error))) => tracing::debug!(%error, "a connection broke before its handshake"),
         Err(_) => tracing::debug!("a handshake took too long"),
     }

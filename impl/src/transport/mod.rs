@@ -5,8 +5,10 @@
 //! ended. Idle connections are kept alive, so that one that something between has forgotten is
 //! called anew before it is needed.
 //!
-//! Members are taken to be honest: they may crash, restart and come back late, but do not lie.
-//! Nothing is encrypted yet, so servers listen on loopback only unless they are told otherwise.
+//! Members are taken to be honest: they may crash, restart and come back late, but do not lie. The
+//! cluster's id is what makes a member: it is never sent, and who does not show that it knows the id
+//! learns nothing. Nothing is encrypted yet, and whoever can change what passes between two servers
+//! can speak for them, so servers listen on loopback only unless they are told otherwise.
 //! A peer's incarnation is remembered while this process lives, and not on disk: a disk that was
 //! wiped while all its peers were down is not noticed, nor is an exact copy of a directory.
 
@@ -16,8 +18,10 @@ mod greeting;
 mod handshake;
 mod listener;
 mod names;
+mod proof;
 mod queue;
 mod refusal;
+mod seldom;
 mod times;
 mod unreachable;
 mod wire;
@@ -31,7 +35,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rafttree_model::{Envelope, ServerId, Slice};
@@ -42,6 +46,7 @@ use crate::links::Place;
 use crate::storage::{ClusterId, Incarnation};
 use caller::Peer;
 use handshake::Local;
+use seldom::Seldom;
 use times::Times;
 
 pub use refusal::Refusal;
@@ -171,6 +176,8 @@ struct Hub {
     inbound: Mutex<BTreeMap<ServerId, oneshot::Sender<Infallible>>>,
     /// What was last reported of each peer, and of whoever is no peer.
     reported: Mutex<BTreeMap<Option<ServerId>, (ServerId, Refusal)>>,
+    /// Of those who have not shown that they belong to the cluster.
+    strangers: Seldom,
     incoming: mpsc::Sender<Incoming>,
 }
 
@@ -191,6 +198,7 @@ impl Hub {
             peers: config.peers.iter().map(|(peer, _)| (*peer, Peer::default())).collect(),
             inbound: Mutex::default(),
             reported: Mutex::default(),
+            strangers: Seldom::default(),
             incoming,
         }
     }
@@ -207,6 +215,14 @@ impl Hub {
         let before = self.reported.lock().unwrap_or_else(PoisonError::into_inner).insert(about, report.clone());
         if before != Some(report) {
             self.tell(Incoming::Refused { peer, reason }).await;
+        }
+    }
+
+    /// Says that somebody unknown was refused. A peer that is refused so hears it as well.
+    fn report_stranger(&self, address: io::Result<SocketAddr>, reason: &Refusal) {
+        if let Some(times) = self.strangers.count(Instant::now()) {
+            let address = address.map_or_else(|_| "an unknown address".to_owned(), |address| address.to_string());
+            tracing::warn!(address, times, %reason, "somebody who called was refused");
         }
     }
 

@@ -4,7 +4,7 @@ use std::ops::RangeInclusive;
 
 use rafttree_model::ServerId;
 
-use crate::storage::{ClusterId, Incarnation, listed};
+use crate::storage::{Incarnation, listed};
 
 /// Why one side of a connection refused the other. Both sides learn it; `ours` is always what
 /// the server that reports it has, `theirs` what the other side has.
@@ -24,17 +24,14 @@ pub enum Refusal {
         /// Versions that this server knows.
         ours: RangeInclusive<u32>,
     },
-    /// The servers belong to different clusters.
+    /// The servers do not have one cluster id. Neither side says its own: who knows the id belongs to
+    /// the cluster.
     #[error(
-        "the other side belongs to cluster {theirs}, this server to {ours}: check the peer's address, \
-         and that both data directories were initialised with one cluster id"
+        "the other side has another cluster id: check the peer's address, and that the line `cluster` in the file \
+         `identity` is the same in both data directories; a directory that was initialised with a wrong one must be \
+         initialised anew"
     )]
-    Cluster {
-        /// The other side's cluster.
-        theirs: ClusterId,
-        /// This server's cluster.
-        ours: ClusterId,
-    },
+    Cluster,
     /// An address leads to another server than the one it is given for.
     #[error("the address given for server {expected} leads to server {found}: correct the list of peers")]
     WrongServer {
@@ -46,7 +43,8 @@ pub enum Refusal {
     /// The servers were told of unequal groups.
     #[error(
         "the other side is in a group of servers {}, this server in one of servers {}: give all servers the same \
-         list; a server that was ever started with another one needs a new directory, and an id never used before",
+         list; a server that was ever started with another one keeps that one, so if it is the wrong one, stop all and \
+         initialise new directories with a new cluster id",
         listed(theirs),
         listed(ours)
     )]
@@ -61,13 +59,14 @@ pub enum Refusal {
     UnknownPeer(ServerId),
     /// The server's disk is not the one it had.
     #[error(
-        "the server was incarnation {known} and is {seen} now, so its data directory was wiped or exchanged and \
-         its votes are forgotten: bring the former directory back, or give the server an id that was never used"
+        "the server comes with incarnation {seen}, and the one that refuses it knows it by another, so its \
+         data directory was wiped or exchanged and its votes are forgotten: bring the former \
+         directory back; if that is lost for good, this server cannot return to the group, which goes on while a \
+         majority of its servers runs; to have all servers again, stop them and make a new group: initialise new \
+         directories with a new cluster id"
     )]
     Incarnation {
-        /// What was seen first.
-        known: Incarnation,
-        /// What it says now.
+        /// What the server says now. What was seen first is told to nobody.
         seen: Incarnation,
     },
     /// The disk of one of the two servers, this one, is broken.
@@ -99,9 +98,9 @@ impl Refusal {
     pub(super) fn mirrored(self) -> Refusal {
         match self {
             Refusal::Protocol { theirs, ours } => Refusal::Protocol { theirs: ours, ours: theirs },
-            Refusal::Cluster { theirs, ours } => Refusal::Cluster { theirs: ours, ours: theirs },
             Refusal::Group { theirs, ours } => Refusal::Group { theirs: ours, ours: theirs },
             Refusal::NotRaftTree
+            | Refusal::Cluster
             | Refusal::WrongServer { .. }
             | Refusal::UnknownPeer(_)
             | Refusal::Incarnation { .. }

@@ -1,9 +1,9 @@
 //! Servers, and strangers, over real sockets.
 
-use std::net::{SocketAddr, TcpListener as StdListener};
-use std::time::Instant;
+mod strangers;
 
 use rafttree_model::{Entry, Index, Message, Payload, Position, Term};
+use std::net::{SocketAddr, TcpListener as StdListener};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -308,16 +308,8 @@ async fn a_newer_connection_replaces_the_older_without_a_word() {
 
 #[tokio::test]
 async fn servers_of_different_clusters_refuse_each_other() {
-    let other = ClusterId::from_bytes([8; 16]);
-    let refusals = refusals_of_two(|_, two| two.cluster = other).await;
-    assert_eq!(
-        refusals,
-        [
-            (TWO, Refusal::Cluster { theirs: other, ours: CLUSTER }),
-            (ONE, Refusal::Cluster { theirs: CLUSTER, ours: other })
-        ]
-    );
-    assert!(refusals[0].1.to_string().contains(&other.to_string()));
+    let refusals = refusals_of_two(|_, two| two.cluster = ClusterId::from_bytes([8; 16])).await;
+    assert_eq!(refusals, [(TWO, Refusal::Cluster), (ONE, Refusal::Cluster)]);
 }
 
 #[tokio::test]
@@ -372,10 +364,10 @@ async fn a_server_that_calls_itself_is_told() {
 #[tokio::test]
 async fn servers_without_a_common_version_refuse_each_other() {
     let [first, second] = [free_address(), free_address()];
-    let mut one = Server::start_with(config(ONE, first, &[(TWO, second)]), 1..=2).await;
-    let mut two = Server::start_with(config(TWO, second, &[(ONE, first)]), 3..=4).await;
-    assert_eq!(one.until_refused().await, (TWO, Refusal::Protocol { theirs: 3..=4, ours: 1..=2 }));
-    assert_eq!(two.until_refused().await, (ONE, Refusal::Protocol { theirs: 1..=2, ours: 3..=4 }));
+    let mut one = Server::start_with(config(ONE, first, &[(TWO, second)]), 3..=4).await;
+    let mut two = Server::start_with(config(TWO, second, &[(ONE, first)]), 5..=6).await;
+    assert_eq!(one.until_refused().await, (TWO, Refusal::Protocol { theirs: 5..=6, ours: 3..=4 }));
+    assert_eq!(two.until_refused().await, (ONE, Refusal::Protocol { theirs: 3..=4, ours: 5..=6 }));
 }
 
 #[tokio::test]
@@ -388,7 +380,7 @@ async fn a_server_whose_disk_was_wiped_is_refused() {
     one.until_connected(TWO).await;
     two.transport.close().await;
     let mut two = Server::start(wiped).await;
-    let reason = Refusal::Incarnation { known: incarnation(TWO), seen: Incarnation::from_bytes([99; 16]) };
+    let reason = Refusal::Incarnation { seen: Incarnation::from_bytes([99; 16]) };
     assert_eq!(one.until_refused().await, (TWO, reason.clone()));
     assert_eq!(two.until_refused().await, (ONE, reason));
 }
@@ -471,7 +463,7 @@ async fn a_caller_that_refuses_tells_the_called_side() {
     let seen_before = Incarnation::from_bytes([99; 16]);
     client.peers.lock().unwrap().insert(ONE, Some(seen_before));
     let mut connection = connect(&server).await;
-    let reason = Refusal::Incarnation { known: seen_before, seen: incarnation(ONE) };
+    let reason = Refusal::Incarnation { seen: incarnation(ONE) };
     match handshake::call(&mut connection, &client, ONE).await {
         Err(Failure::Refused { peer: Some(ONE), reason: told }) => assert_eq!(told, reason),
         other => panic!("{other:?}"),
@@ -482,7 +474,7 @@ async fn a_caller_that_refuses_tells_the_called_side() {
 #[tokio::test]
 async fn a_refusal_is_reported_once_until_something_changes() {
     let (mut server, client) = server_and_client().await;
-    let stranger = Local { cluster: ClusterId::from_bytes([8; 16]), ..local(TWO, &[ONE]) };
+    let stranger = local(TWO, &[ONE, ServerId::new(3)]);
     for _ in 0..3 {
         handshake::call(&mut connect(&server).await, &stranger, ONE).await.unwrap_err();
     }

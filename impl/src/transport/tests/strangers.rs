@@ -1,0 +1,181 @@
+//! What servers tell to whoever has not shown that it belongs to the cluster: nothing.
+
+use prost::Message as _;
+
+use super::*;
+use crate::transport::greeting::{Challenge, Hello, Open, Sealed};
+use crate::transport::proof::{Nonce, Proof, Proofs, Step};
+
+/// A greeting as version 2 had it.
+#[derive(Clone, PartialEq, prost::Message)]
+struct OldGreeting {
+    #[prost(fixed64, tag = "1")]
+    magic: u64,
+    #[prost(message, optional, tag = "2")]
+    hello: Option<OldHello>,
+    #[prost(message, optional, tag = "3")]
+    refused: Option<OldRefused>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct OldHello {
+    #[prost(message, optional, tag = "1")]
+    protocols: Option<OldProtocols>,
+    #[prost(bytes = "vec", tag = "2")]
+    cluster: Vec<u8>,
+    #[prost(uint32, tag = "3")]
+    from: u32,
+    #[prost(bytes = "vec", tag = "4")]
+    incarnation: Vec<u8>,
+    #[prost(uint32, tag = "5")]
+    to: u32,
+    #[prost(uint32, repeated, tag = "7")]
+    group: Vec<u32>,
+}
+
+#[derive(Clone, Copy, PartialEq, prost::Message)]
+struct OldProtocols {
+    #[prost(uint32, tag = "1")]
+    minimum: u32,
+    #[prost(uint32, tag = "2")]
+    maximum: u32,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct OldRefused {
+    #[prost(message, optional, tag = "2")]
+    protocol: Option<OldMismatch>,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct OldMismatch {
+    #[prost(message, optional, tag = "1")]
+    theirs: Option<OldProtocols>,
+    #[prost(message, optional, tag = "2")]
+    ours: Option<OldProtocols>,
+}
+
+const OLD: OldProtocols = OldProtocols { minimum: 2, maximum: 2 };
+const NEW: OldProtocols = OldProtocols { minimum: 3, maximum: 3 };
+
+/// The hello of a server of version 2 that knows everything.
+fn old_hello() -> OldGreeting {
+    let hello = OldHello {
+        protocols: Some(OLD),
+        cluster: CLUSTER.to_bytes().to_vec(),
+        from: 2,
+        incarnation: incarnation(TWO).to_bytes().to_vec(),
+        to: 1,
+        group: vec![1, 2],
+    };
+    OldGreeting { magic: u64::from_be_bytes(*b"RaftTree"), hello: Some(hello), refused: None }
+}
+
+fn framed(message: &impl prost::Message) -> Vec<u8> {
+    let length = u32::try_from(message.encoded_len()).unwrap();
+    [&length.to_be_bytes()[..], &message.encode_to_vec()].concat()
+}
+
+/// What these bytes say; they are one frame and no more.
+fn unframed<M: prost::Message + Default>(bytes: &[u8]) -> M {
+    assert_eq!(bytes[..4], u32::try_from(bytes.len() - 4).unwrap().to_be_bytes());
+    M::decode(&bytes[4..]).unwrap()
+}
+
+/// Everything that a server keeps to itself.
+fn tells_nothing(bytes: &[u8]) {
+    for secret in [CLUSTER.to_bytes(), incarnation(ONE).to_bytes(), incarnation(TWO).to_bytes()] {
+        assert!(!bytes.windows(16).any(|window| window == secret), "{bytes:?}");
+    }
+}
+
+async fn hear(connection: &mut Connection) -> Greeting {
+    connection.read::<WireGreeting>().await.unwrap().into()
+}
+
+async fn say(connection: &mut Connection, greeting: Greeting) {
+    connection.write([WireGreeting::from(greeting)]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_caller_of_an_old_version_hears_so_and_nothing_else() {
+    let (server, _) = server_and_client().await;
+    let answer = answer_to(&server, &framed(&old_hello())).await;
+    tells_nothing(&answer);
+    let expected = OldMismatch { theirs: Some(OLD), ours: Some(NEW) };
+    let refused = unframed::<OldGreeting>(&answer).refused.unwrap();
+    assert_eq!(refused.protocol, Some(expected));
+}
+
+#[tokio::test]
+async fn a_called_server_of_an_old_version_is_told_from_something_else() {
+    let stranger = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut server = Server::start(config(ONE, free_address(), &[(TWO, stranger.local_addr().unwrap())])).await;
+    let mut connection = Connection::new(stranger.accept().await.unwrap().0, SILENCE).unwrap();
+    let heard = connection.read::<OldGreeting>().await.unwrap();
+    let hello = heard.hello.expect("version 2 waits for a hello");
+    tells_nothing(&hello.encode_to_vec());
+    assert_eq!((heard.magic, hello.protocols), (old_hello().magic, Some(NEW)));
+    assert_eq!((hello.cluster.len(), hello.incarnation.len()), (16, 16), "version 2 looks at these first");
+    assert_eq!((hello.from, hello.to, hello.group), (0, 0, vec![]));
+    let protocol = Some(OldMismatch { theirs: Some(NEW), ours: Some(OLD) });
+    let refused = OldGreeting { hello: None, refused: Some(OldRefused { protocol }), ..old_hello() };
+    connection.write([refused]).await.unwrap();
+    assert_eq!(server.until_refused().await, (TWO, Refusal::Protocol { theirs: 2..=2, ours: 3..=3 }));
+}
+
+#[tokio::test]
+async fn a_caller_without_the_clusters_id_learns_nothing() {
+    let (server, _) = server_and_client().await;
+    let mut nonces = Vec::new();
+    let hello = local(TWO, &[ONE]).hello(ONE).to_bytes();
+    for wrong in [ClusterId::from_bytes([0; 16]), ClusterId::from_bytes([8; 16])] {
+        let mut connection = connect(&server).await;
+        let (protocols, nonce) = (handshake::PROTOCOLS, Nonce::random());
+        say(&mut connection, Greeting::Open(Open { protocols: protocols.clone(), nonce: Some(nonce) })).await;
+        let Greeting::Challenge(challenge) = hear(&mut connection).await else { panic!("no challenge") };
+        tells_nothing(&challenge.proof.0);
+        let proofs = Proofs::new(wrong, [(&protocols, nonce), (&challenge.protocols, challenge.nonce)]);
+        assert!(!proofs.verify(Step::Challenge, &[], &challenge.proof));
+        nonces.push(challenge.nonce);
+        let proof = proofs.prove(Step::CallersHello, &hello);
+        say(&mut connection, Greeting::Hello(Sealed { hello: hello.clone(), proof })).await;
+        assert_eq!(hear(&mut connection).await, Greeting::Refused(Refusal::Cluster));
+        assert!(connection.read::<WireGreeting>().await.is_err(), "and the connection is closed");
+    }
+    assert_ne!(nonces[0], nonces[1], "what was proven once is worth nothing the next time");
+}
+
+#[tokio::test]
+async fn a_hello_that_was_changed_on_its_way_is_refused() {
+    let (server, client) = server_and_client().await;
+    let honest = client.hello(ONE);
+    let changed = Hello { from: ONE, ..honest.clone() };
+    for hello in [honest.to_bytes(), changed.to_bytes()] {
+        let mut connection = connect(&server).await;
+        let (protocols, nonce) = (handshake::PROTOCOLS, Nonce::random());
+        say(&mut connection, Greeting::Open(Open { protocols: protocols.clone(), nonce: Some(nonce) })).await;
+        let Greeting::Challenge(challenge) = hear(&mut connection).await else { panic!("no challenge") };
+        let proofs = Proofs::new(CLUSTER, [(&protocols, nonce), (&challenge.protocols, challenge.nonce)]);
+        let proof = proofs.prove(Step::CallersHello, &honest.to_bytes());
+        say(&mut connection, Greeting::Hello(Sealed { hello: hello.clone(), proof })).await;
+        let is_welcome = matches!(hear(&mut connection).await, Greeting::Hello(_));
+        assert_eq!(is_welcome, hello == honest.to_bytes());
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_called_without_the_clusters_id_learns_nothing() {
+    let stranger = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut server = Server::start(config(ONE, free_address(), &[(TWO, stranger.local_addr().unwrap())])).await;
+    let mut connection = Connection::new(stranger.accept().await.unwrap().0, SILENCE).unwrap();
+    let Greeting::Open(Open { protocols, nonce: Some(nonce) }) = hear(&mut connection).await else {
+        panic!("a caller opens");
+    };
+    tells_nothing(&nonce.0);
+    let proof = Proof([0; 32]);
+    say(&mut connection, Greeting::Challenge(Challenge { protocols, nonce: Nonce::random(), proof })).await;
+    assert_eq!(hear(&mut connection).await, Greeting::Refused(Refusal::Cluster));
+    assert!(connection.read::<WireGreeting>().await.is_err(), "and the connection is closed");
+    assert_eq!(server.until_refused().await, (TWO, Refusal::Cluster));
+}
