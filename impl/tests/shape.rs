@@ -42,7 +42,7 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
 }
 
 fn is_test(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name == "tests.rs" || name == "simulation.rs")
+    path.file_name().is_some_and(|name| name == "tests.rs" || name == "simulation.rs" || name == "slow_disks.rs")
 }
 
 fn source(root: &Path, path: &Path) -> Source {

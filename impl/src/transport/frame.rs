@@ -1,14 +1,18 @@
-//! One TCP connection as a stream of frames: four bytes of length, then a protobuf message.
+//! One TCP connection as a stream of frames: a protobuf message behind its length.
+//!
+//! Greetings have a length and nothing more, in all versions. After the handshake a length is
+//! followed by a checksum of the message and one of the length: TCP's own does not notice every
+//! change, and not what happens in memory or in a middlebox. What was changed on purpose it cannot
+//! tell.
 
 use std::io;
 use std::time::Duration;
 
-use bytes::{Buf as _, BufMut as _, BytesMut};
+use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::timeout;
-use tokio_util::codec::{Decoder as _, LengthDelimitedCodec, LengthDelimitedCodecError};
 
 use super::wire::Malformed;
 
@@ -21,6 +25,22 @@ const LONGEST_GREETING: usize = 4 << 10;
 /// Bytes asked of, or handed to, the system at a time.
 const CHUNK: usize = 16 << 10;
 
+/// What a frame that differs from its checksum may be.
+const DAMAGED: Malformed = Malformed(
+    "other bytes than were sent: memory, a network card or a device between the servers is faulty, or somebody has \
+     changed them",
+);
+
+/// What stands before each message.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Framing {
+    /// Its length.
+    Greeting,
+    /// Its length, its checksum, and a checksum of these two: who waited for as many bytes as a wrong
+    /// length says could wait for long.
+    Checked,
+}
+
 /// A connection that carries frames.
 pub(super) struct Connection {
     pub(super) reader: Reader,
@@ -30,13 +50,14 @@ pub(super) struct Connection {
 /// The side of a connection on which frames arrive.
 pub(super) struct Reader {
     stream: OwnedReadHalf,
-    codec: LengthDelimitedCodec,
+    framing: Framing,
     received: BytesMut,
 }
 
 /// The side of a connection on which frames leave.
 pub(super) struct Writer {
     stream: OwnedWriteHalf,
+    framing: Framing,
     /// What the system has not taken yet.
     to_send: BytesMut,
     /// For so long the other side may take nothing before it counts as lost.
@@ -54,21 +75,73 @@ pub(super) enum End {
     Malformed(#[from] Malformed),
 }
 
+impl Framing {
+    /// Bytes before the message.
+    fn header(self) -> usize {
+        match self {
+            Framing::Greeting => 4,
+            Framing::Checked => 12,
+        }
+    }
+
+    fn longest(self) -> usize {
+        match self {
+            Framing::Greeting => LONGEST_GREETING,
+            Framing::Checked => LONGEST_FRAME,
+        }
+    }
+
+    /// Adds a frame, whose message `write` adds.
+    fn put(self, out: &mut BytesMut, write: impl FnOnce(&mut BytesMut)) {
+        let start = out.len();
+        out.put_bytes(0, self.header());
+        write(out);
+        let (header, message) = out[start..].split_at_mut(self.header());
+        let length = u32::try_from(message.len()).expect("the limit is far below 4 GiB");
+        header[..4].copy_from_slice(&length.to_be_bytes());
+        if self == Framing::Checked {
+            header[4..8].copy_from_slice(&crc32fast::hash(message).to_be_bytes());
+            let checksum = crc32fast::hash(&header[..8]);
+            header[8..].copy_from_slice(&checksum.to_be_bytes());
+        }
+    }
+
+    /// Takes the first message off, once all of it is there. A length is believed only if it may be.
+    fn take(self, received: &mut BytesMut) -> Result<Option<Bytes>, Malformed> {
+        let Some(header) = received.get(..self.header()) else { return Ok(None) };
+        let number = |at: usize| u32::from_be_bytes(header[at..at + 4].try_into().expect("four bytes"));
+        let (length, is_checked) = (number(0) as usize, self == Framing::Checked);
+        if is_checked && crc32fast::hash(&header[..8]) != number(8) {
+            return Err(DAMAGED);
+        }
+        if self.longest() < length {
+            return Err(Malformed("more bytes than allowed"));
+        }
+        let Some(message) = received.get(header.len()..header.len() + length) else { return Ok(None) };
+        if is_checked && crc32fast::hash(message) != number(4) {
+            return Err(DAMAGED);
+        }
+        received.advance(self.header());
+        Ok(Some(received.split_to(length).freeze()))
+    }
+}
+
 impl Connection {
     /// A connection whose other side is not known yet: it may send only short frames. It ends when
     /// what was sent stays unacknowledged for `silence`.
     pub(super) fn new(stream: TcpStream, silence: Duration) -> io::Result<Connection> {
         stream.set_nodelay(true)?;
         expect_acknowledgements(&stream, silence)?;
-        let codec = LengthDelimitedCodec::builder().max_frame_length(LONGEST_GREETING).new_codec();
+        let framing = Framing::Greeting;
         let (read, write) = stream.into_split();
-        let reader = Reader { stream: read, codec, received: BytesMut::new() };
-        Ok(Connection { reader, writer: Writer { stream: write, to_send: BytesMut::new(), silence } })
+        let reader = Reader { stream: read, framing, received: BytesMut::new() };
+        Ok(Connection { reader, writer: Writer { stream: write, framing, to_send: BytesMut::new(), silence } })
     }
 
-    /// The handshake is done, so frames may be long from now on.
-    pub(super) fn allow_long_frames(&mut self) {
-        self.reader.codec.set_max_frame_length(LONGEST_FRAME);
+    /// The handshake is done: from now on frames may be long, and have checksums.
+    pub(super) fn begin_frames(&mut self) {
+        self.reader.framing = Framing::Checked;
+        self.writer.framing = Framing::Checked;
     }
 
     /// The next frame. Nothing is lost if the future is dropped.
@@ -93,11 +166,11 @@ impl Reader {
     /// The next frame. Nothing is lost if the future is dropped.
     pub(super) async fn read<M: prost::Message + Default>(&mut self) -> Result<M, End> {
         loop {
-            if let Some(frame) = self.codec.decode(&mut self.received).map_err(too_long)? {
+            if let Some(frame) = self.framing.take(&mut self.received)? {
                 if frame.is_empty() {
                     continue;
                 }
-                return M::decode(frame.freeze()).map_err(|_| Malformed("no protobuf message").into());
+                return M::decode(frame).map_err(|_| Malformed("no protobuf message").into());
             }
             self.received.reserve(CHUNK);
             if self.stream.read_buf(&mut self.received).await? == 0 {
@@ -111,10 +184,11 @@ impl Reader {
 impl Reader {
     /// Waits for an empty frame, with nothing before it.
     pub(super) async fn await_keep_alive(&mut self) {
-        while self.received.len() < 4 {
+        let header = self.framing.header();
+        while self.received.len() < header {
             assert_ne!(self.stream.read_buf(&mut self.received).await.unwrap(), 0);
         }
-        assert_eq!(self.received[..4], [0; 4]);
+        assert_eq!(self.framing.take(&mut self.received.split_to(header)).unwrap(), Some(Bytes::new()));
     }
 }
 
@@ -139,7 +213,7 @@ impl Writer {
 
     /// Sends an empty frame, which says nothing, as far as the system takes it without waiting.
     pub(super) fn keep_alive(&mut self) -> bool {
-        self.to_send.put_u32(0);
+        self.framing.put(&mut self.to_send, |_| {});
         self.advance().is_ok() && self.to_send.is_empty()
     }
 
@@ -149,8 +223,7 @@ impl Writer {
             // The other side would close the connection, and again after every reconnect.
             return tracing::error!(length, limit = LONGEST_FRAME, "a frame is too long to be sent");
         }
-        self.to_send.put_u32(length.try_into().expect("the limit is far below 4 GiB"));
-        frame.encode(&mut self.to_send).expect("the buffer grows as needed");
+        self.framing.put(&mut self.to_send, |bytes| frame.encode(bytes).expect("the buffer grows as needed"));
     }
 
     async fn flush(&mut self) -> io::Result<()> {
@@ -188,10 +261,49 @@ fn expect_acknowledgements(_: &TcpStream, _: Duration) -> io::Result<()> {
     Ok(())
 }
 
-/// The one error of the decoder itself: a length beyond the limit.
-fn too_long(error: io::Error) -> End {
-    match error.get_ref().is_some_and(|source| source.is::<LengthDelimitedCodecError>()) {
-        true => Malformed("more bytes than allowed").into(),
-        false => error.into(),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn framed(framing: Framing, message: &[u8]) -> BytesMut {
+        let mut out = BytesMut::new();
+        framing.put(&mut out, |bytes| bytes.put_slice(message));
+        out
+    }
+
+    #[test]
+    fn every_flipped_bit_of_a_frame_is_noticed_before_more_is_waited_for() {
+        for message in [&[][..], &[0], b"a message", &[0xff; 300]] {
+            let whole = framed(Framing::Checked, message);
+            assert_eq!(Framing::Checked.take(&mut whole.clone()), Ok(Some(Bytes::copy_from_slice(message))));
+            for bit in 0..8 * whole.len() {
+                let mut flipped = whole.clone();
+                flipped[bit / 8] ^= 1 << (bit % 8);
+                assert_eq!(Framing::Checked.take(&mut flipped), Err(DAMAGED), "bit {bit}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_frame_is_taken_when_all_of_it_is_there() {
+        for framing in [Framing::Greeting, Framing::Checked] {
+            let whole = framed(framing, b"a message");
+            for length in 0..whole.len() {
+                let mut part = BytesMut::from(&whole[..length]);
+                assert_eq!(framing.take(&mut part), Ok(None));
+                assert_eq!(part.len(), length);
+            }
+            let mut two = BytesMut::from(&[&whole[..], &framed(framing, b"more")].concat()[..]);
+            assert_eq!(framing.take(&mut two), Ok(Some(Bytes::from_static(b"a message"))));
+            assert_eq!(framing.take(&mut two), Ok(Some(Bytes::from_static(b"more"))));
+            assert_eq!((framing.take(&mut two), two.len()), (Ok(None), 0));
+        }
+    }
+
+    /// Servers of all versions read greetings so; what comes after them belongs to version 3.
+    #[test]
+    fn the_frames_stay_as_they_are() {
+        assert_eq!(framed(Framing::Greeting, b"hi")[..], *b"\0\0\0\x02hi");
+        assert_eq!(framed(Framing::Checked, b"hi")[..], *b"\x00\x00\x00\x02\xd8\x93\x2a\xac\xb3\x5c\x38\x3dhi");
     }
 }

@@ -57,7 +57,10 @@ enum Stop {
 /// The calling side: whoever is there must be the server that the address is given for.
 pub(super) async fn call(connection: &mut Connection, local: &Local, to: ServerId) -> Result<Hello, Failure> {
     match introduce(connection, local, to).await {
-        Ok(hello) => Ok(hello),
+        Ok(hello) => {
+            connection.begin_frames();
+            Ok(hello)
+        }
         Err(stop) => Err(stop.told(connection, Some(to)).await),
     }
 }
@@ -69,7 +72,10 @@ pub(super) async fn answer(connection: &mut Connection, local: &Local) -> Result
         Err(stop) => return Err(stop.told(connection, None).await),
     };
     match receive(connection, local, &proofs, &hello).await {
-        Ok(()) => Ok(hello),
+        Ok(()) => {
+            connection.begin_frames();
+            Ok(hello)
+        }
         Err(stop) => Err(stop.told(connection, Some(hello.from)).await),
     }
 }

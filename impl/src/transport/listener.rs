@@ -90,10 +90,7 @@ async fn shake_hands(stream: TcpStream, hub: &Hub) -> Option<(Connection, Hello)
     let address = stream.peer_addr();
     let mut connection = Connection::new(stream, hub.times.silence).ok()?;
     match timeout(HANDSHAKE_DEADLINE, handshake::answer(&mut connection, &hub.local)).await {
-        Ok(Ok(hello)) => {
-            connection.allow_long_frames();
-            return Some((connection, hello));
-        }
+        Ok(Ok(hello)) => return Some((connection, hello)),
         Ok(Err(Failure::Refused { peer: Some(peer), reason })) => hub.report(peer, reason).await,
         Ok(Err(Failure::Refused { peer: None, reason })) => hub.report_stranger(address, &reason),
         Ok(Err(Failure::Lost(error))) => tracing::debug!(%error, "a connection broke before its handshake"),

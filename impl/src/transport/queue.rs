@@ -166,7 +166,9 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         stream.writable().await.unwrap();
-        (Connection::new(stream, Duration::from_secs(2)).unwrap().writer, listener.accept().await.unwrap().0)
+        let mut connection = Connection::new(stream, Duration::from_secs(2)).unwrap();
+        connection.begin_frames();
+        (connection.writer, listener.accept().await.unwrap().0)
     }
 
     #[tokio::test]
@@ -213,7 +215,7 @@ mod tests {
             writer.write(rest.into_iter().map(WireFrame::from)).await.unwrap();
         });
         let mut connection = Connection::new(other_side, Duration::from_secs(2)).unwrap();
-        connection.allow_long_frames();
+        connection.begin_frames();
         for number in 0..=pushed {
             let frame = Frame::try_from(connection.read::<WireFrame>().await.unwrap()).unwrap();
             assert_eq!(frame.sent.0, number);

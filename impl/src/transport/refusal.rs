@@ -82,10 +82,10 @@ pub enum Refusal {
          or the address given for a peer is the server's own"
     )]
     Itself,
-    /// A frame after the handshake could not be understood.
+    /// A frame after the handshake could not be understood, or differs from its checksum.
     #[error(
-        "a frame could not be understood and the connection was closed: its sender is faulty, \
-         or something between the servers changes what they say"
+        "a frame could not be understood or differs from its checksum, and the connection was closed: its sender is \
+         faulty (check its memory), or something between the servers changes what they say"
     )]
     Malformed,
     /// A reason that this version does not know.

@@ -453,8 +453,27 @@ async fn a_frame_that_nobody_should_send_ends_the_connection() {
 async fn a_length_beyond_the_limit_ends_the_connection() {
     let (mut server, client) = server_and_client().await;
     let mut connection = call(&server, &client).await;
-    connection.write_raw(&(LONGEST_FRAME as u32 + 1).to_be_bytes()).await;
+    let length = (LONGEST_FRAME as u32 + 1).to_be_bytes();
+    let header = [length, [0; 4]].concat();
+    connection.write_raw(&[&header[..], &crc32fast::hash(&header).to_be_bytes()].concat()).await;
     assert_eq!(server.next().await, Incoming::Refused { peer: TWO, reason: Refusal::Malformed });
+}
+
+#[tokio::test]
+async fn a_frame_that_was_damaged_on_its_way_ends_the_connection() {
+    let (mut server, client) = server_and_client().await;
+    let mut connection = call(&server, &client).await;
+    connection.write([WireFrame::from(frame(TWO, ONE, 1))]).await.unwrap();
+    assert_eq!(server.next().await, Incoming::Frame(frame(TWO, ONE, 1)));
+    let bytes = prost::Message::encode_to_vec(&WireFrame::from(frame(TWO, ONE, 2)));
+    let mut header = [(bytes.len() as u32).to_be_bytes(), crc32fast::hash(&bytes).to_be_bytes()].concat();
+    header.extend(crc32fast::hash(&header).to_be_bytes());
+    let mut damaged = [header, bytes].concat();
+    *damaged.last_mut().unwrap() ^= 1;
+    connection.write_raw(&damaged).await;
+    assert_eq!(server.next().await, Incoming::Refused { peer: TWO, reason: Refusal::Malformed });
+    let told = connection.read::<WireGreeting>().await.unwrap();
+    assert_eq!(Greeting::from(told), Greeting::Refused(Refusal::Malformed));
 }
 
 #[tokio::test]
