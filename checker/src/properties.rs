@@ -162,7 +162,7 @@ impl Property {
                 "C14",
                 "C14 Bounds",
                 "Figure 2",
-                "a commit index lies within the log, terms never fall along a log, and none is above the server's own",
+                "a commit index lies within the log, terms never fall along a log, none is above the server's own; and no message is one that its receiver must not take in",
             ],
             Property::RoleTransitions => [
                 "C15",

@@ -324,7 +324,8 @@ impl System {
             return world.put_leadership(id, envelope.term);
         }
         let Some(letter) = envelope.with_entries(|_| None) else { return };
-        let found = checks::broken_by_send(world.server(id), &letter);
+        let mut found = checks::broken_by_send(world.server(id), &letter);
+        found.extend(checks::broken_by_saying(&letter));
         world.broken.extend(found);
         if letter.message == Message::TimeoutNow {
             let may = checks::may_take_over(world.server(id), world.server(letter.to));

@@ -78,6 +78,8 @@ pub(crate) enum Action {
     LetIn(ServerId),
     /// The disk has not answered for the longest time that is allowed: stop.
     Stalled,
+    /// End this peer's connection: it has said what no correct server could have.
+    Refuse(ServerId),
 }
 
 /// One server's protocol, with its entries, timers and lease.
@@ -227,6 +229,9 @@ impl Driver {
     }
 
     fn receive(&mut self, Frame { envelope, sent, echo }: Frame, now: Stamp) {
+        if !envelope.is_plausible(&self.node) {
+            return self.actions.push(Action::Refuse(envelope.from));
+        }
         let is_request = matches!(envelope.message, Message::AppendRequest { .. });
         let from = envelope.from;
         if self.unsound.contains(from) {

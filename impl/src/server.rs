@@ -25,7 +25,7 @@ use crate::start::{Settings, Stopped};
 use crate::status::{Leader, LeadershipStatus, PeerStatus, Status, Warning, Work};
 use crate::storage::writer::{Flushed, Report, Writer};
 use crate::storage::{Directory, Room};
-use crate::transport::{Incoming, Stamp, Transport};
+use crate::transport::{Incoming, Refusal, Stamp, Transport};
 use handover::HandOver;
 use verify::{Reply, Verifications};
 
@@ -358,6 +358,7 @@ impl Server {
                     self.note(peer, |peer| peer.refusal = None);
                 }
                 Action::Stalled => self.fail(Failure::DiskStalled(self.settings.policy.longest_flush)),
+                Action::Refuse(peer) => self.transport.refuse(peer, Refusal::Implausible),
             }
         }
     }

@@ -15,7 +15,7 @@
 //! What is absent: the model has no clock (it learns that a timer fired, never what time it is),
 //! no randomness, no input or output, no threads and no unsafe code. Nothing depends on the absolute
 //! value of a term, an index or an id, and the compiler sees to it: their numbers are private to
-//! [`types`], where the three operations that read one stand together, each with its reason, beside
+//! [`types`], where the four operations that read one stand together, each with its reason, beside
 //! those that count to a neighbour. A module uses only those listed before it.
 
 #![no_std]
@@ -36,6 +36,8 @@ pub mod message;
 pub mod effects;
 
 pub mod node;
+
+mod plausibility;
 
 pub mod rules;
 

@@ -119,6 +119,14 @@ impl Index {
     }
 }
 
+impl Term {
+    /// Whether this term is at most so many after `ours`, which is as far wherever terms begin. No
+    /// transition asks for it.
+    pub(crate) fn is_within(self, most: u64, ours: Term) -> bool {
+        self.0.saturating_sub(ours.0) <= most
+    }
+}
+
 impl ServerId {
     /// How far this id is from `first`, which decides how long a lookup takes, never what it finds.
     pub(crate) fn distance(self, first: ServerId) -> usize {

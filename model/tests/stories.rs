@@ -4,6 +4,7 @@ mod effects;
 mod log;
 mod members;
 mod messages;
+mod plausibility;
 mod relabelling;
 mod rules;
 mod runs;

@@ -183,6 +183,14 @@ pub(crate) fn broken_by_send(sender: &Server, letter: &Letter) -> PropertySet {
     broken
 }
 
+/// The properties that this message breaks where terms and indices are what they are, and not only in
+/// order: a receiver must not take it in.
+pub(crate) fn broken_by_saying(letter: &Letter) -> PropertySet {
+    let mut broken = PropertySet::default();
+    broken.insert_unless(letter.is_coherent(), Property::Bounds);
+    broken
+}
+
 fn is_vote_durable(disk: &Disk, vote: &Letter) -> bool {
     let (term, granted) = (disk.durable.term(), disk.durable.vote());
     vote.term < term || (vote.term == term && granted == Some(vote.to))

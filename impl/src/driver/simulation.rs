@@ -153,6 +153,7 @@ impl History {
 
     fn sends(&mut self, frame: &Frame) {
         let envelope = &frame.envelope;
+        assert!(envelope.is_coherent(), "{envelope:?}");
         match envelope.message {
             Message::AppendRequest { .. } => self.leads(envelope.from, envelope.term),
             Message::VoteRequest { .. } => self.votes(envelope.from, envelope.term, envelope.from),
@@ -529,6 +530,7 @@ impl World {
             Action::Yielded | Action::LetIn(_) => {}
             Action::KeepOut(peer) => panic!("no disk loses anything here, but server {peer} is said to"),
             Action::Stalled => self.crash(id),
+            Action::Refuse(peer) => panic!("{id} refuses {peer}, which is as correct as all"),
         }
     }
 

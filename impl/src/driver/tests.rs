@@ -105,6 +105,25 @@ fn a_vote_leaves_after_its_flush_and_so_does_what_comes_later() {
     assert_eq!(sent(&actions), [(THREE, &Message::PreVoteReply { granted: true })]);
 }
 
+/// Whoever took in the greatest term could never campaign again, restarts included.
+#[test]
+fn what_no_correct_server_could_say_is_refused_before_anything_of_it_is_kept() {
+    let entries = Slice::new(NOWHERE, Vec::new()).unwrap();
+    let append = Message::AppendRequest { entries, commit: Index::ZERO };
+    let timeless = Message::VoteRequest { last: Position { index: Index::new(1), ..NOWHERE }, transfer: true };
+    for (term, message) in
+        [(u64::MAX / 2, append.clone()), (1 << 40, Message::Stale), (0, append.clone()), (1, timeless)]
+    {
+        let mut driver = driver_with(POLICY, &[]);
+        let (before, deadline) = (driver.node().clone(), driver.next_deadline(at(1001)));
+        let actions = driver.handle(frame(TWO, term, message, at(1), None), at(1001));
+        assert_eq!(actions, [Action::Refuse(TWO)]);
+        assert_eq!((driver.node(), driver.next_deadline(at(1001))), (&before, deadline));
+        let actions = driver.handle(frame(TWO, 7, append.clone(), at(2), None), at(1002));
+        assert_eq!(actions, [Action::Write(vec![Record::Term(Term::new(7))])], "a group goes on");
+    }
+}
+
 fn question() -> Message<Slice<Bytes>> {
     Message::PreVoteRequest { last: NOWHERE }
 }

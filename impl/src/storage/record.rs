@@ -1,5 +1,7 @@
 //! Records as bytes: a tag, then little-endian numbers, then the payload with its length.
 
+use std::ops::RangeInclusive;
+
 use bytes::{Buf, BufMut, Bytes};
 use rafttree_model::{Entry, Index, Payload, Position, Record, ServerId, Term};
 
@@ -9,6 +11,10 @@ const TRUNCATE: u8 = 3;
 const APPEND_BLANK: u8 = 4;
 const APPEND_COMMAND: u8 = 5;
 const COMPACT: u8 = 6;
+
+/// Numbers of a term that has begun, or of an entry. They are counted up by one, so those at the end
+/// of their range were written by no correct server.
+const COUNTED: RangeInclusive<u64> = 1..=u64::MAX / 2;
 
 /// Adds a record at the end of `out`.
 pub(super) fn encode(record: &Record<Bytes>, out: &mut Vec<u8>) {
@@ -42,10 +48,10 @@ pub(super) fn decode(bytes: &mut Bytes) -> Option<Record<Bytes>> {
     let tag = bytes.try_get_u8().ok()?;
     let number = bytes.try_get_u64_le().ok()?;
     Some(match tag {
-        TERM => Record::Term(Term::new(number)),
+        TERM => Record::Term(Term::new(counted(number)?)),
         VOTE => Record::Vote(ServerId::new(number.try_into().ok()?)),
         TRUNCATE => Record::Truncate { keep: Index::new(number) },
-        COMPACT => Record::Compact { through: Index::new(number) },
+        COMPACT => Record::Compact { through: Index::new(counted(number)?) },
         APPEND_BLANK => Record::Append(Entry { position: position(number, bytes)?, payload: Payload::Blank }),
         APPEND_COMMAND => {
             let position = position(number, bytes)?;
@@ -57,7 +63,11 @@ pub(super) fn decode(bytes: &mut Bytes) -> Option<Record<Bytes>> {
 
 fn position(term: u64, bytes: &mut Bytes) -> Option<Position> {
     let index = bytes.try_get_u64_le().ok()?;
-    Some(Position { term: Term::new(term), index: Index::new(index) })
+    Some(Position { term: Term::new(counted(term)?), index: Index::new(counted(index)?) })
+}
+
+fn counted(number: u64) -> Option<u64> {
+    COUNTED.contains(&number).then_some(number)
 }
 
 fn command(bytes: &mut Bytes) -> Option<Bytes> {
@@ -71,7 +81,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn record() -> impl Strategy<Value = Record<Bytes>> {
-        let number = || prop_oneof![any::<u64>(), 0..4u64, Just(u64::MAX)];
+        let number = || prop_oneof![COUNTED, 1..4u64, Just(*COUNTED.end())];
         let payload = prop_oneof![
             Just(Payload::Blank),
             prop::collection::vec(any::<u8>(), 0..50).prop_map(|bytes| Payload::Command(bytes.into()))
@@ -115,6 +125,25 @@ mod tests {
             let mut bytes = Bytes::from(bytes);
             while decode(&mut bytes).is_some() {}
         }
+    }
+
+    #[test]
+    fn a_number_that_no_server_counts_to_is_no_record() {
+        for (tag, rest) in [(TERM, &[][..]), (COMPACT, &[]), (APPEND_BLANK, &[1, 0, 0, 0, 0, 0, 0, 0])] {
+            for (number, is_one) in [(0, false), (1, true), (u64::MAX / 2, true), (1 << 63, false), (u64::MAX, false)] {
+                let mut out = Vec::new();
+                put(&mut out, tag, number);
+                out.extend(rest);
+                assert_eq!(decode(&mut Bytes::from(out)).is_some(), is_one, "{tag} {number}");
+            }
+        }
+        let [mut first, mut last] = [0, u64::MAX].map(|index| {
+            let mut out = Vec::new();
+            put(&mut out, APPEND_BLANK, 1);
+            out.put_u64_le(index);
+            Bytes::from(out)
+        });
+        assert_eq!((decode(&mut first), decode(&mut last)), (None, None));
     }
 
     #[test]

@@ -122,7 +122,7 @@ fn what_was_written_is_read_back() {
 fn the_file_grows_beyond_its_first_step() {
     let directory = directory();
     let (mut storage, _) = load(directory.path()).unwrap();
-    let batches: Vec<_> = (1..=5).map(|index| vec![append(0, index, 500_000)]).collect();
+    let batches: Vec<_> = (1..=5).map(|index| vec![append(1, index, 500_000)]).collect();
     for batch in &batches {
         storage.write(batch).unwrap();
         storage.prepare().unwrap();
@@ -482,7 +482,7 @@ fn a_disk_that_has_room_again_is_used_again() {
 #[test]
 fn records_beyond_one_batch_take_several() {
     let directory = directory();
-    let records: Vec<_> = (1..=3).map(|index| append(0, index, super::batch::MOST_BYTES / 2)).collect();
+    let records: Vec<_> = (1..=3).map(|index| append(1, index, super::batch::MOST_BYTES / 2)).collect();
     write(directory.path(), std::slice::from_ref(&records));
     assert_eq!(load(directory.path()).unwrap().1, replay(&[records]));
 }

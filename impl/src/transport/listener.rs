@@ -66,24 +66,21 @@ async fn serve(stream: TcpStream, stranger: OwnedSemaphorePermit, hub: Arc<Hub>)
     let replaced = hub.replace_inbound(from);
     hub.welcome(from);
     hub.tell(Incoming::Accepted { from, minimum_timeout }).await;
-    tokio::select! {
+    let ended = tokio::select! {
         biased;
-        // The peer has called again, so whatever is still to come on this connection is old, or it
-        // is not heard any more.
-        _ = replaced => part(&mut connection, from, &hub).await,
-        () = receive(&mut connection, from, &hub) => {
-            hub.tell(Incoming::Closed { from }).await;
-            hub.look_for(from);
-        }
-    }
-}
-
-/// Ends a connection from this side; a peer that is kept out is told why.
-async fn part(connection: &mut Connection, from: ServerId, hub: &Hub) {
-    if let Err(reason) = hub.local.admit(from) {
-        let _ = handshake::refuse(connection, reason.clone()).await;
+        // The peer has called again, so whatever is still to come on this connection is old; or it is
+        // not heard any more.
+        refused = replaced => refused.ok().map(Some),
+        refused = receive(&mut connection, from, &hub) => Some(refused),
+    };
+    let Some(refused) = ended else { return };
+    if let Some(reason) = refused {
+        // Whether or not the other side still listens, this is why.
+        let _ = handshake::refuse(&mut connection, reason.clone()).await;
         hub.report(from, reason).await;
     }
+    hub.tell(Incoming::Closed { from }).await;
+    hub.look_for(from);
 }
 
 async fn shake_hands(stream: TcpStream, hub: &Hub) -> Option<(Connection, Hello)> {
@@ -99,19 +96,18 @@ async fn shake_hands(stream: TcpStream, hub: &Hub) -> Option<(Connection, Hello)
     None
 }
 
-/// Hands on what the peer sends, until the connection ends.
-async fn receive(connection: &mut Connection, from: ServerId, hub: &Hub) {
+/// Hands on what the peer sends, until the connection ends or has to.
+async fn receive(connection: &mut Connection, from: ServerId, hub: &Hub) -> Option<Refusal> {
     loop {
         match read(connection, from, hub).await {
             Ok(frame) => hub.tell(Incoming::Frame(frame)).await,
             Err(End::Lost(error)) => {
                 tracing::debug!(%from, %error, "the peer closed its connection");
-                return;
+                return None;
             }
             Err(End::Malformed(error)) => {
                 tracing::warn!(%from, %error, "closing a connection");
-                let _ = handshake::refuse(connection, Refusal::Malformed).await;
-                return hub.report(from, Refusal::Malformed).await;
+                return Some(Refusal::Malformed);
             }
         }
     }

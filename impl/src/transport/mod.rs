@@ -30,7 +30,6 @@ mod wire;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -153,12 +152,20 @@ impl Transport {
     /// Hears no more of this peer, and tells it why: it has lost entries.
     pub(crate) fn keep_out(&self, peer: ServerId) {
         self.hub.local.kept_out.lock().unwrap_or_else(PoisonError::into_inner).insert(peer);
-        self.hub.inbound.lock().unwrap_or_else(PoisonError::into_inner).remove(&peer);
+        self.refuse(peer, Refusal::LostEntries(peer));
     }
 
     /// Hears this peer again.
     pub(crate) fn let_in(&self, peer: ServerId) {
         self.hub.local.kept_out.lock().unwrap_or_else(PoisonError::into_inner).remove(&peer);
+    }
+
+    /// Ends the connection on which the peer sends, tells it why, and reports that.
+    pub(crate) fn refuse(&self, peer: ServerId, reason: Refusal) {
+        if let Some(newest) = self.hub.inbound.lock().unwrap_or_else(PoisonError::into_inner).remove(&peer) {
+            // A connection that has ended needs no reason.
+            let _ = newest.send(reason);
+        }
     }
 
     /// Closes everything now, so that the port is free for the next to listen there.
@@ -172,8 +179,9 @@ struct Hub {
     local: Local,
     times: Times,
     peers: BTreeMap<ServerId, Peer>,
-    /// Held for the newest connection of each peer; what is dropped here ends its connection.
-    inbound: Mutex<BTreeMap<ServerId, oneshot::Sender<Infallible>>>,
+    /// Held for the newest connection of each peer; what is dropped here ends its connection, and
+    /// what is sent says why.
+    inbound: Mutex<BTreeMap<ServerId, oneshot::Sender<Refusal>>>,
     /// What was last reported of each peer, and of whoever is no peer.
     reported: Mutex<BTreeMap<Option<ServerId>, (ServerId, Refusal)>>,
     /// Of those who have not shown that they belong to the cluster.
@@ -233,7 +241,7 @@ impl Hub {
 
     /// Ends the peer's former connection, and says when the new one is replaced in turn. Who calls
     /// can be called, so that is not put off any longer.
-    fn replace_inbound(&self, peer: ServerId) -> oneshot::Receiver<Infallible> {
+    fn replace_inbound(&self, peer: ServerId) -> oneshot::Receiver<Refusal> {
         let (newest, replaced) = oneshot::channel();
         self.inbound.lock().unwrap_or_else(PoisonError::into_inner).insert(peer, newest);
         self.look_for(peer);

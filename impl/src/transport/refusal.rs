@@ -88,6 +88,13 @@ pub enum Refusal {
          faulty (check its memory), or something between the servers changes what they say"
     )]
     Malformed,
+    /// A message after the handshake said what no correct server could have said.
+    #[error(
+        "a message names a term or an entry that no correct server of this group could name, so it was not taken in \
+         and the connection was closed: its sender's memory, disk or program is faulty; stop that server, check them, \
+         and leave it stopped if it says so again"
+    )]
+    Implausible,
     /// A reason that this version does not know.
     #[error("the other side refuses for a reason that this version does not know: see the other side's own report")]
     Other,
@@ -107,6 +114,7 @@ impl Refusal {
             | Refusal::LostEntries(_)
             | Refusal::Itself
             | Refusal::Malformed
+            | Refusal::Implausible
             | Refusal::Other => self,
         }
     }

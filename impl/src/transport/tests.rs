@@ -477,6 +477,19 @@ async fn a_frame_that_was_damaged_on_its_way_ends_the_connection() {
 }
 
 #[tokio::test]
+async fn a_peer_that_is_refused_for_what_it_said_hears_why() {
+    let (mut server, client) = server_and_client().await;
+    let mut connection = call(&server, &client).await;
+    connection.write([WireFrame::from(frame(TWO, ONE, 1))]).await.unwrap();
+    assert_eq!(server.next().await, Incoming::Frame(frame(TWO, ONE, 1)));
+    server.transport.refuse(TWO, Refusal::Implausible);
+    assert_eq!(server.next().await, Incoming::Refused { peer: TWO, reason: Refusal::Implausible });
+    let told = connection.read::<WireGreeting>().await.unwrap();
+    assert_eq!(Greeting::from(told), Greeting::Refused(Refusal::Implausible));
+    assert!(connection.read::<WireGreeting>().await.is_err(), "and the connection is closed");
+}
+
+#[tokio::test]
 async fn a_caller_that_refuses_tells_the_called_side() {
     let (mut server, client) = server_and_client().await;
     let seen_before = Incarnation::from_bytes([99; 16]);

@@ -14,7 +14,8 @@ use super::{Frame, Stamp};
 #[error("a frame holds {0}")]
 pub(super) struct Malformed(pub(super) &'static str);
 
-/// Terms and indices are counted up by one, so those at the end of their range are not taken in.
+/// Terms and indices are counted up by one, so those at the end of their range are not taken in. What
+/// a correct server could have said is for the model to judge.
 const GREATEST_NUMBER: u64 = u64::MAX / 2;
 
 /// A message between servers, with the readings of the clocks at both ends.
