@@ -17,7 +17,7 @@ use crate::error::{Error, Failure};
 use crate::node::Node;
 use crate::server::Server;
 use crate::storage::writer::Writer;
-use crate::storage::{self, ClusterId, Directory, FileStorage, Identity, Storage, StorageError};
+use crate::storage::{self, ClusterId, Directory, FileStorage, Identity, Pins, Storage, StorageError};
 use crate::transport::{Config, Incoming, Transport};
 
 /// So many messages may wait for the server; more wait with the peers.
@@ -124,9 +124,10 @@ fn prepare<S: Storage>(
         Alarm::new().map_err(lacks("timer"))?
     };
     let (report, incoming) = mpsc::channel(MOST_WAITING);
+    let config = config(&directory, &settings)?;
     let transport = executor
         .runtime()
-        .block_on(listen(config(&directory, &settings), report))
+        .block_on(listen(config, report))
         .map_err(|source| Error::Listen { address: settings.listen.clone(), source })?;
     let (writer, flushed) = Writer::start(storage).map_err(lacks("disk thread"))?;
     // Only now, so that a start that was refused leaves nothing behind. The runtime stands still
@@ -176,8 +177,8 @@ fn members(id: ServerId, settings: &Settings) -> Result<Members, Error> {
     })
 }
 
-fn config(directory: &Directory, settings: &Settings) -> Config {
-    Config {
+fn config(directory: &Arc<Directory>, settings: &Settings) -> Result<Config, StorageError> {
+    Ok(Config {
         cluster: directory.identity.cluster,
         id: directory.identity.id,
         incarnation: directory.incarnation,
@@ -185,7 +186,8 @@ fn config(directory: &Directory, settings: &Settings) -> Config {
         peers: settings.peers.clone(),
         minimum_timeout: settings.policy.minimum_timeout,
         insecure: settings.insecure,
-    }
+        pins: Arc::new(Pins::open(directory.clone())?),
+    })
 }
 
 fn lacks(what: &'static str) -> impl FnOnce(io::Error) -> Error {

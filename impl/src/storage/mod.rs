@@ -15,6 +15,7 @@ mod file;
 mod group;
 mod identity;
 mod note;
+mod pins;
 mod record;
 mod scan;
 pub(crate) mod writer;
@@ -32,6 +33,7 @@ pub use error::StorageError;
 pub use file::FileStorage;
 pub(crate) use group::listed;
 pub use identity::{ClusterId, Identity, Incarnation, InvalidId};
+pub(crate) use pins::Pins;
 
 /// Keeps records, in order, through crashes and power loss.
 ///

@@ -1,4 +1,4 @@
-//! Small files of a data directory, written once and never changed: text, for people too.
+//! Small files of a data directory, written as a whole: text, for people too.
 //!
 //! The first line names the file's kind and format, the last one holds a checksum over all lines
 //! before it.

@@ -142,7 +142,7 @@ struct WireProtocols {
 /// A refusal, as the one who refuses sees it.
 #[derive(Clone, PartialEq, prost::Message)]
 struct WireRefused {
-    #[prost(oneof = "WireReason", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11")]
+    #[prost(oneof = "WireReason", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12")]
     reason: Option<WireReason>,
 }
 
@@ -170,6 +170,8 @@ enum WireReason {
     LostEntries(u32),
     #[prost(message, tag = "11")]
     Implausible(()),
+    #[prost(message, tag = "12")]
+    NotKept(()),
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -317,6 +319,7 @@ impl From<Refusal> for Option<WireReason> {
             }
             Refusal::Itself => WireReason::Itself(()),
             Refusal::Malformed => WireReason::Malformed(()),
+            Refusal::NotKept => WireReason::NotKept(()),
             Refusal::Implausible => WireReason::Implausible(()),
             Refusal::Group { theirs, ours } => {
                 WireReason::Group(WireGroupMismatch { theirs: wire_ids(&theirs), ours: wire_ids(&ours) })
@@ -342,6 +345,7 @@ fn read_reason(wire: WireReason) -> Option<Refusal> {
         WireReason::Itself(()) => Refusal::Itself,
         WireReason::Malformed(()) => Refusal::Malformed,
         WireReason::LostEntries(id) => Refusal::LostEntries(ServerId::new(id)),
+        WireReason::NotKept(()) => Refusal::NotKept,
         WireReason::Implausible(()) => Refusal::Implausible,
         WireReason::Group(wire) => Refusal::Group { theirs: read_ids(&wire.theirs), ours: read_ids(&wire.ours) },
     })
@@ -434,6 +438,7 @@ mod tests {
             incarnations().prop_map(|seen| Refusal::Incarnation { seen }),
             Just(Refusal::Itself),
             Just(Refusal::Malformed),
+            Just(Refusal::NotKept),
             Just(Refusal::Implausible),
             Just(Refusal::Other),
         ]

@@ -5,19 +5,20 @@
 //! shown nothing hears nothing but versions and random numbers. A refusal is always told before the
 //! connection is closed.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::ops::RangeInclusive;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rafttree_model::ServerId;
+use tokio::task::spawn_blocking;
 
 use super::frame::{Connection, End};
 use super::greeting::{Challenge, Greeting, Hello, Open, Sealed, WireGreeting};
 use super::proof::{Nonce, Proofs, Step};
 use super::refusal::Refusal;
-use crate::storage::{ClusterId, Incarnation};
+use crate::storage::{ClusterId, Incarnation, Pins};
 
 /// Versions of the protocol that this program speaks. Two servers use the highest that both do.
 /// Versions 1 and 2 told the cluster's id to whoever listened, so who speaks them alone is refused.
@@ -30,10 +31,11 @@ pub(super) struct Local {
     pub(super) id: ServerId,
     pub(super) incarnation: Incarnation,
     pub(super) minimum_timeout: Duration,
-    /// The incarnation in which each peer was first seen, for as long as this process lives.
-    pub(super) peers: Mutex<BTreeMap<ServerId, Option<Incarnation>>>,
+    pub(super) peers: BTreeSet<ServerId>,
     /// Peers that have lost entries: they are not heard.
     pub(super) kept_out: Mutex<BTreeSet<ServerId>>,
+    /// The incarnation that each peer is known by.
+    pub(super) pins: Arc<Pins>,
 }
 
 /// Why a handshake failed.
@@ -72,10 +74,7 @@ pub(super) async fn answer(connection: &mut Connection, local: &Local) -> Result
         Err(stop) => return Err(stop.told(connection, None).await),
     };
     match receive(connection, local, &proofs, &hello).await {
-        Ok(()) => {
-            connection.begin_frames();
-            Ok(hello)
-        }
+        Ok(()) => Ok(hello),
         Err(stop) => Err(stop.told(connection, Some(hello.from)).await),
     }
 }
@@ -99,6 +98,8 @@ async fn introduce(connection: &mut Connection, local: &Local, to: ServerId) -> 
     say(connection, local.hello(to).sealed(&proofs, Step::CallersHello)).await?;
     let hello = hear_hello(connection, &proofs, Step::CalledHello).await?;
     local.judge(&hello, Some(to))?;
+    // Who has said its hello has accepted ours.
+    local.keep(&hello).await?;
     say(connection, Greeting::Accepted).await?;
     Ok(hello)
 }
@@ -124,7 +125,11 @@ async fn receive(connection: &mut Connection, local: &Local, proofs: &Proofs, he
     local.admit(hello.from)?;
     say(connection, local.hello(hello.from).sealed(proofs, Step::CalledHello)).await?;
     match hear(connection).await? {
-        Greeting::Accepted => Ok(()),
+        Greeting::Accepted => {
+            // The caller sends frames from here on, and hears them.
+            connection.begin_frames();
+            Ok(local.keep(hello).await?)
+        }
         _ => Err(Stop::foreign()),
     }
 }
@@ -198,8 +203,7 @@ impl Local {
 
     /// This server and its peers, by rising id.
     fn group(&self) -> Vec<ServerId> {
-        let peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut group: Vec<_> = peers.keys().copied().chain([self.id]).collect();
+        let mut group: Vec<_> = self.peers.iter().copied().chain([self.id]).collect();
         group.sort_unstable();
         group
     }
@@ -237,10 +241,30 @@ impl Local {
 
     /// A peer whose disk is another one than before has forgotten what it promised.
     fn recognise(&self, peer: ServerId, seen: Incarnation) -> Result<(), Refusal> {
-        let mut peers = self.peers.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = *peers.get_mut(&peer).ok_or(Refusal::UnknownPeer(peer))?.get_or_insert(seen);
-        if known == seen { Ok(()) } else { Err(Refusal::Incarnation { seen }) }
+        if !self.peers.contains(&peer) {
+            return Err(Refusal::UnknownPeer(peer));
+        }
+        is_known(self.pins.of(peer).unwrap_or(seen), seen)
     }
+
+    /// Writes down by which incarnation the other side is known from now on. Only once both sides have
+    /// accepted each other: whoever could have this written first could keep the true one out.
+    async fn keep(&self, hello: &Hello) -> Result<(), Refusal> {
+        let (pins, peer, seen) = (self.pins.clone(), hello.from, hello.incarnation);
+        if pins.of(peer) == Some(seen) {
+            return Ok(());
+        }
+        let kept = spawn_blocking(move || pins.keep(peer, seen)).await.expect("a write does not panic");
+        let known = kept.map_err(|error| {
+            tracing::error!(%peer, %error, "cannot write down a peer's incarnation");
+            Refusal::NotKept
+        })?;
+        is_known(known, seen)
+    }
+}
+
+fn is_known(known: Incarnation, seen: Incarnation) -> Result<(), Refusal> {
+    if known == seen { Ok(()) } else { Err(Refusal::Incarnation { seen }) }
 }
 
 /// The version that two servers use with each other.
@@ -252,20 +276,13 @@ fn highest_common(theirs: &RangeInclusive<u32>, ours: &RangeInclusive<u32>) -> O
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::tests;
 
     const IDS: [ServerId; 3] = [ServerId::new(1), ServerId::new(2), ServerId::new(3)];
 
     fn local(id: ServerId) -> Local {
-        let peers = IDS.into_iter().filter(|peer| *peer != id).map(|peer| (peer, None)).collect();
-        Local {
-            protocols: PROTOCOLS,
-            cluster: ClusterId::from_bytes([7; 16]),
-            id,
-            incarnation: Incarnation::from_bytes([id.number() as u8; 16]),
-            minimum_timeout: Duration::from_millis(100),
-            peers: Mutex::new(peers),
-            kept_out: Mutex::default(),
-        }
+        let peers: Vec<_> = IDS.into_iter().filter(|peer| *peer != id).collect();
+        tests::local(id, &peers)
     }
 
     #[test]

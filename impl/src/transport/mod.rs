@@ -9,8 +9,8 @@
 //! cluster's id is what makes a member: it is never sent, and who does not show that it knows the id
 //! learns nothing. Nothing is encrypted yet, and whoever can change what passes between two servers
 //! can speak for them, so servers listen on loopback only unless they are told otherwise.
-//! A peer's incarnation is remembered while this process lives, and not on disk: a disk that was
-//! wiped while all its peers were down is not noticed, nor is an exact copy of a directory.
+//! A peer's incarnation is written down when both sides have accepted each other, so a disk that was
+//! wiped or exchanged is noticed by whoever knew the former one. An exact copy of a directory is not.
 
 mod caller;
 mod frame;
@@ -42,7 +42,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 
 use crate::links::Place;
-use crate::storage::{ClusterId, Incarnation};
+use crate::storage::{ClusterId, Incarnation, Pins};
 use caller::Peer;
 use handshake::Local;
 use seldom::Seldom;
@@ -71,6 +71,8 @@ pub(crate) struct Config {
     pub(crate) minimum_timeout: Duration,
     /// Whether servers on other machines may connect, though nothing is encrypted.
     pub(crate) insecure: bool,
+    /// The incarnations that the peers are known by.
+    pub(crate) pins: Arc<Pins>,
 }
 
 /// A message on its way, with readings of the clocks at both ends.
@@ -197,7 +199,8 @@ impl Hub {
             id: config.id,
             incarnation: config.incarnation,
             minimum_timeout: config.minimum_timeout,
-            peers: Mutex::new(config.peers.iter().map(|(peer, _)| (*peer, None)).collect()),
+            peers: config.peers.iter().map(|(peer, _)| *peer).collect(),
+            pins: config.pins.clone(),
             kept_out: Mutex::default(),
         };
         Hub {

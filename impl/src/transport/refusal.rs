@@ -59,8 +59,8 @@ pub enum Refusal {
     UnknownPeer(ServerId),
     /// The server's disk is not the one it had.
     #[error(
-        "the server comes with incarnation {seen}, and the one that refuses it knows it by another, so its \
-         data directory was wiped or exchanged and its votes are forgotten: bring the former \
+        "the server comes with incarnation {seen}, and the one that refuses it knows it by another (its file \
+         `pins` says which), so its data directory was wiped or exchanged and its votes are forgotten: bring the former \
          directory back; if that is lost for good, this server cannot return to the group, which goes on while a \
          majority of its servers runs; to have all servers again, stop them and make a new group: initialise new \
          directories with a new cluster id"
@@ -76,6 +76,12 @@ pub enum Refusal {
          majority runs, and this server must not help to elect a leader"
     )]
     LostEntries(ServerId),
+    /// A server could not write down the other's incarnation.
+    #[error(
+        "a server cannot write down the other's incarnation, and without that it would not notice another disk: see \
+         its own report, and make room on its disk, or repair it"
+    )]
+    NotKept,
     /// Someone else uses the id of the server that refuses, or it has called itself.
     #[error(
         "both sides say that they are the same server: two servers were started with one id, \
@@ -112,6 +118,7 @@ impl Refusal {
             | Refusal::UnknownPeer(_)
             | Refusal::Incarnation { .. }
             | Refusal::LostEntries(_)
+            | Refusal::NotKept
             | Refusal::Itself
             | Refusal::Malformed
             | Refusal::Implausible

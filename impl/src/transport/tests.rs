@@ -3,7 +3,9 @@
 mod strangers;
 
 use rafttree_model::{Entry, Index, Message, Payload, Position, Term};
+use std::cell::RefCell;
 use std::net::{SocketAddr, TcpListener as StdListener};
+use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -13,6 +15,7 @@ use super::greeting::{Greeting, WireGreeting};
 use super::handshake::Failure;
 use super::wire::WireFrame;
 use super::*;
+use crate::storage::{self, Directory, Identity};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(2);
@@ -38,7 +41,22 @@ fn config(id: ServerId, listen: SocketAddr, peers: &[(ServerId, SocketAddr)]) ->
         peers: peers.iter().map(|(peer, address)| (*peer, address.to_string())).collect(),
         minimum_timeout: Duration::from_millis(100),
         insecure: false,
+        pins: pins(id),
     }
+}
+
+thread_local! {
+    /// Data directories of the test that runs on this thread.
+    static ROOTS: RefCell<Vec<TempDir>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A new directory's memory of its peers.
+pub(super) fn pins(id: ServerId) -> Arc<Pins> {
+    let root = tempfile::tempdir().unwrap();
+    storage::init(root.path(), Identity { cluster: CLUSTER, id }).unwrap();
+    let directory = Arc::new(Directory::open(root.path()).unwrap());
+    ROOTS.with_borrow_mut(|roots| roots.push(root));
+    Arc::new(Pins::open(directory).unwrap())
 }
 
 struct Server {
@@ -121,14 +139,15 @@ async fn refusals_of_two(change: impl FnOnce(&mut Config, &mut Config)) -> [(Ser
     [one.until_refused().await, two.until_refused().await]
 }
 
-fn local(id: ServerId, peers: &[ServerId]) -> Local {
+pub(super) fn local(id: ServerId, peers: &[ServerId]) -> Local {
     Local {
         protocols: handshake::PROTOCOLS,
         cluster: CLUSTER,
         id,
         incarnation: incarnation(id),
         minimum_timeout: Duration::from_millis(100),
-        peers: Mutex::new(peers.iter().map(|peer| (*peer, None)).collect()),
+        peers: peers.iter().copied().collect(),
+        pins: pins(id),
         kept_out: Mutex::default(),
     }
 }
@@ -398,6 +417,7 @@ async fn a_peer_that_has_lost_entries_is_told_and_not_heard_until_it_is_let_in()
     assert_eq!(one.until_refused().await, (TWO, lost.clone()));
     assert_eq!(two.until_refused().await, (ONE, lost.clone()));
     assert!(lost.to_string().starts_with("server 2 has lost entries"), "{lost}");
+    assert_eq!(one.next().await, Incoming::Closed { from: TWO });
     // It is refused anew when it calls again, and that is not repeated.
     two.transport.send(frame(TWO, ONE, 2));
     assert!(timeout(Duration::from_millis(300), one.incoming.recv()).await.is_err(), "nothing more is heard");
@@ -405,6 +425,63 @@ async fn a_peer_that_has_lost_entries_is_told_and_not_heard_until_it_is_let_in()
     two.until_connected(ONE).await;
     two.transport.send(frame(TWO, ONE, 3));
     assert_eq!(one.next().await, Incoming::Frame(frame(TWO, ONE, 3)));
+}
+
+#[tokio::test]
+async fn a_disk_that_was_wiped_while_all_others_were_down_is_noticed() {
+    let [first, second] = [free_address(), free_address()];
+    let (one, two) = (config(ONE, first, &[(TWO, second)]), config(TWO, second, &[(ONE, first)]));
+    let mut before = Server::start(one.clone()).await;
+    let peer = Server::start(two.clone()).await;
+    before.until_connected(TWO).await;
+    before.transport.close().await;
+    peer.transport.close().await;
+    let mut one = Server::start(Config { pins: reread(&one.pins), ..one }).await;
+    let _two = Server::start(Config { incarnation: Incarnation::from_bytes([99; 16]), pins: pins(TWO), ..two }).await;
+    let (peer, reason) = one.until_refused().await;
+    assert_eq!((peer, &reason), (TWO, &Refusal::Incarnation { seen: Incarnation::from_bytes([99; 16]) }));
+    let advice = reason.to_string();
+    assert!(["`pins`", "former directory", "new cluster id"].iter().all(|words| advice.contains(words)), "{advice}");
+}
+
+/// What a later process reads in the same directory.
+fn reread(pins: &Pins) -> Arc<Pins> {
+    Arc::new(Pins::open(pins.directory().clone()).unwrap())
+}
+
+/// Neither who says hello and no more nor who is refused is remembered.
+#[tokio::test]
+async fn a_handshake_that_is_not_finished_leaves_nothing_behind() {
+    let (mut server, client) = server_and_client().await;
+    let false_incarnation = Incarnation::from_bytes([99; 16]);
+    let claims = Local { incarnation: false_incarnation, pins: pins(TWO), ..local(TWO, &[ONE]) };
+    claims.pins.keep(ONE, false_incarnation).unwrap();
+    let refused = handshake::call(&mut connect(&server).await, &claims, ONE).await;
+    assert!(matches!(refused, Err(Failure::Refused { reason: Refusal::Incarnation { .. }, .. })), "{refused:?}");
+    server.until_refused().await;
+    let mut unfinished = connect(&server).await;
+    strangers::say_hello(&mut unfinished, &claims).await;
+    drop(unfinished);
+    let mut connection = call(&server, &client).await;
+    connection.write([WireFrame::from(frame(TWO, ONE, 1))]).await.unwrap();
+    server.until_frame(&frame(TWO, ONE, 1)).await;
+}
+
+#[tokio::test]
+async fn a_peer_that_cannot_be_written_down_is_refused_and_hears_so() {
+    let listen = config(ONE, free_address(), &[(TWO, free_address())]);
+    let obstacle = listen.pins.directory().path.join("pins.new");
+    std::fs::create_dir(&obstacle).unwrap();
+    let mut server = Server::start(listen).await;
+    let client = local(TWO, &[ONE]);
+    let mut connection = call(&server, &client).await;
+    assert_eq!(server.until_refused().await, (TWO, Refusal::NotKept));
+    let told = connection.read::<WireGreeting>().await.map(Greeting::from);
+    assert!(matches!(told, Ok(Greeting::Refused(Refusal::NotKept))), "{told:?}");
+    std::fs::remove_dir(&obstacle).unwrap();
+    let mut connection = call(&server, &client).await;
+    connection.write([WireFrame::from(frame(TWO, ONE, 1))]).await.unwrap();
+    server.until_frame(&frame(TWO, ONE, 1)).await;
 }
 
 #[tokio::test]
@@ -493,7 +570,7 @@ async fn a_peer_that_is_refused_for_what_it_said_hears_why() {
 async fn a_caller_that_refuses_tells_the_called_side() {
     let (mut server, client) = server_and_client().await;
     let seen_before = Incarnation::from_bytes([99; 16]);
-    client.peers.lock().unwrap().insert(ONE, Some(seen_before));
+    client.pins.keep(ONE, seen_before).unwrap();
     let mut connection = connect(&server).await;
     let reason = Refusal::Incarnation { seen: incarnation(ONE) };
     match handshake::call(&mut connection, &client, ONE).await {

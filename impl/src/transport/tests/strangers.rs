@@ -97,6 +97,18 @@ async fn say(connection: &mut Connection, greeting: Greeting) {
     connection.write([WireGreeting::from(greeting)]).await.unwrap();
 }
 
+/// The caller's part of a handshake up to where the called side says its own hello.
+pub(super) async fn say_hello(connection: &mut Connection, client: &Local) {
+    let (protocols, nonce) = (handshake::PROTOCOLS, Nonce::random());
+    say(connection, Greeting::Open(Open { protocols: protocols.clone(), nonce: Some(nonce) })).await;
+    let Greeting::Challenge(challenge) = hear(connection).await else { panic!("no challenge") };
+    let proofs = Proofs::new(CLUSTER, [(&protocols, nonce), (&challenge.protocols, challenge.nonce)]);
+    let hello = client.hello(ONE).to_bytes();
+    let proof = proofs.prove(Step::CallersHello, &hello);
+    say(connection, Greeting::Hello(Sealed { hello, proof })).await;
+    assert!(matches!(hear(connection).await, Greeting::Hello(_)));
+}
+
 #[tokio::test]
 async fn a_caller_of_an_old_version_hears_so_and_nothing_else() {
     let (server, _) = server_and_client().await;
