@@ -273,7 +273,14 @@ impl Server {
             Room::Enough => None,
             Room::Scarce { left } => Some(Warning::DiskFull { left }),
         };
-        room.into_iter().chain(self.slow_disk()).collect()
+        let unequal = self.peers.values().filter_map(|peer| self.unequal_timeouts(peer));
+        room.into_iter().chain(self.slow_disk()).chain(unequal).collect()
+    }
+
+    fn unequal_timeouts(&self, peer: &PeerStatus) -> Option<Warning> {
+        let ours = self.settings.policy.minimum_timeout;
+        let theirs = peer.election_timeout.filter(|&theirs| theirs != ours)?;
+        Some(Warning::UnequalTimeouts { peer: peer.id, theirs, ours })
     }
 
     fn slow_disk(&self) -> Option<Warning> {

@@ -70,6 +70,31 @@ pub enum Warning {
         /// This server's election timeout.
         election_timeout: Duration,
     },
+    /// The servers of a group should agree on their election timeout.
+    #[error(
+        "the election timeout of server {peer} is {} ms, and that of this server {} ms: give all servers the same; until \
+         then the shorter one decides between the two, and how soon a leader is replaced depends on who campaigns",
+        theirs.as_millis(), ours.as_millis()
+    )]
+    UnequalTimeouts {
+        /// The other server.
+        peer: ServerId,
+        /// Its election timeout.
+        theirs: Duration,
+        /// This server's election timeout.
+        ours: Duration,
+    },
+}
+
+impl Warning {
+    /// Whether somebody who was told of the other needs not be told of this one: figures that change
+    /// all the time are no news.
+    pub fn is_same_as(&self, other: &Warning) -> bool {
+        match (self, other) {
+            (Warning::UnequalTimeouts { .. }, Warning::UnequalTimeouts { .. }) => self == other,
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        }
+    }
 }
 
 /// What the service does that a server is part of. A server that would have nobody to work when

@@ -63,7 +63,9 @@ struct Caller<'a> {
     reached: Option<(SocketAddr, Place)>,
     /// Whether a connection with the peer has ended since somebody refused one.
     is_news: bool,
-    /// What was told of the last attempt.
+    /// Why the last attempt failed.
+    last: Option<Unreachable>,
+    /// What was told of it.
     told: Option<Unreachable>,
 }
 
@@ -76,7 +78,7 @@ enum Missed {
 impl<'a> Caller<'a> {
     fn new(hub: &'a Hub, to: ServerId, address: &str) -> Caller<'a> {
         let backoff = Backoff::new(hub.times.delay);
-        Caller { hub, to, names: Names::new(address), backoff, reached: None, is_news: false, told: None }
+        Caller { hub, to, names: Names::new(address), backoff, reached: None, is_news: false, last: None, told: None }
     }
 
     /// One attempt at each of the peer's addresses, until one of them leads to it.
@@ -119,7 +121,7 @@ impl<'a> Caller<'a> {
         };
         let place = place_of(&stream);
         let connection = self.shake_hands(address, stream).await?;
-        (self.reached, self.told) = (Some((address, place)), None);
+        (self.reached, self.last, self.told) = (Some((address, place)), None, None);
         self.names.prefer(address);
         Ok(connection)
     }
@@ -152,9 +154,11 @@ impl<'a> Caller<'a> {
         }
     }
 
-    /// Tells why the peer was not reached, once while nothing changes.
+    /// Tells why the peer was not reached, once while nothing changes; what happens to a single
+    /// attempt, as when the peer is just ending, is not worth a word.
     async fn tell(&mut self, why: Unreachable) {
-        if self.told.as_ref() != Some(&why) {
+        let is_lasting = self.last.replace(why.clone()).as_ref() == Some(&why);
+        if is_lasting && self.told.as_ref() != Some(&why) {
             self.told = Some(why.clone());
             self.hub.tell(Incoming::Unreachable { peer: self.to, why }).await;
         }

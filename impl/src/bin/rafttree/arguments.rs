@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use rafttree::{ClusterId, ServerId};
+use rafttree::{ClusterId, ElectOnDisconnect, ServerId};
 
 use crate::bench::BenchCommand;
 use crate::local::LocalCommand;
@@ -131,6 +131,10 @@ pub(crate) struct ServeOptions {
     pub(crate) peers: Vec<(ServerId, String)>,
     #[command(flatten)]
     pub(crate) timing: Timing,
+    /// When followers of a leader that was disconnected campaign at once, instead of waiting for
+    /// their election timeouts. All servers should have the same.
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub(crate) elect_on_disconnect: OnDisconnect,
     /// Listen beyond this machine, though nothing is encrypted.
     #[arg(long)]
     pub(crate) insecure: bool,
@@ -144,6 +148,28 @@ pub(crate) struct ServeOptions {
     /// Ask a majority when this server leads, and say when that has answered.
     #[arg(long, hide = true)]
     pub(crate) confirm: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub(crate) enum OnDisconnect {
+    /// When no connection stands and the leader's address refuses a new one. Leases assume that no
+    /// firewall, address translation or proxy refuses there in the leader's name.
+    #[default]
+    Refused,
+    /// The same, but only where the leader runs on this machine. Leases assume nothing of networks.
+    SameMachine,
+    /// Never. Leases assume nothing of connections.
+    Never,
+}
+
+impl From<OnDisconnect> for ElectOnDisconnect {
+    fn from(when: OnDisconnect) -> ElectOnDisconnect {
+        match when {
+            OnDisconnect::Refused => ElectOnDisconnect::Refused,
+            OnDisconnect::SameMachine => ElectOnDisconnect::SameMachine,
+            OnDisconnect::Never => ElectOnDisconnect::Never,
+        }
+    }
 }
 
 #[derive(Args, Clone, Copy, Debug)]

@@ -46,6 +46,8 @@ pub(crate) enum News {
     Lost { fence: u64 },
     /// It and another server refuse to talk to each other.
     Refused { peer: ServerId, reason: String },
+    /// Another server is not reached.
+    Unreachable { peer: ServerId, reason: String },
     /// Somebody has to see to something.
     Warned { warning: String },
     /// It was asked for its status by a signal.
@@ -75,7 +77,9 @@ impl fmt::Display for News {
                 write!(out, "confirmed by a majority after {microseconds} us, fence {fence}")
             }
             News::Lost { fence } => write!(out, "no longer leads, fence {fence} is over"),
-            News::Refused { peer, reason } => write!(out, "no connection with server {peer}: {reason}"),
+            News::Refused { peer, reason } | News::Unreachable { peer, reason } => {
+                write!(out, "no connection with server {peer}: {reason}")
+            }
             News::Warned { warning } => write!(out, "warning: {warning}"),
             News::Status(status) => write!(out, "{}", status.to_string().trim_end()),
             News::Unread { lines } => write!(out, "{lines} lines were lost here: nobody read them"),
@@ -122,6 +126,11 @@ pub(crate) struct PeerStatus {
     pub(crate) connected: bool,
     /// Why the two do not talk, if one of them has said so.
     pub(crate) refused: Option<String>,
+    /// Why it is not reached, if they are not connected.
+    #[serde(default)]
+    pub(crate) unreachable: Option<String>,
+    #[serde(default)]
+    pub(crate) election_timeout_milliseconds: Option<f64>,
     /// On a leader: how long ago the last message was sent that the peer has answered.
     pub(crate) answered_milliseconds: Option<f64>,
 }
@@ -144,11 +153,11 @@ impl fmt::Display for ServerStatus {
         if let Some(flush) = self.flush_milliseconds {
             writeln!(out, "  disk      {flush:.1} ms a flush")?;
         }
-        for (number, PeerStatus { id, address, connected, refused, .. }) in self.peers.iter().enumerate() {
+        for (number, PeerStatus { id, address, connected, refused, unreachable, .. }) in self.peers.iter().enumerate() {
             let title = if number == 0 { "peers" } else { "" };
             let state = if *connected { "connected" } else { "not connected" };
             write!(out, "  {title:<9} {id} at {address}, {state}")?;
-            refused.as_ref().map_or(Ok(()), |refused| write!(out, ": {refused}"))?;
+            refused.as_ref().or(unreachable.as_ref()).map_or(Ok(()), |reason| write!(out, ": {reason}"))?;
             writeln!(out)?;
         }
         self.warnings.iter().try_for_each(|warning| writeln!(out, "  warning   {warning}"))

@@ -5,7 +5,7 @@ use std::future::pending;
 use std::io::Read as _;
 use std::time::Duration;
 
-use rafttree::{Error, Leadership, Node, Then};
+use rafttree::{Error, Leadership, Node, ServerId, Then, Warning};
 use rafttree_model::Status;
 use tokio::sync::oneshot;
 
@@ -79,6 +79,7 @@ async fn start(options: &ServeOptions) -> Result<Node, Failure> {
     let mut builder = Node::builder(&options.directory)
         .listen(&options.listen)
         .election_timeout(timing.election_timeout)
+        .elect_on_disconnect(options.elect_on_disconnect.into())
         .insecure(options.insecure);
     for (id, address) in &options.peers {
         builder = builder.peer(id.number(), address);
@@ -118,28 +119,15 @@ impl Server {
         let _ = self.node.lead(work).await;
     }
 
-    /// Says what changes: role, term and leader, who refuses to talk to this server, and what
-    /// somebody has to see to.
+    /// Says what changes: role, term and leader, who is not reached and why, and what somebody has
+    /// to see to.
     async fn tell_changes(&self) {
         let mut changes = self.node.changes();
-        let (mut seen, mut refusals, mut warnings) = (None, Vec::new(), Vec::new());
+        let mut before = Seen::default();
         while let Ok(status) = self.node.status().await {
-            let shown = shown(&status.protocol);
-            if seen.replace(shown) != Some(shown) {
-                self.tell(News::Changed { status: status.protocol });
-            }
-            let refused = status.peers.iter().filter_map(|peer| Some((peer.id, peer.refusal.as_ref()?.to_string())));
-            let refused: Vec<_> = refused.collect();
-            for (peer, reason) in refused.iter().filter(|refusal| !refusals.contains(*refusal)) {
-                self.tell(News::Refused { peer: *peer, reason: reason.clone() });
-            }
-            refusals = refused;
-            // The figures within a warning change all the time.
-            let kinds = status.warnings.iter().map(std::mem::discriminant).collect();
-            let known = std::mem::replace(&mut warnings, kinds);
-            for warning in status.warnings.iter().filter(|warning| !known.contains(&std::mem::discriminant(*warning))) {
-                self.tell(News::Warned { warning: warning.to_string() });
-            }
+            let seen = Seen::of(&status);
+            seen.news_since(&before).into_iter().for_each(|news| self.tell(news));
+            before = seen;
             if changes.changed().await.is_err() {
                 return;
             }
@@ -180,7 +168,43 @@ impl Server {
     }
 }
 
-/// What a line is written for when it changes.
+/// What lines are written for when it changes.
+#[derive(Default)]
+struct Seen {
+    protocol: Option<Status>,
+    refused: Vec<(ServerId, String)>,
+    unreachable: Vec<(ServerId, String)>,
+    warnings: Vec<Warning>,
+}
+
+impl Seen {
+    fn of(status: &rafttree::Status) -> Seen {
+        let peers = status.peers.iter();
+        let refused = peers.clone().filter_map(|peer| Some((peer.id, peer.refusal.as_ref()?.to_string())));
+        let unreachable = peers.filter_map(|peer| Some((peer.id, peer.unreachable.as_ref()?.to_string())));
+        Seen {
+            protocol: Some(status.protocol),
+            refused: refused.collect(),
+            unreachable: unreachable.collect(),
+            warnings: status.warnings.clone(),
+        }
+    }
+
+    fn news_since(&self, before: &Seen) -> Vec<News> {
+        let changed = self.protocol.filter(|status| before.protocol.as_ref().map(shown) != Some(shown(status)));
+        let changed = changed.map(|status| News::Changed { status });
+        let refused = self.refused.iter().filter(|refusal| !before.refused.contains(refusal));
+        let refused = refused.cloned().map(|(peer, reason)| News::Refused { peer, reason });
+        let unreachable = self.unreachable.iter().filter(|missing| !before.unreachable.contains(missing));
+        let unreachable = unreachable.cloned().map(|(peer, reason)| News::Unreachable { peer, reason });
+        let is_known = |warning: &Warning| before.warnings.iter().any(|known| known.is_same_as(warning));
+        let warnings = self.warnings.iter().filter(|warning| !is_known(warning));
+        let warned = warnings.map(|warning| News::Warned { warning: warning.to_string() });
+        changed.into_iter().chain(refused).chain(unreachable).chain(warned).collect()
+    }
+}
+
+/// What of the protocol's status is worth a line.
 fn shown(status: &Status) -> impl Copy + PartialEq + use<> {
     (status.role, status.term, status.leader, status.transfer)
 }
@@ -206,6 +230,8 @@ fn describe(status: rafttree::Status) -> ServerStatus {
         address: peer.address,
         connected: peer.connected,
         refused: peer.refusal.map(|refusal| refusal.to_string()),
+        unreachable: peer.unreachable.map(|unreachable| unreachable.to_string()),
+        election_timeout_milliseconds: peer.election_timeout.map(milliseconds),
         answered_milliseconds: peer.answered.map(milliseconds),
     });
     ServerStatus {
