@@ -30,6 +30,14 @@ pub(crate) fn run<S: AsRef<str>>(arguments: &[S]) -> Output {
     rafttree(arguments).output().unwrap()
 }
 
+/// Waits until this holds.
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "it does not happen: {what}");
+    }
+}
+
 /// A group on this machine. Dropping it ends all processes.
 pub(crate) struct Cluster {
     root: TempDir,
@@ -110,7 +118,7 @@ impl Cluster {
     /// How a server is started on a directory, its own or not.
     pub(crate) fn serve(&self, server: u32, directory: &str) -> Command {
         let timeout = format!("{}ms", self.timeout.as_millis());
-        let listen = &self.addresses[server as usize - 1];
+        let listen = self.address(server);
         let mut command = rafttree(&["serve", directory, "-o", "json", "--listen", listen]);
         command.args(["--election-timeout", &timeout]);
         for (peer, address) in (1..).zip(&self.addresses) {
@@ -119,6 +127,16 @@ impl Cluster {
             }
         }
         command
+    }
+
+    /// Where a server listens.
+    pub(crate) fn address(&self, server: u32) -> &str {
+        &self.addresses[server as usize - 1]
+    }
+
+    /// Servers that start from now on have this election timeout.
+    pub(crate) fn set_timeout(&mut self, timeout: Duration) {
+        self.timeout = timeout;
     }
 
     /// Starts a server on its own directory.
