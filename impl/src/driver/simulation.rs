@@ -286,10 +286,27 @@ impl World {
             let (at, side) = (self.moment(TROUBLE), self.any_side());
             self.later(at, Happening::Reject(side));
         }
+        for _ in 0..self.random.random_range(0..6) {
+            self.plan_eclipse();
+        }
         for _ in 0..40 {
             let (at, id) = (self.moment(TROUBLE), self.any_id());
             self.later(at, Happening::Ask(id));
         }
+    }
+
+    /// One server stands still, with its last words on their way to a disk that stalls, and hears only
+    /// of that one and of some others for a while.
+    fn plan_eclipse(&mut self) {
+        let (at, still, stalled) = (self.moment(TROUBLE), self.any_id(), self.any_id());
+        let (length, more) = (self.moment(3 * T), self.moment(T / 2));
+        let heard = self.any_side();
+        let unheard = self.ids().into_iter().filter(|id| *id != stalled && !heard.contains(id));
+        let ways = unheard.map(|id| (id, still)).collect();
+        self.later(at, Happening::Stall(vec![stalled], length + more));
+        self.later(at, Happening::Propose(still));
+        self.later(at + Duration::from_nanos(1), Happening::StandStill(vec![still], length));
+        self.later(at, Happening::Drop(ways, length + 2 * T));
     }
 
     /// Some directions between two servers, or none.

@@ -31,9 +31,9 @@ pub(super) struct Peer {
 }
 
 /// Calls the peer again and again, and sends what is in its queue.
-pub(super) async fn keep_calling(hub: &Hub, to: ServerId, address: &str) {
+pub(super) async fn keep_calling(hub: &Hub, to: ServerId, names: Names) {
     let Some(peer) = hub.peers.get(&to) else { return };
-    let mut caller = Caller::new(hub, to, address);
+    let mut caller = Caller::new(hub, to, names);
     loop {
         if let Some(connection) = caller.call().await {
             let since = Instant::now();
@@ -76,9 +76,9 @@ enum Missed {
 }
 
 impl<'a> Caller<'a> {
-    fn new(hub: &'a Hub, to: ServerId, address: &str) -> Caller<'a> {
+    fn new(hub: &'a Hub, to: ServerId, names: Names) -> Caller<'a> {
         let backoff = Backoff::new(hub.times.delay);
-        Caller { hub, to, names: Names::new(address), backoff, reached: None, is_news: false, last: None, told: None }
+        Caller { hub, to, names, backoff, reached: None, is_news: false, last: None, told: None }
     }
 
     /// One attempt at each of the peer's addresses, until one of them leads to it.

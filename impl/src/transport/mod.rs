@@ -45,6 +45,7 @@ use crate::links::Place;
 use crate::storage::{ClusterId, Incarnation, Pins};
 use caller::Peer;
 use handshake::Local;
+use names::Names;
 use seldom::Seldom;
 use times::Times;
 
@@ -132,7 +133,7 @@ impl Transport {
         tasks.spawn(listener::accept(listener, hub.clone()));
         for (peer, address) in config.peers {
             let hub = hub.clone();
-            tasks.spawn(async move { caller::keep_calling(&hub, peer, &address).await });
+            tasks.spawn(async move { caller::keep_calling(&hub, peer, Names::new(&address)).await });
         }
         Ok(Transport { hub, local_address, tasks })
     }

@@ -271,6 +271,40 @@ async fn a_peer_that_lives_is_called_again_and_not_taken_for_dead() {
     }
 }
 
+/// A listener whose queue is full drops what more comes.
+async fn silent_address() -> (Vec<std::net::TcpStream>, tokio::net::TcpListener) {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let connect = || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(100)).ok();
+    (std::iter::from_fn(connect).take(100).collect(), listener)
+}
+
+#[tokio::test]
+async fn each_address_of_a_name_has_its_own_time() {
+    let (_filling, silent) = silent_address().await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let config = config(ONE, free_address(), &[(TWO, free_address())]);
+    let (sender, mut incoming) = mpsc::channel(1024);
+    let hub = Hub::new(&config, handshake::PROTOCOLS, sender);
+    let names = Names::fixed(&[silent.local_addr().unwrap(), listener.local_addr().unwrap()]);
+    let called = async {
+        for _ in 0..2 {
+            let mut connection = Connection::new(listener.accept().await.unwrap().0, SILENCE).unwrap();
+            handshake::answer(&mut connection, &local(TWO, &[ONE])).await.unwrap();
+            let connected = timeout(DEADLINE, incoming.recv()).await.unwrap().unwrap();
+            assert!(matches!(connected, Incoming::Connected { to: TWO, .. }), "{connected:?}");
+            drop(connection);
+            assert_eq!(timeout(DEADLINE, incoming.recv()).await.unwrap(), Some(Incoming::Disconnected { to: TWO }));
+        }
+    };
+    tokio::select! {
+        () = caller::keep_calling(&hub, TWO, names) => unreachable!("it calls for ever"),
+        called = timeout(DEADLINE, called) => called.expect("the second address is called"),
+    }
+}
+
 /// Linux chooses even ports for connections, so this one may be chosen where nobody listens.
 #[tokio::test]
 async fn a_port_that_meets_itself_is_nobody_and_stays_free() {
@@ -409,6 +443,7 @@ async fn a_peer_that_has_lost_entries_is_told_and_not_heard_until_it_is_let_in()
     let [first, second] = [free_address(), free_address()];
     let mut one = Server::start(config(ONE, first, &[(TWO, second)])).await;
     let mut two = Server::start(config(TWO, second, &[(ONE, first)])).await;
+    one.until_connected(TWO).await;
     two.until_connected(ONE).await;
     two.transport.send(frame(TWO, ONE, 1));
     one.until_frame(&frame(TWO, ONE, 1)).await;
