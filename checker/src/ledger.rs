@@ -35,7 +35,7 @@ impl Exhibit {
     }
 }
 
-/// The README's ledger: each property with the mistakes that it catches, and from which bounds on.
+/// The minimal bounds: each property with the mistakes that it catches, and from which bounds on.
 pub(crate) fn report(limits: &Limits) -> u8 {
     say!("| property | mistake | caught from | states | steps |\n| --- | --- | --- | --- | --- |");
     let mut missed = 0;

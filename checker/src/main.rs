@@ -136,7 +136,7 @@ enum Command {
         #[arg(value_enum)]
         what: Listed,
     },
-    /// Print the tables of the README.
+    /// Print the tables of the documents.
     Report {
         #[arg(value_enum)]
         table: Table,

@@ -40,7 +40,7 @@ pub(crate) struct Scope {
     pub(crate) window: Option<u8>,
 }
 
-/// What the README's table leaves out, since it may take an hour.
+/// What the table of `docs/proof.md` leaves out, since it may take an hour.
 pub(crate) const LONGEST: &str = "log-3-wide";
 
 /// What `check` runs when nothing else is named.

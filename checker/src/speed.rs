@@ -21,7 +21,7 @@ struct Row {
     memory: u64,
 }
 
-/// The README's table of what searches cost.
+/// The table of `docs/search.md`: what searches cost.
 pub(crate) fn report(limits: &Limits) -> u8 {
     say!("| search | model | states | transitions | seconds | transitions a second and core | bytes a state |");
     say!("| --- | --- | --- | --- | --- | --- | --- |");
@@ -80,7 +80,7 @@ fn theirs(limits: &Limits) -> Row {
     Row { search: "Stateright 0.31, breadth first", model: "plain-pair", states, transitions, time, memory }
 }
 
-/// The README's table of the second opinion: the quotient and the plain system, to the end.
+/// The table of `docs/soundness.md`: the quotient and the concrete system, both explored to the end.
 pub(crate) fn second_opinion() -> u8 {
     say!("| plain system | states | forms of them | states of the quotient | missing | made up |");
     say!("| --- | --- | --- | --- | --- | --- |");

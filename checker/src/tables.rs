@@ -141,7 +141,7 @@ pub(crate) fn stated_rules() -> Vec<(String, String)> {
     rules
 }
 
-/// The README's rule table.
+/// The table of `docs/rules.md`.
 pub(crate) fn rules(limits: &Limits) -> u8 {
     say!("| rule | section | broken as | caught by | within | steps |\n| --- | --- | --- | --- | --- | --- |");
     let mut all_caught = true;
@@ -160,7 +160,7 @@ pub(crate) fn rules(limits: &Limits) -> u8 {
     u8::from(!all_caught)
 }
 
-/// The README's proof box.
+/// The table of `docs/proof.md`.
 pub(crate) fn proof(limits: &Limits) -> u8 {
     say!("| preset | verdict | states | transitions | servers tried further | their steps | bounds |");
     say!("| --- | --- | --- | --- | --- | --- | --- |");

@@ -19,7 +19,7 @@ pub(crate) struct Preset {
     pub(crate) scope: Scope,
 }
 
-/// What the README's table leaves out, since it takes a while.
+/// What the table of `docs/inductive.md` leaves out, since it takes a while.
 const LONGEST: &str = "inductive-wide";
 
 pub(crate) const PRESETS: [Preset; 4] = [
@@ -78,7 +78,7 @@ pub(crate) const ALWAYS: &str = "every server and every event that the invariant
     transfer, effects gathered over several steps, which the search covers; that a step depends on the case alone is \
     tested and not proved";
 
-/// The table of the README: what each stage judges, and how long it takes.
+/// The table of `docs/inductive.md`: what each stage judges, and how long it takes.
 pub(crate) fn report(limits: &Limits) -> u8 {
     say!("| preset | stage | what is judged | how much | time |");
     say!("| --- | --- | --- | --- | --- |");
