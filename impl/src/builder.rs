@@ -130,8 +130,8 @@ impl Builder {
         self
     }
 
-    /// Lets servers on other machines connect although nothing is encrypted or authenticated yet.
-    /// Default: loopback addresses only.
+    /// Lets servers on other machines connect although nothing is encrypted yet: in a network that
+    /// is trusted. Default: loopback addresses only.
     pub fn insecure(mut self, insecure: bool) -> Builder {
         self.insecure = insecure;
         self

@@ -87,13 +87,17 @@ impl Leadership {
     ///
     /// The lease runs from the time at which the messages were *sent* that a majority answered,
     /// and ends a tenth before that majority's election timeouts do. It assumes that clocks keep
-    /// that tenth, and that connections end only when one of their ends does; where a violation
-    /// must do no harm, use the [`fence`](Leadership::fence).
+    /// that tenth, that a machine's clock goes on while it sleeps, that no server is restarted with
+    /// a shorter timeout within the longer one, and of networks what
+    /// [`ElectOnDisconnect`](crate::ElectOnDisconnect) says; where a violation must do no harm, use
+    /// the [`fence`](Leadership::fence).
     pub fn check(&self) -> Result<(), Lost> {
         self.reign.check()
     }
 
     /// Asks a majority: `Ok` means that this server was the leader at some moment after the call.
+    /// Callers share rounds, so thousands cost a few; each waits for two round trips at most, unless
+    /// messages are lost.
     pub async fn verify(&self) -> Result<(), Lost> {
         let (reply, answer) = oneshot::channel();
         let commands = self.commands.upgrade().ok_or(Lost::Stopped)?;

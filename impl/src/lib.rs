@@ -37,6 +37,15 @@
 //! that lost its disk has forgotten its votes and must not come back as if nothing had happened.
 //! To spawn [`lead`](Node::lead) as a task, give it an `async move` closure.
 //!
+//! # How sure a leader can be
+//!
+//! | | what it says | cost | what it assumes |
+//! | --- | --- | --- | --- |
+//! | [`Node::leader`] | the latest leader that this server heard of: a hint | none | nothing, and promises nothing |
+//! | [`Leadership::check`] | no other server can have been elected by now (the lease) | none: the clock and the lease | clocks, restarts, and of networks what [`ElectOnDisconnect`] says |
+//! | [`Leadership::verify`] | this server was the leader at some moment after the call (a ReadIndex round) | a round to a majority, which callers share | nothing of clocks |
+//! | [`Leadership::fence`] | which of two leaderships is the later one (a fencing token) | the protected resource keeps the greatest that it has seen | nothing |
+//!
 //! # What it promises, and what not
 //!
 //! - Never two leaders of one term; fences only rise: through crashes, power loss, lost, late and
@@ -44,14 +53,15 @@
 //!   their first start. It is written down then, a later start with another one is refused, and
 //!   servers of unequal groups refuse each other. The first list is believed, though: a server
 //!   that was first started without its peers is a group of one, and leads.
-//! - [`check`](Leadership::check) is as good as its assumptions about clocks and connections;
+//! - [`check`](Leadership::check) is as good as its assumptions about clocks and networks;
 //!   the protected resource should check the [`Fence`].
-//! - Servers are taken to crash, not to lie. Nothing is encrypted or authenticated yet, so
-//!   servers listen on loopback only, unless they are told otherwise.
+//! - Servers are taken to crash, not to lie. The cluster's id is a secret that makes a member, and
+//!   never goes over the wire. Nothing is encrypted yet, and whoever can change or relay traffic can
+//!   speak for a server, so servers listen on loopback only, unless they are told otherwise.
 //! - Not covered yet: a replicated state machine (nothing can be proposed), changes of membership,
-//!   compaction of the log (an election costs each server 8 KiB of disk), repair of a damaged log (the server
-//!   refuses to start and says why). Unix only; timers are finer than a
-//!   millisecond on Linux alone.
+//!   compaction of the log (an election costs each server 8 KiB of disk), repair of a damaged log
+//!   (the server refuses to start and says why). Unix only; timers are finer than a millisecond on
+//!   Linux alone.
 
 mod alarm;
 mod builder;
@@ -83,7 +93,8 @@ pub use storage::{ClusterId, Identity, Incarnation, StorageError, init};
 pub use timers::early_timeout;
 pub use transport::{Refusal, Unreachable};
 
-/// The examples of the README are compiled as those of the documentation are.
+/// The examples of the README are compiled as those of the documentation are. A test of the workspace
+/// holds that of its first page to be the same.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;
