@@ -13,7 +13,7 @@ use crate::report::{grouped, seconds, told, worse};
 use crate::zoo::{Exhibit, exhibits, find};
 
 /// Where the rules are stated; read for their sections.
-const RULES: &str = include_str!("../../model/src/rules.rs");
+const RULES: &str = rafttree_model::rules::TEXT;
 
 fn print(json: bool, rows: &[Value], line: impl Fn(&Value) -> String) {
     if json {

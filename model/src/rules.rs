@@ -114,3 +114,7 @@ pub trait Rules {
 pub struct Paper;
 
 impl Rules for Paper {}
+
+/// The text of this page, from which tools list the rules with their sections.
+#[doc(hidden)]
+pub const TEXT: &str = include_str!("rules.rs");
