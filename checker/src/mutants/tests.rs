@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::mutants::catalogue::{self, Expected, Mutant};
 use crate::mutants::judge::Verdict;
 use crate::mutants::switch::switched;
-use crate::mutants::{chosen, line, text};
+use crate::mutants::{build, chosen, line, text};
 
 fn mutant(name: &'static str, find: &'static str, replace: &'static str) -> Mutant {
     Mutant { name, about: "", file: "step.rs", find, replace, expected: Expected::Harmful }
@@ -17,6 +17,9 @@ fn mutant(name: &'static str, find: &'static str, replace: &'static str) -> Muta
 
 #[test]
 fn every_snippet_stands_once_in_the_model_of_today() {
+    if build::workspace().is_err() {
+        return; // A packed crate is tested beside the model that it was packed with, and without its sources.
+    }
     let all: Vec<_> = (1..).zip(catalogue::all()).collect();
     for file in all.iter().map(|(_, mutant)| mutant.file).collect::<BTreeSet<_>>() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../model/src").join(file);
