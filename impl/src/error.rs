@@ -106,6 +106,7 @@ pub enum Failure {
 
 /// Why [`lead`](crate::Node::lead) ended early.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum LeadError<E> {
     /// The server stopped, or is in use by another call.
     #[error(transparent)]

@@ -23,6 +23,7 @@ const MOMENT: Duration = Duration::from_millis(2);
 
 /// What [`lead`](crate::Node::lead) does when the closure has returned.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum Then {
     /// Leadership is handed to another server, if one is there; the closure runs again when this
     /// server wins again.

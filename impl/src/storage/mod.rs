@@ -56,6 +56,7 @@ pub trait Storage: Send + 'static {
 
 /// Whether the next writes will find room.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
 pub enum Room {
     /// They will, as far as is known.
     #[default]

@@ -9,6 +9,7 @@ use crate::storage::{Incarnation, listed};
 /// Why one side of a connection refused the other. Both sides learn it; `ours` is always what
 /// the server that reports it has, `theirs` what the other side has.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Refusal {
     /// Whatever is at that address speaks another language.
     #[error("the other side does not speak RaftTree's protocol: check the peer's address and port")]
