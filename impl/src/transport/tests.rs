@@ -70,9 +70,18 @@ impl Server {
     }
 
     async fn start_with(config: Config, protocols: RangeInclusive<u32>) -> Server {
-        let (sender, incoming) = mpsc::channel(1024);
-        let transport = Transport::start_with(config, protocols, sender).await.unwrap();
-        Server { transport, incoming }
+        let began = Instant::now();
+        loop {
+            let (sender, incoming) = mpsc::channel(1024);
+            match Transport::start_with(config.clone(), protocols.clone(), sender).await {
+                Ok(transport) => return Server { transport, incoming },
+                // Another test was given the port for a moment.
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse && began.elapsed() < DEADLINE => {
+                    tokio::task::yield_now().await;
+                }
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 
     /// What happens next, beyond that peers come and are not there yet.
