@@ -18,6 +18,7 @@ use super::frame::{Connection, End};
 use super::greeting::{Challenge, Greeting, Hello, Open, Sealed, WireGreeting};
 use super::proof::{Nonce, Proofs, Step};
 use super::refusal::Refusal;
+use super::strangers::Visit;
 use crate::storage::{ClusterId, Incarnation, Pins};
 
 /// Versions of the protocol that this program speaks. Two servers use the highest that both do.
@@ -67,9 +68,15 @@ pub(super) async fn call(connection: &mut Connection, local: &Local, to: ServerI
     }
 }
 
-/// The called side: any peer may be there.
-pub(super) async fn answer(connection: &mut Connection, local: &Local) -> Result<Hello, Failure> {
-    let (proofs, hello) = match identify(connection, local).await {
+/// The called side: any peer may be there. The visit ends once the other side has shown that it is one.
+pub(super) async fn answer(connection: &mut Connection, local: &Local, visit: Visit) -> Result<Hello, Failure> {
+    let identified = tokio::select! {
+        biased;
+        identified = identify(connection, local, &visit) => identified,
+        () = visit.is_over() => Err(Stop::Lost(io::Error::other("it had to make room"))),
+    };
+    drop(visit);
+    let (proofs, hello) = match identified {
         Ok(identified) => identified,
         Err(stop) => return Err(stop.told(connection, None).await),
     };
@@ -105,12 +112,13 @@ async fn introduce(connection: &mut Connection, local: &Local, to: ServerId) -> 
 }
 
 /// The called side's part up to where it knows who calls.
-async fn identify(connection: &mut Connection, local: &Local) -> Result<(Proofs, Hello), Stop> {
+async fn identify(connection: &mut Connection, local: &Local, visit: &Visit) -> Result<(Proofs, Hello), Stop> {
     let Greeting::Open(Open { protocols: theirs, nonce: theirs_nonce }) = hear(connection).await? else {
         return Err(Stop::foreign());
     };
     local.judge_protocols(&theirs)?;
     let theirs_nonce = theirs_nonce.ok_or_else(Stop::foreign)?;
+    visit.note_opening();
     let (protocols, nonce) = (local.protocols.clone(), Nonce::random());
     let proofs = Proofs::new(local.cluster, [(&theirs, theirs_nonce), (&protocols, nonce)]);
     let proof = proofs.prove(Step::Challenge, &[]);

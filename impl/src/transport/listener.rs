@@ -3,23 +3,20 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rafttree_model::ServerId;
 use tokio::net::{TcpListener, TcpStream, lookup_host};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
 use super::frame::{Connection, End};
 use super::greeting::Hello;
 use super::handshake::{self, Failure};
 use super::refusal::Refusal;
+use super::strangers::{Strangers, Visit};
 use super::wire::{Malformed, WireFrame};
 use super::{Frame, HANDSHAKE_DEADLINE, Hub, Incoming};
-
-/// Sockets whose other side has not shown yet that it belongs here.
-const MOST_STRANGERS: usize = 64;
 
 /// Accepting fails when the process has no descriptors left: some may be free a little later.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
@@ -40,17 +37,20 @@ pub(super) async fn bind(address: &str, insecure: bool) -> io::Result<TcpListene
 
 /// Takes connections in, for ever.
 pub(super) async fn accept(listener: TcpListener, hub: Arc<Hub>) {
-    let strangers = Arc::new(Semaphore::new(MOST_STRANGERS));
+    let strangers = Arc::<Strangers>::default();
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept() => match (accepted, strangers.clone().try_acquire_owned()) {
-                (Ok((stream, _)), Ok(stranger)) => {
-                    connections.spawn(serve(stream, stranger, hub.clone()));
+            accepted = listener.accept() => match accepted {
+                Ok((stream, address)) => {
+                    connections.spawn(serve(stream, admit(&strangers, address, &hub), hub.clone()));
+                    // Each is heard before the next comes in, for whom it might have to leave.
+                    yield_now().await;
                 }
-                (Ok((_, address)), Err(_)) => tracing::warn!(%address, "too many connections without a handshake"),
-                (Err(error), _) => {
-                    tracing::warn!(%error, "cannot accept a connection");
+                Err(error) => {
+                    if let Some(times) = hub.failed_accepts.count(Instant::now()) {
+                        tracing::warn!(%error, times, "cannot accept a connection");
+                    }
                     sleep(ACCEPT_AGAIN).await;
                 }
             },
@@ -59,10 +59,20 @@ pub(super) async fn accept(listener: TcpListener, hub: Arc<Hub>) {
     }
 }
 
+fn admit(strangers: &Arc<Strangers>, address: SocketAddr, hub: &Hub) -> Visit {
+    let now = Instant::now();
+    let (visit, is_crowded) = strangers.admit(address.ip(), now);
+    if is_crowded && let Some(times) = hub.dismissed_strangers.count(now) {
+        tracing::warn!(%address, times, "too many connections without a handshake: one had to go for each that came");
+    }
+    visit
+}
+
 /// One connection, from its handshake to its end.
-async fn serve(stream: TcpStream, stranger: OwnedSemaphorePermit, hub: Arc<Hub>) {
-    let Some((mut connection, Hello { from, minimum_timeout, .. })) = shake_hands(stream, &hub).await else { return };
-    drop(stranger);
+async fn serve(stream: TcpStream, visit: Visit, hub: Arc<Hub>) {
+    let Some((mut connection, Hello { from, minimum_timeout, .. })) = shake_hands(stream, visit, &hub).await else {
+        return;
+    };
     let replaced = hub.replace_inbound(from);
     hub.welcome(from);
     hub.tell(Incoming::Accepted { from, minimum_timeout }).await;
@@ -83,10 +93,10 @@ async fn serve(stream: TcpStream, stranger: OwnedSemaphorePermit, hub: Arc<Hub>)
     hub.look_for(from);
 }
 
-async fn shake_hands(stream: TcpStream, hub: &Hub) -> Option<(Connection, Hello)> {
+async fn shake_hands(stream: TcpStream, visit: Visit, hub: &Hub) -> Option<(Connection, Hello)> {
     let address = stream.peer_addr();
     let mut connection = Connection::new(stream, hub.times.silence).ok()?;
-    match timeout(HANDSHAKE_DEADLINE, handshake::answer(&mut connection, &hub.local)).await {
+    match timeout(HANDSHAKE_DEADLINE, handshake::answer(&mut connection, &hub.local, visit)).await {
         Ok(Ok(hello)) => return Some((connection, hello)),
         Ok(Err(Failure::Refused { peer: Some(peer), reason })) => hub.report(peer, reason).await,
         Ok(Err(Failure::Refused { peer: None, reason })) => hub.report_stranger(address, &reason),

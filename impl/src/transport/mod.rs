@@ -22,6 +22,7 @@ mod proof;
 mod queue;
 mod refusal;
 mod seldom;
+mod strangers;
 mod times;
 mod unreachable;
 mod wire;
@@ -187,8 +188,11 @@ struct Hub {
     inbound: Mutex<BTreeMap<ServerId, oneshot::Sender<Refusal>>>,
     /// What was last reported of each peer, and of whoever is no peer.
     reported: Mutex<BTreeMap<Option<ServerId>, (ServerId, Refusal)>>,
-    /// Of those who have not shown that they belong to the cluster.
-    strangers: Seldom,
+    /// Of strangers who were refused, of those who had to make room, and of connections that could not
+    /// be taken in.
+    refused_strangers: Seldom,
+    dismissed_strangers: Seldom,
+    failed_accepts: Seldom,
     incoming: mpsc::Sender<Incoming>,
 }
 
@@ -210,7 +214,9 @@ impl Hub {
             peers: config.peers.iter().map(|(peer, _)| (*peer, Peer::default())).collect(),
             inbound: Mutex::default(),
             reported: Mutex::default(),
-            strangers: Seldom::default(),
+            refused_strangers: Seldom::default(),
+            dismissed_strangers: Seldom::default(),
+            failed_accepts: Seldom::default(),
             incoming,
         }
     }
@@ -232,7 +238,7 @@ impl Hub {
 
     /// Says that somebody unknown was refused. A peer that is refused so hears it as well.
     fn report_stranger(&self, address: io::Result<SocketAddr>, reason: &Refusal) {
-        if let Some(times) = self.strangers.count(Instant::now()) {
+        if let Some(times) = self.refused_strangers.count(Instant::now()) {
             let address = address.map_or_else(|_| "an unknown address".to_owned(), |address| address.to_string());
             tracing::warn!(address, times, %reason, "somebody who called was refused");
         }

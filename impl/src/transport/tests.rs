@@ -4,7 +4,7 @@ mod strangers;
 
 use rafttree_model::{Entry, Index, Message, Payload, Position, Term};
 use std::cell::RefCell;
-use std::net::{SocketAddr, TcpListener as StdListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use super::frame::{Connection, LONGEST_FRAME};
 use super::greeting::{Greeting, WireGreeting};
 use super::handshake::Failure;
+use super::strangers::{MOST_STRANGERS, Strangers, Visit};
 use super::wire::WireFrame;
 use super::*;
 use crate::storage::{self, Directory, Identity};
@@ -161,6 +162,11 @@ pub(super) fn local(id: ServerId, peers: &[ServerId]) -> Local {
     }
 }
 
+/// What somebody has who is alone.
+fn visit() -> Visit {
+    Arc::<Strangers>::default().admit(Ipv4Addr::LOCALHOST.into(), Instant::now()).0
+}
+
 async fn call(server: &Server, client: &Local) -> Connection {
     let mut connection = connect(server).await;
     handshake::call(&mut connection, client, ONE).await.unwrap();
@@ -273,7 +279,7 @@ async fn a_peer_that_lives_is_called_again_and_not_taken_for_dead() {
     let mut server = Server::start(config(ONE, free_address(), &[(TWO, listener.local_addr().unwrap())])).await;
     for _ in 0..3 {
         let mut connection = Connection::new(listener.accept().await.unwrap().0, SILENCE).unwrap();
-        handshake::answer(&mut connection, &local(TWO, &[ONE])).await.unwrap();
+        handshake::answer(&mut connection, &local(TWO, &[ONE]), visit()).await.unwrap();
         server.until_connected(TWO).await;
         drop(connection);
         assert_eq!(server.next().await, Incoming::Disconnected { to: TWO });
@@ -332,7 +338,7 @@ async fn an_idle_connection_is_kept_alive_and_nothing_is_told_of_it() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut server = Server::start(config(ONE, free_address(), &[(TWO, listener.local_addr().unwrap())])).await;
     let mut connection = Connection::new(listener.accept().await.unwrap().0, SILENCE).unwrap();
-    handshake::answer(&mut connection, &local(TWO, &[ONE])).await.unwrap();
+    handshake::answer(&mut connection, &local(TWO, &[ONE]), visit()).await.unwrap();
     server.until_connected(TWO).await;
     connection.reader.await_keep_alive().await;
     server.transport.send(frame(ONE, TWO, 7));
@@ -639,18 +645,21 @@ async fn a_refusal_is_reported_once_until_something_changes() {
 }
 
 #[tokio::test]
-async fn who_does_not_shake_hands_is_cut_off_and_few_may_try_at_once() {
+async fn who_does_not_shake_hands_is_cut_off_and_makes_room_for_others() {
     let (server, _) = server_and_client().await;
-    let mut silent = Vec::new();
-    for _ in 0..64 {
-        silent.push(TcpStream::connect(server.transport.local_address()).await.unwrap());
+    let mut silent = JoinSet::new();
+    for _ in 0..=MOST_STRANGERS {
+        let mut stream = TcpStream::connect(server.transport.local_address()).await.unwrap();
+        silent.spawn(async move { stream.read(&mut [0]).await.unwrap() });
     }
-    let one_too_many = Instant::now();
-    assert_eq!(answer_to(&server, &[]).await, []);
-    assert!(one_too_many.elapsed() < HANDSHAKE_DEADLINE / 2, "it is closed without waiting");
-    for mut stream in silent {
-        assert_eq!(timeout(DEADLINE, stream.read(&mut [0])).await.unwrap().unwrap(), 0);
+    let began = Instant::now();
+    let mut ends = Vec::new();
+    while let Some(read) = timeout(DEADLINE, silent.join_next()).await.unwrap() {
+        assert_eq!(read.unwrap(), 0);
+        ends.push(began.elapsed());
     }
+    assert!(ends[0] < HANDSHAKE_DEADLINE / 2, "one has to leave at once: {ends:?}");
+    assert!(HANDSHAKE_DEADLINE / 2 < ends[1], "and no other: {ends:?}");
 }
 
 #[tokio::test]
@@ -658,7 +667,7 @@ async fn a_peer_that_takes_nothing_is_given_up_and_nobody_waits_for_it() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut server = Server::start(config(ONE, free_address(), &[(TWO, listener.local_addr().unwrap())])).await;
     let mut connection = Connection::new(listener.accept().await.unwrap().0, SILENCE).unwrap();
-    handshake::answer(&mut connection, &local(TWO, &[ONE])).await.unwrap();
+    handshake::answer(&mut connection, &local(TWO, &[ONE]), visit()).await.unwrap();
     server.until_connected(TWO).await;
     let disconnected = async {
         loop {

@@ -1,5 +1,7 @@
 //! What servers tell to whoever has not shown that it belongs to the cluster: nothing.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use prost::Message as _;
 
 use super::*;
@@ -190,4 +192,66 @@ async fn whoever_is_called_without_the_clusters_id_learns_nothing() {
     assert_eq!(hear(&mut connection).await, Greeting::Refused(Refusal::Cluster));
     assert!(connection.read::<WireGreeting>().await.is_err(), "and the connection is closed");
     assert_eq!(server.until_refused().await, (TWO, Refusal::Cluster));
+}
+
+/// Comes back whenever it is thrown out, and says no more than this.
+async fn keep_coming(address: SocketAddr, word: Vec<u8>, thrown_out: Arc<AtomicUsize>) {
+    loop {
+        if let Ok(mut stream) = TcpStream::connect(address).await {
+            let _ = stream.write_all(&word).await;
+            let _ = stream.read_to_end(&mut Vec::new()).await;
+            thrown_out.fetch_add(1, Ordering::Relaxed);
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Hundreds who never prove anything, on a thread of their own.
+struct Crowd {
+    thrown_out: Arc<AtomicUsize>,
+    _until_dropped: oneshot::Sender<()>,
+}
+
+impl Crowd {
+    fn start(address: SocketAddr) -> Crowd {
+        let (_until_dropped, end) = oneshot::channel();
+        let thrown_out = Arc::<AtomicUsize>::default();
+        let open = Greeting::Open(Open { protocols: handshake::PROTOCOLS, nonce: Some(Nonce::random()) });
+        let words = [vec![], framed(&WireGreeting::from(open))].into_iter().cycle().take(2 * MOST_STRANGERS);
+        let strangers: Vec<_> = words.map(|word| keep_coming(address, word, thrown_out.clone())).collect();
+        std::thread::spawn(|| {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let _crowd: JoinSet<()> = strangers.into_iter().collect();
+                let _ = end.await;
+            });
+        });
+        Crowd { thrown_out, _until_dropped }
+    }
+
+    /// Waits until all have had to come back, and no stranger's place is free.
+    async fn has_come(&self) {
+        let before = self.thrown_out.load(Ordering::Relaxed);
+        while self.thrown_out.load(Ordering::Relaxed) < before + 2 * MOST_STRANGERS {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn strangers_who_are_never_done_do_not_keep_peers_out() {
+    let [first, second] = [free_address(), free_address()];
+    let configs = [config(ONE, first, &[(TWO, second)]), config(TWO, second, &[(ONE, first)])];
+    let crowds = [first, second].map(Crowd::start);
+    let mut other = Server::start(configs[1].clone()).await;
+    for restarted in [0, 1].repeat(5) {
+        let there = 1 - restarted;
+        timeout(DEADLINE, crowds[there].has_come()).await.expect("strangers are thrown out");
+        let mut server = Server::start(configs[restarted].clone()).await;
+        let started = Instant::now();
+        server.until_connected(configs[there].id).await;
+        other.until_connected(configs[restarted].id).await;
+        assert!(started.elapsed() < DEADLINE / 2, "{:?}", started.elapsed());
+        std::mem::replace(&mut other, server).transport.close().await;
+    }
 }
