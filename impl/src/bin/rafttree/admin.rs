@@ -6,13 +6,15 @@ use std::io;
 use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rafttree::ServerId;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::task::JoinSet;
+use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::timeout;
 
 use crate::failure::Failure;
@@ -31,6 +33,9 @@ const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
 
 /// Connections that are served at a time.
 const MOST_CONNECTIONS: usize = 16;
+
+/// For so long a question may take to arrive, and an answer to be taken.
+const LINE_DEADLINE: Duration = Duration::from_secs(15);
 
 /// What can be asked of a server.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
@@ -81,31 +86,59 @@ impl Door {
         &self,
         answer: impl Fn(Request) -> A + Clone + Send + 'static,
     ) {
-        let mut connections = JoinSet::new();
+        let (mut tasks, mut connections) = (JoinSet::new(), Vec::new());
         loop {
             tokio::select! {
-                accepted = self.listener.accept(), if connections.len() < MOST_CONNECTIONS => match accepted {
-                    Ok((stream, _)) => drop(connections.spawn(converse(stream, answer.clone()))),
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, _)) => {
+                        let is_idle = Arc::new(AtomicBool::new(true));
+                        let task = tasks.spawn(converse(stream, answer.clone(), is_idle.clone()));
+                        admit(&mut connections, Connection { task, is_idle });
+                        // Each is heard before the next comes in, for whom it might have to leave.
+                        yield_now().await;
+                    }
                     Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
                 },
-                Some(_) = connections.join_next() => {}
+                Some(_) = tasks.join_next() => {}
             }
         }
     }
 }
 
+/// One connection that is served.
+struct Connection {
+    task: AbortHandle,
+    /// Whether nothing that was asked on it is being answered.
+    is_idle: Arc<AtomicBool>,
+}
+
+/// Serves one more. If that is one too many, the oldest that is idle ends, or else the oldest of all:
+/// whoever comes is let in.
+fn admit(connections: &mut Vec<Connection>, newcomer: Connection) {
+    connections.retain(|connection| !connection.task.is_finished());
+    if MOST_CONNECTIONS <= connections.len() {
+        let idle = connections.iter().position(|connection| connection.is_idle.load(Ordering::Relaxed));
+        connections.remove(idle.unwrap_or(0)).task.abort();
+    }
+    connections.push(newcomer);
+}
+
 /// Answers one connection, line by line.
-async fn converse<A: Future<Output = Answer>>(mut stream: UnixStream, answer: impl Fn(Request) -> A) {
+async fn converse<A: Future<Output = Answer>>(
+    mut stream: UnixStream,
+    answer: impl Fn(Request) -> A,
+    is_idle: Arc<AtomicBool>,
+) {
     loop {
         let (reader, mut writer) = stream.split();
-        let Ok(Some(line)) = read_line(reader).await else { return };
+        let Ok(Ok(Some(line))) = timeout(LINE_DEADLINE, read_line(reader)).await else { return };
+        is_idle.store(false, Ordering::Relaxed);
         let answer = match serde_json::from_str(&line) {
             Ok(request) => answer(request).await,
             Err(error) => Answer::Failed { reason: format!("this request is not understood: {error}") },
         };
-        if writer.write_all(&to_line(&answer)).await.is_err() {
-            return;
-        }
+        is_idle.store(true, Ordering::Relaxed);
+        let Ok(Ok(())) = timeout(LINE_DEADLINE, writer.write_all(&to_line(&answer))).await else { return };
     }
 }
 
@@ -194,6 +227,61 @@ mod tests {
         fs::create_dir_all(&deep).unwrap();
         for directory in [root.path(), &deep] {
             assert!(matches!(ask_through_door(directory).await, Ok(Answer::Done)));
+        }
+    }
+
+    #[tokio::test]
+    async fn who_asks_nothing_keeps_nobody_out() {
+        let directory = tempfile::tempdir().unwrap();
+        let door = Door::open(directory.path()).unwrap();
+        let ask_in_a_crowd = async {
+            let mut idle = Vec::new();
+            for _ in 0..10 * MOST_CONNECTIONS {
+                let mut stream = UnixStream::connect(directory.path().join(SOCKET)).await.unwrap();
+                stream.write_all(b"{\"request\"").await.unwrap();
+                idle.push(stream);
+            }
+            timeout(LINE_DEADLINE / 3, ask(directory.path(), &Request::StepDown)).await.expect("nobody waits")
+        };
+        tokio::select! {
+            () = door.serve(answer) => unreachable!("a door is open until it is dropped"),
+            answer = ask_in_a_crowd => assert!(matches!(answer, Ok(Answer::Done))),
+        }
+    }
+
+    #[tokio::test]
+    async fn the_oldest_idle_connection_ends_first() {
+        let mut tasks = JoinSet::new();
+        let mut connection = |is_idle| Connection {
+            task: tasks.spawn(std::future::pending::<()>()),
+            is_idle: Arc::new(AtomicBool::new(is_idle)),
+        };
+        let all: Vec<_> = (0..MOST_CONNECTIONS).map(|at| connection([3, 5].contains(&at))).collect();
+        let handles: Vec<_> = all.iter().map(|connection| connection.task.clone()).collect();
+        let mut served = all;
+        let mut ended = Vec::new();
+        for _ in 0..3 {
+            admit(&mut served, connection(false));
+            yield_now().await;
+            ended.extend(
+                (0..handles.len()).filter(|at| handles[*at].is_finished() && !ended.contains(at)).collect::<Vec<_>>(),
+            );
+        }
+        assert_eq!((ended, served.len()), (vec![3, 5, 0], MOST_CONNECTIONS));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_line_that_does_not_end_is_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let door = Door::open(directory.path()).unwrap();
+        let begin = async {
+            let mut stream = UnixStream::connect(directory.path().join(SOCKET)).await.unwrap();
+            stream.write_all(b"{\"request\"").await.unwrap();
+            timeout(2 * LINE_DEADLINE, stream.read(&mut [0])).await.expect("the connection ends").unwrap()
+        };
+        tokio::select! {
+            () = door.serve(answer) => unreachable!("a door is open until it is dropped"),
+            read = begin => assert_eq!(read, 0),
         }
     }
 
