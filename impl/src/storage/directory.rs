@@ -1,15 +1,16 @@
 //! The data directory: its lock, the identity that an explicit [`init`] writes once, and the group
 //! that the first start writes down.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, DirBuilder, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{self, Path, PathBuf};
 
 use rafttree_model::{Members, ServerId};
 use rustix::fs::FlockOperation;
 
 use crate::storage::error::Attempt;
-use crate::storage::note::{self, sync_directory};
+use crate::storage::note::{self, open_private, sync_directory};
 use crate::storage::{FileStorage, Identity, Incarnation, StorageError, group};
 
 const IDENTITY: &str = "identity";
@@ -92,10 +93,12 @@ impl Directory {
     }
 }
 
-/// Makes the directory, and those that are to hold it, so that a crash leaves none of them out.
+/// Makes the directory, for this user alone, and those that are to hold it, so that a crash leaves
+/// none of them out.
 fn create_directory(directory: &Path) -> Result<(), StorageError> {
     let holders = holders(directory).attempt("find", directory)?;
-    fs::create_dir_all(directory).attempt("create", directory)?;
+    directory.parent().map_or(Ok(()), fs::create_dir_all).attempt("create", directory)?;
+    DirBuilder::new().recursive(true).mode(0o700).create(directory).attempt("create", directory)?;
     holders.iter().try_for_each(|holder| sync_directory(holder))
 }
 
@@ -110,7 +113,7 @@ fn holders(directory: &Path) -> io::Result<Vec<PathBuf>> {
 /// Takes the directory for this process; the lock ends with the file.
 fn lock(directory: &Path) -> Result<File, StorageError> {
     let path = directory.join(LOCK);
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).attempt("open", &path)?;
+    let file = open_private(&path).attempt("open", &path)?;
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Err(rustix::io::Errno::WOULDBLOCK) => Err(StorageError::Locked { directory: directory.to_owned() }),
         other => other.attempt("lock", &path).map(|()| file),
@@ -131,7 +134,37 @@ fn parse(lines: &str) -> Option<(Identity, Incarnation)> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+    use std::sync::Arc;
+
     use super::*;
+    use crate::storage::{ClusterId, Pins};
+
+    fn mode(path: &Path) -> u32 {
+        path.metadata().unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn nobody_else_reads_what_a_directory_holds() {
+        let root = tempfile::tempdir().unwrap();
+        let usual = root.path().join("usual");
+        fs::create_dir(&usual).unwrap();
+        let path = root.path().join("holder/1");
+        create_directory(&path).unwrap();
+        fs::write(path.join("identity.new"), "of an earlier version").unwrap();
+        let id = ServerId::new(1);
+        init(&path, Identity { cluster: ClusterId::random(), id }).unwrap();
+        let directory = Arc::new(Directory::open(&path).unwrap());
+        directory.keep_group(&Members::new([id]).unwrap()).unwrap();
+        Pins::open(directory).unwrap().keep(ServerId::new(2), Incarnation::random()).unwrap();
+        let files = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
+        let mut modes: Vec<_> =
+            files.map(|file| (file.file_name().unwrap().to_str().unwrap().to_owned(), mode(&file))).collect();
+        modes.sort();
+        let expected = ["group", "identity", "lock", "log", "pins"].map(|name| (name.to_owned(), 0o600));
+        assert_eq!((modes.as_slice(), mode(&path)), (&expected[..], 0o700));
+        assert_eq!(mode(path.parent().unwrap()), mode(&usual), "what holds it is not ours alone");
+    }
 
     #[test]
     fn every_new_entry_is_flushed_and_that_of_the_first_one_too() {

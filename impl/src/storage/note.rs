@@ -3,12 +3,17 @@
 //! The first line names the file's kind and format, the last one holds a checksum over all lines
 //! before it.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind, Write};
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use crate::storage::StorageError;
 use crate::storage::error::Attempt;
+
+/// Nobody but the server's own user reads a file of its directory: whoever knows the cluster's id
+/// belongs to the cluster.
+const PRIVATE: u32 = 0o600;
 
 /// The version of these files.
 const FORMAT: u32 = 1;
@@ -37,12 +42,20 @@ pub(super) fn read<T>(
 /// Writes a whole file so that a crash leaves either none or all of it.
 pub(super) fn place(directory: &Path, name: &str, bytes: &[u8]) -> Result<(), StorageError> {
     let temporary = directory.join(format!("{name}.new"));
-    let mut file = File::create(&temporary).attempt("create", &temporary)?;
+    let mut file = open_private(&temporary).attempt("create", &temporary)?;
+    file.set_len(0).attempt("truncate", &temporary)?;
     file.write_all(bytes).attempt("write", &temporary)?;
     file.sync_all().attempt("flush", &temporary)?;
     let path = directory.join(name);
     fs::rename(&temporary, &path).attempt("rename the new file to", &path)?;
     sync_directory(directory)
+}
+
+/// Opens a file to write it, whether or not it is there already.
+pub(super) fn open_private(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(PRIVATE).open(path)?;
+    // What is there already may be what an earlier version began.
+    file.set_permissions(Permissions::from_mode(PRIVATE)).map(|()| file)
 }
 
 /// Makes what was created or renamed in a directory durable.
