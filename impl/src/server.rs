@@ -312,7 +312,7 @@ impl Server {
             Incoming::NobodyListens { at, place } => self.handle(Input::NobodyListens(at, place)),
             Incoming::Connected { to, minimum_timeout } => {
                 self.note(to, |peer| {
-                    (peer.connected, peer.refusal, peer.unreachable) = (true, None, None);
+                    (peer.connected, peer.unreachable) = (true, None);
                     peer.election_timeout = Some(minimum_timeout);
                 });
                 self.handle(Input::Connected(to, minimum_timeout));
@@ -329,6 +329,7 @@ impl Server {
                 tracing::warn!(%peer, %reason, "no connection");
                 self.note(peer, |peer| peer.refusal = Some(reason));
             }
+            Incoming::AtPeace { with } => self.note(with, |peer| peer.refusal = None),
         }
     }
 

@@ -145,7 +145,8 @@ pub struct PeerStatus {
     pub address: String,
     /// Whether this server's own connection to it is up.
     pub connected: bool,
-    /// Why one of the two refused the other last, if they are not connected.
+    /// Why one of the two refused the other last, until a connection of the two has stood for ten
+    /// seconds.
     pub refusal: Option<Refusal>,
     /// Why the peer was not reached last, if they are not connected.
     pub unreachable: Option<Unreachable>,

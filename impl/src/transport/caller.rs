@@ -201,7 +201,6 @@ fn place_of(stream: &TcpStream) -> Place {
 async fn shake_hands(hub: &Hub, to: ServerId, stream: TcpStream) -> Result<Connection, Failure> {
     let mut connection = Connection::new(stream, hub.times.silence).map_err(Failure::Lost)?;
     let hello = handshake::call(&mut connection, &hub.local, to).await?;
-    hub.welcome(to);
     hub.tell(Incoming::Connected { to, minimum_timeout: hello.minimum_timeout }).await;
     Ok(connection)
 }
@@ -222,6 +221,7 @@ async fn send(hub: &Hub, to: ServerId, queue: &Queue, connection: Connection) {
     tokio::select! {
         error = write => tracing::debug!(%to, %error, "the connection broke"),
         () = queue.keep_alive(hub.times.idle) => {}
+        never = hub.keep_peace(to) => match never {},
         said = reader.read::<WireGreeting>() => match said.map(Greeting::from) {
             Ok(Greeting::Refused(reason)) => hub.report(to, reason).await,
             Ok(_) | Err(End::Malformed(_)) => tracing::debug!(%to, "the peer answers where nothing is asked"),

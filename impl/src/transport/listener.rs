@@ -74,7 +74,6 @@ async fn serve(stream: TcpStream, visit: Visit, hub: Arc<Hub>) {
         return;
     };
     let replaced = hub.replace_inbound(from);
-    hub.welcome(from);
     hub.tell(Incoming::Accepted { from, minimum_timeout }).await;
     let ended = tokio::select! {
         biased;
@@ -82,6 +81,7 @@ async fn serve(stream: TcpStream, visit: Visit, hub: Arc<Hub>) {
         // not heard any more.
         refused = replaced => refused.ok().map(Some),
         refused = receive(&mut connection, from, &hub) => Some(refused),
+        never = hub.keep_peace(from) => match never {},
     };
     let Some(refused) = ended else { return };
     if let Some(reason) = refused {
@@ -116,7 +116,9 @@ async fn receive(connection: &mut Connection, from: ServerId, hub: &Hub) -> Opti
                 return None;
             }
             Err(End::Malformed(error)) => {
-                tracing::warn!(%from, %error, "closing a connection");
+                if let Some(times) = hub.malformed_frames.count(Instant::now()) {
+                    tracing::warn!(%from, %error, times, "closing a connection");
+                }
                 return Some(Refusal::Malformed);
             }
         }

@@ -31,6 +31,8 @@ mod wire;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -41,6 +43,7 @@ use bytes::Bytes;
 use rafttree_model::{Envelope, ServerId, Slice};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use crate::links::Place;
 use crate::storage::{ClusterId, Incarnation, Pins};
@@ -55,6 +58,10 @@ pub use unreachable::Unreachable;
 
 /// For so long a handshake may take, from the first packet.
 const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(2);
+
+/// A connection that has stood for so long ends a refusal. A handshake alone does not: who is refused
+/// for what it says after it calls, is welcome, and says it again.
+const PEACE: Duration = Duration::from_secs(10);
 
 /// A reading of the sender's own monotonic clock in nanoseconds, echoed back by the receiver.
 #[derive(Clone, Copy, Debug, Default, Eq, Ord, PartialEq, PartialOrd)]
@@ -107,6 +114,8 @@ pub(crate) enum Incoming {
     Unreachable { peer: ServerId, why: Unreachable },
     /// One of the two sides refused the other. It is not repeated while nothing changes.
     Refused { peer: ServerId, reason: Refusal },
+    /// What was refused is over: a connection with the peer has stood for a while.
+    AtPeace { with: ServerId },
 }
 
 /// The connections to all peers. Dropping it closes them, a little later.
@@ -162,6 +171,7 @@ impl Transport {
     /// Hears this peer again.
     pub(crate) fn let_in(&self, peer: ServerId) {
         self.hub.local.kept_out.lock().unwrap_or_else(PoisonError::into_inner).remove(&peer);
+        self.hub.reported.lock().unwrap_or_else(PoisonError::into_inner).remove(&Some(peer));
     }
 
     /// Ends the connection on which the peer sends, tells it why, and reports that.
@@ -193,6 +203,8 @@ struct Hub {
     refused_strangers: Seldom,
     dismissed_strangers: Seldom,
     failed_accepts: Seldom,
+    /// Of peers that sent what nobody should.
+    malformed_frames: Seldom,
     incoming: mpsc::Sender<Incoming>,
 }
 
@@ -217,6 +229,7 @@ impl Hub {
             refused_strangers: Seldom::default(),
             dismissed_strangers: Seldom::default(),
             failed_accepts: Seldom::default(),
+            malformed_frames: Seldom::default(),
             incoming,
         }
     }
@@ -244,9 +257,14 @@ impl Hub {
         }
     }
 
-    /// A handshake with the peer succeeded: a later refusal is news.
-    fn welcome(&self, peer: ServerId) {
-        self.reported.lock().unwrap_or_else(PoisonError::into_inner).remove(&Some(peer));
+    /// Waits until a connection with the peer has stood for a while: a later refusal is news.
+    async fn keep_peace(&self, with: ServerId) -> Infallible {
+        sleep(PEACE).await;
+        if self.reported.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&Some(with)) {
+            self.tell(Incoming::AtPeace { with }).await;
+            self.reported.lock().unwrap_or_else(PoisonError::into_inner).remove(&Some(with));
+        }
+        pending().await
     }
 
     /// Ends the peer's former connection, and says when the new one is replaced in turn. Who calls

@@ -641,7 +641,23 @@ async fn a_refusal_is_reported_once_until_something_changes() {
     connection.write([WireFrame::from(frame(TWO, ONE, 1))]).await.unwrap();
     assert_eq!(server.until_frame(&frame(TWO, ONE, 1)).await.len(), 1);
     handshake::call(&mut connect(&server).await, &stranger, ONE).await.unwrap_err();
-    assert_eq!(server.until_refused().await.0, TWO);
+    let wrong_sender = WireFrame::from(frame(ONE, ONE, 1));
+    for _ in 0..3 {
+        let mut connection = call(&server, &client).await;
+        connection.write([wrong_sender.clone()]).await.unwrap();
+        connection.read::<WireGreeting>().await.unwrap();
+    }
+    assert_eq!(server.until_refused().await, (TWO, Refusal::Malformed), "only what differs is news");
+    let mut connection = call(&server, &client).await;
+    connection.write([WireFrame::from(frame(TWO, ONE, 2))]).await.unwrap();
+    let closed = server.until_frame(&frame(TWO, ONE, 2)).await;
+    assert!(closed.iter().all(|incoming| *incoming == Incoming::Closed { from: TWO }), "{closed:?}");
+    tokio::time::pause();
+    tokio::time::advance(PEACE).await;
+    tokio::time::resume();
+    assert_eq!(server.next().await, Incoming::AtPeace { with: TWO });
+    connection.write([wrong_sender]).await.unwrap();
+    assert_eq!(server.until_refused().await, (TWO, Refusal::Malformed), "there was peace in between");
 }
 
 #[tokio::test]

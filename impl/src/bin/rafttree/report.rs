@@ -157,7 +157,9 @@ impl fmt::Display for ServerStatus {
             let title = if number == 0 { "peers" } else { "" };
             let state = if *connected { "connected" } else { "not connected" };
             write!(out, "  {title:<9} {id} at {address}, {state}")?;
-            refused.as_ref().or(unreachable.as_ref()).map_or(Ok(()), |reason| write!(out, ": {reason}"))?;
+            let lately = if *connected { ", refused lately" } else { "" };
+            let reason = refused.as_ref().or(unreachable.as_ref());
+            reason.map_or(Ok(()), |reason| write!(out, "{lately}: {reason}"))?;
             writeln!(out)?;
         }
         self.warnings.iter().try_for_each(|warning| writeln!(out, "  warning   {warning}"))
