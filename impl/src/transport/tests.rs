@@ -1,5 +1,6 @@
 //! Servers, and strangers, over real sockets.
 
+mod neighbours;
 mod strangers;
 
 use rafttree_model::{Entry, Index, Message, Payload, Position, Term};

@@ -194,6 +194,63 @@ async fn whoever_is_called_without_the_clusters_id_learns_nothing() {
     assert_eq!(server.until_refused().await, (TWO, Refusal::Cluster));
 }
 
+/// Two servers whose ids cannot be met by chance.
+const LONG: [ServerId; 2] = [ServerId::new(0xcafe_d0c1), ServerId::new(0xcafe_d0c2)];
+
+/// What there is to learn, in each form that it may have.
+fn secrets() -> Vec<Vec<u8>> {
+    let [first, second] = LONG.map(incarnation);
+    let ids = [CLUSTER.to_bytes(), first.to_bytes(), second.to_bytes()].map(Vec::from);
+    let texts = [CLUSTER.to_string(), first.to_string(), second.to_string()].map(String::into_bytes);
+    let group = LONG.map(ServerId::number).into_iter().flat_map(|id| {
+        let mut varint = Vec::new();
+        prost::encoding::encode_varint(id.into(), &mut varint);
+        [varint, id.to_le_bytes().to_vec(), id.to_be_bytes().to_vec(), id.to_string().into_bytes()]
+    });
+    ids.into_iter().chain(texts).chain(group).collect()
+}
+
+fn learned(bytes: &[u8]) -> usize {
+    let secrets = secrets();
+    secrets.iter().filter(|secret| bytes.windows(secret.len()).any(|window| window == **secret)).count()
+}
+
+#[tokio::test]
+async fn no_byte_that_a_stranger_is_sent_says_whose_servers_these_are() {
+    let [server, peer] = LONG;
+    let mut hello = local(peer, &[server]).hello(server).to_bytes().to_vec();
+    assert_eq!(learned(&hello), 3, "a hello tells one incarnation and two ids");
+    hello.extend([CLUSTER.to_bytes(), incarnation(server).to_bytes()].concat());
+    assert_eq!(learned(&hello), 5);
+
+    let stranger = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let server = Server::start(config(server, free_address(), &[(peer, stranger.local_addr().unwrap())])).await;
+    let protocols = handshake::PROTOCOLS;
+    let open =
+        framed(&WireGreeting::from(Greeting::Open(Open { protocols: protocols.clone(), nonce: Some(Nonce([5; 32])) })));
+    let unproven = framed(&WireGreeting::from(Greeting::Hello(Sealed { hello: hello.into(), proof: Proof([5; 32]) })));
+    let challenge = Challenge { protocols, nonce: Nonce([5; 32]), proof: Proof([5; 32]) };
+    let challenge = framed(&WireGreeting::from(Greeting::Challenge(challenge)));
+    let foreign = b"GET / HTTP/1.1\r\n\r\n".to_vec();
+    let words = [
+        foreign.clone(),
+        framed(&old_hello()),
+        unproven.clone(),
+        [open.clone(), unproven].concat(),
+        [open, foreign].concat(),
+        challenge,
+    ];
+    for word in words {
+        let answer = answer_to(&server, &word).await;
+        assert_eq!(learned(&answer), 0, "to {word:?} the answer is {answer:?}");
+        let (mut called, _) = timeout(DEADLINE, stranger.accept()).await.unwrap().unwrap();
+        called.write_all(&word).await.unwrap();
+        let mut heard = Vec::new();
+        let _ = timeout(DEADLINE, called.read_to_end(&mut heard)).await.expect("the caller goes away");
+        assert!(learned(&heard) == 0 && !heard.is_empty(), "to {word:?} the caller says {heard:?}");
+    }
+}
+
 /// Comes back whenever it is thrown out, and says no more than this.
 async fn keep_coming(address: SocketAddr, word: Vec<u8>, thrown_out: Arc<AtomicUsize>) {
     loop {
