@@ -308,7 +308,7 @@ async fn each_address_of_a_name_has_its_own_time() {
     let called = async {
         for _ in 0..2 {
             let mut connection = Connection::new(listener.accept().await.unwrap().0, SILENCE).unwrap();
-            handshake::answer(&mut connection, &local(TWO, &[ONE])).await.unwrap();
+            handshake::answer(&mut connection, &local(TWO, &[ONE]), visit()).await.unwrap();
             let connected = timeout(DEADLINE, incoming.recv()).await.unwrap().unwrap();
             assert!(matches!(connected, Incoming::Connected { to: TWO, .. }), "{connected:?}");
             drop(connection);
