@@ -42,7 +42,9 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
 }
 
 fn is_test(path: &Path) -> bool {
-    path.file_name().is_some_and(|name| name == "tests.rs" || name == "simulation.rs" || name == "slow_disks.rs")
+    let is_in_a_folder_of_tests = path.components().any(|part| part.as_os_str() == "tests");
+    let is_one = ["tests.rs", "simulation.rs", "slow_disks.rs"].iter().any(|name| path.ends_with(name));
+    is_in_a_folder_of_tests || is_one
 }
 
 fn source(root: &Path, path: &Path) -> Source {
