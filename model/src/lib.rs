@@ -33,6 +33,8 @@ pub mod durable;
 
 pub mod message;
 
+pub mod entries;
+
 pub mod effects;
 
 pub mod node;
@@ -51,6 +53,7 @@ pub mod relabelling;
 
 pub use durable::{Durable, Record};
 pub use effects::{Effects, Output, Timers};
+pub use entries::Entries;
 pub use log::Log;
 pub use members::{InvalidMembers, MOST_SERVERS, Members, ServerMap, ServerSet};
 pub use message::{Envelope, Message, Range, Slice};

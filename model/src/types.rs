@@ -113,6 +113,12 @@ impl Index {
         Index(self.0 + count as u64)
     }
 
+    /// How many indices after `earlier` this one is, which is as far wherever indices begin; `None` if
+    /// it is before it.
+    pub(crate) fn since(self, earlier: Index) -> Option<usize> {
+        usize::try_from(self.0.checked_sub(earlier.0)?).ok()
+    }
+
     /// The indices after this one up to and including `last`, as many wherever indices begin.
     pub(crate) fn until(self, last: Index) -> impl Iterator<Item = Index> {
         (self.0 + 1..=last.0).map(Index)

@@ -124,8 +124,9 @@ fn comparisons_read_from_the_smaller_to_the_greater() {
 const NUMBERED: [&str; 3] = ["ServerId", "Term", "Index"];
 
 /// What reads a number and is neither asked from outside nor shows nor counts by one; why it may.
-const READERS: [(&str, &str); 4] = [
+const READERS: [(&str, &str); 5] = [
     ("Index::after", "indices that begin elsewhere are as far apart"),
+    ("Index::since", "indices that begin elsewhere are as far apart"),
     ("Index::until", "between indices that begin elsewhere there are as many"),
     ("Term::is_within", "terms that begin elsewhere are as far apart, and no transition asks"),
     ("ServerId::distance", "where a server stands is guessed so, and looked at before it is believed"),

@@ -1,6 +1,7 @@
 //! The model's stories: each test's name is a claim, its body the evidence.
 
 mod effects;
+mod entries;
 mod log;
 mod members;
 mod messages;

@@ -1,0 +1,114 @@
+//! The log's entries in memory, with their payloads: what the [`Log`](crate::log::Log) leaves to
+//! whoever stores them.
+
+use alloc::vec::Vec;
+use core::ops::Deref;
+
+use crate::durable::Record;
+use crate::message::{Range, Slice};
+use crate::types::{Entry, Index, Position};
+
+/// The entries that a log holds after its base, as a slice of them.
+#[derive(Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Entries<P> {
+    /// The last entry that compaction took away, or the start of an empty log.
+    base: Position,
+    /// Invariant: as consecutive as the records that brought them.
+    held: Vec<Entry<P>>,
+}
+
+impl<P> Default for Entries<P> {
+    fn default() -> Self {
+        Entries { base: Position::default(), held: Vec::new() }
+    }
+}
+
+/// A clone into entries that are no longer needed uses their memory.
+impl<P: Clone> Clone for Entries<P> {
+    fn clone(&self) -> Self {
+        Entries { base: self.base, held: self.held.clone() }
+    }
+
+    fn clone_from(&mut self, source: &Self) {
+        self.base = source.base;
+        self.held.clone_from(&source.held);
+    }
+}
+
+/// The entries of a log that was never compacted, from the first one on.
+impl<P> FromIterator<Entry<P>> for Entries<P> {
+    fn from_iter<I: IntoIterator<Item = Entry<P>>>(entries: I) -> Self {
+        Entries { base: Position::default(), held: entries.into_iter().collect() }
+    }
+}
+
+impl<P> Deref for Entries<P> {
+    type Target = [Entry<P>];
+
+    fn deref(&self) -> &[Entry<P>] {
+        &self.held
+    }
+}
+
+impl<P: Clone> Entries<P> {
+    /// Takes over one record; those that are about no entry change nothing.
+    #[inline(always)]
+    pub fn apply(&mut self, record: &Record<P>) {
+        match record {
+            Record::Append(entry) => self.held.push(entry.clone()),
+            Record::Truncate { keep } => self.held.truncate(self.count_to(*keep)),
+            Record::Compact { through } => self.compact(*through),
+            Record::Term(_) | Record::Vote(_) => {}
+        }
+    }
+
+    /// The entries of a range, as a message carries them; `None` if not exactly both its ends are
+    /// held, which drops the message.
+    pub fn fill(&self, range: Range) -> Option<Slice<P>> {
+        Slice::new(range.previous, self.between(range)?.to_vec())
+    }
+
+    /// The same in parts, each for a message of its own: of the entries that are left, the next part
+    /// has the first `count`, and at least one. Where there are none to send, that is one part.
+    pub fn fill_in_parts(&self, range: Range, count: impl Fn(&[Entry<P>]) -> usize) -> Option<Vec<Slice<P>>> {
+        let (mut previous, mut rest) = (range.previous, self.between(range)?);
+        let mut parts = Vec::new();
+        loop {
+            let (part, after) = rest.split_at(count(rest).max(1).min(rest.len()));
+            let slice = Slice::new(previous, part.to_vec())?;
+            previous = slice.last();
+            parts.push(slice);
+            rest = after;
+            if rest.is_empty() {
+                return Some(parts);
+            }
+        }
+    }
+
+    fn compact(&mut self, through: Index) {
+        let removed = self.count_to(through);
+        if let Some(last) = self.held.drain(..removed).last() {
+            self.base = last.position;
+        }
+    }
+}
+
+impl<P> Entries<P> {
+    /// The entries of a range; `None` if not exactly both its ends are held. The base counts as held:
+    /// it is the entry before the first one.
+    pub fn between(&self, range: Range) -> Option<&[Entry<P>]> {
+        self.held.get(self.place_after(range.previous)?..self.place_after(range.last)?)
+    }
+
+    /// How many entries stand up to and including this very one.
+    fn place_after(&self, position: Position) -> Option<usize> {
+        let count = position.index.since(self.base.index)?;
+        let held = count.checked_sub(1).map_or(Some(self.base), |last| Some(self.held.get(last)?.position));
+        (held == Some(position)).then_some(count)
+    }
+
+    /// How many entries stand up to and including the one at `index`.
+    fn count_to(&self, index: Index) -> usize {
+        index.since(self.base.index).unwrap_or(0)
+    }
+}
