@@ -10,7 +10,8 @@
 //! §) and of Ongaro's dissertation (2014).
 //!
 //! Read in this order: [`types`], [`rules`] (Figure 2 on one page), [`durable`] and [`node`] (the
-//! state box of Figure 2), [`step`](mod@step), `election`, `replication`.
+//! state box of Figure 2), [`step`](mod@step), `election`, `replication`; then [`entries`] and [`replica`]
+//! (the loop around a step: in which order its effects take place).
 //!
 //! What is absent: the model has no clock (it learns that a timer fired, never what time it is),
 //! no randomness, no input or output, no threads and no unsafe code. Nothing depends on the absolute
@@ -49,6 +50,8 @@ mod election;
 
 mod replication;
 
+pub mod replica;
+
 pub mod relabelling;
 
 pub use durable::{Durable, Record};
@@ -59,6 +62,7 @@ pub use members::{InvalidMembers, MOST_SERVERS, Members, ServerMap, ServerSet};
 pub use message::{Envelope, Message, Range, Slice};
 pub use node::{Node, Progress, Role, RoleName, Status};
 pub use relabelling::{Labels, Relabelled};
+pub use replica::{Next, Replica};
 pub use rules::{Paper, Rules};
 pub use step::{Event, step, step_by};
 pub use types::{Entry, Index, Payload, Position, ServerId, Term};

@@ -7,6 +7,7 @@ mod members;
 mod messages;
 mod plausibility;
 mod relabelling;
+mod replica;
 mod rules;
 mod runs;
 mod shape;
