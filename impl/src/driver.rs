@@ -2,21 +2,20 @@
 //!
 //! No input or output, no threads and no clock of its own: `now` is passed in. So the tests run
 //! this very code over simulated disks, networks and time. It takes no decision of the protocol:
-//! it calls [`step`](rafttree_model::step) and performs what comes out, each thing at its time.
+//! it runs a [`Replica`] and performs what comes out.
 
-use std::collections::VecDeque;
 use std::mem;
 use std::time::Duration;
 
 use bytes::Bytes;
 use rafttree_model::{
-    Effects, Envelope, Event, Members, Message, Node, Output, Range, Record, ServerId, ServerMap, ServerSet, Slice,
-    Term, Timers as Running,
+    Entry, Envelope, Event, Members, Message, Next, Node, Output, Payload, Range, Record, Replica, ServerId, ServerMap,
+    ServerSet, Slice, Term, Timers as Running,
 };
 
 use crate::lease::Contacts;
 use crate::links::{ElectOnDisconnect, Links, Place};
-use crate::storage::{Entries, Recovered};
+use crate::storage::Recovered;
 use crate::timers::Timers;
 use crate::transport::{Frame, Stamp};
 
@@ -82,12 +81,11 @@ pub(crate) enum Action {
     Refuse(ServerId),
 }
 
-/// One server's protocol, with its entries, timers and lease.
+/// One server's protocol, with its timers and lease.
 #[derive(Debug)]
 pub(crate) struct Driver {
-    node: Node,
+    replica: Replica<Bytes>,
     policy: Policy,
-    entries: Entries,
     timers: Timers,
     contacts: Contacts,
     links: Links,
@@ -105,13 +103,7 @@ pub(crate) struct Driver {
     acknowledged: ServerMap<Stamp>,
     /// Peers that have lost entries which they had acknowledged during this leadership.
     unsound: ServerSet,
-    /// What the steps since the last write want.
-    open: Effects<Bytes>,
-    /// What waits for the write in flight; empty if there is none.
-    waiting: Effects<Bytes>,
     flight: Option<Flight>,
-    /// Messages to the server itself: its next events, before any other.
-    own: VecDeque<Envelope<Slice<Bytes>>>,
     actions: Vec<Action>,
 }
 
@@ -135,9 +127,8 @@ impl Driver {
     ) -> Driver {
         let Policy { minimum_timeout, heartbeat_interval, .. } = policy;
         Driver {
-            node: Node::recover(id, members, recovered.durable),
+            replica: Replica::new(Node::recover(id, members, recovered.durable), recovered.entries),
             policy,
-            entries: recovered.entries,
             timers: Timers::new(minimum_timeout, heartbeat_interval, seed, now),
             contacts: Contacts::new(id, minimum_timeout),
             links: Links::default(),
@@ -148,17 +139,14 @@ impl Driver {
             stamps: ServerMap::default(),
             acknowledged: ServerMap::default(),
             unsound: ServerSet::default(),
-            open: Effects::new(),
-            waiting: Effects::new(),
             flight: None,
-            own: VecDeque::new(),
             actions: Vec::new(),
         }
     }
 
     /// The server as the protocol sees it.
     pub(crate) fn node(&self) -> &Node {
-        &self.node
+        self.replica.node()
     }
 
     /// When [`Input::Deadline`] is due.
@@ -170,18 +158,18 @@ impl Driver {
 
     /// Until when this server may be sure that nobody else leads; `None` if it does not lead.
     pub(crate) fn lease(&self, now: Stamp) -> Option<Stamp> {
-        self.leads.then(|| self.contacts.lease(self.node.members(), now))
+        self.leads.then(|| self.contacts.lease(self.node().members(), now))
     }
 
     /// When the latest was sent that a majority has answered, or something later.
     pub(crate) fn confirmed(&self, now: Stamp) -> Stamp {
-        self.contacts.confirmed(self.node.members(), now)
+        self.contacts.confirmed(self.node().members(), now)
     }
 
     /// The peer that is fittest to lead: the one that was heard last, of those that could take over
     /// at once if there are any.
     pub(crate) fn successor(&self, now: Stamp) -> Option<ServerId> {
-        let ready = self.node.peers().filter(|&peer| self.node.may_hand_over_to(peer));
+        let ready = self.node().peers().filter(|&peer| self.node().may_hand_over_to(peer));
         let heard = ready.filter_map(|peer| Some((self.contact(peer, now)?, peer)));
         heard.max().map(|(_, peer)| peer).or_else(|| self.contacts.freshest())
     }
@@ -229,7 +217,7 @@ impl Driver {
     }
 
     fn receive(&mut self, Frame { envelope, sent, echo }: Frame, now: Stamp) {
-        if !envelope.is_plausible(&self.node) {
+        if !envelope.is_plausible(self.node()) {
             return self.actions.push(Action::Refuse(envelope.from));
         }
         let is_request = matches!(envelope.message, Message::AppendRequest { .. });
@@ -237,7 +225,7 @@ impl Driver {
         if self.unsound.contains(from) {
             return;
         }
-        if self.node.contradicts_acknowledgement(&envelope) && self.answers_what_came_later(from, echo, now) {
+        if self.node().contradicts_acknowledgement(&envelope) && self.answers_what_came_later(from, echo, now) {
             return self.keep_out(from, now);
         }
         if let Message::AppendReply { .. } = envelope.message {
@@ -245,7 +233,7 @@ impl Driver {
         }
         self.step(Event::Receive(envelope), echo, now);
         // What the step refused makes nobody loyal, so its time must not leave with an older answer.
-        if is_request && from != self.node.id() && self.node.leader() == Some(from) {
+        if is_request && from != self.node().id() && self.node().leader() == Some(from) {
             self.stamps.insert(from, sent);
         }
     }
@@ -286,9 +274,9 @@ impl Driver {
             return;
         }
         self.contacts.forget(peer, now);
-        if self.node.leader() == Some(peer) {
+        if self.node().leader() == Some(peer) {
             self.step(Event::MinimumTimeout, None, now);
-            let turns = self.node.members().ids().filter(|&id| id != peer).count();
+            let turns = self.node().members().ids().filter(|&id| id != peer).count();
             self.timers.alarm(self.turn_after(peer), turns as u32, now);
         }
     }
@@ -297,16 +285,17 @@ impl Driver {
     /// and after them those that precede it.
     fn turn_after(&self, peer: ServerId) -> u32 {
         let place = |id: ServerId| (id < peer, id);
-        let survivors = self.node.members().ids().filter(|&id| id != peer);
-        survivors.filter(|&id| place(id) < place(self.node.id())).count() as u32
+        let survivors = self.node().members().ids().filter(|&id| id != peer);
+        survivors.filter(|&id| place(id) < place(self.node().id())).count() as u32
     }
 
     /// Who has missed its election timeout campaigns soon, in turn: others may have as well.
     fn on_campaigns(&mut self, campaigns: bool, now: Stamp) {
         self.campaigns = campaigns;
         if campaigns && mem::take(&mut self.is_overdue) {
-            let members = self.node.members();
-            let turn = members.ids().filter(|&id| id < self.node.id()).count();
+            let node = self.replica.node();
+            let members = node.members();
+            let turn = members.ids().filter(|&id| id < node.id()).count();
             self.timers.alarm(turn as u32, members.ids().count() as u32, now);
         }
     }
@@ -349,46 +338,44 @@ impl Driver {
         if let Some(flight) = self.flight.take() {
             self.timers.note_flush(now.since(flight.began));
         }
-        let mut durable = mem::take(&mut self.waiting);
-        durable.after_sync().iter().for_each(|&output| self.perform(output, None, now));
-        durable.done();
-        self.waiting = durable;
+        self.replica.flushed();
+        self.perform_all(None, now);
     }
 
     /// One event of the protocol, and what of it need not wait.
     fn step(&mut self, event: Event<Bytes>, echo: Option<Stamp>, now: Stamp) {
-        let known = self.open.records().len();
-        rafttree_model::step(&mut self.node, event, &mut self.open);
-        self.open.records()[known..].iter().for_each(|record| self.entries.apply(record));
-        let mut open = mem::take(&mut self.open);
-        open.early().iter().for_each(|&output| self.perform(output, echo, now));
-        open.early_done();
-        self.open = open;
+        self.replica.step(event);
+        self.perform_all(echo, now);
+    }
+
+    fn perform_all(&mut self, echo: Option<Stamp>, now: Stamp) {
+        while let Some(output) = self.replica.next_output() {
+            self.perform(output, echo, now);
+        }
     }
 
     /// Goes on until everything waits for the disk or for the world.
     fn settle(&mut self, now: Stamp) {
         loop {
-            if let Some(envelope) = self.own.pop_front() {
-                self.step(Event::Receive(envelope), None, now);
-            } else if mem::take(&mut self.lapsed) {
-                self.step(Event::StepDown, None, now);
-            } else if self.flight.is_some() || self.open.is_empty() {
-                return;
-            } else {
-                mem::swap(&mut self.open, &mut self.waiting);
-                self.flush(now);
+            match self.replica.proceed() {
+                Some(Next::Perform(output)) => self.perform(output, None, now),
+                Some(Next::Receive(envelope)) => self.step(Event::Receive(envelope), None, now),
+                // A leadership that lapsed ends before anything else is written.
+                _ if mem::take(&mut self.lapsed) => self.step(Event::StepDown, None, now),
+                Some(Next::Write) => self.write(now),
+                None => return,
             }
         }
     }
 
     /// Writes the records, if there are any; what waits for none is done now.
-    fn flush(&mut self, now: Stamp) {
-        if self.waiting.records().is_empty() {
+    fn write(&mut self, now: Stamp) {
+        let records: Vec<_> = self.replica.write().collect();
+        if records.is_empty() {
             return self.on_flushed(now);
         }
         self.flight = Some(Flight { began: now, slow: false });
-        self.actions.push(Action::Write(self.waiting.take_records().collect()));
+        self.actions.push(Action::Write(records));
     }
 
     fn perform(&mut self, output: Output, echo: Option<Stamp>, now: Stamp) {
@@ -414,7 +401,7 @@ impl Driver {
     /// The answers that made this server's first entry committed may have been late: if somebody
     /// else can have been elected since, this leadership ends before anybody relies on it.
     fn begin_to_lead(&mut self, term: Term, now: Stamp) {
-        self.leads = now < self.contacts.lease(self.node.members(), now);
+        self.leads = now < self.contacts.lease(self.node().members(), now);
         if self.leads {
             self.actions.push(Action::Leading(term));
         } else {
@@ -430,7 +417,7 @@ impl Driver {
         } else {
             self.let_in(|_| false);
         }
-        let leader = self.node.leader().filter(|&leader| leader != self.node.id());
+        let leader = self.node().leader().filter(|&leader| leader != self.node().id());
         self.timers.follow(leader.and_then(|leader| self.contacts.timeout(leader)));
         self.is_overdue = false;
         self.timers.restart(running, now);
@@ -439,7 +426,7 @@ impl Driver {
     /// Sends a message, its entries in as many parts as they need. If the log no longer holds
     /// them, the message is lost, as it could have been on its way.
     fn send(&mut self, envelope: Envelope<Range>, now: Stamp) {
-        if envelope.message == (Message::PreVoteReply { granted: true }) && envelope.to != self.node.id() {
+        if envelope.message == (Message::PreVoteReply { granted: true }) {
             self.timers.give_way(now);
         }
         match envelope.message {
@@ -458,47 +445,26 @@ impl Driver {
 
     fn dispatch(&mut self, envelope: Option<Envelope<Slice<Bytes>>>, echo: Option<Stamp>, now: Stamp) {
         let envelope = envelope.expect("only an AppendRequest carries entries, and it was given them");
-        if envelope.to == self.node.id() {
-            self.own.push_back(envelope);
-        } else {
-            self.actions.push(Action::Send(Frame { envelope, sent: now, echo }));
-        }
+        self.actions.push(Action::Send(Frame { envelope, sent: now, echo }));
     }
 
     /// The entries of a range, in parts; `None` if the log does not hold exactly both its ends.
     fn slices(&self, range: Range) -> Option<Vec<Slice<Bytes>>> {
-        let log = self.node.log();
-        if !log.holds(range.previous) || !log.holds(range.last) {
-            return None;
-        }
-        let mut rest = self.entries.between(range.previous.index, range.last.index)?;
-        let mut previous = range.previous;
-        let mut slices = Vec::new();
-        loop {
-            let (part, after) = rest.split_at(count_within(rest, MOST_BYTES));
-            let slice = Slice::new(previous, part.to_vec()).expect("a log has no gaps, and its terms never fall");
-            previous = slice.last();
-            slices.push(slice);
-            rest = after;
-            if rest.is_empty() {
-                return Some(slices);
-            }
-        }
+        self.replica.entries().fill_in_parts(range, |rest| count_within(rest, MOST_BYTES))
     }
 }
 
-/// How many entries fit, at least one if there is one.
-fn count_within(entries: &[rafttree_model::Entry<Bytes>], most: usize) -> usize {
-    use rafttree_model::Payload;
+/// How many of these entries fit into one message.
+fn count_within(entries: &[Entry<Bytes>], most: usize) -> usize {
     let mut size = 0;
-    let fits = |entry: &&rafttree_model::Entry<Bytes>| {
+    let fits = |entry: &&Entry<Bytes>| {
         size += match &entry.payload {
             Payload::Blank => 32,
             Payload::Command(command) => 32 + command.len(),
         };
         size <= most
     };
-    entries.iter().take_while(fits).count().max(1).min(entries.len())
+    entries.iter().take_while(fits).count()
 }
 
 #[cfg(test)]

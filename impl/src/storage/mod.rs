@@ -9,7 +9,6 @@
 
 mod batch;
 mod directory;
-mod entries;
 mod error;
 mod file;
 mod group;
@@ -24,11 +23,10 @@ pub(crate) mod writer;
 mod tests;
 
 use bytes::Bytes;
-use rafttree_model::{Durable, Record};
+use rafttree_model::{Durable, Entries, Record};
 
 pub(crate) use directory::Directory;
 pub use directory::init;
-pub use entries::Entries;
 pub use error::StorageError;
 pub use file::FileStorage;
 pub(crate) use group::listed;
@@ -74,7 +72,7 @@ pub struct Recovered {
     /// Term, vote and the log's shape.
     pub durable: Durable,
     /// The log's entries after its base.
-    pub entries: Entries,
+    pub entries: Entries<Bytes>,
 }
 
 impl Recovered {

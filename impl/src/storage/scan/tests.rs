@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::path::Path;
 
 use bytes::Bytes;
-use rafttree_model::{Index, Record};
+use rafttree_model::Record;
 use tempfile::TempDir;
 
 use crate::storage::batch::{self, BLOCK, Link};
@@ -150,7 +150,7 @@ fn bytes_beyond_the_end_of_a_damaged_batch_prove_that_another_one_followed() {
         assert!(refused.contains("batch 4 at byte 20480") && refused.contains("beyond its end"), "{refused}");
         // What a crash can leave of the fourth batch alone is no damage.
         wipe(damaged.path(), starts[last], 1);
-        assert!(load(damaged.path()).unwrap().1.entries.between(Index::ZERO, Index::new(3)).is_some());
+        assert!(3 <= load(damaged.path()).unwrap().1.entries.len());
     }
 }
 
