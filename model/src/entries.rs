@@ -35,13 +35,6 @@ impl<P: Clone> Clone for Entries<P> {
     }
 }
 
-/// The entries of a log that was never compacted, from the first one on.
-impl<P> FromIterator<Entry<P>> for Entries<P> {
-    fn from_iter<I: IntoIterator<Item = Entry<P>>>(entries: I) -> Self {
-        Entries { base: Position::default(), held: entries.into_iter().collect() }
-    }
-}
-
 impl<P> Deref for Entries<P> {
     type Target = [Entry<P>];
 
@@ -94,6 +87,16 @@ impl<P: Clone> Entries<P> {
 }
 
 impl<P> Entries<P> {
+    /// What a log holds that begins behind `base`.
+    pub fn after(base: Position, held: Vec<Entry<P>>) -> Entries<P> {
+        Entries { base, held }
+    }
+
+    /// The entry before the first one; `0@0` if the log was never compacted.
+    pub fn base(&self) -> Position {
+        self.base
+    }
+
     /// The entries of a range; `None` if not exactly both its ends are held. The base counts as held:
     /// it is the entry before the first one.
     pub fn between(&self, range: Range) -> Option<&[Entry<P>]> {

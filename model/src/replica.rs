@@ -86,6 +86,19 @@ impl<P> Replica<P> {
         Replica { node, entries, open, waiting, is_writing, performed: 0, own: VecDeque::new() }
     }
 
+    /// Another server in the place of this one, as if it had just started.
+    pub fn restart(&mut self, node: Node, entries: &Entries<P>)
+    where
+        P: Clone,
+    {
+        self.node = node;
+        self.entries.clone_from(entries);
+        self.open.done();
+        self.waiting.done();
+        self.own.clear();
+        (self.is_writing, self.performed) = (false, 0);
+    }
+
     /// The server as the protocol sees it.
     pub fn node(&self) -> &Node {
         &self.node

@@ -6,7 +6,7 @@ use crate::support::{Command, all_terms, at, blank, id, position_in, slice};
 
 /// Entries of these terms from index 1 on.
 fn entries(terms: &[u64]) -> Entries<Command> {
-    slice(at(0, 0), terms).into_entries().into_iter().collect()
+    Entries::after(at(0, 0), slice(at(0, 0), terms).into_entries())
 }
 
 /// What is left of them once a snapshot holds everything up to this index.
@@ -32,6 +32,8 @@ fn entries_are_what_their_records_add_up_to() {
     entries.apply(&Record::Compact { through: Index::new(3) });
     entries.apply(&Record::Append(blank(4, 3)));
     assert_eq!(*entries, [blank(4, 3)]);
+    assert_eq!(entries, Entries::after(at(3, 1), vec![blank(4, 3)]));
+    assert_eq!(entries.base(), at(3, 1));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use Output::{Accepted, Committed, Heard, Leading, Restart};
 /// A server with all that its log holds as blank entries.
 fn replica(node: Node) -> Replica<Command> {
     let entries = node.log().positions().map(|it| blank(it.index.number(), it.term.number())).collect();
+    let entries = Entries::after(node.log().base(), entries);
     Replica::new(node, entries)
 }
 
@@ -178,6 +179,18 @@ fn a_server_in_any_state_goes_on_from_it() {
     assert_eq!(written(&mut leader), [record]);
     leader.flushed();
     assert_eq!([leader.proceed(), leader.proceed()], [Some(Next::Perform(Accepted(at(3, 2)))), None]);
+}
+
+#[test]
+fn who_starts_again_knows_of_nothing_that_was_under_way() {
+    let mut leader = replica(leader_in_office(3, 2, &[1]));
+    let start = replica(restarted(3, disk(2, &[1])));
+    leader.step(Event::Propose("x"));
+    performed(&mut leader);
+    let _ = leader.write();
+    leader.step(Event::Propose("y"));
+    leader.restart(start.node().clone(), start.entries());
+    assert_eq!(leader, start);
 }
 
 #[test]
