@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rafttree_model::{Durable, Effects, Entry, Envelope, Event, Node, Output, Range, Record, Role, ServerId};
+use rafttree_model::{Durable, Effects, Entries, Envelope, Event, Node, Output, Range, Record, Role, ServerId};
 
 use crate::checks;
 use crate::observed::Observed;
@@ -52,8 +52,8 @@ pub(crate) struct Ground {
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct Server {
     pub(crate) node: Node,
-    /// The log in memory, with payloads, from the log's base on.
-    pub(crate) entries: Vec<Entry<Tag>>,
+    /// The log in memory, with payloads.
+    pub(crate) entries: Entries<Tag>,
     pub(crate) disk: Disk,
     /// Steps whose records are not flushed yet, oldest first.
     pub(crate) unsynced: VecDeque<Unsynced>,
@@ -65,7 +65,7 @@ pub(crate) struct Server {
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub(crate) struct Disk {
     pub(crate) durable: Durable,
-    pub(crate) entries: Vec<Entry<Tag>>,
+    pub(crate) entries: Entries<Tag>,
 }
 
 /// The records of one step, and the outputs that wait for them.
@@ -112,7 +112,7 @@ impl Server {
         if mistake == Some(Mistake::DropsWhenDeposed) && old.leads() && !self.leads() {
             stepped.records.push(self.drop_uncommitted());
         }
-        stepped.records.iter().for_each(|record| apply_to_entries(&mut self.entries, record));
+        stepped.records.iter().for_each(|record| self.entries.apply(record));
         let broken = checks::broken_by_event(step_by, &old, &again, self, &stepped);
         stepped.broken.extend(broken);
         stepped.moved = self.node != old.node;
@@ -243,15 +243,7 @@ impl Stepped {
 impl Disk {
     pub(crate) fn apply(&mut self, record: &Record<Tag>) {
         self.durable.apply(record);
-        apply_to_entries(&mut self.entries, record);
-    }
-}
-
-pub(crate) fn apply_to_entries(entries: &mut Vec<Entry<Tag>>, record: &Record<Tag>) {
-    match record {
-        Record::Append(entry) => entries.push(*entry),
-        Record::Truncate { keep } => entries.truncate(keep.number() as usize),
-        Record::Term(_) | Record::Vote(_) | Record::Compact { .. } => {}
+        self.entries.apply(record);
     }
 }
 

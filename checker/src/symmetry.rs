@@ -9,7 +9,7 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use rafttree_model::{Entry, Labels, Payload, Position, Record, Relabelled, Role, ServerId, Term};
+use rafttree_model::{Entries, Entry, Labels, Payload, Position, Record, Relabelled, Role, ServerId, Term};
 
 use crate::server::{Disk, Server, Tag, Unsynced};
 use crate::world::{History, Leadership, Letter, World};
@@ -105,11 +105,11 @@ impl Relabelled for World {
 
 impl Relabelled for Server {
     fn relabelled(&self, labels: &impl Labels) -> Server {
-        let entries = entries(&self.disk.entries, labels);
+        let all = |held: &Entries<Tag>| Entries::after(held.base().relabelled(labels), entries(held, labels));
         Server {
             node: self.node.relabelled(labels),
-            entries: self::entries(&self.entries, labels),
-            disk: Disk { durable: self.disk.durable.relabelled(labels), entries },
+            entries: all(&self.entries),
+            disk: Disk { durable: self.disk.durable.relabelled(labels), entries: all(&self.disk.entries) },
             unsynced: self.unsynced.iter().map(|step| step.relabelled(labels)).collect(),
             observed: self.observed.relabelled(labels),
         }

@@ -38,7 +38,7 @@ fn facts(server: &Server) -> Vec<String> {
     let node = &server.node;
     let mut facts = vec![role(node.role()), format!("term {}", node.term())];
     facts.push(node.vote().map_or("no vote".into(), |vote| format!("votes {vote}")));
-    facts.push(format!("log {}", Words(&server.entries.as_slice())));
+    facts.push(format!("log {}", Words(&&*server.entries)));
     facts.push(format!("commits {}", node.commit()));
     let waiting: usize = server.unsynced.iter().map(|step| step.records.len()).sum();
     facts.push(if waiting == 0 { "all on disk".into() } else { format!("{waiting} records not on disk") });
@@ -111,7 +111,7 @@ impl fmt::Display for Picture<'_> {
             if !server.unsynced.is_empty() {
                 let disk = &server.disk;
                 let vote = disk.durable.vote().map_or("no vote".into(), |vote| format!("votes {vote}"));
-                let log = Words(&disk.entries.as_slice()).to_string();
+                let log = Words(&&*disk.entries).to_string();
                 writeln!(out, "   on disk: term {}, {vote}, log {log}", disk.durable.term())?;
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use rafttree_model::{Durable, Entry, Envelope, Index, Members, Message, Node, ServerId, Slice, Term};
+use rafttree_model::{Durable, Entries, Entry, Envelope, Index, Members, Message, Node, ServerId, Slice, Term};
 
 use crate::network;
 use crate::observed::Observed;
@@ -67,7 +67,7 @@ impl World {
         let start = |id| {
             let node = Node::recover(id, members, Durable::default());
             let (disk, observed) = (Disk::default(), Observed::after_restart());
-            Arc::new(Server { node, entries: Vec::new(), disk, unsynced: VecDeque::new(), observed })
+            Arc::new(Server { node, entries: Entries::default(), disk, unsynced: VecDeque::new(), observed })
         };
         World {
             servers: members.ids().map(start).collect(),
@@ -132,7 +132,7 @@ impl World {
     /// A leader sends a part of its log: so it may have sent all that it has now.
     pub(crate) fn put_leadership(&mut self, leader: ServerId, term: Term) {
         let server = self.server(leader);
-        let (entries, commit) = (server.entries.clone(), server.node.commit());
+        let (entries, commit) = (server.entries.to_vec(), server.node.commit());
         let new = Leadership { term, leader, entries, commit };
         if self.leaderships.iter().any(|old| **old == new) {
             return;

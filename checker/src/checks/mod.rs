@@ -50,7 +50,7 @@ fn votes_are_single(world: &World) -> bool {
 
 /// From the last index at which both logs have the same term, everything before is the same.
 fn logs_match(one: &Server, other: &Server) -> bool {
-    let pairs = || one.entries.iter().zip(&other.entries);
+    let pairs = || one.entries.iter().zip(other.entries.iter());
     let agree = pairs().rposition(|(a, b)| a.position == b.position);
     agree.is_none_or(|last| pairs().take(last).all(|(a, b)| a == b) && one.entries[last] == other.entries[last])
 }

@@ -7,7 +7,9 @@
 
 use std::collections::VecDeque;
 
-use rafttree_model::{Envelope, Event, Index, Members, Message, Position, Range, Record, Role, ServerId, Slice, Term};
+use rafttree_model::{
+    Entries, Envelope, Event, Index, Members, Message, Position, Range, Record, Role, ServerId, Slice, Term,
+};
 use rustc_hash::FxHashMap;
 
 use crate::checks;
@@ -229,8 +231,9 @@ impl Local {
     fn outcome(&self, course: Course) -> (Server, Outcome) {
         let Course { mut server, sent, broken, met, cut, .. } = course;
         if self.forgets_logs {
-            server.entries.clear();
-            server.disk.entries.clear();
+            let start = server.entries.base();
+            server.entries = Entries::after(start, Vec::new());
+            server.disk.entries = Entries::after(start, Vec::new());
         }
         let believed = believed(&server);
         let seat = Seat::of(&server);

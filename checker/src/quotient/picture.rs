@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use rafttree_model::{Entry, Envelope, Index, Members, Message, Payload, Position, Role, ServerId, Term};
+use rafttree_model::{Entries, Entry, Envelope, Index, Members, Message, Payload, Position, Role, ServerId, Term};
 
 use crate::quotient::local::{index_of, members_of};
 use crate::quotient::seat::{Cells, LONGEST, MOST_SEATS, Part, Seat, TooLong};
@@ -80,8 +80,10 @@ impl State {
         for (at, server) in world.servers.iter().enumerate() {
             let mut server = (**server).clone();
             let synced = server.disk.entries.len();
-            versions.put_into(&mut server.entries);
-            server.disk.entries = server.entries[..synced].to_vec();
+            let (start, mut entries) = (server.entries.base(), server.entries.to_vec());
+            versions.put_into(&mut entries);
+            server.disk.entries = Entries::after(start, entries[..synced].to_vec());
+            server.entries = Entries::after(start, entries);
             let seat = Seat::of(&server).ok()?;
             state.seats[at] = seat.with_term(seat.term() + 1).with_cells(later(seat.cells()));
             state.heard[at] = heard(world, at);
@@ -151,7 +153,7 @@ struct Versions(Vec<(Position, Vec<Payload<Tag>>)>);
 impl Versions {
     fn of(world: &World) -> Versions {
         let mut versions = Versions(Vec::new());
-        let servers = world.servers.iter().flat_map(|server| &server.entries);
+        let servers = world.servers.iter().flat_map(|server| server.entries.iter());
         let sent = world.leaderships.iter().flat_map(|leadership| &leadership.entries);
         let committed = world.history.committed.iter().map(|(entry, _)| entry);
         servers.chain(sent).chain(committed).for_each(|entry| versions.note(entry));

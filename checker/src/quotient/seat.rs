@@ -2,8 +2,8 @@
 //! forget and learn again at any time.
 
 use rafttree_model::{
-    Durable, Entry, Envelope, Index, Log, Members, Message, Node, Payload, Position, Progress, Record, Role, ServerId,
-    ServerMap, ServerSet, Term,
+    Durable, Entries, Entry, Envelope, Index, Log, Members, Message, Node, Payload, Position, Progress, Record, Role,
+    ServerId, ServerMap, ServerSet, Term,
 };
 
 use crate::observed::Observed;
@@ -205,13 +205,15 @@ impl Seat {
         let id = ServerId::new(id.into());
         let entries = self.cells().entries(0);
         let synced = entries[..self.synced() as usize].to_vec();
-        let disk = Disk { durable: self.durable(base, &synced), entries: synced };
+        let durable = self.durable(base, &synced);
+        let start = durable.log().base();
+        let disk = Disk { durable, entries: Entries::after(start, synced) };
         let last = Index::new(entries.len() as u64);
         let durable = self.durable(base, &entries);
         let (role, observed) = self.assumed(id, members, last);
         let node = Node::assume(id, members, durable, Index::new(self.commit().into()), role);
         let unsynced = entries[disk.entries.len()..].iter().map(|entry| unsynced(id, node.term(), entry)).collect();
-        Server { node, entries, disk, unsynced, observed }
+        Server { node, entries: Entries::after(start, entries), disk, unsynced, observed }
     }
 
     fn durable(self, base: u8, entries: &[Entry<Tag>]) -> Durable {

@@ -49,13 +49,14 @@ pub(crate) fn find_by(ground: Ground, servers: u8) -> Option<Lasso> {
     for _ in 0..LAPS {
         lap(&mut stage)?;
         steps.extend(stage.take_story());
+        let nodes: Vec<Node> = stage.nodes().cloned().collect();
         let came_back = laps.iter().rev().find_map(|(lead_in, before): &(usize, Vec<Node>)| {
-            terms_between(before, &stage.nodes).map(|terms| (*lead_in, terms))
+            terms_between(before, &nodes).map(|terms| (*lead_in, terms))
         });
         if let Some((lead_in, terms)) = came_back {
             return Some(Lasso { steps, lead_in, terms });
         }
-        laps.push((steps.len(), stage.nodes.clone()));
+        laps.push((steps.len(), nodes));
     }
     None
 }
@@ -64,11 +65,11 @@ pub(crate) fn find_by(ground: Ground, servers: u8) -> Option<Lasso> {
 /// before any answer to it. `None` as soon as anyone leads.
 fn lap(stage: &mut Stage) -> Option<()> {
     for event in [Event::MinimumTimeout, Event::ElectionTimeout] {
-        let ids: Vec<ServerId> = stage.nodes.iter().map(Node::id).collect();
+        let ids: Vec<ServerId> = stage.nodes().map(Node::id).collect();
         ids.into_iter().for_each(|id| stage.happen(id, event.clone()));
     }
     loop {
-        if stage.nodes.iter().any(|node| matches!(node.role(), Role::Leader { .. })) {
+        if stage.nodes().any(|node| matches!(node.role(), Role::Leader { .. })) {
             return None;
         }
         if !stage.deliver_next() {

@@ -72,10 +72,10 @@ impl Links {
 
 impl Premise {
     /// Whether these links, of which there is a hub, are good enough for these servers.
-    pub(crate) fn holds(self, links: Links, nodes: &[Node]) -> bool {
+    pub(crate) fn holds(self, links: Links, nodes: &[&Node]) -> bool {
         let newest = || nodes.iter().map(|node| node.log().last()).max();
         let is_newest_hub = |node: &Node| links.is_hub(node.id()) && Some(node.log().last()) == newest();
-        self == Premise::Hub || links.has_clique() || nodes.iter().any(is_newest_hub)
+        self == Premise::Hub || links.has_clique() || nodes.iter().copied().any(is_newest_hub)
     }
 
     pub(crate) fn words(self) -> &'static str {

@@ -16,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) use links::{Links, Premise};
-use rafttree_model::ServerId;
+use rafttree_model::{Node, ServerId};
 pub(crate) use stage::{Memories, Memory, NeverQuiet, Stage, Timeouts};
 
 use crate::engine::Checked;
@@ -132,10 +132,12 @@ impl Recovery {
         tried: impl IntoIterator<Item = (Links, Memories)>,
     ) -> Option<(Choice, Failed)> {
         let (mut runs, mut most) = (0, 0);
-        let servers = from.nodes.len() as u32;
-        let choices = tried.into_iter().filter(|(links, _)| self.premise.holds(*links, &from.nodes)).flat_map(
-            |(links, memories)| (1..=servers).map(move |id| Choice { links, memories, first: ServerId::new(id) }),
-        );
+        let nodes: Vec<&Node> = from.nodes().collect();
+        let servers = nodes.len() as u32;
+        let choices =
+            tried.into_iter().filter(|(links, _)| self.premise.holds(*links, &nodes)).flat_map(|(links, memories)| {
+                (1..=servers).map(move |id| Choice { links, memories, first: ServerId::new(id) })
+            });
         let failed = choices.into_iter().find_map(|choice| {
             stage.set(from, choice.links, choice.memories);
             runs += 1;

@@ -7,13 +7,12 @@
 use std::collections::VecDeque;
 
 use rafttree_model::{
-    Effects, Entry, Event, Node, Output, Position, Progress, Range, Role, ServerId, ServerMap, ServerSet, Slice, Term,
-    Timers,
+    Event, Next, Node, Output, Position, Progress, Replica, Role, ServerId, ServerMap, ServerSet, Term, Timers,
 };
 
 use crate::quotient::MOST_SEATS;
 use crate::recovery::links::Links;
-use crate::server::{Ground, Server, Tag, apply_to_entries};
+use crate::server::{Ground, Server, Tag};
 use crate::words::{Words, role};
 use crate::world::{Letter, World};
 
@@ -68,11 +67,8 @@ impl Memory {
 pub(crate) struct Stage {
     ground: Ground,
     links: Links,
-    pub(crate) nodes: Vec<Node>,
-    entries: Vec<Vec<Entry<Tag>>>,
+    replicas: Vec<Replica<Tag>>,
     mail: VecDeque<Letter>,
-    own: VecDeque<Event<Tag>>,
-    effects: Effects<Tag>,
     /// Servers, one bit each, whose minimum timeout was restarted since the last round began.
     restarted: u16,
     /// What happens, in words, if anyone wants to know.
@@ -93,11 +89,8 @@ impl Stage {
         Stage {
             ground,
             links: Links::complete(servers.len() as u8),
-            nodes: servers.iter().map(|server| server.node.clone()).collect(),
-            entries: servers.into_iter().map(|server| server.entries).collect(),
+            replicas: servers.into_iter().map(|server| Replica::new(server.node, server.entries)).collect(),
             mail: VecDeque::new(),
-            own: VecDeque::new(),
-            effects: Effects::new(),
             restarted: 0,
             story: None,
         }
@@ -106,14 +99,11 @@ impl Stage {
     /// The same servers with other links, and something in memory.
     pub(crate) fn set(&mut self, from: &Stage, links: Links, memories: Memories) {
         self.links = links;
-        self.nodes.clone_from(&from.nodes);
-        self.entries.clone_from(&from.entries);
         self.mail.clear();
-        self.own.clear();
         self.restarted = 0;
-        for (at, (node, memory)) in self.nodes.iter_mut().zip(memories).enumerate() {
-            *node = remembering(node, memory);
-            let just_now = match node.role() {
+        for (at, ((replica, from), memory)) in self.replicas.iter_mut().zip(&from.replicas).zip(memories).enumerate() {
+            replica.restart(remembering(from.node(), memory), from.entries());
+            let just_now = match replica.node().role() {
                 Role::Leader { .. } => matches!(memory, Memory::Fresh | Memory::Busy),
                 _ => matches!(memory, Memory::Fresh | Memory::Told),
             };
@@ -137,15 +127,19 @@ impl Stage {
 
     /// All that what comes next depends on, between two rounds.
     pub(crate) fn moment(&self) -> (Vec<Node>, u16) {
-        (self.nodes.clone(), self.restarted)
+        (self.nodes().cloned().collect(), self.restarted)
     }
 
     fn ids(&self) -> impl Iterator<Item = ServerId> + use<> {
-        (1..=self.nodes.len() as u32).map(ServerId::new)
+        (1..=self.replicas.len() as u32).map(ServerId::new)
+    }
+
+    pub(crate) fn nodes(&self) -> impl ExactSizeIterator<Item = &Node> {
+        self.replicas.iter().map(Replica::node)
     }
 
     pub(crate) fn node(&self, id: ServerId) -> &Node {
-        &self.nodes[id.number() as usize - 1]
+        self.replicas[id.number() as usize - 1].node()
     }
 
     /// One round: about a minimum timeout passes, in which election timeouts fire of servers that wait
@@ -159,7 +153,7 @@ impl Stage {
             }
         }
         self.quiet()?;
-        let (count, begin) = (self.nodes.len() as u32, *turn);
+        let (count, begin) = (self.replicas.len() as u32, *turn);
         for id in (0..count).map(|ahead| ServerId::new((begin + ahead) % count + 1)) {
             if !self.waits_for_leader(id, just_now(id)) {
                 continue;
@@ -197,7 +191,7 @@ impl Stage {
         let leader = self.node(id);
         let follows =
             |node: &&Node| node.term() == term && (node.id() == id || matches!(node.role(), Role::Follower { .. }));
-        let heard = self.nodes.iter().filter(|node| self.links.join(id, node.id()));
+        let heard = self.nodes().filter(|node| self.links.join(id, node.id()));
         let following = heard.filter(follows).filter(|node| node.leader() == Some(id));
         matches!(leader.role(), Role::Leader { .. })
             && leader.term() == term
@@ -207,7 +201,7 @@ impl Stage {
     /// Whoever led before, and is answered by too few, has stepped down (6.2).
     pub(crate) fn leads_alone(&self, leader: ServerId) -> bool {
         let leads = |node: &&Node| matches!(node.role(), Role::Leader { .. });
-        self.nodes.iter().filter(leads).all(|node| node.id() == leader)
+        self.nodes().filter(leads).all(|node| node.id() == leader)
     }
 
     pub(crate) fn propose(&mut self, id: ServerId) -> Result<Position, NeverQuiet> {
@@ -229,46 +223,47 @@ impl Stage {
         true
     }
 
-    /// An event happens; what the server then sends to itself happens before anything else.
+    /// An event happens, and what comes of it at the server. Flushes take no time.
     pub(crate) fn happen(&mut self, id: ServerId, event: Event<Tag>) {
-        self.own.push_back(event);
-        while let Some(event) = self.own.pop_front() {
-            let at = id.number() as usize - 1;
-            let before = self.story.is_some().then(|| (event.clone(), self.nodes[at].clone()));
-            let mut effects = std::mem::take(&mut self.effects);
-            (self.ground.step_by)(&mut self.nodes[at], event, &mut effects);
-            effects.records().iter().for_each(|record| apply_to_entries(&mut self.entries[at], record));
-            effects.early().iter().for_each(|&output| self.perform(id, output));
-            effects.after_sync().iter().for_each(|&output| self.perform(id, output));
-            effects.done();
-            self.effects = effects;
-            if let Some((event, old)) = before {
-                self.tell(id, &event, &old);
+        self.step(id, event);
+        while let Some(next) = self.replica(id).proceed() {
+            match next {
+                Next::Perform(output) => self.perform(id, output),
+                Next::Receive(letter) => self.step(id, Event::Receive(letter)),
+                Next::Write => {
+                    drop(self.replica(id).write());
+                    self.replica(id).flushed();
+                }
             }
+        }
+    }
+
+    fn replica(&mut self, id: ServerId) -> &mut Replica<Tag> {
+        &mut self.replicas[id.number() as usize - 1]
+    }
+
+    fn step(&mut self, id: ServerId, event: Event<Tag>) {
+        let before = self.story.is_some().then(|| (event.clone(), self.node(id).clone()));
+        let step_by = self.ground.step_by;
+        self.replica(id).step_by(event, step_by);
+        if let Some((event, old)) = before {
+            self.tell(id, &event, &old);
+        }
+        while let Some(output) = self.replica(id).next_output() {
+            self.perform(id, output);
         }
     }
 
     fn perform(&mut self, id: ServerId, output: Output) {
         match output {
             Output::Send(envelope) if self.links.join(id, envelope.to) => {
-                let Some(letter) = envelope.with_entries(|range| self.filled(id, range)) else { return };
-                if letter.to == id {
-                    self.own.push_back(Event::Receive(letter));
-                } else {
-                    self.mail.push_back(letter);
-                }
+                let entries = self.replica(id).entries();
+                let letter = envelope.with_entries(|range| entries.fill(range));
+                self.mail.extend(letter);
             }
             Output::Restart(Timers::Follower | Timers::Leader) => self.restarted |= 1 << (id.number() - 1),
             _ => {}
         }
-    }
-
-    /// The entries of a range, if the sender still holds both ends.
-    fn filled(&self, id: ServerId, Range { previous, last }: Range) -> Option<Slice<Tag>> {
-        let (log, entries) = (self.node(id).log(), &self.entries[id.number() as usize - 1]);
-        let holds = |end: Position| log.position_at(end.index) == Some(end);
-        let between = || entries.get(previous.index.number() as usize..last.index.number() as usize);
-        if holds(previous) && holds(last) { Slice::new(previous, between()?.to_vec()) } else { None }
     }
 
     /// What an event did; nothing is said of those that pass unnoticed inside a server.

@@ -40,7 +40,7 @@ fn schedule(from: &Stage, stage: Stage, choice: Choice, why: Failed, allowed: u3
         vec![String::new(), format!("Links that work: {links}. The first election timeout is that of {first}.")];
     let mut stage = stage.telling();
     stage.set(from, links, memories);
-    lines.extend(stage.nodes.iter().map(|node| format!("{}: {}", node.id(), role(node.role()))));
+    lines.extend(stage.nodes().map(|node| format!("{}: {}", node.id(), role(node.role()))));
     if why == Failed::Panicked {
         let panic = panics::caught(|| run(&mut stage, first, allowed)).err();
         lines.extend(stage.take_story());
