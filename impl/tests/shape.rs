@@ -33,18 +33,19 @@ fn sources() -> Vec<Source> {
 fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
+        if is_test(&path) {
+            continue;
+        }
         if path.is_dir() {
             collect(&path, paths);
-        } else if !is_test(&path) {
+        } else {
             paths.push(path);
         }
     }
 }
 
 fn is_test(path: &Path) -> bool {
-    let is_in_a_folder_of_tests = path.components().any(|part| part.as_os_str() == "tests");
-    let is_one = ["tests.rs", "simulation.rs", "slow_disks.rs"].iter().any(|name| path.ends_with(name));
-    is_in_a_folder_of_tests || is_one
+    ["tests", "tests.rs", "simulation.rs", "slow_disks.rs"].iter().any(|name| path.ends_with(name))
 }
 
 fn source(root: &Path, path: &Path) -> Source {
@@ -125,7 +126,11 @@ fn the_library_names_no_role() {
 
 #[test]
 fn one_place_steps_and_no_other() {
-    let is_step = |line: &str| ["rafttree_model::step", "step_by(", "replica.step("].iter().any(|it| line.contains(it));
+    // Iterators have a `step_by` of their own.
+    let is_step = |line: &str| {
+        let line = line.replace(".step_by(", "");
+        ["rafttree_model::step", "step_by(", "replica.step("].iter().any(|it| line.contains(it))
+    };
     let steps = |source: &Source| source.lines.iter().filter(|(_, line)| is_step(line)).count();
     let callers: Vec<(String, usize)> = sources()
         .into_iter()
