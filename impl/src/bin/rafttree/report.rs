@@ -33,7 +33,7 @@ pub(crate) struct Report {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum News {
-    /// It runs.
+    /// It runs. The cluster's id is a secret, so lines that may be kept anywhere hold its beginning.
     Started { pid: u32, address: String, cluster: String },
     /// Its role, its term or the leader it knows is another one.
     Changed { status: Status },

@@ -5,7 +5,7 @@ use std::future::pending;
 use std::io::Read as _;
 use std::time::Duration;
 
-use rafttree::{Error, Leadership, Node, ServerId, Then, Warning};
+use rafttree::{ClusterId, Error, Leadership, Node, ServerId, Then, Warning};
 use rafttree_model::Status;
 use tokio::sync::oneshot;
 
@@ -56,7 +56,7 @@ async fn serve(
     server.tell(News::Started {
         pid: std::process::id(),
         address: status.address.to_string(),
-        cluster: status.cluster.to_string(),
+        cluster: beginning_of(status.cluster),
     });
     let work = async {
         tokio::join!(
@@ -245,6 +245,11 @@ fn describe(status: rafttree::Status) -> ServerStatus {
         flush_milliseconds: status.flush.map(milliseconds),
         warnings: status.warnings.iter().map(ToString::to_string).collect(),
     }
+}
+
+/// Enough of a cluster's id to tell it from others.
+fn beginning_of(cluster: ClusterId) -> String {
+    format!("{:.8}...", cluster.to_string())
 }
 
 fn milliseconds(time: Duration) -> f64 {
