@@ -23,12 +23,13 @@
 use std::collections::VecDeque;
 use std::hash::Hash;
 
-use rafttree_model::{Labels, MOST_SERVERS, Node, Output, Relabelled, Role, ServerId, Term};
+use rafttree_model::{Labels, MOST_SERVERS, Node, Output, Record, Relabelled, Replica, Role, ServerId, Term};
 use rustc_hash::FxHashMap;
 
 use crate::odds::ground;
-use crate::odds::group::{ElectionTimer, FIRST_TERM, Group, Letter, Luck, Pace, Seat, Tick};
+use crate::odds::group::{ElectionTimer, FIRST_TERM, Group, Letter, Luck, Pace, Seat, Tick, entries};
 use crate::odds::setting::{Nanos, Setting};
+use crate::server::Tag;
 
 /// Moments of a state count from here on: what began before has smaller ones.
 const NOW: Tick = 1 << 40;
@@ -509,8 +510,8 @@ impl Chain {
         let mut outputs =
             |outputs: &[Output]| self.outputs.number(outputs.iter().map(|output| output.relabelled(names)).collect());
         SeatKey {
-            open: (outputs(&seat.open), seat.unwritten),
-            waiting: outputs(&seat.waiting),
+            open: (outputs(seat.replica.open().after_sync()), !seat.replica.open().records().is_empty()),
+            waiting: outputs(seat.replica.waiting().unwrap_or_default()),
             node,
             election: seat.election.map(|timer| ((now - timer.since) as u32, timer.passed)),
             minimum: ahead(seat.minimum),
@@ -520,8 +521,16 @@ impl Chain {
     }
 
     fn node_number(&mut self, seat: &Seat, names: &Names) -> u32 {
-        let Some(known) = seat.known_as else { return self.nodes.number(seat.node.relabelled(names)) };
-        *self.renamed.entry((known, *names)).or_insert_with(|| self.nodes.number(seat.node.relabelled(names)))
+        let Some(known) = seat.known_as else { return self.nodes.number(seat.node().relabelled(names)) };
+        *self.renamed.entry((known, *names)).or_insert_with(|| self.nodes.number(seat.node().relabelled(names)))
+    }
+
+    /// Of what is not written yet, it counts only whether there is anything.
+    fn replica(&self, key: &SeatKey) -> Replica<Tag> {
+        let node = self.nodes.value(key.node);
+        let (entries, records) = (entries(node.log()), key.open.1.then(|| Record::Term(node.term())));
+        let waiting = key.flight.map(|_| self.outputs.value(key.waiting));
+        Replica::assume(node, entries, records.into_iter().collect(), self.outputs.value(key.open.0), waiting)
     }
 
     /// The group of a state, at the moment from which states count.
@@ -534,14 +543,11 @@ impl Chain {
             let election =
                 key.election.map(|(age, passed)| ElectionTimer { since: NOW - Tick::from(age), due: None, passed });
             *seat = Seat {
-                node: self.nodes.value(key.node),
+                replica: self.replica(key),
                 known_as: Some(key.node),
                 election,
                 minimum: ahead(key.minimum),
                 heartbeat: ahead(key.heartbeat),
-                open: self.outputs.value(key.open.0),
-                unwritten: key.open.1,
-                waiting: self.outputs.value(key.waiting),
                 flight: ahead(key.flight),
             };
         }
@@ -551,13 +557,18 @@ impl Chain {
     }
 }
 
+/// What a server has asked for that is not done yet.
+fn asked(replica: &Replica<Tag>) -> impl Iterator<Item = &Output> {
+    replica.open().after_sync().iter().chain(replica.waiting().unwrap_or_default())
+}
+
 /// The lowest term that anyone is in or that anything says.
 fn lowest_term(group: &Group) -> Term {
     let said = |output: &Output| if let Output::Send(envelope) = output { Some(envelope.term) } else { None };
     let seats = group.seats.iter();
-    let said = seats.clone().flat_map(|seat| seat.open.iter().chain(&seat.waiting)).filter_map(said);
+    let said = seats.clone().flat_map(|seat| asked(&seat.replica)).filter_map(said);
     let mail = group.mail.iter().map(|(_, letter)| letter.term);
-    seats.map(|seat| seat.node.term()).chain(said).chain(mail).min().unwrap_or_default()
+    seats.map(|seat| seat.node().term()).chain(said).chain(mail).min().unwrap_or_default()
 }
 
 /// A timer's step goes in two parts where something happens to its server without chance at its very
@@ -599,14 +610,23 @@ fn is_first(next: Option<Tick>, chance: Option<Chance>) -> bool {
 /// What tells servers apart without their names. Two that look alike stay as they are: then states
 /// that are one may count as two, which costs time and changes nothing.
 fn looks(seat: &Seat) -> impl Ord + use<> {
-    let node = &seat.node;
+    let node = seat.node();
     let votes = match node.role() {
         Role::PreCandidate { votes } | Role::Candidate { votes, .. } => votes.len(),
         _ => 0,
     };
     let own_vote = node.vote() == Some(node.id());
     let election = seat.election.map(|timer| (timer.since, timer.passed));
-    (node.log().last(), node.role().name(), node.term(), election, seat.minimum, votes, own_vote, seat.open.len())
+    (
+        node.log().last(),
+        node.role().name(),
+        node.term(),
+        election,
+        seat.minimum,
+        votes,
+        own_vote,
+        seat.replica.open().after_sync().len(),
+    )
 }
 
 /// Other names, and terms that count from a later one.

@@ -1,15 +1,13 @@
 //! The live servers of a group in time: timers fire, messages travel, disks flush.
 //!
-//! This module describes no protocol behaviour: what a server does comes from the deployed steps. It
-//! gives the model's timers and flushes the meaning that the deployed server gives them
-//! (`impl/src/timers.rs`, `impl/src/driver.rs`), but for the alarm of a closed connection: here
+//! This module describes no protocol behaviour: what a server does comes from the deployed steps, in
+//! the loop that the deployed server runs. It gives the model's timers the meaning that the deployed
+//! server gives them (`impl/src/timers.rs`), but for the alarm of a closed connection: here
 //! leaders die silently.
 
-use std::collections::VecDeque;
-
 use rafttree_model::{
-    Durable, Effects, Entry, Envelope, Event, Index, Members, Message, Node, Output, Payload, Position, Range, Record,
-    Role, ServerId, Slice, Term, Timers,
+    Durable, Effects, Entries, Entry, Envelope, Event, Index, Log, Members, Message, Next, Node, Output, Payload,
+    Position, Record, Replica, Role, ServerId, Slice, Term, Timers,
 };
 
 use crate::odds::setting::{Setting, Until};
@@ -50,23 +48,19 @@ pub(crate) struct ElectionTimer {
 /// One live server.
 #[derive(Clone, Debug)]
 pub(crate) struct Seat {
-    pub(crate) node: Node,
+    pub(crate) replica: Replica<Tag>,
     /// A name for what the node is, that whoever gave it may read until the next step.
     pub(crate) known_as: Option<u32>,
     pub(crate) election: Option<ElectionTimer>,
     pub(crate) minimum: Option<Tick>,
     pub(crate) heartbeat: Option<Tick>,
-    /// What waits for the next flush, and whether there is anything to flush.
-    pub(crate) open: Vec<Output>,
-    pub(crate) unwritten: bool,
-    /// What waits for the flush under way, which ends then.
-    pub(crate) waiting: Vec<Output>,
+    /// When the write under way ends.
     pub(crate) flight: Option<Tick>,
 }
 
 /// What happens next that is not random.
 #[derive(Clone, Copy, Debug)]
-enum Next {
+enum Coming {
     Arrival(usize),
     Flushed(usize),
     Timer(usize),
@@ -82,8 +76,6 @@ pub(crate) struct Group {
     /// By id, from 1 on; the dead have the ids after them.
     pub(crate) seats: Vec<Seat>,
     pub(crate) mail: Vec<(Tick, Letter)>,
-    own: VecDeque<Letter>,
-    effects: Effects<Tag>,
 }
 
 /// The term of the leader that died, or in which servers start.
@@ -95,6 +87,7 @@ impl Group {
     pub(crate) fn new(setting: &Setting, ground: Ground, pace: Pace) -> Group {
         let ids = (1..=u32::from(setting.servers)).map(ServerId::new);
         let members = Members::new(ids).expect("one to nine servers, each named once");
+        let leader = (setting.alive < setting.servers).then(|| ServerId::new(setting.servers.into()));
         let seat = |id: u32| {
             // The last of the live ones are behind.
             let behind = u32::from(setting.alive - setting.behind) < id;
@@ -103,33 +96,17 @@ impl Group {
             blanks(Index::ZERO, Index::new(if behind { 1 } else { 2 }))
                 .into_iter()
                 .for_each(|entry| durable.apply(&Record::Append(entry)));
-            Seat::idle(Node::recover(ServerId::new(id), members, durable))
+            let mut node = Node::recover(ServerId::new(id), members, durable);
+            leader.into_iter().for_each(|leader| hear_from(leader, &mut node, ground));
+            Seat::idle(node)
         };
-        let mut group = Group {
+        Group {
             ground,
             pace,
             until: setting.until,
             now: 0,
             seats: (1..=u32::from(setting.alive)).map(seat).collect(),
             mail: Vec::new(),
-            own: VecDeque::new(),
-            effects: Effects::new(),
-        };
-        if setting.alive < setting.servers {
-            group.hear_from(ServerId::new(setting.servers.into()));
-        }
-        group
-    }
-
-    /// Each server hears the leader's heartbeat: whose log lacks an entry, hears of what it has.
-    fn hear_from(&mut self, leader: ServerId) {
-        for seat in &mut self.seats {
-            let entries = Slice::new(seat.node.log().last(), Vec::new()).expect("no entries follow each other");
-            let message = Message::AppendRequest { entries, commit: Index::ZERO };
-            let letter = Envelope { from: leader, to: seat.node.id(), term: FIRST_TERM, message };
-            let mut effects = Effects::new();
-            (self.ground.step_by)(&mut seat.node, Event::Receive(letter), &mut effects);
-            assert_eq!(seat.node.leader(), Some(leader), "a heartbeat makes a follower");
         }
     }
 
@@ -146,24 +123,24 @@ impl Group {
     /// Whether anything happens to this server at this moment that is not left open.
     pub(crate) fn is_busy(&self, at: usize, moment: Tick) -> bool {
         let seat = &self.seats[at];
-        let arrives = |(arrival, letter): &(Tick, Letter)| *arrival == moment && letter.to == seat.node.id();
+        let arrives = |(arrival, letter): &(Tick, Letter)| *arrival == moment && letter.to == seat.node().id();
         [seat.flight, seat.minimum, seat.heartbeat].contains(&Some(moment)) || self.mail.iter().any(arrives)
     }
 
     /// Of the things of one moment arrivals come first, then flushes, then timers.
-    fn next(&self) -> Option<(Tick, Next)> {
-        let mut first: Option<(Tick, Next)> = None;
-        let mut offer = |moment: Tick, next: Next| {
+    fn next(&self) -> Option<(Tick, Coming)> {
+        let mut first: Option<(Tick, Coming)> = None;
+        let mut offer = |moment: Tick, next: Coming| {
             if first.is_none_or(|(earliest, _)| moment < earliest) {
                 first = Some((moment, next));
             }
         };
-        self.mail.iter().enumerate().for_each(|(at, letter)| offer(letter.0, Next::Arrival(at)));
+        self.mail.iter().enumerate().for_each(|(at, letter)| offer(letter.0, Coming::Arrival(at)));
         for (at, seat) in self.seats.iter().enumerate() {
-            seat.flight.into_iter().for_each(|moment| offer(moment, Next::Flushed(at)));
+            seat.flight.into_iter().for_each(|moment| offer(moment, Coming::Flushed(at)));
         }
         for (at, seat) in self.seats.iter().enumerate() {
-            seat.due().into_iter().for_each(|moment| offer(moment, Next::Timer(at)));
+            seat.due().into_iter().for_each(|moment| offer(moment, Coming::Timer(at)));
         }
         first
     }
@@ -173,16 +150,16 @@ impl Group {
         let (moment, next) = self.next().expect("something is to happen");
         self.now = moment;
         match next {
-            Next::Arrival(at) => {
+            Coming::Arrival(at) => {
                 let (_, letter) = self.mail.remove(at);
                 self.happen(letter.to.number() as usize - 1, Event::Receive(letter), luck);
             }
-            Next::Flushed(at) => {
+            Coming::Flushed(at) => {
                 self.seats[at].flight = None;
-                self.release(at, luck);
+                self.seats[at].replica.flushed();
                 self.settle(at, luck);
             }
-            Next::Timer(at) => {
+            Coming::Timer(at) => {
                 let event = self.seats[at].fire(moment, self.pace);
                 self.happen(at, event, luck);
             }
@@ -198,69 +175,50 @@ impl Group {
 
     /// The term of the leader, once the election is over.
     pub(crate) fn leader_term(&self) -> Option<Term> {
-        let leader =
-            self.seats.iter().map(|seat| &seat.node).find(|node| matches!(node.role(), Role::Leader { .. }))?;
-        let knows = |seat: &Seat| seat.node.leader() == Some(leader.id()) && seat.node.term() == leader.term();
+        let leader = self.seats.iter().map(Seat::node).find(|node| matches!(node.role(), Role::Leader { .. }))?;
+        let knows = |seat: &Seat| seat.node().leader() == Some(leader.id()) && seat.node().term() == leader.term();
         (self.until == Until::Elected || self.seats.iter().all(knows)).then(|| leader.term())
     }
 
     fn happen(&mut self, at: usize, event: Event<Tag>, luck: &mut impl Luck) {
-        self.step(at, event, luck);
+        self.step(at, event);
         self.settle(at, luck);
     }
 
-    /// One step, and what of it need not wait.
-    fn step(&mut self, at: usize, event: Event<Tag>, luck: &mut impl Luck) {
-        let mut effects = std::mem::take(&mut self.effects);
-        (self.ground.step_by)(&mut self.seats[at].node, event, &mut effects);
+    fn step(&mut self, at: usize, event: Event<Tag>) {
+        self.seats[at].replica.step_by(event, self.ground.step_by);
         self.seats[at].known_as = None;
-        self.seats[at].unwritten |= !effects.records().is_empty();
-        effects.early().iter().for_each(|&output| self.perform(at, output, luck));
-        self.seats[at].open.extend_from_slice(effects.after_sync());
-        effects.done();
-        self.effects = effects;
     }
 
-    /// Goes on until everything waits for the disk or for the world. What a server sends to itself
-    /// happens before anything else, and there is one flush at a time.
+    /// Goes on until everything waits for the disk or for the world.
     fn settle(&mut self, at: usize, luck: &mut impl Luck) {
-        loop {
-            if let Some(letter) = self.own.pop_front() {
-                self.step(at, Event::Receive(letter), luck);
-                continue;
-            }
-            let seat = &mut self.seats[at];
-            if seat.flight.is_some() || (seat.open.is_empty() && !seat.unwritten) {
-                return;
-            }
-            std::mem::swap(&mut seat.open, &mut seat.waiting);
-            let unwritten = std::mem::take(&mut seat.unwritten);
-            if unwritten && 0 < self.pace.flush {
-                seat.flight = Some(self.now + self.pace.flush);
-            } else {
-                self.release(at, luck);
+        while let Some(next) = self.seats[at].replica.proceed() {
+            match next {
+                Next::Perform(output) => self.perform(at, output, luck),
+                Next::Receive(letter) => self.step(at, Event::Receive(letter)),
+                Next::Write => self.write(at),
             }
         }
     }
 
-    /// What waited for a flush may be done.
-    fn release(&mut self, at: usize, luck: &mut impl Luck) {
-        let mut waiting = std::mem::take(&mut self.seats[at].waiting);
-        waiting.iter().for_each(|&output| self.perform(at, output, luck));
-        waiting.clear();
-        self.seats[at].waiting = waiting;
+    /// Takes as long as a flush takes, if there is anything to flush.
+    fn write(&mut self, at: usize) {
+        let seat = &mut self.seats[at];
+        let records = seat.replica.write().len();
+        if records != 0 && 0 < self.pace.flush {
+            seat.flight = Some(self.now + self.pace.flush);
+        } else {
+            seat.replica.flushed();
+        }
     }
 
     fn perform(&mut self, at: usize, output: Output, luck: &mut impl Luck) {
         match output {
             Output::Restart(timers) => self.seats[at].restart(timers, self.now, self.pace, luck),
-            Output::Send(envelope) if envelope.to == self.seats[at].node.id() => {
-                self.own.extend(envelope.with_entries(|range| filled(&self.seats[at].node, range)));
-            }
             // What is sent to the dead is lost.
             Output::Send(envelope) if self.seats.len() < envelope.to.number() as usize => {}
             Output::Send(envelope) => {
-                let letter = envelope.with_entries(|range| filled(&self.seats[at].node, range));
+                let letter = envelope.with_entries(|range| self.seats[at].replica.entries().fill(range));
                 let arrival = luck.arrival(envelope.from, envelope.to, self.now);
                 self.mail.extend(letter.map(|letter| (arrival, letter)));
             }
@@ -269,38 +227,46 @@ impl Group {
     }
 }
 
-/// The entries of a range, if the server holds both ends: they carry no commands here.
-fn filled(node: &Node, range: Range) -> Option<Slice<Tag>> {
-    let log = node.log();
-    if !log.holds(range.previous) || !log.holds(range.last) {
-        return None;
-    }
-    let entry = |index| Some(Entry { position: log.position_at(Index::new(index))?, payload: Payload::Blank });
-    let entries =
-        (range.previous.index.number() + 1..=range.last.index.number()).map(entry).collect::<Option<Vec<_>>>()?;
-    Slice::new(range.previous, entries)
+/// A follower hears the leader's heartbeat: whose log lacks an entry, hears of what it has.
+fn hear_from(leader: ServerId, node: &mut Node, ground: Ground) {
+    let entries = Slice::new(node.log().last(), Vec::new()).expect("no entries follow each other");
+    let message = Message::AppendRequest { entries, commit: Index::ZERO };
+    let letter = Envelope { from: leader, to: node.id(), term: FIRST_TERM, message };
+    let mut effects = Effects::new();
+    (ground.step_by)(node, Event::Receive(letter), &mut effects);
+    assert_eq!(node.leader(), Some(leader), "a heartbeat makes a follower");
 }
 
 /// The entries of the first term after one index up to another.
 fn blanks(after: Index, last: Index) -> Vec<Entry<Tag>> {
-    let entry =
-        |index| Entry { position: Position { term: FIRST_TERM, index: Index::new(index) }, payload: Payload::Blank };
-    (after.number() + 1..=last.number()).map(entry).collect()
+    let position = |index| Position { term: FIRST_TERM, index: Index::new(index) };
+    (after.number() + 1..=last.number()).map(position).map(blank).collect()
+}
+
+fn blank(position: Position) -> Entry<Tag> {
+    Entry { position, payload: Payload::Blank }
+}
+
+/// What a log holds: nobody proposes a command here.
+pub(crate) fn entries(log: &Log) -> Entries<Tag> {
+    Entries::after(log.base(), log.positions().map(blank).collect())
 }
 
 impl Seat {
     fn idle(node: Node) -> Seat {
+        let entries = entries(node.log());
         Seat {
-            node,
+            replica: Replica::new(node, entries),
             known_as: None,
             election: None,
             minimum: None,
             heartbeat: None,
-            open: Vec::new(),
-            unwritten: false,
-            waiting: Vec::new(),
             flight: None,
         }
+    }
+
+    pub(crate) fn node(&self) -> &Node {
+        self.replica.node()
     }
 
     /// Starts these timers anew, and stops the others.
@@ -319,7 +285,7 @@ impl Seat {
     /// What a timer of this moment means: the minimum timeout comes before an election timeout.
     fn fire(&mut self, now: Tick, pace: Pace) -> Event<Tag> {
         if self.minimum == Some(now) {
-            let leads = matches!(self.node.role(), Role::Leader { .. });
+            let leads = matches!(self.node().role(), Role::Leader { .. });
             self.minimum = leads.then_some(now + pace.minimum);
             return Event::MinimumTimeout;
         }
