@@ -3,6 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rafttree_model::{Entry, Index, Members, Payload, Position, Record, ServerId, Term};
@@ -45,8 +46,20 @@ pub(super) fn replay(batches: &[Vec<Record<Bytes>>]) -> Recovered {
     recovered
 }
 
+/// Opens what this test has just closed. A process that another test starts holds a lock of this one
+/// for the moment until it has become another program.
+pub(super) fn reopen<T>(open: impl Fn() -> Result<T, StorageError>) -> Result<T, StorageError> {
+    let began = Instant::now();
+    loop {
+        match open() {
+            Err(StorageError::Locked { .. }) if began.elapsed() < Duration::from_secs(10) => std::thread::yield_now(),
+            other => return other,
+        }
+    }
+}
+
 pub(super) fn load(directory: &Path) -> Result<(FileStorage, Recovered), StorageError> {
-    let mut storage = FileStorage::open(directory)?;
+    let mut storage = reopen(|| FileStorage::open(directory))?;
     let recovered = storage.load()?;
     Ok((storage, recovered))
 }
@@ -270,11 +283,11 @@ fn a_missing_log_is_not_made_anew() {
 #[test]
 fn a_directory_has_one_user() {
     let directory = directory();
-    let first = FileStorage::open(directory.path()).unwrap();
+    let first = reopen(|| FileStorage::open(directory.path())).unwrap();
     assert!(matches!(FileStorage::open(directory.path()), Err(StorageError::Locked { .. })));
     assert!(matches!(init(directory.path(), IDENTITY), Err(StorageError::Locked { .. })));
     drop(first);
-    FileStorage::open(directory.path()).unwrap();
+    reopen(|| FileStorage::open(directory.path())).unwrap();
 }
 
 #[test]
@@ -287,7 +300,7 @@ fn only_init_makes_an_identity_and_only_once() {
     assert!(matches!(FileStorage::open(&absent), Err(StorageError::NoIdentity { .. })));
     assert!(!absent.exists());
     let incarnation = init(&absent, IDENTITY).unwrap();
-    let opened = Directory::open(&absent).unwrap();
+    let opened = reopen(|| Directory::open(&absent)).unwrap();
     assert_eq!((opened.identity, opened.incarnation), (IDENTITY, incarnation));
     drop(opened);
     assert!(matches!(init(&absent, IDENTITY), Err(StorageError::AlreadyInitialised { id, .. }) if id == IDENTITY.id));
@@ -314,7 +327,7 @@ fn an_interrupted_init_may_be_repeated_but_votes_are_not_forgotten() {
 #[test]
 fn another_servers_directory_is_refused() {
     let directory = directory();
-    let opened = Directory::open(directory.path()).unwrap();
+    let opened = reopen(|| Directory::open(directory.path())).unwrap();
     opened.expect(IDENTITY).unwrap();
     let other = Identity { id: ServerId::new(2), ..IDENTITY };
     assert!(matches!(opened.expect(other), Err(StorageError::ForeignServer { found, .. }) if found == IDENTITY.id));
@@ -329,10 +342,10 @@ fn a_damaged_or_newer_identity_is_refused() {
     let text = fs::read_to_string(&path).unwrap();
     for damaged in [text.replace("server 1", "server 2"), text.replace("rafttree", "else"), String::new()] {
         fs::write(&path, damaged).unwrap();
-        assert!(matches!(Directory::open(directory.path()), Err(StorageError::Foreign { .. })));
+        assert!(matches!(reopen(|| Directory::open(directory.path())), Err(StorageError::Foreign { .. })));
     }
     fs::write(&path, text.replace("identity 1", "identity 2")).unwrap();
-    assert!(matches!(Directory::open(directory.path()), Err(StorageError::Format { found: 2, .. })));
+    assert!(matches!(reopen(|| Directory::open(directory.path())), Err(StorageError::Format { found: 2, .. })));
 }
 
 fn members(ids: &[u32]) -> Members {
@@ -342,14 +355,14 @@ fn members(ids: &[u32]) -> Members {
 #[test]
 fn the_group_is_written_down_once() {
     let directory = directory();
-    let opened = Directory::open(directory.path()).unwrap();
+    let opened = reopen(|| Directory::open(directory.path())).unwrap();
     let group = members(&[3, 1, 2]);
     opened.expect_group(&group).unwrap();
     assert!(!directory.path().join("group").exists(), "asking writes nothing");
     opened.keep_group(&group).unwrap();
     drop(opened);
 
-    let opened = Directory::open(directory.path()).unwrap();
+    let opened = reopen(|| Directory::open(directory.path())).unwrap();
     opened.expect_group(&members(&[2, 3, 1])).unwrap();
     for other in [&[1][..], &[1, 2], &[1, 2, 4], &[1, 2, 3, 4]] {
         let refused = opened.expect_group(&members(other)).unwrap_err();
@@ -365,7 +378,7 @@ fn the_group_is_written_down_once() {
 #[test]
 fn a_directory_that_was_used_without_a_group_takes_the_next_one() {
     let directory = written();
-    let opened = Directory::open(directory.path()).unwrap();
+    let opened = reopen(|| Directory::open(directory.path())).unwrap();
     opened.expect_group(&members(&[1, 2, 3])).unwrap();
     opened.keep_group(&members(&[1, 2, 3])).unwrap();
     assert!(matches!(opened.expect_group(&members(&[1])), Err(StorageError::OtherGroup { .. })));
@@ -374,7 +387,7 @@ fn a_directory_that_was_used_without_a_group_takes_the_next_one() {
 #[test]
 fn a_damaged_or_newer_group_is_refused() {
     let directory = directory();
-    let opened = Directory::open(directory.path()).unwrap();
+    let opened = reopen(|| Directory::open(directory.path())).unwrap();
     let group = members(&[1, 2, 3]);
     opened.keep_group(&group).unwrap();
     let path = directory.path().join("group");
@@ -410,7 +423,7 @@ fn after_an_error_nothing_is_written_any_more() {
 #[test]
 fn a_log_is_read_before_it_is_continued() {
     let directory = written();
-    let mut storage = FileStorage::open(directory.path()).unwrap();
+    let mut storage = reopen(|| FileStorage::open(directory.path())).unwrap();
     assert!(matches!(storage.write(&[Record::Term(Term::new(9))]), Err(StorageError::NotLoaded)));
     drop(storage);
     assert!(load(directory.path()).unwrap().1 == replay(&batches()));

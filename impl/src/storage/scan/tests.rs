@@ -8,7 +8,7 @@ use rafttree_model::Record;
 use tempfile::TempDir;
 
 use crate::storage::batch::{self, BLOCK, Link};
-use crate::storage::tests::{append, copy, directory, load, overwrite, replay, write};
+use crate::storage::tests::{append, copy, directory, load, overwrite, reopen, replay, write};
 use crate::storage::{Directory, Recovered, Storage, StorageError};
 
 const BLOCK_LENGTH: u64 = BLOCK as u64;
@@ -160,7 +160,7 @@ fn a_log_that_earlier_versions_left_unsettled_opens() {
     let directory = directory();
     let first = batch_of(1, 1);
     write(directory.path(), std::slice::from_ref(&first));
-    let owner = Directory::open(directory.path()).unwrap().incarnation;
+    let owner = reopen(|| Directory::open(directory.path())).unwrap().incarnation;
     let log = fs::read(directory.path().join("log")).unwrap();
     let good = batch::decode(owner, log[BLOCK..2 * BLOCK].to_vec()).unwrap();
     let next = Link { sequence: 2, after: 2 * BLOCK_LENGTH, previous: good.checksum };
