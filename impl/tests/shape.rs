@@ -45,7 +45,7 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
 }
 
 fn is_test(path: &Path) -> bool {
-    ["tests", "tests.rs", "simulation.rs", "slow_disks.rs"].iter().any(|name| path.ends_with(name))
+    ["tests", "tests.rs", "simulation", "simulation.rs", "slow_disks.rs"].iter().any(|name| path.ends_with(name))
 }
 
 fn source(root: &Path, path: &Path) -> Source {

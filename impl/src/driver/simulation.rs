@@ -7,6 +7,8 @@
 //! that timers are late. Connections end by themselves, on one side or on both, and something
 //! between two sides rejects whatever they say to each other. `RAFTTREE_SEED=n` repeats one history.
 
+mod staged;
+
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::time::Duration;
@@ -189,7 +191,16 @@ impl Drop for World {
 }
 
 impl World {
+    /// A group with a history full of trouble.
     fn new(seed: u64, count: u32) -> World {
+        let mut world = World::at_peace(seed, count);
+        world.trouble = true;
+        world.plan_trouble();
+        world
+    }
+
+    /// A group for which nothing is planned.
+    fn at_peace(seed: u64, count: u32) -> World {
         let mut random = StdRng::seed_from_u64(seed);
         let unequal = random.random_bool(0.3);
         let mut server = || Server {
@@ -218,11 +229,10 @@ impl World {
             happenings: BTreeMap::new(),
             side: Vec::new(),
             lost: BTreeMap::new(),
-            trouble: true,
+            trouble: false,
             history: History::default(),
         };
         world.ids().into_iter().for_each(|id| world.start(id));
-        world.plan_trouble();
         world
     }
 
@@ -615,10 +625,15 @@ fn run(seed: u64, count: u32) -> usize {
     world.history.leaderships
 }
 
+/// The one history that is asked for, if one is.
+fn seed_to_repeat() -> Option<u64> {
+    std::env::var("RAFTTREE_SEED").ok().map(|seed| seed.parse().expect("RAFTTREE_SEED is a number"))
+}
+
 /// Many histories; they must hold what makes them worth running.
 fn run_many(count: u32, seeds: u64) {
-    if let Ok(seed) = std::env::var("RAFTTREE_SEED") {
-        run(seed.parse().expect("RAFTTREE_SEED is a number"), count);
+    if let Some(seed) = seed_to_repeat() {
+        run(seed, count);
         return;
     }
     let leaderships: usize = (0..seeds).map(|seed| run(seed, count)).sum();
