@@ -131,8 +131,13 @@ fn packages_and_programs_that_are_named_exist() {
         let calls = ["cargo run", "cargo bench"].into_iter().flat_map(|program| document.calls(program));
         for call in calls {
             let after = |flag: &str| call.iter().position(|word| word == flag).map(|at| call[at + 1].as_str());
-            assert_eq!(after("-p"), Some("rafttree-benches"), "{call:?}");
-            let program = after("--bin").map(|name| root().join("benches/src/bin").join(name));
+            let room = match after("-p") {
+                Some("rafttree") => root().join("impl"),
+                Some("rafttree-benches") => root().join("benches"),
+                other => panic!("{}: no package {other:?}", document.path.display()),
+            };
+            let program = after("--bin").map(|name| room.join("src/bin").join(name));
+            let program = program.or(after("--example").map(|name| room.join("examples").join(name)));
             let is_there = |path: std::path::PathBuf| path.is_dir() || path.with_extension("rs").exists();
             assert!(program.is_none_or(is_there), "{}: {call:?}", document.path.display());
             tried += 1;
