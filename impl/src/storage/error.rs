@@ -103,7 +103,8 @@ pub enum StorageError {
     /// A batch that was acknowledged is damaged.
     #[error(
         "{}: batch {batch} at byte {offset} is damaged ({problem}) and others follow it, so it was acknowledged: \
-         restore the whole directory from nothing but this server's own disk, or replace the server", file.display()
+         bring back a copy of the whole directory that was taken since this server last ran, or leave it stopped: an older \
+         one has forgotten votes, and the group goes on while a majority runs", file.display()
     )]
     Corrupt {
         /// The log.
