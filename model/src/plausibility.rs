@@ -2,7 +2,10 @@
 //! wrong bit or one wrong server cannot carry a whole group to the end of its terms.
 //!
 //! No transition asks this, and no transition depends on it: a message that is refused could have
-//! been lost as well. The checker asks it of every message that is sent.
+//! been lost as well. That correct servers send nothing of the kind is checked where terms count from
+//! the beginning: in the checker's concrete system, but for AppendRequests, whether each message agrees
+//! with itself; in the seeded simulation of the server, whether each message is plausible to its
+//! receiver, AppendRequests included.
 
 use crate::message::{Envelope, Message, Slice};
 use crate::node::{Node, Role};

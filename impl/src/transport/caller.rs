@@ -220,7 +220,7 @@ async fn send(hub: &Hub, to: ServerId, queue: &Queue, connection: Connection) {
     };
     tokio::select! {
         error = write => tracing::debug!(%to, %error, "the connection broke"),
-        () = queue.keep_alive(hub.times.idle) => {}
+        never = queue.keep_alive(hub.times.idle) => match never {},
         never = hub.keep_peace(to) => match never {},
         said = reader.read::<WireGreeting>() => match said.map(Greeting::from) {
             Ok(Greeting::Refused(reason)) => hub.report(to, reason).await,

@@ -27,7 +27,7 @@ pub(super) async fn bind(address: &str, insecure: bool) -> io::Result<TcpListene
     let addresses: Vec<SocketAddr> = lookup_host(address).await?.collect();
     if let Some(exposed) = addresses.iter().find(|address| !insecure && !address.ip().is_loopback()) {
         let message = format!(
-            "{exposed} can be reached from other machines, and nothing is encrypted or authenticated yet: listen on a \
+            "{exposed} can be reached from other machines, and nothing is encrypted yet: listen on a \
              loopback address (127.0.0.1, [::1]), or ask for `insecure` if the network is trusted"
         );
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));

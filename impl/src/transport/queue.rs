@@ -1,6 +1,7 @@
 //! Frames on their way to a peer: those that cannot leave at once wait, bounded, and never for room.
 
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::mem;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -63,7 +64,7 @@ impl Queue {
 
     /// Sends something whenever nothing was sent for so long: what is between the two servers must
     /// not forget an idle connection, and if it has, that must be noticed.
-    pub(super) async fn keep_alive(&self, idle: Duration) {
+    pub(super) async fn keep_alive(&self, idle: Duration) -> Infallible {
         loop {
             sleep(idle).await;
             if self.waiting().keep_alive() {

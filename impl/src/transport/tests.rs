@@ -277,14 +277,25 @@ async fn a_peer_that_lives_is_called_again_and_not_taken_for_dead() {
         server.until(|incoming| *incoming == Incoming::Closed { from: TWO }).await;
     }
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut server = Server::start(config(ONE, free_address(), &[(TWO, listener.local_addr().unwrap())])).await;
+    let mut server = server_that_calls(&listener).await;
     for _ in 0..3 {
-        let mut connection = Connection::new(listener.accept().await.unwrap().0, SILENCE).unwrap();
-        handshake::answer(&mut connection, &local(TWO, &[ONE]), visit()).await.unwrap();
+        let mut connection = answered(&listener).await;
         server.until_connected(TWO).await;
         drop(connection);
         assert_eq!(server.next().await, Incoming::Disconnected { to: TWO });
     }
+}
+
+/// The next connection that server 1 makes, to a server 2 of the same cluster.
+async fn answered(listener: &TcpListener) -> Connection {
+    let mut connection = Connection::new(listener.accept().await.unwrap().0, SILENCE).unwrap();
+    handshake::answer(&mut connection, &local(TWO, &[ONE]), visit()).await.unwrap();
+    connection
+}
+
+/// A server that is about to call this listener for its peer.
+async fn server_that_calls(listener: &TcpListener) -> Server {
+    Server::start(config(ONE, free_address(), &[(TWO, listener.local_addr().unwrap())])).await
 }
 
 /// A listener whose queue is full drops what more comes.
@@ -307,8 +318,7 @@ async fn each_address_of_a_name_has_its_own_time() {
     let names = Names::fixed(&[silent.local_addr().unwrap(), listener.local_addr().unwrap()]);
     let called = async {
         for _ in 0..2 {
-            let mut connection = Connection::new(listener.accept().await.unwrap().0, SILENCE).unwrap();
-            handshake::answer(&mut connection, &local(TWO, &[ONE]), visit()).await.unwrap();
+            let mut connection = answered(&listener).await;
             let connected = timeout(DEADLINE, incoming.recv()).await.unwrap().unwrap();
             assert!(matches!(connected, Incoming::Connected { to: TWO, .. }), "{connected:?}");
             drop(connection);
@@ -337,9 +347,8 @@ async fn a_port_that_meets_itself_is_nobody_and_stays_free() {
 #[tokio::test]
 async fn an_idle_connection_is_kept_alive_and_nothing_is_told_of_it() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut server = Server::start(config(ONE, free_address(), &[(TWO, listener.local_addr().unwrap())])).await;
-    let mut connection = Connection::new(listener.accept().await.unwrap().0, SILENCE).unwrap();
-    handshake::answer(&mut connection, &local(TWO, &[ONE]), visit()).await.unwrap();
+    let mut server = server_that_calls(&listener).await;
+    let mut connection = answered(&listener).await;
     server.until_connected(TWO).await;
     connection.reader.await_keep_alive().await;
     server.transport.send(frame(ONE, TWO, 7));
@@ -682,9 +691,8 @@ async fn who_does_not_shake_hands_is_cut_off_and_makes_room_for_others() {
 #[tokio::test]
 async fn a_peer_that_takes_nothing_is_given_up_and_nobody_waits_for_it() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let mut server = Server::start(config(ONE, free_address(), &[(TWO, listener.local_addr().unwrap())])).await;
-    let mut connection = Connection::new(listener.accept().await.unwrap().0, SILENCE).unwrap();
-    handshake::answer(&mut connection, &local(TWO, &[ONE]), visit()).await.unwrap();
+    let mut server = server_that_calls(&listener).await;
+    let mut connection = answered(&listener).await;
     server.until_connected(TWO).await;
     let disconnected = async {
         loop {
