@@ -279,7 +279,7 @@ async fn a_peer_that_lives_is_called_again_and_not_taken_for_dead() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut server = server_that_calls(&listener).await;
     for _ in 0..3 {
-        let mut connection = answered(&listener).await;
+        let connection = answered(&listener).await;
         server.until_connected(TWO).await;
         drop(connection);
         assert_eq!(server.next().await, Incoming::Disconnected { to: TWO });
@@ -318,7 +318,7 @@ async fn each_address_of_a_name_has_its_own_time() {
     let names = Names::fixed(&[silent.local_addr().unwrap(), listener.local_addr().unwrap()]);
     let called = async {
         for _ in 0..2 {
-            let mut connection = answered(&listener).await;
+            let connection = answered(&listener).await;
             let connected = timeout(DEADLINE, incoming.recv()).await.unwrap().unwrap();
             assert!(matches!(connected, Incoming::Connected { to: TWO, .. }), "{connected:?}");
             drop(connection);
@@ -692,7 +692,7 @@ async fn who_does_not_shake_hands_is_cut_off_and_makes_room_for_others() {
 async fn a_peer_that_takes_nothing_is_given_up_and_nobody_waits_for_it() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let mut server = server_that_calls(&listener).await;
-    let mut connection = answered(&listener).await;
+    let connection = answered(&listener).await;
     server.until_connected(TWO).await;
     let disconnected = async {
         loop {
