@@ -5,17 +5,17 @@ use std::path::{Path, PathBuf};
 
 use rafttree_model::{Relabelled, ServerId};
 
-use crate::engine::{Limits, NOTHING, Outcome, Verdict, explore, replay};
-use crate::network;
-use crate::presets::{self, PAPER, PRESETS, Part, plain};
+use crate::cli::presets::{self, PAPER, PRESETS, Part, plain};
+use crate::cli::tables;
+use crate::mutants::zoo::{self, Exhibit};
 use crate::properties::Property;
 use crate::quotient::Quotient;
-use crate::scenario::{Scenario, wide};
-use crate::server::Server;
+use crate::system::network;
+use crate::system::server::Server;
+use crate::system::world::World;
 use crate::system::{Action, Bounds, System};
-use crate::tables;
-use crate::world::World;
-use crate::zoo::{self, Exhibit};
+use crate::trace::scenario::{Scenario, wide};
+use crate::verdict::{Limits, NOTHING, Outcome, Verdict, explore, replay};
 
 /// Bounds that are exhausted in a moment.
 const TINY: Bounds = Bounds {

@@ -4,13 +4,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::engine::{CODE, Limits, Verdict};
+use crate::cli::options::Usage;
+use crate::cli::report::{self, Ticker, grouped, seconds, wrap};
 use crate::inductive::conjuncts::Conjunct;
 use crate::inductive::mistakes::{Code, Wrong};
 use crate::inductive::stages::{Check, Checked, Ended, Scope, Shown, Stage};
 use crate::inductive::{reached, told};
-use crate::options::Usage;
-use crate::report::{self, Ticker, grouped, seconds, wrap};
+use crate::verdict::{CODE, Limits, Verdict};
 
 /// A named scope.
 pub(crate) struct Preset {

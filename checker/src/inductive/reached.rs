@@ -2,15 +2,15 @@
 
 use std::time::Duration;
 
-use crate::counterexample::Counterexample;
-use crate::engine::{self, Limits, NOTHING, Outcome, Verdict};
+use crate::cli::presets::{PAPER, Part, Scope};
 use crate::inductive::mistakes::Wrong;
-use crate::presets::{PAPER, Part, Scope};
+use crate::mutants::zoo::{self, Exhibit};
 use crate::properties::{Property, PropertySet};
-use crate::scenario::{Played, wide};
-use crate::server::Ground;
+use crate::system::server::Ground;
 use crate::system::{Action, System};
-use crate::zoo::{self, Exhibit};
+use crate::trace::counterexample::Counterexample;
+use crate::trace::scenario::{Played, wide};
+use crate::verdict::{self, Limits, NOTHING, Outcome, Verdict};
 
 /// Bounds within which a run is sought, the narrowest first, and how long in each.
 const WITHIN: [Scope; 3] = [
@@ -49,7 +49,7 @@ fn hunted(exhibit: &Exhibit, limits: &Limits) -> Option<Vec<String>> {
 }
 
 fn title(outcome: &Outcome, within: &str) -> Vec<String> {
-    let broken = engine::names(outcome.broken).join(", ");
+    let broken = verdict::names(outcome.broken).join(", ");
     let title = format!("the search reaches it: a run of this code breaks {broken}; found within: {within}");
     vec![String::new(), title, String::new()]
 }
@@ -68,7 +68,7 @@ const FEARED: [Property; 7] = [
 fn sought(scope: Scope, watched: PropertySet, ground: Ground, limits: &Limits) -> Option<Vec<String>> {
     let mut quotient = scope.quotient(ground);
     quotient.watched.keep(watched);
-    let outcome = engine::explore(&quotient, limits, NOTHING, &mut |_| {}).ok()?;
+    let outcome = verdict::explore(&quotient, limits, NOTHING, &mut |_| {}).ok()?;
     if outcome.verdict != Verdict::Violated {
         return None;
     }
@@ -88,6 +88,6 @@ fn run(outcome: &Outcome, ground: Ground) -> Vec<String> {
 fn replayed(actions: &[Action], ground: Ground) -> Result<Vec<String>, String> {
     let mut system = System { symmetric: false, ..System::with(ground, wide(3)) };
     system.watched = PropertySet::of_states();
-    let steps = engine::replay(&system, actions)?;
+    let steps = verdict::replay(&system, actions)?;
     Ok(Played { steps, start: system.start }.story().lines().map(str::to_owned).collect())
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::engine::Limits;
+use crate::cli::report::grouped;
 use crate::inductive::class::Assumption;
 use crate::inductive::conjuncts::{Conjunct, Conjuncts};
 use crate::inductive::history::History;
@@ -12,7 +12,7 @@ use crate::inductive::judge::Tally;
 use crate::inductive::mistakes::{self, Code};
 use crate::inductive::work::{self, Clock, Finding, Worked};
 use crate::inductive::{branches, cases, elections, instances, lemmas, logs, quorums, shape};
-use crate::report::grouped;
+use crate::verdict::Limits;
 
 /// How far each stage goes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Serialize)]

@@ -10,7 +10,7 @@ use rafttree_model::{
 };
 use tinyvec::TinyVec;
 
-use crate::server::{StepBy, Tag};
+use crate::system::server::{StepBy, Tag};
 
 /// A server, and a message that arrives at it.
 #[derive(Clone, Copy)]

@@ -5,7 +5,6 @@ use std::time::Instant;
 
 use rafttree_model::{Durable, Index, Members, Node, Role, RoleName, ServerId, ServerSet, Term};
 
-use crate::engine::Limits;
 use crate::inductive::class::{Assumption, Class, ITSELF, OTHER, THIRD};
 use crate::inductive::conjuncts::{Conjunct, Conjuncts};
 use crate::inductive::history::{History, Place, Terms};
@@ -14,6 +13,7 @@ use crate::inductive::mistakes::{self, Code};
 use crate::inductive::stages::{Check, Checked, Ended, Scope};
 use crate::inductive::work::{self, Clock};
 use crate::inductive::{branches, logs};
+use crate::verdict::Limits;
 
 const TINY: Scope = Scope { servers: 3, terms: 2, entries: 2, further: None, window: 7, instances: 0 };
 

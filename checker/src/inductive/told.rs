@@ -8,8 +8,8 @@ use crate::inductive::history::{History, Terms, entry};
 use crate::inductive::judge::Judge;
 use crate::inductive::mistakes::Code;
 use crate::inductive::work::Finding;
-use crate::server::Tag;
-use crate::words::{self, Words};
+use crate::system::server::Tag;
+use crate::trace::language::{self, Words};
 
 /// The finding, line by line: history, server, event, what became of it, what it breaks.
 pub(crate) fn story(finding: &Finding, code: Code) -> Vec<String> {
@@ -22,7 +22,7 @@ pub(crate) fn story(finding: &Finding, code: Code) -> Vec<String> {
     lines.push("one server, in a state that the invariant allows:".to_owned());
     lines.push(format!("    {}", server(node)));
     lines.push(match cause {
-        Cause::Event(event) => words::event(node.id(), event),
+        Cause::Event(event) => language::event(node.id(), event),
         Cause::Restart => format!("crash {} and start again", node.id()),
     });
     lines.extend(consequences(history, node, cause, code).into_iter().map(|line| format!("    {line}")));
@@ -34,7 +34,11 @@ pub(crate) fn story(finding: &Finding, code: Code) -> Vec<String> {
 pub(crate) fn server(node: &Node) -> String {
     let vote = node.vote().map_or("no vote".to_owned(), |vote| format!("votes {vote}"));
     let (id, term, commit) = (node.id(), node.term(), node.commit());
-    format!("{id}: {}, term {term}, {vote}, log {}, commits {commit}", words::role(node.role()), Terms::of(node.log()))
+    format!(
+        "{id}: {}, term {term}, {vote}, log {}, commits {commit}",
+        language::role(node.role()),
+        Terms::of(node.log())
+    )
 }
 
 fn consequences(history: &History, node: &Node, cause: &Cause, code: Code) -> Vec<String> {

@@ -6,12 +6,12 @@ use std::time::{Duration, Instant};
 
 use rafttree_model::Node;
 
-use crate::engine::Limits;
 use crate::inductive::class::Class;
 use crate::inductive::conjuncts::{Cause, Conjuncts};
 use crate::inductive::history::{History, Terms};
 use crate::inductive::judge::{Judge, Judged, Tally};
 use crate::inductive::mistakes::Code;
+use crate::verdict::Limits;
 
 /// A counterexample to induction: a server of the class, and a step of it that breaks the invariant.
 #[derive(Clone, Debug)]

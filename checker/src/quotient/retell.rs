@@ -6,9 +6,9 @@ use rafttree_model::{Event, Index, Labels, Message, Relabelled, Role, ServerId, 
 use crate::quotient::local::{Stimulus, script};
 use crate::quotient::seat::{Cells, LONGEST, Part};
 use crate::quotient::{Move, Quotient, Reach, State};
-use crate::server::{Mistake, Server, Tag};
+use crate::system::server::{Mistake, Server, Tag};
+use crate::system::world::{Letter, World};
 use crate::system::{Action, System};
-use crate::world::{Letter, World};
 
 /// Terms of a state are one above those of the plain system.
 struct FromZero;
@@ -68,7 +68,7 @@ impl Quotient {
 
     /// The plain system with the same mistake, without bounds that matter.
     pub(crate) fn plain(&self) -> System {
-        let bounds = crate::scenario::wide(self.members.ids().len() as u32);
+        let bounds = crate::trace::scenario::wide(self.members.ids().len() as u32);
         System { symmetric: false, watched: self.watched, ..System::with(self.ground, bounds) }
     }
 

@@ -5,15 +5,15 @@ use std::sync::PoisonError;
 
 use stateright::Model;
 
-use crate::checks;
-use crate::engine::{Checked, Limits, Simulated};
+use crate::properties;
+use crate::properties::witness::Witness;
 use crate::properties::{Property, PropertySet};
 use crate::quotient::link::Linked;
 use crate::quotient::seat::{Part, Seat, term_of};
 use crate::quotient::{CUT_OFF, KINDS, Move, Packed, Quotient, Reach, State, Worker};
 use crate::search::{Bits, Fingerprinter, Identity, Judgement, Space};
 use crate::system::Action;
-use crate::witness::Witness;
+use crate::verdict::{Checked, Limits, Simulated};
 
 impl Space for Quotient {
     type State = Packed;
@@ -37,7 +37,7 @@ impl Space for Quotient {
     fn judge(&self, worker: &mut Worker, state: &Packed) -> Judgement {
         let state = state.state();
         worker.note(self, &state);
-        let mut broken = checks::broken_in(&state.world(self.members));
+        let mut broken = properties::broken_in(&state.world(self.members));
         if self.is_linked() {
             broken.insert_unless(worker.link.look_up(self, &state).is_ok(), Property::InClass);
         }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use stateright::{Checker, Model};
 
-use crate::presets::{PAPER, Part, named};
+use crate::cli::presets::{PAPER, Part, named};
 use crate::quotient::compare::{all_states, compare, renamings};
 use crate::quotient::seat::term_of;
 use crate::quotient::{Packed, Quotient, Reach, State};

@@ -35,6 +35,7 @@ mod identity;
 mod layers;
 mod memory;
 mod model;
+pub(crate) mod panics;
 mod space;
 mod table;
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! What a search explores.
 
 use super::identity::Identity;
-use crate::panics;
+use crate::search::panics;
 
 /// A set of up to 64 properties or witnesses.
 pub(crate) type Bits = u64;

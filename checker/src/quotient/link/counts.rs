@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::cli::report::grouped;
 use crate::inductive::history::{History, MOST_ENTRIES, MOST_TERMS, Terms};
-use crate::report::grouped;
 
 /// How much was looked up in the class of the invariant.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, serde::Serialize)]

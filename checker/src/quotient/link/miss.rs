@@ -5,7 +5,7 @@ use rafttree_model::Members;
 use crate::inductive::history::History;
 use crate::quotient::State;
 use crate::quotient::link::explained::Fault;
-use crate::words::Picture;
+use crate::trace::language::Picture;
 
 /// Something that is not in the class.
 #[derive(Clone, Debug)]

@@ -27,8 +27,8 @@ use crate::inductive::class::{Class, ITSELF, OTHER};
 use crate::inductive::conjuncts::{Conjunct, Conjuncts};
 use crate::inductive::history::{History, MOST_TERMS, Terms, entry, place, position};
 use crate::quotient::{LONGEST, Part, Quotient, Seat, State, Stimulus, own, script};
-use crate::server::{Server, Tag};
-use crate::words;
+use crate::system::server::{Server, Tag};
+use crate::trace::language;
 
 /// What a thread keeps: what it has looked up.
 pub(crate) struct Link {
@@ -124,7 +124,7 @@ impl Link {
         for (what, seat) in [("the server", seat), ("the server that starts again from the disk", on_disk)] {
             let broken = self.broken_of(number, base, seat.as_first(id));
             if !broken.is_empty() {
-                let what = format!("{what} {}", words::server(&seat.server(id, self.members, base)));
+                let what = format!("{what} {}", language::server(&seat.server(id, self.members, base)));
                 return Err(Miss::new(broken.iter().map(Fault::from), what, self.history(number), base));
             }
         }
@@ -179,7 +179,7 @@ impl Link {
             Err(fault) => {
                 let script = script(seat, id, state.base, stimulus);
                 let said: Vec<String> =
-                    script.iter().map(|event| words::event(ServerId::new(id.into()), event)).collect();
+                    script.iter().map(|event| language::event(ServerId::new(id.into()), event)).collect();
                 return Err(Miss::new([fault], said.join(", then "), self.history(number), state.base));
             }
         }
@@ -232,7 +232,7 @@ pub(crate) fn look_up_alone(
     let explained = Traces::of(state).and_then(|traces| traces.explained());
     let explained = explained.map(|history| narrowed.map_or(history, |narrowed| narrowed.history(history)));
     for server in servers {
-        let what = || format!("the server {}", words::server(&server));
+        let what = || format!("the server {}", language::server(&server));
         let miss = match explained {
             Err(fault) => Some(Miss::of_state(fault, state)),
             Ok(history) => {

@@ -2,15 +2,15 @@
 
 use rafttree_model::{Event, Message};
 
-use crate::engine::{Limits, NOTHING, Outcome, Verdict, explore};
+use crate::cli::presets::{PAPER, Scope};
 use crate::inductive::history::{History, Terms};
-use crate::presets::{PAPER, Scope};
 use crate::properties::{Property, PropertySet};
 use crate::quotient::compare::all_states;
 use crate::quotient::link::explained::Traces;
 use crate::quotient::link::{Gathered, Linked, Narrowed};
 use crate::quotient::{Asked, Cells, Part, Past, Quotient, Seat, State, Stimulus, script};
 use crate::tests::limits;
+use crate::verdict::{Limits, NOTHING, Outcome, Verdict, explore};
 
 const THREE: Scope = Scope { servers: 3, spread: 1, window: Some(1) };
 const TWO: Scope = Scope { servers: 2, spread: 1, window: Some(2) };

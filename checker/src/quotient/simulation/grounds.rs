@@ -3,12 +3,12 @@
 
 use rafttree_model::{Event, Index, Message, Position, Role, ServerId};
 
-use crate::checks::is_disturbance;
-use crate::observed::{Contact, Servers};
+use crate::properties::is_disturbance;
 use crate::quotient::local::{Happening, Indices, Mask, Stimulus};
 use crate::quotient::seat::{Cells, Seat};
-use crate::server::{Server, Tag};
-use crate::world::Letter;
+use crate::system::observed::{Contact, Servers};
+use crate::system::server::{Server, Tag};
+use crate::system::world::Letter;
 
 /// Inputs of the compact server, in a row, that the search offers whenever this may happen; what
 /// comes of it must be what comes of some of them, or nothing.

@@ -31,16 +31,16 @@ use std::time::{Duration, Instant};
 
 use rafttree_model::{Entry, Event, Message, Node};
 
-use crate::engine::{Limits, Simulated};
-use crate::panics;
+use crate::cli::report::grouped;
 use crate::properties::{Property, PropertySet};
 use crate::quotient::link;
 use crate::quotient::local::{Happening, Local, Outcome};
 use crate::quotient::seat::Seat;
 use crate::quotient::{Quotient, State};
-use crate::report::grouped;
-use crate::server::{Server, Tag};
-use crate::words;
+use crate::search::panics;
+use crate::system::server::{Server, Tag};
+use crate::trace::language;
+use crate::verdict::{Limits, Simulated};
 use reference::{Happens, Reference};
 
 /// A compact server, its id, and the term of the entry before its log.
@@ -277,15 +277,15 @@ impl Failure {
     pub(crate) fn story(&self) -> Vec<String> {
         let id = self.server.node.id();
         let happened = self.happening.as_ref().map(|happening| match happening {
-            Happening::Event(event) => words::event(id, event),
+            Happening::Event(event) => language::event(id, event),
             Happening::Flush => format!("flush {id}"),
             Happening::Crash { keep } => format!("crash {id} keep {keep}"),
         });
         let mut lines = vec!["one server, in a state that the search has reached:".to_owned()];
-        lines.push(format!("    {}", words::server(&self.server)));
-        lines.push(format!("has reached it: {}", words::observed(&self.server.observed)));
+        lines.push(format!("    {}", language::server(&self.server)));
+        lines.push(format!("has reached it: {}", language::observed(&self.server.observed)));
         lines.extend(happened);
-        lines.push(format!("    {}", words::server(&self.became)));
+        lines.push(format!("    {}", language::server(&self.became)));
         lines.extend(self.broken.iter().map(|property| format!("    BROKEN: {}", property.name())));
         lines.extend(self.why.lines().map(str::to_owned));
         lines

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use rafttree_model::{Effects, Envelope, Event, Message, Node, Role, ServerSet};
 
-use crate::engine::{NOTHING, Outcome, Verdict, explore};
-use crate::presets::{PAPER, Scope};
+use crate::cli::presets::{PAPER, Scope};
 use crate::properties::{Property, PropertySet};
 use crate::quotient::local::Happening;
 use crate::quotient::simulation::{Tally, alphabet};
-use crate::server::{Ground, StepBy, Tag};
+use crate::system::server::{Ground, StepBy, Tag};
 use crate::tests::limits;
+use crate::verdict::{NOTHING, Outcome, Verdict, explore};
 
 const ELECTIONS: Scope = Scope { servers: 3, spread: 1, window: None };
 const LOGS: Scope = Scope { servers: 2, spread: 1, window: Some(1) };
@@ -97,10 +97,10 @@ fn a_checkpoint_keeps_the_servers_that_were_reached() {
     let folder = tempfile::tempdir().expect("there is room");
     let path = folder.path().join("search.ckpt");
     let whole = search(LOGS, PAPER_STEP, 1);
-    let cut = crate::engine::Limits { states: Some(whole.states / 2), checkpoint: Some(path.clone()), ..limits(1) };
+    let cut = crate::verdict::Limits { states: Some(whole.states / 2), checkpoint: Some(path.clone()), ..limits(1) };
     let outcome = explore(&LOGS.quotient(PAPER), &cut, NOTHING, &mut |_| {}).expect("nothing is resumed");
     assert!(matches!(outcome.verdict, Verdict::Incomplete(_)) && outcome.simulated.is_none());
-    let on = crate::engine::Limits { resume: Some(path), ..limits(1) };
+    let on = crate::verdict::Limits { resume: Some(path), ..limits(1) };
     let resumed = explore(&LOGS.quotient(PAPER), &on, NOTHING, &mut |_| {}).expect("it is the same search");
     assert_eq!((resumed.states, resumed.simulated), (whole.states, whole.simulated));
 }

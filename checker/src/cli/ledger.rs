@@ -1,0 +1,58 @@
+//! The bounds ledger: the least bounds at which each mistake is caught. Bounds below them would not
+//! have shown it, so they say what a search at some bounds is worth.
+
+use crate::cli::presets::{Part, Scope};
+use crate::cli::report::grouped;
+use crate::mutants::zoo::{Exhibit, exhibits};
+use crate::verdict::{Limits, Outcome, Verdict};
+
+const fn elections(servers: u8, spread: u8) -> Scope {
+    Scope { servers, spread, window: None }
+}
+
+const fn logs(servers: u8, spread: u8, window: u8) -> Scope {
+    Scope { servers, spread, window: Some(window) }
+}
+
+/// Bounds by rising size of what they span.
+const RISING: [Scope; 8] = [
+    elections(3, 1),
+    elections(3, 2),
+    logs(3, 1, 1),
+    elections(5, 1),
+    logs(3, 2, 1),
+    logs(3, 1, 2),
+    logs(3, 2, 2),
+    logs(5, 1, 1),
+];
+
+impl Exhibit {
+    /// The least bounds at which it is caught, and what that took.
+    fn least(&self, limits: &Limits) -> Option<(Scope, Outcome)> {
+        let hunt = |scope| self.hunt(Part::Quotient(scope), limits).expect("nothing is resumed");
+        let hunts = RISING.iter().map(|&scope| (scope, hunt(scope)));
+        hunts.into_iter().find(|(_, outcome)| outcome.verdict == Verdict::Violated)
+    }
+}
+
+/// The minimal bounds: each property with the mistakes that it catches, and from which bounds on.
+pub(crate) fn report(limits: &Limits) -> u8 {
+    say!("| property | mistake | caught from | states | steps |\n| --- | --- | --- | --- | --- |");
+    let mut missed = 0;
+    let mut all = exhibits();
+    all.sort_by_key(|exhibit| exhibit.caught_by);
+    for exhibit in all.iter().filter(|exhibit| matches!(exhibit.part, Part::Quotient(_))) {
+        let (property, name) = (exhibit.caught_by.name(), exhibit.name);
+        match exhibit.least(limits) {
+            Some((scope, outcome)) => {
+                let (within, states, steps) = (Part::Quotient(scope).short(), grouped(outcome.states), outcome.steps);
+                say!("| {property} | `{name}` | {within} | {states} | {steps} |");
+            }
+            None => {
+                missed = 1;
+                say!("| {property} | `{name}` | NOT CAUGHT | | |");
+            }
+        }
+    }
+    missed
+}

@@ -1,0 +1,323 @@
+//! What a person or a program reads of a search.
+
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write as _};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::cli::presets::Part;
+use crate::properties::{Property, PropertySet};
+use crate::search::Progress;
+use crate::system::Action;
+use crate::verdict::{CODE, Kind, Met, Outcome, Verdict, names};
+
+/// Prints a line. Nobody may read any more (`| head`); the exit code still tells the verdict.
+pub(crate) fn say(words: std::fmt::Arguments) {
+    let _ = writeln!(std::io::stdout(), "{words}");
+}
+
+impl Verdict {
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Verdict::Complete => "COMPLETE",
+            Verdict::Violated => "VIOLATED",
+            Verdict::Incomplete(_) => "INCOMPLETE",
+            Verdict::Vacuous(_) => "VACUOUS",
+        }
+    }
+
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Verdict::Complete => 0,
+            Verdict::Violated => 1,
+            Verdict::Incomplete(_) => 3,
+            Verdict::Vacuous(_) => 4,
+        }
+    }
+
+    /// What the word means this time.
+    fn reasons(&self) -> Vec<String> {
+        match self {
+            Verdict::Complete => vec!["every state within the bounds was visited, and every property held".into()],
+            Verdict::Violated => vec!["a property does not hold; the counterexample is below".into()],
+            Verdict::Incomplete(why) => vec![format!("{why}; nothing is known of the states that were not reached")],
+            Verdict::Vacuous(missing) => missing.clone(),
+        }
+    }
+}
+
+/// What was searched, for the report.
+pub(crate) struct Subject<'a> {
+    pub(crate) preset: &'a str,
+    pub(crate) part: Part,
+    pub(crate) ablation: Option<&'a str>,
+    pub(crate) watched: PropertySet,
+    pub(crate) threads: usize,
+    /// The memory limit, in bytes.
+    pub(crate) memory: u64,
+}
+
+/// The final block.
+pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) -> String {
+    let mut out = String::new();
+    let mut line = |text: String| {
+        out.push_str(&text);
+        out.push('\n');
+    };
+    line(outcome.verdict.word().to_owned());
+    outcome.verdict.reasons().iter().for_each(|why| line(format!("  {why}")));
+    line(String::new());
+    let ablated = subject.ablation.map_or(String::new(), |name| format!(", with the mistake '{name}'"));
+    line(format!("system      {}{ablated}", subject.preset));
+    line(format!("bounds      {}", wrap(&subject.part.words(), 12)));
+    line(format!("always      {}", wrap(subject.part.always(), 12)));
+    line(format!("code        {CODE}"));
+    line(format!(
+        "states      {} distinct, {} transitions, paths of up to {} steps, layers of up to {} states",
+        grouped(outcome.states),
+        grouped(outcome.transitions),
+        outcome.depth,
+        grouped(outcome.widest)
+    ));
+    line(format!("missed      a state with probability {:.0e} at most (fingerprints collide)", outcome.collision));
+    line(format!(
+        "resources   {}, {} threads, {} MiB in all of {} MiB allowed, {} MiB for what was visited",
+        seconds(outcome.time),
+        subject.threads,
+        outcome.peak_memory >> 20,
+        subject.memory >> 20,
+        outcome.table >> 20
+    ));
+    if let Some(tally) = &outcome.simulated {
+        line(format!("simulated   {}", wrap(&tally.words(), 12)));
+    }
+    if let Some(linked) = &outcome.linked {
+        let is_missed = outcome.broken.contains(Property::InClass);
+        line(format!("linked      {}", wrap(&linked.words(is_missed), 12)));
+    }
+    for (what, count) in &outcome.measured {
+        line(format!("{:<12}{what}", grouped(*count)));
+    }
+    if let Some(states) = outcome.resumed_from {
+        line(format!("resumed     from a checkpoint with {} states", grouped(states)));
+    }
+    match &outcome.saved {
+        Some(Ok(())) => line("checkpoint  written; --resume goes on from it".into()),
+        Some(Err(why)) => line(format!("checkpoint  not written: {why}")),
+        None => {}
+    }
+    line(String::new());
+    for property in subject.watched.and(outcome.broken).iter() {
+        line(format!("{:<12}  {}", state_of(property, outcome), property.name()));
+    }
+    for met in &outcome.witnesses {
+        line(format!("{:<12}  {}", met.word(), met.name));
+    }
+    line(format!("\n{:>12}{:>14}", "offered", "changed"));
+    for Kind { name, offered, changed } in &outcome.kinds {
+        line(format!("{:>12}{:>14}  {name}", grouped(*offered), grouped(*changed)));
+    }
+    if let Some(why) = &outcome.panic {
+        line(format!("\npanicked    {why}"));
+    }
+    if outcome.verdict == Verdict::Violated {
+        let broken = names(outcome.broken).join(", ");
+        match (&outcome.counterexample, story) {
+            (Ok(actions), Some(story)) => {
+                let steps = if outcome.story.is_some() { outcome.steps } else { actions.len() };
+                line(format!("\ncounterexample, {steps} steps; it breaks {broken}\n"));
+                line(story.to_owned());
+            }
+            (Err(why), _) => line(format!("\nit breaks {broken}; there is no counterexample to show: {why}")),
+            _ => {}
+        }
+    }
+    out
+}
+
+impl Met {
+    fn word(&self) -> &'static str {
+        match (self.reached, self.expected) {
+            (true, _) => "reached",
+            (false, true) => "not met",
+            (false, false) => "not expected",
+        }
+    }
+}
+
+fn state_of(property: Property, outcome: &Outcome) -> &'static str {
+    match outcome.verdict {
+        _ if outcome.broken.contains(property) => "BROKEN",
+        Verdict::Complete | Verdict::Vacuous(_) => "holds",
+        Verdict::Violated | Verdict::Incomplete(_) => "unknown",
+    }
+}
+
+/// The same for programs.
+pub(crate) fn value(subject: &Subject, outcome: &Outcome) -> Value {
+    let properties: Vec<_> = subject
+        .watched
+        .and(outcome.broken)
+        .iter()
+        .map(|property| json!({"id": property.id(), "name": property.name(), "state": state_of(property, outcome)}))
+        .collect();
+    let pairs = |pairs: &[(&str, u64)]| -> serde_json::Map<_, _> {
+        pairs.iter().map(|(name, count)| ((*name).to_owned(), json!(count))).collect()
+    };
+    let counts = |kind: &Kind| json!({"offered": kind.offered, "changed": kind.changed});
+    let actions: serde_json::Map<_, _> = outcome.kinds.iter().map(|it| (it.name.to_owned(), counts(it))).collect();
+    let witness = |it: &Met| json!({"name": it.name, "reached": it.reached, "expected": it.expected});
+    let witnesses: Vec<_> = outcome.witnesses.iter().map(witness).collect();
+    json!({
+        "verdict": outcome.verdict.word(),
+        "reasons": outcome.verdict.reasons(),
+        "preset": subject.preset,
+        "ablation": subject.ablation,
+        "bounds": subject.part,
+        "bounds_in_words": subject.part.words(),
+        "always": subject.part.always(),
+        "code": CODE,
+        "states": outcome.states,
+        "transitions": outcome.transitions,
+        "depth": outcome.depth,
+        "steps": outcome.steps,
+        "local_simulation": outcome.simulated,
+        "invariant_link": outcome.linked,
+        "widest_layer": outcome.widest,
+        "resumed_from_states": outcome.resumed_from,
+        "collision_probability": outcome.collision,
+        "seconds": outcome.time.as_secs_f64(),
+        "threads": subject.threads,
+        "peak_memory_bytes": outcome.peak_memory,
+        "memory_limit_bytes": subject.memory,
+        "visited_set_bytes": outcome.table,
+        "properties": properties,
+        "witnesses": witnesses,
+        "actions": actions,
+        "broken": names(outcome.broken),
+        "broken_by_other_runs_of_this_length": names(outcome.broken_in_layer.without(outcome.broken)),
+        "panic": outcome.panic,
+        "measured": pairs(&outcome.measured),
+        "counterexample": told(outcome),
+    })
+}
+
+/// The actions of a counterexample; null where there is none to tell.
+pub(crate) fn told(outcome: &Outcome) -> Option<Vec<String>> {
+    if outcome.story.is_some() {
+        return outcome.story.clone();
+    }
+    outcome.counterexample.as_ref().ok().map(|actions| actions.iter().map(Action::to_string).collect())
+}
+
+/// Several systems under one verdict.
+pub(crate) fn all(preset: &str, worst: u8, parts: Vec<Value>) -> Value {
+    let words = [(1, "VIOLATED"), (3, "INCOMPLETE"), (4, "VACUOUS")];
+    let word = words.iter().find(|(code, _)| *code == worst).map_or("COMPLETE", |(_, word)| word);
+    json!({"preset": preset, "verdict": word, "parts": parts})
+}
+
+/// Of two exit codes the one that says the worse: violated, incomplete, vacuous, complete.
+pub(crate) fn worse(one: u8, other: u8) -> u8 {
+    let rank = |code: u8| [0, 4, 3, 1].iter().position(|&known| known == code);
+    if rank(one) < rank(other) { other } else { one }
+}
+
+/// A number as people write it: 1,234,567.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+pub(crate) fn seconds(time: Duration) -> String {
+    format!("{:.1} s", time.as_secs_f64())
+}
+
+/// Breaks a long line at spaces, further lines indented.
+pub(crate) fn wrap(text: &str, indent: usize) -> String {
+    let mut out = String::new();
+    let mut column = indent;
+    for word in text.split(' ') {
+        if column + word.len() > 100 {
+            let _ = write!(out, "\n{:indent$}", "");
+            column = indent;
+        } else if !out.is_empty() {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += word.len();
+    }
+    out
+}
+
+/// Tells on stderr how far a search is: one line, rewritten, on a terminal; a line each half
+/// minute elsewhere.
+pub(crate) struct Ticker {
+    terminal: bool,
+    shown: Instant,
+    wrote: bool,
+}
+
+impl Ticker {
+    pub(crate) fn new() -> Ticker {
+        Ticker { terminal: std::io::stderr().is_terminal(), shown: Instant::now(), wrote: false }
+    }
+
+    pub(crate) fn tick(&mut self, progress: &Progress) {
+        self.show(|| progress.words());
+    }
+
+    /// Shows a line, if it is time for one.
+    pub(crate) fn show(&mut self, line: impl FnOnce() -> String) {
+        let pause = Duration::from_millis(if self.terminal { 200 } else { 30_000 });
+        if self.shown.elapsed() < pause {
+            return;
+        }
+        self.shown = Instant::now();
+        self.wrote = true;
+        let line = line();
+        // Progress that cannot be written is no reason to stop.
+        let _ = if self.terminal {
+            write!(std::io::stderr(), "\r\x1b[K{line}")
+        } else {
+            writeln!(std::io::stderr(), "{line}")
+        };
+    }
+}
+
+impl Progress {
+    fn words(&self) -> String {
+        let progress = self;
+        let rate = progress.transitions as f64 / progress.elapsed.as_secs_f64().max(0.001) / 1000.0;
+        match progress.simulated {
+            Some((done, all)) => format!("local simulation: {} of {} servers", grouped(done), grouped(all)),
+            None => format!(
+                "{}{} states, {} to go in this layer, {rate:.0}k transitions/s, {} steps deep, {} MiB, {} of them for what was visited, {}",
+                if progress.is_retracing { "the way to it: " } else { "" },
+                grouped(progress.states),
+                grouped(progress.waiting),
+                progress.depth,
+                progress.resident >> 20,
+                progress.table_bytes >> 20,
+                seconds(progress.elapsed)
+            ),
+        }
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        if self.terminal && self.wrote {
+            let _ = write!(std::io::stderr(), "\r\x1b[K");
+        }
+    }
+}

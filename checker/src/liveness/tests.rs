@@ -1,0 +1,128 @@
+//! From where the deployed rules recover, and that others do not.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use rafttree_model::step_by;
+
+use crate::cli::presets::{PAPER, Scope};
+use crate::liveness::{Choice, Failed, Premise, Recovery, Stage, lasso, recover};
+use crate::mutants::rules;
+use crate::mutants::zoo;
+use crate::properties::Property;
+use crate::search::Space;
+use crate::system::server::{Ground, StepBy, Tag};
+use crate::verdict::{self, Limits, NOTHING, Outcome, Verdict};
+
+const fn elections(servers: u8, spread: u8) -> Scope {
+    Scope { servers, spread, window: None }
+}
+
+fn searched(recovery: &Recovery) -> Outcome {
+    let stop = Arc::new(AtomicBool::new(false));
+    let (time, states, checkpoint, resume) = (None, None, None, None);
+    let limits = Limits { threads: 2, time, memory: 8 << 30, states, seed: 0, wide: false, checkpoint, resume, stop };
+    verdict::explore(recovery, &limits, NOTHING, &mut |_| {}).expect("nothing is resumed")
+}
+
+fn outcome(scope: Scope, step_by: StepBy) -> Outcome {
+    searched(&Recovery::new(scope, Ground { step_by, ..PAPER }))
+}
+
+fn measured(outcome: &Outcome) -> Vec<u64> {
+    outcome.measured.iter().map(|(_, count)| *count).collect()
+}
+
+#[test]
+fn three_servers_recover_from_every_state_of_their_elections() {
+    let outcome = outcome(elections(3, 1), PAPER.step_by);
+    assert_eq!(outcome.verdict, Verdict::Complete);
+    // Every set of one link or more, all that may be in memory, and each server first.
+    assert_eq!(measured(&outcome), [outcome.states * 7 * 64 * 3, 4]);
+}
+
+/// No run is given a round that none needs, so that a mistake which costs one is seen.
+#[test]
+fn one_round_fewer_is_too_few() {
+    for servers in [3, 5] {
+        let mut recovery = Recovery::new(elections(servers, 1), PAPER);
+        recovery.rounds_allowed -= 1;
+        assert_eq!(searched(&recovery).verdict, Verdict::Violated, "{servers} servers");
+    }
+}
+
+#[test]
+fn what_breaks_recovery_is_caught_with_a_schedule_that_comes_back() {
+    for name in ["loyal_bridge", "plain_raft", "pre_votes_teach_no_term", "loyal_pre_candidate"] {
+        let exhibit = zoo::find(name).expect("it is in the zoo");
+        let crate::cli::presets::Part::Recovery(scope) = exhibit.part else { panic!("{name} breaks no recovery") };
+        let caught = outcome(scope, exhibit.ground.step_by);
+        assert_eq!(caught.verdict, Verdict::Violated, "{name}");
+        assert!(caught.broken.contains(Property::Recovery));
+        let story = caught.story.expect("it is told");
+        assert!(story.iter().any(|line| line.starts_with("Links that work: ")), "{name}: {story:?}");
+        assert_eq!(outcome(scope, PAPER.step_by).verdict, Verdict::Complete, "{name}");
+    }
+}
+
+#[test]
+fn three_servers_recover_from_every_state_of_their_logs() {
+    let mut recovery = Recovery::new(Scope { servers: 3, spread: 1, window: Some(1) }, PAPER);
+    // All else that may be in memory is for the preset, which takes longer.
+    recovery.sample = Some(2);
+    let outcome = searched(&recovery);
+    assert_eq!((outcome.verdict, outcome.states), (Verdict::Complete, 17_998));
+}
+
+/// A server that alone is linked to a majority, and lacks what one of them holds, is not elected: the
+/// premise is needed.
+#[test]
+fn a_hub_that_lacks_entries_is_not_elected() {
+    let mut recovery = Recovery::new(Scope { servers: 4, spread: 1, window: Some(1) }, PAPER);
+    recovery.premise = Premise::Hub;
+    let outcome = searched(&recovery);
+    assert_eq!((outcome.verdict, outcome.steps), (Verdict::Violated, 4));
+}
+
+/// These mistakes broke other protocols: here a follower's belief in its leader ends with the minimum
+/// timeout, and a candidate whose election failed asks for pre-votes again. So they cost rounds at most.
+#[test]
+fn two_mistakes_of_others_only_delay_recovery_here() {
+    let [refuses, is_deaf]: [StepBy; 2] = [step_by::<rules::RefuseOwnLeader, Tag>, rules::deaf_candidate];
+    for step_by in [refuses, is_deaf] {
+        let mut recovery = Recovery::new(elections(3, 1), Ground { step_by, ..PAPER });
+        recovery.rounds_allowed *= 2;
+        assert_eq!(searched(&recovery).verdict, Verdict::Complete);
+    }
+}
+
+#[test]
+fn a_schedule_that_fails_fails_again() {
+    let ground = Ground { step_by: rules::loyal_pre_candidate, ..PAPER };
+    let recovery = Recovery::new(elections(3, 1), ground);
+    let start = recovery.starts().remove(0);
+    let (choice, why) = recovery.judged(&mut recovery.worker(), &start).expect("it does not recover");
+    assert_eq!(why, Failed::OutOfRounds);
+    let Choice { links, memories, first } = choice;
+    let world = start.state().world(recovery.quotient.members);
+    let [broken, deployed] = [ground, PAPER].map(|ground| {
+        let mut stage = Stage::of_world(&world, ground);
+        stage.set(&Stage::of_world(&world, ground), links, memories);
+        recover(&mut stage, first, recovery.rounds_allowed)
+    });
+    assert_eq!(broken, Err(Failed::OutOfRounds));
+    assert!(deployed.is_ok(), "{deployed:?}");
+}
+
+#[test]
+fn in_lock_step_nobody_is_ever_elected() {
+    for servers in 2..=7 {
+        let lasso = lasso::find(servers).expect("lock-step elects nobody");
+        assert_eq!(lasso.terms, 1);
+        let lap = &lasso.steps[lasso.lead_in..];
+        for id in 1..=servers {
+            assert!(lap.iter().any(|step| step.contains(&format!("{id} election timeout"))));
+        }
+        assert!(lap.iter().all(|step| !step.contains("leader")));
+    }
+}

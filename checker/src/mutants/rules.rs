@@ -1,0 +1,348 @@
+//! Mistakes that others have shipped, each put back into one rule, outside of what is deployed.
+
+use rafttree_model::{
+    Effects, Envelope, Event, Index, Log, Members, Message, Node, Paper, Position, Progress, Range, Role, Rules,
+    ServerId, ServerSet, Term, step_by,
+};
+
+use crate::system::server::Tag;
+
+/// Defines rules that break one rule of the paper.
+macro_rules! ablation {
+    ($(#[$about:meta])* $name:ident { $($rule:item)* }) => {
+        $(#[$about])*
+        #[derive(Clone, Copy, Debug)]
+        pub(crate) struct $name;
+        impl Rules for $name { $($rule)* }
+    };
+}
+
+ablation! {
+    /// Newer terms are seen, and not adopted.
+    IgnoreNewerTerm { fn is_newer(_: Term, _: Term) -> bool { false } }
+}
+ablation! {
+    /// What was said in an older term counts as if it were said now.
+    AcceptStale { fn is_stale(_: Term, _: Term) -> bool { false } }
+}
+ablation! {
+    /// A deposed leader goes on in the term that it just learned.
+    LeadOnInNewerTerm { fn must_yield_to_newer_term() -> bool { false } }
+}
+ablation! {
+    /// The term rises with every timeout.
+    CampaignAtOnce { fn must_ask_first() -> bool { false } }
+}
+ablation! {
+    /// A server that hears its leader helps to replace it all the same.
+    HelpDisturbers {
+        fn is_disturbance(_: bool, _: Option<ServerId>, _: ServerId, _: bool) -> bool { false }
+    }
+}
+ablation! {
+    /// The vote of the term may be given again.
+    VoteAgain { fn may_vote(_: Option<ServerId>, _: ServerId) -> bool { true } }
+}
+ablation! {
+    /// Votes go to candidates whose logs lack entries.
+    VoteForAnyLog { fn is_up_to_date(_: Position, _: Position) -> bool { true } }
+}
+ablation! {
+    /// The index is compared before the term.
+    CompareIndexFirst {
+        fn is_up_to_date(candidate: Position, ours: Position) -> bool {
+            (ours.index, ours.term) <= (candidate.index, candidate.term)
+        }
+    }
+}
+ablation! {
+    /// Half of the members, rounded down, make a leader.
+    HalfIsEnough {
+        fn is_majority(members: &Members, supporters: &ServerSet) -> bool {
+            members.ids().len() / 2 <= supporters.len()
+        }
+    }
+}
+ablation! {
+    /// A leader that nobody answers leads on.
+    LeadUnheard { fn must_step_down(_: &Members, _: &ServerSet) -> bool { false } }
+}
+ablation! {
+    /// Entries are taken behind an entry of the right index, whatever its term.
+    MatchIndexOnly {
+        fn matches(log: &Log, previous: Position) -> bool { previous.index <= log.last().index }
+    }
+}
+ablation! {
+    /// Whatever follows the request's entries is removed.
+    TruncateAlways {
+        fn must_truncate(log: &Log, agreed: Index, _: Option<Position>) -> bool { agreed < log.last().index }
+    }
+}
+ablation! {
+    /// A follower acknowledges its whole log.
+    AcknowledgeWholeLog { fn acknowledged(_: Index, last: Index) -> Index { last } }
+}
+ablation! {
+    /// A follower commits what the leader has committed, compared or not.
+    CommitUnverified { fn follower_commit(leader_commit: Index, _: Index) -> Index { leader_commit } }
+}
+ablation! {
+    /// A new leader believes that everyone holds what it holds.
+    AssumeMatched { fn matched_at_start(last: Position) -> Index { last.index } }
+}
+ablation! {
+    /// One copy is enough.
+    CountAnyCopy {
+        fn replicated(members: &Members, matched: impl Fn(ServerId) -> Index) -> Index {
+            members.ids().map(matched).max().unwrap_or_default()
+        }
+    }
+}
+ablation! {
+    /// Figure 8 without its remedy: entries of earlier terms are committed by counting.
+    CommitAnyTerm { fn may_commit(_: &Log, _: Index, _: Term) -> bool { true } }
+}
+ablation! {
+    /// Votes, and requests for them, leave before they are durable.
+    VoteBeforeFlush {
+        fn may_leave_early(envelope: &Envelope<Range>) -> bool {
+            let message = &envelope.message;
+            matches!(message, Message::AppendRequest { .. } | Message::VoteRequest { .. } | Message::VoteReply { .. })
+        }
+    }
+}
+ablation! {
+    /// A follower acknowledges entries before they are durable.
+    AcknowledgeBeforeFlush {
+        fn may_leave_early(envelope: &Envelope<Range>) -> bool {
+            let other = envelope.from != envelope.to;
+            let message = &envelope.message;
+            matches!(message, Message::AppendRequest { .. }) || other && matches!(message, Message::AppendReply { .. })
+        }
+    }
+}
+ablation! {
+    /// A leader counts its own copy before it is durable.
+    CountUnsyncedOwn {
+        fn may_leave_early(envelope: &Envelope<Range>) -> bool {
+            let own = envelope.from == envelope.to;
+            let message = &envelope.message;
+            matches!(message, Message::AppendRequest { .. }) || own && matches!(message, Message::AppendReply { .. })
+        }
+    }
+}
+ablation! {
+    /// Leadership is handed to a server that lacks entries.
+    HandOverEarly { fn may_hand_over(_: Index, _: Index) -> bool { true } }
+}
+ablation! {
+    /// Conflicting entries stay, and new ones are written behind them.
+    NeverTruncate { fn must_truncate(_: &Log, _: Index, _: Option<Position>) -> bool { false } }
+}
+ablation! {
+    /// The median is taken of values of which only neighbours were put in order.
+    HalfSorted {
+        fn replicated(members: &Members, matched: impl Fn(ServerId) -> Index) -> Index {
+            let mut values: Vec<Index> = members.ids().map(matched).collect();
+            for pair in values.chunks_mut(2) {
+                pair.sort_unstable();
+            }
+            values[(values.len() - 1) / 2]
+        }
+    }
+}
+
+ablation! {
+    /// A log counts as up-to-date only if neither its last term nor its last index is lower.
+    CompareBoth {
+        fn is_up_to_date(candidate: Position, ours: Position) -> bool {
+            ours.term <= candidate.term && ours.index <= candidate.index
+        }
+    }
+}
+ablation! {
+    /// A follower that has stored entries acknowledges having heard its leader, and nothing else.
+    AcknowledgeNothing { fn acknowledged(_: Index, _: Index) -> Index { Index::ZERO } }
+}
+ablation! {
+    /// Nothing is ever committed by counting.
+    NeverCommit { fn may_commit(_: &Log, _: Index, _: Term) -> bool { false } }
+}
+#[cfg(test)]
+ablation! {
+    /// Who may have heard a leader refuses everyone, that leader included.
+    RefuseOwnLeader {
+        fn is_disturbance(loyal: bool, _: Option<ServerId>, _: ServerId, transfer: bool) -> bool { loyal && !transfer }
+    }
+}
+
+// Mistakes that no single rule holds, put around the deployed step.
+
+/// Granting a pre-vote uses up the vote.
+pub(crate) fn pre_vote_binds(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let asked = match &event {
+        Event::Receive(letter) => match letter.message {
+            Message::PreVoteRequest { last } => Some((letter.from, last)),
+            _ => None,
+        },
+        _ => None,
+    };
+    step_by::<Paper, Tag>(node, event, effects);
+    if let Some((from, last)) = asked {
+        let message = Message::VoteRequest { last, transfer: false };
+        let request = Envelope { from, to: node.id(), term: node.term(), message };
+        step_by::<Paper, Tag>(node, Event::Receive(request), effects);
+    }
+}
+
+/// A pre-vote is answered in the answering server's own term, older or not, and what the answer to one
+/// says of newer terms is ignored.
+pub(crate) fn pre_votes_teach_no_term(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let event = match event {
+        Event::Receive(letter) if node.term() < letter.term => match letter.message {
+            Message::PreVoteRequest { .. } => Event::Receive(Envelope { term: node.term(), ..letter }),
+            Message::PreVoteReply { .. } | Message::Stale => return,
+            _ => Event::Receive(letter),
+        },
+        other => other,
+    };
+    step_by::<Paper, Tag>(node, event, effects);
+}
+
+/// A pre-candidate still counts as having a leader: it looks at no pre-vote of others.
+pub(crate) fn loyal_pre_candidate(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    if !(matches!(node.role(), Role::PreCandidate { .. }) && asks_for_pre_vote(&event)) {
+        step_by::<Paper, Tag>(node, event, effects);
+    }
+}
+
+/// A candidate looks at no pre-vote of its own term.
+#[cfg(test)]
+pub(crate) fn deaf_candidate(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let same_term = matches!(&event, Event::Receive(letter) if letter.term == node.term());
+    if !(same_term && matches!(node.role(), Role::Candidate { .. }) && asks_for_pre_vote(&event)) {
+        step_by::<Paper, Tag>(node, event, effects);
+    }
+}
+
+fn asks_for_pre_vote(event: &Event<Tag>) -> bool {
+    matches!(event, Event::Receive(letter) if matches!(letter.message, Message::PreVoteRequest { .. }))
+}
+
+/// A leader takes one more command in a term that it just learned of, and only then steps down.
+pub(crate) fn append_in_learned_term(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let newer = |event: &Event<Tag>| matches!(event, Event::Receive(letter) if node.term() < letter.term);
+    let deposed = matches!(node.role(), Role::Leader { .. }) && newer(&event);
+    if !deposed {
+        return step_by::<Paper, Tag>(node, event, effects);
+    }
+    step_by::<LeadOnInNewerTerm, Tag>(node, event, effects);
+    step_by::<LeadOnInNewerTerm, Tag>(node, Event::Propose(Tag(ServerId::new(0))), effects);
+    step_by::<LeadOnInNewerTerm, Tag>(node, Event::StepDown, effects);
+}
+
+/// A sitting leader campaigns when an election is triggered.
+pub(crate) fn leader_campaigns(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    if event == Event::ElectionTimeout && matches!(node.role(), Role::Leader { .. }) {
+        *node = with_role(node, Role::Follower { leader: None, loyal: false });
+    }
+    step_by::<Paper, Tag>(node, event, effects);
+}
+
+/// A refusal counts as an acknowledgement.
+pub(crate) fn refusal_acknowledges(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let event = match event {
+        Event::Receive(Envelope { from, to, term, message: Message::AppendRefusal { missing, .. } }) => {
+            Event::Receive(Envelope { from, to, term, message: Message::AppendReply { matched: missing } })
+        }
+        other => other,
+    };
+    step_by::<Paper, Tag>(node, event, effects);
+}
+
+/// An acknowledgement of an earlier term counts as if it were given in this one.
+pub(crate) fn stale_acknowledgement(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let event = match event {
+        Event::Receive(letter)
+            if matches!(letter.message, Message::AppendReply { .. }) && letter.term < node.term() =>
+        {
+            Event::Receive(Envelope { term: node.term(), ..letter })
+        }
+        other => other,
+    };
+    step_by::<Paper, Tag>(node, event, effects);
+}
+
+/// A follower takes over its leader's commit index, also when it is lower than its own.
+pub(crate) fn commit_goes_back(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let told = match &event {
+        Event::Receive(letter) => match letter.message {
+            Message::AppendRequest { commit, .. } if node.term() <= letter.term => Some(commit),
+            _ => None,
+        },
+        _ => None,
+    };
+    step_by::<Paper, Tag>(node, event, effects);
+    if let Some(commit) = told
+        && commit < node.commit()
+    {
+        *node = Node::assume(node.id(), *node.members(), node.durable().clone(), commit, node.role().clone());
+    }
+}
+
+/// A late refusal takes back what was acknowledged.
+pub(crate) fn refusal_takes_back(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let refused = match &event {
+        Event::Receive(letter) => match letter.message {
+            Message::AppendRefusal { missing, .. } => Some((letter.from, missing)),
+            _ => None,
+        },
+        _ => None,
+    };
+    step_by::<Paper, Tag>(node, event, effects);
+    let (Some((from, missing)), Role::Leader { progress, heard, transfer }) = (refused, node.role().clone()) else {
+        return;
+    };
+    let mut progress = progress;
+    if let Some(follower) = progress.get_mut(from) {
+        *follower = Progress { matched: follower.matched.min(missing.previous()), ..*follower };
+    }
+    *node = with_role(node, Role::Leader { progress, heard, transfer });
+}
+
+/// What is for another server is taken for its own.
+pub(crate) fn take_letters_of_others(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let event = match event {
+        Event::Receive(letter) => Event::Receive(Envelope { to: node.id(), ..letter }),
+        other => other,
+    };
+    step_by::<Paper, Tag>(node, event, effects);
+}
+
+/// A leader sends entries when it has some, and otherwise nothing.
+pub(crate) fn silent_leader(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    if !(event == Event::HeartbeatTimeout && matches!(node.role(), Role::Leader { .. })) {
+        step_by::<Paper, Tag>(node, event, effects);
+    }
+}
+
+/// A leader that has something to write sends no heartbeats meanwhile.
+pub(crate) fn silent_while_writing(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    if event != Event::HeartbeatTimeout || effects.records().is_empty() {
+        step_by::<Paper, Tag>(node, event, effects);
+    }
+}
+
+/// Whatever a follower hears of a newer term puts its own election off, as if a leader were there.
+pub(crate) fn wait_for_every_term(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let is_newer = matches!(&event, Event::Receive(letter) if node.term() < letter.term);
+    if is_newer && matches!(node.role(), Role::Follower { .. }) {
+        *node = with_role(node, Role::PreCandidate { votes: ServerSet::default() });
+    }
+    step_by::<Paper, Tag>(node, event, effects);
+}
+
+fn with_role(node: &Node, role: Role) -> Node {
+    Node::assume(node.id(), *node.members(), node.durable().clone(), node.commit(), role)
+}

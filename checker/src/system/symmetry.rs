@@ -1,0 +1,167 @@
+//! One of all the states that differ in the servers' names alone.
+//!
+//! The deployed transitions only compare ids (the model's tests show that a renamed step is a
+//! step), and neither the world nor the properties look at them. So a state stands for all its
+//! renamings. Which one is kept is decided by what can be said of each server without naming
+//! another; servers of which the same can be said stay in their order, which keeps a few states
+//! more than there need be and loses none.
+
+use std::cmp::Ordering;
+use std::sync::Arc;
+
+use rafttree_model::{Entries, Entry, Labels, Payload, Position, Record, Relabelled, Role, ServerId, Term};
+
+use crate::system::server::{Disk, Server, Tag, Unsynced};
+use crate::system::world::{History, Leadership, Letter, World};
+
+/// What can be said of a server without naming another.
+#[derive(Eq, Ord, PartialEq, PartialOrd)]
+struct Traits {
+    terms: (Term, Term),
+    role: (u8, bool, usize),
+    refers: [Option<bool>; 2],
+    logs: (Position, usize, u64),
+    unsynced: usize,
+    letters: (usize, usize),
+}
+
+impl World {
+    /// The state that stands for this one and all its renamings.
+    pub(crate) fn representative(self) -> World {
+        let traits: Vec<_> = self.ids().map(|id| traits(&self, id)).collect();
+        if traits.is_sorted() {
+            return self;
+        }
+        let mut order: Vec<usize> = (0..traits.len()).collect();
+        order.sort_by(|&one, &other| traits[one].cmp(&traits[other]).then(Ordering::Equal));
+        let place = |id: ServerId| order.iter().position(|&at| at as u32 + 1 == id.number()).unwrap_or_default();
+        self.renamed(&|id| ServerId::new(place(id) as u32 + 1))
+    }
+}
+
+/// Whether two states differ in the servers' names alone.
+pub(crate) fn are_renamings(one: &World, other: &World) -> bool {
+    let sorted = |world: &World| {
+        let mut all: Vec<_> = world.ids().map(|id| traits(world, id)).collect();
+        all.sort();
+        all
+    };
+    sorted(one) == sorted(other) && has_renaming(one, other, &mut Vec::new())
+}
+
+/// Whether names that begin with `names` turn one state into the other.
+fn has_renaming(one: &World, other: &World, names: &mut Vec<ServerId>) -> bool {
+    let Some(id) = one.ids().nth(names.len()) else {
+        return one.renamed(&|id| names[id.number() as usize - 1]) == *other;
+    };
+    let free: Vec<_> = other.ids().filter(|name| !names.contains(name)).collect();
+    free.into_iter().filter(|&name| traits(one, id) == traits(other, name)).any(|name| {
+        names.push(name);
+        let found = has_renaming(one, other, names);
+        names.pop();
+        found
+    })
+}
+
+fn traits(world: &World, id: ServerId) -> Traits {
+    let server = world.server(id);
+    let node = &server.node;
+    let is_self = |other: ServerId| other == id;
+    let role = match node.role() {
+        Role::Follower { loyal, .. } => (0, *loyal, 0),
+        Role::PreCandidate { votes } => (1, false, votes.len()),
+        Role::Candidate { votes, transfer } => (2, *transfer, votes.len()),
+        Role::Leader { heard, transfer, .. } => (3, transfer.is_some(), heard.len()),
+    };
+    let letters = |of: fn(&Letter) -> ServerId| world.network.iter().filter(|letter| of(letter) == id).count();
+    Traits {
+        terms: (node.term(), server.disk.durable.term()),
+        role,
+        refers: [node.vote().map(is_self), node.leader().map(is_self)],
+        logs: (node.log().last(), server.disk.entries.len(), node.commit().number()),
+        unsynced: server.unsynced.len(),
+        letters: (letters(|letter| letter.from), letters(|letter| letter.to)),
+    }
+}
+
+impl Relabelled for World {
+    fn relabelled(&self, labels: &impl Labels) -> World {
+        let mut servers: Vec<_> = self.servers.iter().map(|server| Arc::new(server.relabelled(labels))).collect();
+        servers.sort_by_key(|server| server.node.id());
+        let mut network: Vec<_> = self.network.iter().map(|letter| Arc::new(letter.relabelled(labels))).collect();
+        network.sort_unstable();
+        let mut leaderships: Vec<_> = self.leaderships.iter().map(|it| Arc::new(it.relabelled(labels))).collect();
+        leaderships.sort_unstable();
+        World {
+            servers,
+            network: Arc::new(network),
+            leaderships: Arc::new(leaderships),
+            history: Arc::new(self.history.relabelled(labels)),
+            spent: self.spent,
+            broken: self.broken,
+        }
+    }
+}
+
+impl Relabelled for Server {
+    fn relabelled(&self, labels: &impl Labels) -> Server {
+        let all = |held: &Entries<Tag>| Entries::after(held.base().relabelled(labels), entries(held, labels));
+        Server {
+            node: self.node.relabelled(labels),
+            entries: all(&self.entries),
+            disk: Disk { durable: self.disk.durable.relabelled(labels), entries: all(&self.disk.entries) },
+            unsynced: self.unsynced.iter().map(|step| step.relabelled(labels)).collect(),
+            observed: self.observed.relabelled(labels),
+        }
+    }
+}
+
+impl Relabelled for Unsynced {
+    fn relabelled(&self, labels: &impl Labels) -> Unsynced {
+        let record = |record: &Record<Tag>| match record {
+            Record::Append(entry) => Record::Append(relabelled_entry(entry, labels)),
+            other => other.relabelled(labels),
+        };
+        let records = self.records.iter().map(record).collect();
+        let held = self.held.iter().map(|envelope| envelope.relabelled(labels)).collect();
+        let mut step = Unsynced { records, seen: self.seen, held };
+        step.normalise();
+        step
+    }
+}
+
+impl Relabelled for Leadership {
+    fn relabelled(&self, labels: &impl Labels) -> Leadership {
+        Leadership {
+            term: labels.term(self.term),
+            leader: labels.id(self.leader),
+            entries: entries(&self.entries, labels),
+            commit: labels.matched(self.commit),
+        }
+    }
+}
+
+impl Relabelled for History {
+    fn relabelled(&self, labels: &impl Labels) -> History {
+        let mut elected: Vec<_> = self.elected.iter().map(|&(term, id)| (labels.term(term), labels.id(id))).collect();
+        elected.sort_unstable();
+        let mut votes: Vec<_> =
+            self.votes.iter().map(|&(term, of, to)| (labels.term(term), labels.id(of), labels.id(to))).collect();
+        votes.sort_unstable();
+        let committed =
+            self.committed.iter().map(|(entry, term)| (relabelled_entry(entry, labels), labels.term(*term))).collect();
+        History { elected, votes, committed }
+    }
+}
+
+fn entries(entries: &[Entry<Tag>], labels: &impl Labels) -> Vec<Entry<Tag>> {
+    entries.iter().map(|entry| relabelled_entry(entry, labels)).collect()
+}
+
+fn relabelled_entry(entry: &Entry<Tag>, labels: &impl Labels) -> Entry<Tag> {
+    let payload = match entry.payload {
+        Payload::Blank => Payload::Blank,
+        Payload::Command(Tag(proposer)) => Payload::Command(Tag(labels.id(proposer))),
+    };
+    Entry { payload, position: entry.position.relabelled(labels) }
+}

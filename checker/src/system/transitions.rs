@@ -1,0 +1,397 @@
+//! What may happen next, and what it leads to.
+//!
+//! This module describes no protocol behaviour. It decides when events happen and what a crash
+//! keeps; what a server then does is the deployed `step`.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+use rafttree_model::{Effects, Envelope, Event, Index, Message, Node, Output, Range, Role, ServerId};
+
+use crate::properties;
+use crate::properties::{Property, PropertySet};
+use crate::system::network;
+use crate::system::server::{Ground, Mistake, Server, Stepped, Tag};
+use crate::system::world::{Letter, World};
+
+/// Something that may happen.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(crate) enum Action {
+    ElectionTimeout(ServerId),
+    HeartbeatTimeout(ServerId),
+    MinimumTimeout(ServerId),
+    Deliver(Arc<Letter>),
+    Propose(ServerId),
+    Transfer {
+        from: ServerId,
+        to: ServerId,
+    },
+    StepDown(ServerId),
+    /// The oldest unsynced step becomes durable, and its outputs take effect.
+    Flush(ServerId),
+    /// The server stops and starts again. Of its unsynced records the first `keep` had reached
+    /// the disk; what waited for them is lost.
+    Crash {
+        server: ServerId,
+        keep: usize,
+    },
+    /// Only for a disk that writes term and vote apart: the newest vote survives, its term does not.
+    CrashTorn(ServerId),
+}
+
+/// How far the system is explored. Everything else is unlimited: losses, duplications, delays,
+/// reorderings, heartbeat timeouts, minimum timeouts, flushes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Serialize)]
+pub(crate) struct Bounds {
+    /// Servers in the group.
+    pub(crate) servers: u32,
+    /// Election timeouts that fire, of all servers together.
+    pub(crate) timeouts: Option<u32>,
+    /// Minimum timeouts that fire, of all servers together.
+    pub(crate) minimums: Option<u32>,
+    /// Commands, transfers and step-downs that are asked for, of all servers together.
+    pub(crate) requests: Option<u32>,
+    /// Crashes, of all servers together.
+    pub(crate) crashes: Option<u32>,
+    /// The highest term that any server reaches.
+    pub(crate) terms: u64,
+    /// The longest log, the leaders' own first entries included.
+    pub(crate) entries: u64,
+    /// Steps of one server that may wait for a flush at the same time.
+    pub(crate) unsynced: usize,
+    /// Whether a server goes on while a step that nobody can have seen waits for its flush. If
+    /// not, such a step is flushed, or cut off by a crash, before anything else happens.
+    pub(crate) interleaved: bool,
+    /// Whether messages are forgotten that no server reacts to any more, by the rules of the paper.
+    /// Where those rules are broken, they have to be kept.
+    pub(crate) forgets: bool,
+    /// Whether messages arrive as well that may never have been sent, which only finds more. Where
+    /// they do not, what arrives was sent in the same run.
+    pub(crate) rumours: bool,
+    /// Whether clients propose commands.
+    pub(crate) proposals: bool,
+    /// Whether leaders are told to hand over or to step down.
+    pub(crate) handovers: bool,
+}
+
+/// The system to explore: the deployed transitions in a world that may go wrong in every way
+/// within the bounds.
+#[derive(Clone)]
+pub(crate) struct System {
+    pub(crate) ground: Ground,
+    pub(crate) bounds: Bounds,
+    /// Where exploration starts.
+    pub(crate) start: World,
+    /// Only these properties count.
+    pub(crate) watched: PropertySet,
+    /// Whether one state stands for all that differ in the servers' names alone.
+    pub(crate) symmetric: bool,
+}
+
+/// An action led beyond the bounds, so it is not offered.
+#[derive(Debug)]
+pub(crate) struct OutOfBounds;
+
+impl Bounds {
+    /// Whether every message that was sent stays, and no other arrives.
+    pub(crate) fn is_concrete(&self) -> bool {
+        !self.forgets && !self.rumours
+    }
+}
+
+impl System {
+    pub(crate) fn with(ground: Ground, bounds: Bounds) -> Self {
+        let start = World::new(bounds.servers);
+        System { ground, bounds, start, watched: PropertySet::of_states(), symmetric: !ground.looks_at_names }
+    }
+
+    /// Everything that may happen next. An action that would change nothing may be among them.
+    pub(crate) fn offers(&self, world: &World, actions: &mut Vec<Action>) {
+        if !self.bounds.interleaved
+            && let Some(server) = world.servers.iter().find(|server| server.hides_something())
+        {
+            return self.offer_disk(server, actions);
+        }
+        if self.bounds.is_concrete()
+            && let Some(question) = self.is_only_answered(world)
+        {
+            return actions.push(question);
+        }
+        for id in world.ids() {
+            let server = world.server(id);
+            self.offer_events(world, id, &server.node, actions);
+            self.offer_disk(server, actions);
+        }
+        actions.extend(world.network.iter().map(|letter| Action::Deliver(Arc::clone(letter))));
+        let parts = network::parts(world, !self.bounds.is_concrete());
+        actions.extend(parts.map(|letter| Action::Deliver(Arc::new(letter))));
+        if self.bounds.rumours {
+            actions.extend(network::rumours(world).map(|letter| Action::Deliver(Arc::new(letter))));
+        }
+    }
+
+    fn offer_disk(&self, server: &Server, actions: &mut Vec<Action>) {
+        let id = server.node.id();
+        if !server.unsynced.is_empty() {
+            actions.push(Action::Flush(id));
+        }
+        actions.extend((0..=server.unsynced_records()).map(|keep| Action::Crash { server: id, keep }));
+        if self.ground.mistake == Some(Mistake::TornVote) && !server.unsynced.is_empty() {
+            actions.push(Action::CrashTorn(id));
+        }
+    }
+
+    fn offer_events(&self, world: &World, id: ServerId, node: &Node, actions: &mut Vec<Action>) {
+        actions.extend([Action::ElectionTimeout(id), Action::HeartbeatTimeout(id), Action::MinimumTimeout(id)]);
+        let Role::Leader { .. } = node.role() else { return };
+        if self.bounds.proposals {
+            actions.push(Action::Propose(id));
+        }
+        if self.bounds.handovers {
+            actions.push(Action::StepDown(id));
+            actions.extend(world.ids().filter(|&to| to != id).map(|to| Action::Transfer { from: id, to }));
+        }
+    }
+
+    /// The state after an action; `None` if it leads beyond the bounds or changes nothing.
+    pub(crate) fn after(&self, before: &World, action: &Action) -> Option<World> {
+        if self.passes_unnoticed(before, action) {
+            return None;
+        }
+        let mut world = before.clone();
+        if let Err(OutOfBounds) = self.act(&mut world, action) {
+            // What was broken on the way counts all the same.
+            world.broken.keep(self.watched);
+            return (!world.broken.is_empty()).then_some(world);
+        }
+        if self.bounds.forgets {
+            world.forget();
+        }
+        let spent = std::mem::replace(&mut world.spent, before.spent);
+        if world == *before {
+            return None;
+        }
+        world.spent = spent;
+        world.broken.extend(properties::broken_in(&world));
+        if self.bounds.is_concrete() {
+            world.broken.insert_unless(properties::campaigns_are_allowed(&world), Property::AskFirst);
+        }
+        world.broken.keep(self.watched);
+        Some(self.represented(world))
+    }
+
+    /// The state that stands for this one in the search.
+    pub(crate) fn represented(&self, world: World) -> World {
+        if self.symmetric { world.representative() } else { world }
+    }
+
+    /// Whether a message is delivered that neither changes its receiver nor makes it say anything
+    /// of consequence. Most are; asking first saves most of the time. Where nothing is forgotten they
+    /// are judged all the same.
+    fn passes_unnoticed(&self, world: &World, action: &Action) -> bool {
+        let Action::Deliver(letter) = action else { return false };
+        !self.bounds.is_concrete() && self.said_unmoved(world, letter).is_some_and(|said| said.concat().is_empty())
+    }
+
+    /// A message that changes no server, and is answered as none was before. As messages stay, whatever
+    /// may happen before the answer may happen after it: so it may as well wait for the answer.
+    fn is_only_answered(&self, world: &World) -> Option<Action> {
+        let parts = network::parts(world, !self.bounds.is_concrete()).map(Arc::new);
+        let mut letters = world.network.iter().map(Arc::clone).chain(parts);
+        let tells_news = |letter: &Arc<Letter>| {
+            let said = self.said_unmoved(world, letter);
+            said.is_some_and(|[early, later]| early.is_empty() && later.iter().any(|answer| !is_said(world, answer)))
+        };
+        letters.find(tells_news).map(Action::Deliver)
+    }
+
+    /// What the receiver of a message says to it, at once and after a flush, if that is all that it does.
+    fn said_unmoved(&self, world: &World, letter: &Letter) -> Option<[Vec<Letter>; 2]> {
+        let old = &world.server(letter.to).node;
+        let (mut node, mut effects) = (old.clone(), Effects::new());
+        let event = Event::Receive(letter.clone());
+        let ended = catch_unwind(AssertUnwindSafe(|| (self.ground.step_by)(&mut node, event, &mut effects)));
+        let of_consequence = |output: &Output| match *output {
+            Output::Send(it) if self.is_told_by_rumours(&it) => None,
+            Output::Send(it) => it.with_entries(|_| None),
+            _ => None,
+        };
+        let said = |outputs: &[Output]| outputs.iter().filter_map(of_consequence).collect();
+        let is_unmoved = ended.is_ok() && node == *old && effects.records().is_empty();
+        is_unmoved.then(|| [said(effects.early()), said(effects.after_sync())])
+    }
+
+    /// Where nothing is forgotten, rumours come on top of what was really said.
+    fn is_told_by_rumours(&self, envelope: &Envelope<Range>) -> bool {
+        self.bounds.forgets && network::is_never_kept(envelope)
+    }
+
+    fn act(&self, world: &mut World, action: &Action) -> Result<(), OutOfBounds> {
+        let spent = &mut world.spent;
+        match action {
+            Action::ElectionTimeout(_) => spend(&mut spent.timeouts, self.bounds.timeouts)?,
+            Action::MinimumTimeout(_) => spend(&mut spent.minimums, self.bounds.minimums)?,
+            Action::Propose(_) | Action::Transfer { .. } | Action::StepDown(_) => {
+                spend(&mut spent.requests, self.bounds.requests)?;
+            }
+            Action::Crash { .. } | Action::CrashTorn(_) => spend(&mut spent.crashes, self.bounds.crashes)?,
+            _ => {}
+        }
+        match action {
+            Action::ElectionTimeout(id) => self.happen(world, *id, Event::ElectionTimeout),
+            Action::HeartbeatTimeout(id) => self.happen(world, *id, Event::HeartbeatTimeout),
+            Action::MinimumTimeout(id) => self.happen(world, *id, Event::MinimumTimeout),
+            Action::Deliver(letter) => self.happen(world, letter.to, Event::Receive((**letter).clone())),
+            Action::Propose(id) => self.happen(world, *id, Event::Propose(Tag(*id))),
+            Action::Transfer { from, to } => self.happen(world, *from, Event::Transfer(*to)),
+            Action::StepDown(id) => self.happen(world, *id, Event::StepDown),
+            Action::Flush(id) => self.flush(world, *id),
+            Action::Crash { server, keep } => {
+                self.crash(world, *server, *keep);
+                Ok(())
+            }
+            Action::CrashTorn(id) => {
+                let broken = world.server_mut(*id).crash_torn(self.ground);
+                world.broken.extend(broken);
+                Ok(())
+            }
+        }
+    }
+
+    /// An event happens to a server; what it then sends to itself happens before anything else.
+    fn happen(&self, world: &mut World, id: ServerId, event: Event<Tag>) -> Result<(), OutOfBounds> {
+        let own = VecDeque::from([event]);
+        self.drain(world, id, own)
+    }
+
+    /// What a server sends to itself. A leader then tells the others all that it has: as they may
+    /// be told any part at any time, this makes states one that differ in the pacing alone.
+    fn drain(&self, world: &mut World, id: ServerId, mut own: VecDeque<Event<Tag>>) -> Result<(), OutOfBounds> {
+        while let Some(event) = own.pop_front() {
+            self.step(world, id, event, &mut own)?;
+        }
+        if let Role::Leader { .. } = world.server(id).node.role() {
+            self.step(world, id, Event::HeartbeatTimeout, &mut own)?;
+        }
+        Ok(())
+    }
+
+    /// The loop that the production driver runs as well: step, perform what need not wait, make
+    /// records durable, perform the rest.
+    fn step(
+        &self,
+        world: &mut World,
+        id: ServerId,
+        event: Event<Tag>,
+        own: &mut VecDeque<Event<Tag>>,
+    ) -> Result<(), OutOfBounds> {
+        let server = world.server_mut(id);
+        let committed = server.node.commit();
+        let Stepped { early, records, outputs, moved, broken, .. } = server.step(self.ground, event);
+        let broken =
+            if moved { broken.and(properties::broken_when_tried(self.ground.step_by, server)) } else { broken };
+        let (term, last) = (server.node.term(), server.node.log().last().index);
+        world.broken.extend(broken);
+        if self.bounds.terms < term.number() || self.bounds.entries < last.number() {
+            return Err(OutOfBounds);
+        }
+        self.remember(world, id, committed);
+        let seen = !early.is_empty();
+        early.into_iter().for_each(|envelope| self.perform(world, id, envelope, own));
+        let server = world.server_mut(id);
+        if !records.is_empty() && server.unsynced.len() == self.bounds.unsynced {
+            return Err(OutOfBounds);
+        }
+        // What is told by rumours need not be held to be told.
+        let waits = !records.is_empty() || !server.unsynced.is_empty();
+        let told = |envelope: &Envelope<Range>| waits && self.is_told_by_rumours(envelope);
+        let kept = outputs.into_iter().filter(|envelope| !told(envelope)).collect();
+        let ready = server.hold(records, seen, kept);
+        ready.into_iter().for_each(|envelope| self.perform(world, id, envelope, own));
+        Ok(())
+    }
+
+    fn perform(&self, world: &mut World, id: ServerId, envelope: Envelope<Range>, own: &mut VecDeque<Event<Tag>>) {
+        if let Message::AppendRequest { entries, commit } = envelope.message {
+            // What is offered in its place are all parts of the leader's log.
+            let node = &world.server(id).node;
+            let is_part = node.log().holds(entries.previous) && node.log().holds(entries.last);
+            debug_assert!(is_part && commit <= node.commit(), "a leader sends what it has");
+            let on_disk = envelope.term <= world.server(id).disk.durable.term();
+            if !on_disk {
+                world.broken.insert(Property::TermMonotonic);
+            }
+            return world.put_leadership(id, envelope.term);
+        }
+        let Some(letter) = envelope.with_entries(|_| None) else { return };
+        let mut found = properties::broken_by_send(world.server(id), &letter);
+        found.extend(properties::broken_by_saying(&letter));
+        world.broken.extend(found);
+        if letter.message == Message::TimeoutNow {
+            let may = properties::may_take_over(world.server(id), world.server(letter.to));
+            world.broken.insert_unless(may, Property::HandOverComplete);
+        }
+        world.note_vote(&letter);
+        if letter.to == id {
+            own.push_back(Event::Receive(letter));
+        } else {
+            world.put_into_network(letter);
+        }
+    }
+
+    /// Writes down what can no longer be undone: who led, what was committed.
+    fn remember(&self, world: &mut World, id: ServerId, committed: Index) {
+        let server = Arc::clone(&world.servers[id.number() as usize - 1]);
+        let (node, term) = (&server.node, server.node.term());
+        if let Role::Leader { .. } = node.role()
+            && !world.history.elected.contains(&(term, id))
+        {
+            world.broken.insert_unless(properties::has_votes_of_majority(world, &server), Property::OwnVotes);
+            let elected = &mut Arc::make_mut(&mut world.history).elected;
+            elected.push((term, id));
+            elected.sort_unstable();
+        }
+        for index in committed.number()..node.commit().number() {
+            // A commit index beyond the log is found by `Bounds`.
+            let Some(&entry) = server.entries.get(index as usize) else { break };
+            match world.history.committed.get(index as usize) {
+                None => {
+                    let committed = &mut Arc::make_mut(&mut world.history).committed;
+                    committed.push((entry, term));
+                }
+                Some((first, _)) if *first != entry => world.broken.insert(Property::StateMachineSafety),
+                Some(_) => {}
+            }
+        }
+    }
+
+    fn flush(&self, world: &mut World, id: ServerId) -> Result<(), OutOfBounds> {
+        let (ready, broken) = world.server_mut(id).flush(self.ground);
+        world.broken.extend(broken);
+        let mut own = VecDeque::new();
+        ready.into_iter().for_each(|envelope| self.perform(world, id, envelope, &mut own));
+        self.drain(world, id, own)
+    }
+
+    fn crash(&self, world: &mut World, id: ServerId, keep: usize) {
+        let broken = world.server_mut(id).crash(self.ground, keep);
+        world.broken.extend(broken);
+    }
+}
+
+/// Whether an answer waits for the flush that it would have to wait for, or was sent if there is none.
+fn is_said(world: &World, answer: &Letter) -> bool {
+    let Some(waiting) = world.server(answer.from).unsynced.back() else {
+        return world.network.binary_search_by(|other| (**other).cmp(answer)).is_ok();
+    };
+    let is_same = |held: &Envelope<Range>| held.with_entries(|_| None).is_some_and(|held| held == *answer);
+    waiting.held.iter().any(is_same)
+}
+
+/// Counts what is limited; what is not makes no states differ.
+fn spend(spent: &mut u32, limit: Option<u32>) -> Result<(), OutOfBounds> {
+    let Some(limit) = limit else { return Ok(()) };
+    *spent += 1;
+    if *spent <= limit { Ok(()) } else { Err(OutOfBounds) }
+}

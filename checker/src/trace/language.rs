@@ -1,0 +1,194 @@
+//! States and steps in words: what a person reads in a counterexample, a scenario, the Explorer.
+
+use std::fmt;
+
+use rafttree_model::{Entry, Envelope, Event, Message, Payload, Role, ServerId, ServerSet};
+
+use crate::system::Action;
+use crate::system::observed::{Contact, Observed};
+use crate::system::server::{Server, Tag};
+use crate::system::world::{Leadership, Letter, World};
+
+/// What a step changed, one line each: servers first, then what was sent.
+pub(crate) fn changes(before: &World, after: &World) -> Vec<String> {
+    let changed = after.servers.iter().zip(&before.servers).filter(|(new, old)| new != old);
+    let mut lines: Vec<_> = changed.map(|(new, old)| line(old, new)).collect();
+    let sent = after.network.iter().filter(|letter| !before.network.contains(letter));
+    lines.extend(sent.map(|letter| format!("sends {}", Words::<Letter>(letter))));
+    let told = after.leaderships.iter().filter(|leadership| !before.leaderships.contains(leadership));
+    lines.extend(told.map(|leadership| format!("sends {}", leadership_words(leadership))));
+    let newly = after.broken.iter().filter(|property| !before.broken.contains(*property));
+    lines.extend(newly.map(|property| format!("BROKEN: {}", property.name())));
+    lines
+}
+
+fn leadership_words(leadership: &Leadership) -> String {
+    let Leadership { term, leader, entries, commit } = leadership;
+    format!("{leader}->all term {term} append parts of {} commit up to {commit}", Words(&entries.as_slice()))
+}
+
+fn line(old: &Server, new: &Server) -> String {
+    let (before, after) = (facts(old), facts(new));
+    let differing: Vec<_> = after.into_iter().filter(|fact| !before.contains(fact)).collect();
+    format!("{}: {}", new.node.id(), differing.join(", "))
+}
+
+/// What there is to say of a server; a step's line shows those that are new.
+fn facts(server: &Server) -> Vec<String> {
+    let node = &server.node;
+    let mut facts = vec![role(node.role()), format!("term {}", node.term())];
+    facts.push(node.vote().map_or("no vote".into(), |vote| format!("votes {vote}")));
+    facts.push(format!("log {}", Words(&&*server.entries)));
+    facts.push(format!("commits {}", node.commit()));
+    let waiting: usize = server.unsynced.iter().map(|step| step.records.len()).sum();
+    facts.push(if waiting == 0 { "all on disk".into() } else { format!("{waiting} records not on disk") });
+    facts
+}
+
+/// All that there is to say of a server.
+pub(crate) fn server(server: &Server) -> String {
+    format!("{}: {}", server.node.id(), facts(server).join(", "))
+}
+
+/// What has reached a server, whether it remembers that or not.
+pub(crate) fn observed(observed: &Observed) -> String {
+    let Observed { granted, told, answered, target, contact } = observed;
+    let contact = match contact {
+        Contact::None => "no leader's word within the minimum timeout".to_owned(),
+        Contact::Possible => "perhaps a leader's word within the minimum timeout".to_owned(),
+        Contact::Leader(id) => format!("the word of leader {id}"),
+    };
+    let told = if *told { "asked by its leader to campaign" } else { "" };
+    let transfer = target.map_or(String::new(), |to| format!("told to transfer leadership to {to}"));
+    let sets = [("granted by", granted), ("answered by", answered)];
+    let sets = sets.map(|(what, ids)| (what, ids.ids().collect::<ServerSet>()));
+    let sets = sets.into_iter().filter(|(_, ids)| !ids.is_empty()).map(|(what, ids)| format!("{what} {}", set(&ids)));
+    let all = [contact, told.to_owned(), transfer].into_iter().filter(|words| !words.is_empty()).chain(sets);
+    all.collect::<Vec<_>>().join(", ")
+}
+
+/// What happens to a server, in the words of the scenario language.
+pub(crate) fn event(id: ServerId, event: &Event<Tag>) -> String {
+    match event {
+        Event::ElectionTimeout => Action::ElectionTimeout(id).to_string(),
+        Event::HeartbeatTimeout => Action::HeartbeatTimeout(id).to_string(),
+        Event::MinimumTimeout => Action::MinimumTimeout(id).to_string(),
+        Event::Receive(letter) => format!("deliver {}", Words::<Letter>(letter)),
+        Event::Propose(_) => Action::Propose(id).to_string(),
+        Event::Transfer(to) => Action::Transfer { from: id, to: *to }.to_string(),
+        Event::StepDown => Action::StepDown(id).to_string(),
+    }
+}
+
+pub(crate) fn role(role: &Role) -> String {
+    match role {
+        Role::Follower { leader: Some(leader), .. } => format!("follows {leader}"),
+        Role::Follower { leader: None, loyal: true } => "follows nobody, loyal".into(),
+        Role::Follower { leader: None, loyal: false } => "follows nobody".into(),
+        Role::PreCandidate { votes } => format!("pre-candidate {}", set(votes)),
+        Role::Candidate { votes, transfer: false } => format!("candidate {}", set(votes)),
+        Role::Candidate { votes, transfer: true } => format!("candidate by transfer {}", set(votes)),
+        Role::Leader { progress, heard, transfer } => {
+            let matched: Vec<_> = progress.iter().map(|(id, it)| format!("{id}:{}<{}", it.matched, it.next)).collect();
+            let handing = transfer.map_or(String::new(), |to| format!(" handing over to {to}"));
+            format!("leader matched<next {} heard {}{handing}", matched.join(" "), set(heard))
+        }
+    }
+}
+
+fn set(servers: &ServerSet) -> String {
+    let ids: Vec<_> = servers.ids().map(|id| id.to_string()).collect();
+    format!("{{{}}}", ids.join(" "))
+}
+
+/// A whole state, a line for each server and for each message.
+pub(crate) struct Picture<'a>(pub(crate) &'a World);
+
+impl fmt::Display for Picture<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for server in &self.0.servers {
+            writeln!(out, "{}: {}", server.node.id(), facts(server).join(", "))?;
+            if !server.unsynced.is_empty() {
+                let disk = &server.disk;
+                let vote = disk.durable.vote().map_or("no vote".into(), |vote| format!("votes {vote}"));
+                let log = Words(&&*disk.entries).to_string();
+                writeln!(out, "   on disk: term {}, {vote}, log {log}", disk.durable.term())?;
+            }
+        }
+        for (entry, term) in &self.0.history.committed {
+            writeln!(out, "committed in term {term}: {}", Words(entry))?;
+        }
+        for leadership in self.0.leaderships.iter() {
+            writeln!(out, "sent: {}", leadership_words(leadership))?;
+        }
+        self.0.network.iter().try_for_each(|letter| writeln!(out, "sent: {}", Words::<Letter>(letter)))
+    }
+}
+
+/// What the Explorer shows of a state.
+impl fmt::Debug for World {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", Picture(self))
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Action::ElectionTimeout(id) => write!(out, "election_timeout {id}"),
+            Action::HeartbeatTimeout(id) => write!(out, "heartbeat_timeout {id}"),
+            Action::MinimumTimeout(id) => write!(out, "minimum_timeout {id}"),
+            Action::Deliver(letter) => write!(out, "deliver {}", Words(letter.as_ref())),
+            Action::Propose(id) => write!(out, "propose {id}"),
+            Action::Transfer { from, to } => write!(out, "transfer {from} to {to}"),
+            Action::StepDown(id) => write!(out, "step_down {id}"),
+            Action::Flush(id) => write!(out, "flush {id}"),
+            Action::Crash { server, keep: 0 } => write!(out, "crash {server}"),
+            Action::Crash { server, keep } => write!(out, "crash {server} keep {keep}"),
+            Action::CrashTorn(id) => write!(out, "crash {id} torn"),
+        }
+    }
+}
+
+/// Writes something in the words of the scenario language.
+pub(crate) struct Words<'a, T>(pub(crate) &'a T);
+
+impl fmt::Display for Words<'_, Letter> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Envelope { from, to, term, message } = self.0;
+        write!(out, "{from}->{to} term {term} ")?;
+        match message {
+            Message::PreVoteRequest { last } => write!(out, "pre_vote_request last {last}"),
+            Message::PreVoteReply { granted: true } => write!(out, "pre_vote_granted"),
+            Message::PreVoteReply { granted: false } => write!(out, "pre_vote_denied"),
+            Message::VoteRequest { last, transfer: false } => write!(out, "vote_request last {last}"),
+            Message::VoteRequest { last, transfer: true } => write!(out, "vote_request last {last} transfer"),
+            Message::VoteReply { granted: true } => write!(out, "vote_granted"),
+            Message::VoteReply { granted: false } => write!(out, "vote_denied"),
+            Message::AppendRequest { entries, commit } => {
+                write!(out, "append after {} {} commit {commit}", entries.previous(), Words(&entries.entries()))
+            }
+            Message::AppendReply { matched } => write!(out, "appended up to {matched}"),
+            Message::AppendRefusal { missing, hint } => write!(out, "append_refused missing {missing} hint {hint}"),
+            Message::TimeoutNow => write!(out, "timeout_now"),
+            Message::Stale => write!(out, "stale"),
+        }
+    }
+}
+
+impl fmt::Display for Words<'_, &[Entry<Tag>]> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words: Vec<_> = self.0.iter().map(|entry| Words(entry).to_string()).collect();
+        write!(out, "[{}]", words.join(" "))
+    }
+}
+
+/// Index, term, and for a command who proposed it: `3@2` or `3@2/1`.
+impl fmt::Display for Words<'_, Entry<Tag>> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.payload {
+            Payload::Blank => write!(out, "{}", self.0.position),
+            Payload::Command(Tag(proposer)) => write!(out, "{}/{proposer}", self.0.position),
+        }
+    }
+}
