@@ -63,34 +63,22 @@
 //!   (the server refuses to start and says why). Unix only; timers are finer than a millisecond on
 //!   Linux alone.
 
-mod alarm;
-mod builder;
+mod api;
 mod clock;
-mod driver;
-mod error;
-mod fence;
-mod leadership;
-mod lease;
-mod links;
-mod node;
+mod core;
 mod server;
-mod start;
-mod status;
+#[cfg(test)]
+mod simulate;
 pub mod storage;
-mod timers;
 mod transport;
 
-pub use builder::Builder;
-pub use error::{Error, Failure, LeadError};
-pub use fence::{Fence, FenceGuard, StaleFence};
-pub use leadership::{Leadership, Lost, Then};
-pub use links::ElectOnDisconnect;
-pub use node::Node;
+pub use self::core::links::ElectOnDisconnect;
+pub use self::core::timers::early_timeout;
+pub use api::{Builder, Error, Failure, Fence, FenceGuard, LeadError, Leadership, Lost, Node, StaleFence, Then};
+pub use api::{Leader, LeadershipStatus, PeerStatus, Status, Warning, Work};
 pub use rafttree_model as model;
 pub use rafttree_model::{Index, Position, RoleName, ServerId, Status as ProtocolStatus, Term};
-pub use status::{Leader, LeadershipStatus, PeerStatus, Status, Warning, Work};
 pub use storage::{ClusterId, Identity, Incarnation, StorageError, init};
-pub use timers::early_timeout;
 pub use transport::{Refusal, Unreachable};
 
 /// The examples of the README are compiled as those of the documentation are. A test of the workspace

@@ -45,7 +45,7 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
 }
 
 fn is_test(path: &Path) -> bool {
-    ["tests", "tests.rs", "simulation", "simulation.rs", "slow_disks.rs"].iter().any(|name| path.ends_with(name))
+    ["tests", "tests.rs", "simulate"].iter().any(|name| path.ends_with(name))
 }
 
 fn source(root: &Path, path: &Path) -> Source {
@@ -137,7 +137,7 @@ fn one_place_steps_and_no_other() {
         .map(|source| (source.name.clone(), steps(&source)))
         .filter(|&(_, count)| count != 0)
         .collect();
-    assert_eq!(callers, [("driver.rs".to_owned(), 1)]);
+    assert_eq!(callers, [("core/driver.rs".to_owned(), 1)]);
 }
 
 /// What is tested is what is deployed: a feature only adds the command line.

@@ -6,11 +6,11 @@ use rafttree_model::{Event, ServerId};
 use tokio::sync::oneshot;
 
 use super::Server;
+use crate::api::error::Error;
+use crate::api::leadership::Reign;
+use crate::api::status::Leader;
 use crate::clock;
-use crate::driver::Input;
-use crate::error::Error;
-use crate::leadership::Reign;
-use crate::status::Leader;
+use crate::core::driver::Input;
 use crate::transport::Stamp;
 
 /// A handover that waits for the work under the leadership to end.

@@ -10,9 +10,9 @@ use rafttree_model::Event;
 use tokio::sync::oneshot;
 
 use super::Server;
+use crate::api::leadership::Lost;
 use crate::clock;
-use crate::driver::Input;
-use crate::leadership::Lost;
+use crate::core::driver::Input;
 use crate::transport::Stamp;
 
 /// What a caller is told: a majority has confirmed the leadership, or it is over.

@@ -4,8 +4,8 @@
 use rafttree_model::Event;
 
 use super::Server;
-use crate::driver::Input;
-use crate::status::Work;
+use crate::api::status::Work;
+use crate::core::driver::Input;
 
 impl Server {
     /// The service waits for a leadership, works under one, or does neither.

@@ -17,7 +17,7 @@ use super::refusal::Refusal;
 use super::unreachable::Unreachable;
 use super::wire::WireFrame;
 use super::{HANDSHAKE_DEADLINE, Hub, Incoming};
-use crate::links::Place;
+use crate::core::links::Place;
 
 /// A peer that died may be back within milliseconds.
 const FIRST_DELAY: Duration = Duration::from_millis(2);

@@ -45,7 +45,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::links::Place;
+use crate::core::links::Place;
 use crate::storage::{ClusterId, Incarnation, Pins};
 use caller::Peer;
 use handshake::Local;

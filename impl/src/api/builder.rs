@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use rafttree_model::{MOST_SERVERS, ServerId};
 
-use crate::driver::Policy;
-use crate::error::Error;
-use crate::links::ElectOnDisconnect;
-use crate::node::Node;
-use crate::start::{self, Settings};
+use crate::api::error::Error;
+use crate::api::node::Node;
+use crate::core::driver::Policy;
+use crate::core::links::ElectOnDisconnect;
+use crate::server::start::{self, Settings};
 use crate::storage::{ClusterId, FileStorage, Storage};
 
 /// The shortest election timeout: elsewhere than on Linux timers have a resolution of one

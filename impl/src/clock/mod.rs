@@ -1,5 +1,7 @@
 //! The clock that timers and leases run on.
 
+pub(crate) mod alarm;
+
 use std::time::Duration;
 
 use rustix::time::ClockId;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use rafttree_model::{Members, ServerId};
 
-use super::{Action, Driver, Input, Policy};
-use crate::links::ElectOnDisconnect;
+use crate::core::driver::{Action, Driver, Input, Policy};
+use crate::core::links::ElectOnDisconnect;
 use crate::storage::Recovered;
 use crate::transport::Stamp;
 

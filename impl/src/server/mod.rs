@@ -1,6 +1,7 @@
 //! The running server: the driver under a thin skin of tokio.
 
 mod handover;
+pub(crate) mod start;
 mod verify;
 mod work;
 
@@ -14,15 +15,15 @@ use rafttree_model::{Event, Index, Position, ServerId};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::yield_now;
 
-use crate::alarm::Alarm;
+use crate::api::error::{Error, Failure};
+use crate::api::fence::Fence;
+use crate::api::leadership::{Lost, Reign};
+use crate::api::node::{Node, Shared};
+use crate::api::status::{Leader, LeadershipStatus, PeerStatus, Status, Warning, Work};
 use crate::clock;
-use crate::driver::{Action, Driver, Input};
-use crate::error::{Error, Failure};
-use crate::fence::Fence;
-use crate::leadership::{Lost, Reign};
-use crate::node::{Node, Shared};
-use crate::start::{Settings, Stopped};
-use crate::status::{Leader, LeadershipStatus, PeerStatus, Status, Warning, Work};
+use crate::clock::alarm::Alarm;
+use crate::core::driver::{Action, Driver, Input};
+use crate::server::start::{Settings, Stopped};
 use crate::storage::writer::{Flushed, Report, Writer};
 use crate::storage::{Directory, Room};
 use crate::transport::{Incoming, Refusal, Stamp, Transport};

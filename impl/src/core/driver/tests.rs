@@ -8,7 +8,7 @@ use rafttree_model::{
 };
 
 use super::{Action, Driver, Input, MOST_BYTES, Policy};
-use crate::links::{ElectOnDisconnect, Place};
+use crate::core::links::{ElectOnDisconnect, Place};
 use crate::storage::Recovered;
 use crate::transport::{Frame, Stamp};
 

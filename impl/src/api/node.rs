@@ -9,12 +9,12 @@ use std::time::{Duration, Instant};
 use rafttree_model::ServerId;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::builder::Builder;
-use crate::error::{Error, Failure, LeadError};
-use crate::leadership::{Leadership, Reign, Tenure, Then};
+use crate::api::builder::Builder;
+use crate::api::error::{Error, Failure, LeadError};
+use crate::api::leadership::{Leadership, Reign, Tenure, Then};
+use crate::api::status::{Leader, Status, Work};
 use crate::server::Command;
-use crate::start::Stopped;
-use crate::status::{Leader, Status, Work};
+use crate::server::start::Stopped;
 
 /// A running server of a group. Clones are handles to the same server; when the last one is
 /// dropped the server stops at once, as if its process had ended: prefer

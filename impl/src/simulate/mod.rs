@@ -7,6 +7,7 @@
 //! that timers are late. Connections end by themselves, on one side or on both, and something
 //! between two sides rejects whatever they say to each other. `RAFTTREE_SEED=n` repeats one history.
 
+mod slow_disks;
 mod staged;
 
 use std::cmp::Reverse;
@@ -18,8 +19,8 @@ use rafttree_model::{Entry, Event, Index, Members, Message, Record, ServerId, Te
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use super::{Action, Driver, Input, Policy};
-use crate::links::{ElectOnDisconnect, Place};
+use crate::core::driver::{Action, Driver, Input, MOST_BYTES, Policy};
+use crate::core::links::{ElectOnDisconnect, Place};
 use crate::storage::Recovered;
 use crate::transport::{Frame, Stamp};
 
@@ -144,7 +145,7 @@ impl History {
 
     fn commits(&mut self, driver: &Driver, from: Index) {
         let commit = driver.node().commit();
-        for entry in &driver.replica.entries()[from.number() as usize..commit.number() as usize] {
+        for entry in &driver.entries()[from.number() as usize..commit.number() as usize] {
             match self.committed.get(entry.position.index.number() as usize - 1) {
                 Some(first) => assert_eq!(first, entry, "a committed entry changed"),
                 None => self.committed.push(entry.clone()),
@@ -523,7 +524,7 @@ impl World {
     }
 
     fn propose(&mut self, id: ServerId) {
-        let length = if self.random.random_bool(0.1) { super::MOST_BYTES / 2 + 1 } else { 5 };
+        let length = if self.random.random_bool(0.1) { MOST_BYTES / 2 + 1 } else { 5 };
         let command = Bytes::from(vec![self.random.random(); length]);
         self.input(id, Input::Event(Event::Propose(command)));
     }

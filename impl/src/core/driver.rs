@@ -13,14 +13,14 @@ use rafttree_model::{
     ServerSet, Slice, Term, Timers as Running,
 };
 
-use crate::lease::Contacts;
-use crate::links::{ElectOnDisconnect, Links, Place};
+use crate::core::lease::Contacts;
+use crate::core::links::{ElectOnDisconnect, Links, Place};
+use crate::core::timers::Timers;
 use crate::storage::Recovered;
-use crate::timers::Timers;
 use crate::transport::{Frame, Stamp};
 
 /// Entries are sent in messages of about this many bytes.
-const MOST_BYTES: usize = 1 << 20;
+pub(crate) const MOST_BYTES: usize = 1 << 20;
 
 /// What about a server is policy.
 #[derive(Clone, Copy, Debug)]
@@ -147,6 +147,12 @@ impl Driver {
     /// The server as the protocol sees it.
     pub(crate) fn node(&self) -> &Node {
         self.replica.node()
+    }
+
+    /// The log's entries.
+    #[cfg(test)]
+    pub(crate) fn entries(&self) -> &[Entry<Bytes>] {
+        self.replica.entries()
     }
 
     /// When [`Input::Deadline`] is due.
@@ -467,9 +473,5 @@ fn count_within(entries: &[Entry<Bytes>], most: usize) -> usize {
     entries.iter().take_while(fits).count()
 }
 
-#[cfg(test)]
-mod simulation;
-#[cfg(test)]
-mod slow_disks;
 #[cfg(test)]
 mod tests;

@@ -10,8 +10,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep;
 
+use crate::api::fence::Fence;
 use crate::clock;
-use crate::fence::Fence;
 use crate::server::Command;
 use crate::transport::Stamp;
 

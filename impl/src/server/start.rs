@@ -10,11 +10,11 @@ use tokio::runtime::{self, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
-use crate::alarm::Alarm;
+use crate::api::error::{Error, Failure};
+use crate::api::node::Node;
 use crate::clock;
-use crate::driver::{Driver, Policy};
-use crate::error::{Error, Failure};
-use crate::node::Node;
+use crate::clock::alarm::Alarm;
+use crate::core::driver::{Driver, Policy};
 use crate::server::Server;
 use crate::storage::writer::Writer;
 use crate::storage::{self, ClusterId, Directory, FileStorage, Identity, Pins, Storage, StorageError};
