@@ -2,7 +2,7 @@
 //!
 //! This module describes no protocol behaviour: what a server does comes from the deployed steps, in
 //! the loop that the deployed server runs. It gives the model's timers the meaning that the deployed
-//! server gives them (`impl/src/timers.rs`), but for the alarm of a closed connection: here
+//! server gives them (`impl/src/core/timers.rs`), but for the alarm of a closed connection: here
 //! leaders die silently.
 
 use rafttree_model::{
