@@ -63,14 +63,20 @@
 //!   (the server refuses to start and says why). Unix only; timers are finer than a millisecond on
 //!   Linux alone.
 
-mod api;
-mod clock;
+pub mod storage;
+
 mod core;
+
+mod transport;
+
+mod clock;
+
+mod api;
+
 mod server;
+
 #[cfg(test)]
 mod simulate;
-pub mod storage;
-mod transport;
 
 pub use self::core::links::ElectOnDisconnect;
 pub use self::core::timers::early_timeout;

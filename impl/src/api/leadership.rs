@@ -12,8 +12,8 @@ use tokio::time::sleep;
 
 use crate::api::fence::Fence;
 use crate::clock;
+use crate::core::stamp::Stamp;
 use crate::server::Command;
-use crate::transport::Stamp;
 
 /// A timer of tokio that is later than this says that the process stood still.
 const LATE: Duration = Duration::from_millis(4);

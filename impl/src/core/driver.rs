@@ -13,11 +13,12 @@ use rafttree_model::{
     ServerSet, Slice, Term, Timers as Running,
 };
 
-use crate::core::lease::Contacts;
-use crate::core::links::{ElectOnDisconnect, Links, Place};
-use crate::core::timers::Timers;
+use super::frame::Frame;
+use super::lease::Contacts;
+use super::links::{ElectOnDisconnect, Links, Place};
+use super::stamp::Stamp;
+use super::timers::Timers;
 use crate::storage::Recovered;
-use crate::transport::{Frame, Stamp};
 
 /// Entries are sent in messages of about this many bytes.
 pub(crate) const MOST_BYTES: usize = 1 << 20;

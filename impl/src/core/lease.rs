@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use rafttree_model::{Members, ServerId, ServerMap};
 
-use crate::transport::Stamp;
+use super::stamp::Stamp;
 
 /// By so much two clocks may differ in speed: one part in ten.
 pub(crate) const DRIFT: u32 = 10;

@@ -24,7 +24,7 @@ use rafttree_model::{Event, Timers as Running};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::transport::Stamp;
+use super::stamp::Stamp;
 
 /// Survivors of a leader whose process ended campaign one after the other, so that they do not
 /// split the vote. So long after the one before, at least; flushes take longer on some disks.

@@ -11,7 +11,7 @@ use crate::api::leadership::Reign;
 use crate::api::status::Leader;
 use crate::clock;
 use crate::core::driver::Input;
-use crate::transport::Stamp;
+use crate::core::stamp::Stamp;
 
 /// A handover that waits for the work under the leadership to end.
 pub(super) struct HandOver {

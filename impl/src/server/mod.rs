@@ -1,6 +1,7 @@
 //! The running server: the driver under a thin skin of tokio.
 
 mod handover;
+mod precise_timer;
 pub(crate) mod start;
 mod verify;
 mod work;
@@ -21,13 +22,14 @@ use crate::api::leadership::{Lost, Reign};
 use crate::api::node::{Node, Shared};
 use crate::api::status::{Leader, LeadershipStatus, PeerStatus, Status, Warning, Work};
 use crate::clock;
-use crate::clock::alarm::Alarm;
 use crate::core::driver::{Action, Driver, Input};
+use crate::core::stamp::Stamp;
 use crate::server::start::{Settings, Stopped};
 use crate::storage::writer::{Flushed, Report, Writer};
 use crate::storage::{Directory, Room};
-use crate::transport::{Incoming, Refusal, Stamp, Transport};
+use crate::transport::{Incoming, Refusal, Transport};
 use handover::HandOver;
+use precise_timer::Alarm;
 use verify::{Reply, Verifications};
 
 /// When a timer is due, messages that have arrived go first: what was heard matters for what is

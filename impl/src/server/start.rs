@@ -10,10 +10,10 @@ use tokio::runtime::{self, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
+use super::precise_timer::Alarm;
 use crate::api::error::{Error, Failure};
 use crate::api::node::Node;
 use crate::clock;
-use crate::clock::alarm::Alarm;
 use crate::core::driver::{Driver, Policy};
 use crate::server::Server;
 use crate::storage::writer::Writer;

@@ -13,7 +13,7 @@ use super::Server;
 use crate::api::leadership::Lost;
 use crate::clock;
 use crate::core::driver::Input;
-use crate::transport::Stamp;
+use crate::core::stamp::Stamp;
 
 /// What a caller is told: a majority has confirmed the leadership, or it is over.
 pub(super) type Reply = oneshot::Sender<Result<(), Lost>>;

@@ -20,9 +20,10 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::core::driver::{Action, Driver, Input, MOST_BYTES, Policy};
+use crate::core::frame::Frame;
 use crate::core::links::{ElectOnDisconnect, Place};
+use crate::core::stamp::Stamp;
 use crate::storage::Recovered;
-use crate::transport::{Frame, Stamp};
 
 const T: Duration = Duration::from_millis(100);
 const POLICY: Policy = Policy {

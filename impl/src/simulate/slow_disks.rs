@@ -7,8 +7,8 @@ use rafttree_model::{Members, ServerId};
 
 use crate::core::driver::{Action, Driver, Input, Policy};
 use crate::core::links::ElectOnDisconnect;
+use crate::core::stamp::Stamp;
 use crate::storage::Recovered;
-use crate::transport::Stamp;
 
 const T: Duration = Duration::from_millis(150);
 const POLICY: Policy = Policy {

@@ -3,7 +3,7 @@
 
 use bytes::{Buf, BufMut, Bytes};
 
-use crate::storage::Incarnation;
+use super::identity::Incarnation;
 
 /// Batches begin at multiples of this, so that no sector that holds acknowledged bytes is ever
 /// written again.

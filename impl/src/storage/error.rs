@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rafttree_model::ServerId;
 
-use crate::storage::{ClusterId, listed};
+use super::identity::{ClusterId, listed};
 
 /// Why a data directory was refused, or why it can no longer be written.
 #[derive(Debug, thiserror::Error)]

@@ -9,12 +9,14 @@ use std::sync::Arc;
 use bytes::{BufMut, Bytes};
 use rafttree_model::Record;
 
-use crate::storage::batch::{self, BLOCK, Link, MOST_BYTES};
-use crate::storage::directory::Directory;
-use crate::storage::error::Attempt;
-use crate::storage::note::place;
-use crate::storage::scan::{End, Scan};
-use crate::storage::{Incarnation, Recovered, Room, Storage, StorageError, record};
+use super::batch::{self, BLOCK, Link, MOST_BYTES};
+use super::directory::Directory;
+use super::error::{Attempt, StorageError};
+use super::identity::Incarnation;
+use super::interface::{Recovered, Room, Storage};
+use super::note::place;
+use super::record;
+use super::scan::{End, Scan};
 
 const LOG: &str = "log";
 const MAGIC: &[u8; 12] = b"rafttree log";

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use rafttree_model::{Members, ServerId};
 
-use crate::storage::{StorageError, note};
+use super::error::StorageError;
+use super::note;
 
 const GROUP: &str = "group";
 
@@ -19,12 +20,6 @@ pub(super) fn read(directory: &Path) -> Result<Option<Members>, StorageError> {
 pub(super) fn write(directory: &Path, group: &Members) -> Result<(), StorageError> {
     let servers: Vec<String> = group.ids().map(|id| id.to_string()).collect();
     note::write(directory, GROUP, &format!("servers {}\n", servers.join(" ")))
-}
-
-/// The ids as a sentence has them.
-pub(crate) fn listed(servers: &[ServerId]) -> String {
-    let servers: Vec<String> = servers.iter().map(ServerId::to_string).collect();
-    servers.join(", ")
 }
 
 fn parse(lines: &str) -> Option<Members> {

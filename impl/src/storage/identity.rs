@@ -84,6 +84,12 @@ fn parse(text: &str) -> Option<[u8; 16]> {
     is_hexadecimal.then(|| u128::from_str_radix(text, 16).ok()).flatten().map(u128::to_be_bytes)
 }
 
+/// The ids as a sentence has them.
+pub(crate) fn listed(servers: &[ServerId]) -> String {
+    let servers: Vec<String> = servers.iter().map(ServerId::to_string).collect();
+    servers.join(", ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,8 +8,7 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use crate::storage::StorageError;
-use crate::storage::error::Attempt;
+use super::error::{Attempt, StorageError};
 
 /// Nobody but the server's own user reads a file of its directory: whoever knows the cluster's id
 /// belongs to the cluster.

@@ -8,7 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rafttree_model::ServerId;
 
-use crate::storage::{Directory, Incarnation, StorageError, note};
+use super::directory::Directory;
+use super::error::StorageError;
+use super::identity::Incarnation;
+use super::note;
 
 const PINS: &str = "pins";
 

@@ -20,9 +20,11 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use crate::storage::batch::{self, BLOCK, Batch, Header, Link};
-use crate::storage::error::Attempt;
-use crate::storage::{Incarnation, Recovered, StorageError, record};
+use super::batch::{self, BLOCK, Batch, Header, Link};
+use super::error::{Attempt, StorageError};
+use super::identity::Incarnation;
+use super::interface::Recovered;
+use super::record;
 
 /// A log that is being read.
 pub(super) struct Scan<'a> {

@@ -9,7 +9,8 @@ use rafttree_model::Record;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::storage::{Room, Storage, StorageError};
+use super::error::StorageError;
+use super::interface::{Room, Storage};
 
 /// What the thread reports: what it has done, or that the disk failed.
 pub(crate) type Flushed = Result<Report, StorageError>;

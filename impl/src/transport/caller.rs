@@ -5,30 +5,21 @@ use std::time::{Duration, Instant};
 
 use rafttree_model::ServerId;
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::sync::Notify;
 use tokio::time::{sleep, timeout};
 
-use super::frame::{Connection, End};
+use super::connection::{Connection, End};
 use super::greeting::{Greeting, WireGreeting};
 use super::handshake::{self, Failure};
+use super::hub::{HANDSHAKE_DEADLINE, Hub, Incoming};
 use super::names::Names;
 use super::queue::Queue;
 use super::refusal::Refusal;
 use super::unreachable::Unreachable;
 use super::wire::WireFrame;
-use super::{HANDSHAKE_DEADLINE, Hub, Incoming};
 use crate::core::links::Place;
 
 /// A peer that died may be back within milliseconds.
 const FIRST_DELAY: Duration = Duration::from_millis(2);
-
-/// What the rest of the transport has of a caller.
-#[derive(Default)]
-pub(super) struct Peer {
-    pub(super) queue: Queue,
-    /// Told when the peer's own connection begins or ends: it can be called, or may have died.
-    pub(super) is_there: Notify,
-}
 
 /// Calls the peer again and again, and sends what is in its queue.
 pub(super) async fn keep_calling(hub: &Hub, to: ServerId, names: Names) {

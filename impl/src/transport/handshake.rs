@@ -14,7 +14,7 @@ use std::time::Duration;
 use rafttree_model::ServerId;
 use tokio::task::spawn_blocking;
 
-use super::frame::{Connection, End};
+use super::connection::{Connection, End};
 use super::greeting::{Challenge, Greeting, Hello, Open, Sealed, WireGreeting};
 use super::proof::{Nonce, Proofs, Step};
 use super::refusal::Refusal;

@@ -10,13 +10,14 @@ use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
-use super::frame::{Connection, End};
+use super::connection::{Connection, End};
 use super::greeting::Hello;
 use super::handshake::{self, Failure};
+use super::hub::{HANDSHAKE_DEADLINE, Hub, Incoming};
 use super::refusal::Refusal;
 use super::strangers::{Strangers, Visit};
 use super::wire::{Malformed, WireFrame};
-use super::{Frame, HANDSHAKE_DEADLINE, Hub, Incoming};
+use crate::core::frame::Frame;
 
 /// Accepting fails when the process has no descriptors left: some may be free a little later.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);

@@ -10,9 +10,9 @@ use rafttree_model::{Message, Payload};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use super::Frame;
-use super::frame::Writer;
+use super::connection::Writer;
 use super::wire::WireFrame;
+use crate::core::frame::Frame;
 
 /// Heartbeats and answers are small, so the number of frames bounds what a slow peer is owed.
 const MOST_FRAMES: usize = 256;
@@ -143,8 +143,8 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
-    use crate::transport::Stamp;
-    use crate::transport::frame::Connection;
+    use crate::core::stamp::Stamp;
+    use crate::transport::connection::Connection;
 
     fn frame(number: u64, message: Message<Slice<bytes::Bytes>>) -> Frame {
         let envelope = Envelope { from: ServerId::new(1), to: ServerId::new(2), term: Term::new(1), message };

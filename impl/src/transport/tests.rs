@@ -3,21 +3,27 @@
 mod neighbours;
 mod strangers;
 
-use rafttree_model::{Entry, Index, Message, Payload, Position, Term};
+use bytes::Bytes;
+use rafttree_model::{Entry, Envelope, Index, Message, Payload, Position, Slice, Term};
 use std::cell::RefCell;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener as StdListener};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use super::frame::{Connection, LONGEST_FRAME};
+use super::connection::{Connection, LONGEST_FRAME};
 use super::greeting::{Greeting, WireGreeting};
-use super::handshake::Failure;
+use super::handshake::{Failure, Local};
+use super::hub::{HANDSHAKE_DEADLINE, PEACE};
 use super::strangers::{MOST_STRANGERS, Strangers, Visit};
 use super::wire::WireFrame;
 use super::*;
-use crate::storage::{self, Directory, Identity};
+use crate::core::links::Place;
+use crate::core::stamp::Stamp;
+use crate::storage::{self, ClusterId, Directory, Identity, Incarnation, Pins};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 const SILENCE: Duration = Duration::from_secs(2);

@@ -7,7 +7,8 @@
 use bytes::Bytes;
 use rafttree_model::{Entry, Envelope, Index, Message, Payload, Position, ServerId, Slice, Term};
 
-use super::{Frame, Stamp};
+use crate::core::frame::Frame;
+use crate::core::stamp::Stamp;
 
 /// A frame that does not say what a server of this version could have said.
 #[derive(Debug, Eq, PartialEq, thiserror::Error)]

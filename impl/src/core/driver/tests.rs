@@ -8,9 +8,10 @@ use rafttree_model::{
 };
 
 use super::{Action, Driver, Input, MOST_BYTES, Policy};
+use crate::core::frame::Frame;
 use crate::core::links::{ElectOnDisconnect, Place};
+use crate::core::stamp::Stamp;
 use crate::storage::Recovered;
-use crate::transport::{Frame, Stamp};
 
 const T: Duration = Duration::from_millis(100);
 const POLICY: Policy = Policy {

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use prost::Message as _;
+use tokio::sync::oneshot;
 
 use super::*;
 use crate::transport::greeting::{Challenge, Hello, Open, Sealed};

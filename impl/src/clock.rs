@@ -1,12 +1,8 @@
 //! The clock that timers and leases run on.
 
-pub(crate) mod alarm;
-
-use std::time::Duration;
-
 use rustix::time::ClockId;
 
-use crate::transport::Stamp;
+use crate::core::stamp::Stamp;
 
 /// Time goes on while the machine sleeps: a leader that was suspended must not believe that its
 /// lease still runs.
@@ -21,20 +17,10 @@ pub(crate) fn now() -> Stamp {
     Stamp(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
 }
 
-impl Stamp {
-    /// The reading after so much time.
-    pub(crate) fn after(self, time: Duration) -> Stamp {
-        Stamp(self.0.saturating_add(u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)))
-    }
-
-    /// How much time lies between an earlier reading and this one.
-    pub(crate) fn since(self, earlier: Stamp) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

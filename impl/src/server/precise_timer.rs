@@ -4,8 +4,6 @@
 //! few milliseconds would coincide. Linux has timers of the very clock that the server reads, and
 //! they fire as exactly as the machine can; elsewhere it is those of tokio.
 
-use crate::transport::Stamp;
-
 #[cfg(not(target_os = "linux"))]
 pub(crate) use coarse::Alarm;
 #[cfg(target_os = "linux")]
@@ -22,8 +20,8 @@ mod exact {
     use tokio::io::Interest;
     use tokio::io::unix::AsyncFd;
 
-    use super::Stamp;
     use crate::clock;
+    use crate::core::stamp::Stamp;
 
     const NEVER: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
@@ -79,8 +77,8 @@ mod exact {
 mod coarse {
     use std::io;
 
-    use super::Stamp;
     use crate::clock;
+    use crate::core::stamp::Stamp;
 
     /// The timers of tokio.
     pub(crate) struct Alarm;
@@ -107,6 +105,7 @@ mod tests {
 
     use super::*;
     use crate::clock;
+    use crate::core::stamp::Stamp;
 
     fn in_microseconds(microseconds: u64) -> Stamp {
         clock::now().after(Duration::from_micros(microseconds))
