@@ -5,18 +5,17 @@ use std::time::Duration;
 
 use rafttree_model::{MOST_SERVERS, ServerId};
 
-use crate::api::error::Error;
-use crate::api::node::Node;
+use super::error::Error;
+use super::settings::Settings;
 use crate::core::driver::Policy;
 use crate::core::links::ElectOnDisconnect;
-use crate::server::start::{self, Settings};
-use crate::storage::{ClusterId, FileStorage, Storage};
+use crate::storage::ClusterId;
 
 /// The shortest election timeout: elsewhere than on Linux timers have a resolution of one
 /// millisecond, and a busy machine keeps a process waiting for longer than that.
 const SHORTEST_TIMEOUT: Duration = Duration::from_millis(10);
 
-/// Settings of a server, each with its default; made by [`Node::builder`].
+/// Settings of a server, each with its default; made by [`Node::builder`](crate::Node::builder).
 #[derive(Clone, Debug)]
 #[must_use = "nothing runs until `start` is awaited"]
 pub struct Builder {
@@ -123,7 +122,7 @@ impl Builder {
         self
     }
 
-    /// For so long a closure of [`lead`](Node::lead) may go on after the server was asked to hand
+    /// For so long a closure of [`lead`](crate::Node::lead) may go on after the server was asked to hand
     /// over or to shut down. Default: 10 s.
     pub fn handover_timeout(mut self, timeout: Duration) -> Builder {
         self.handover_timeout = timeout;
@@ -137,26 +136,8 @@ impl Builder {
         self
     }
 
-    /// Starts the server: on two threads of its own, so that nothing that the service does delays
-    /// its messages.
-    ///
-    /// It follows and votes, and campaigns only while somebody waits in [`lead`](Node::lead).
-    ///
-    /// The name that is listened on is given 15 s to be resolved; a disk that hangs is waited for.
-    /// To drop this future is to give the start up: what has started until then ends by itself.
-    pub async fn start(self) -> Result<Node, Error> {
-        self.start_with(|storage| storage).await
-    }
-
-    /// Starts the server on another storage: the given one wrapped, or one of your own.
-    pub async fn start_with<S: Storage>(
-        self,
-        storage: impl FnOnce(FileStorage) -> S + Send + 'static,
-    ) -> Result<Node, Error> {
-        start::start(self.settings()?, storage).await
-    }
-
-    fn settings(self) -> Result<Settings, Error> {
+    /// The settings, if they make sense together.
+    pub(crate) fn settings(self) -> Result<Settings, Error> {
         let heartbeat_interval = self.heartbeat_or_default();
         self.check_servers()?;
         self.check_times(heartbeat_interval)?;

@@ -104,6 +104,9 @@ pub enum Failure {
     Panicked,
 }
 
+/// How a server has ended.
+pub(crate) type Stopped = Result<(), Arc<Failure>>;
+
 /// Why [`lead`](crate::Node::lead) ended early.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

@@ -1,15 +1,27 @@
 //! The interface for services.
 
-pub(crate) mod builder;
 pub(crate) mod error;
+
 pub(crate) mod fence;
-pub(crate) mod leadership;
-pub(crate) mod node;
+
 pub(crate) mod status;
+
+pub(crate) mod reign;
+
+pub(crate) mod command;
+
+pub(crate) mod settings;
+
+pub(crate) mod builder;
+
+pub(crate) mod leadership;
+
+pub(crate) mod node;
 
 pub use builder::Builder;
 pub use error::{Error, Failure, LeadError};
 pub use fence::{Fence, FenceGuard, StaleFence};
-pub use leadership::{Leadership, Lost, Then};
+pub use leadership::{Leadership, Then};
 pub use node::Node;
+pub use reign::Lost;
 pub use status::{Leader, LeadershipStatus, PeerStatus, Status, Warning, Work};

@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use rafttree_model::ServerId;
+use rafttree_model::{ServerId, Term};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::api::builder::Builder;
-use crate::api::error::{Error, Failure, LeadError};
-use crate::api::leadership::{Leadership, Reign, Tenure, Then};
-use crate::api::status::{Leader, Status, Work};
-use crate::server::Command;
-use crate::server::start::Stopped;
+use super::builder::Builder;
+use super::command::Command;
+use super::error::{Error, Failure, LeadError, Stopped};
+use super::leadership::{Leadership, Tenure, Then};
+use super::reign::Reign;
+use super::status::{Leader, Status, Work};
 
 /// A running server of a group. Clones are handles to the same server; when the last one is
 /// dropped the server stops at once, as if its process had ended: prefer
@@ -32,7 +32,7 @@ pub struct Node {
 
 /// What all handles to one server share.
 #[derive(Debug)]
-pub(crate) struct Shared {
+struct Shared {
     id: ServerId,
     commands: mpsc::UnboundedSender<Command>,
     leader: watch::Receiver<Leader>,
@@ -44,21 +44,13 @@ pub(crate) struct Shared {
     takeover_timeout: Duration,
 }
 
-/// The latest leader, the latest leadership of this server, and that the status has changed.
-type Views = (watch::Receiver<Leader>, watch::Receiver<Option<Arc<Reign>>>, watch::Receiver<()>);
-
-impl Shared {
-    /// The server's side of these ends is about to serve.
-    pub(crate) fn new(
-        id: ServerId,
-        commands: mpsc::UnboundedSender<Command>,
-        (leader, reigns, changes): Views,
-        stopped: watch::Receiver<Option<Stopped>>,
-        takeover_timeout: Duration,
-    ) -> Shared {
-        let lead_in_use = AtomicBool::new(false);
-        Shared { id, commands, leader, reigns, changes, stopped, lead_in_use, takeover_timeout }
-    }
+/// The server's ends of what connects it with its handles.
+#[derive(Debug)]
+pub(crate) struct Ends {
+    pub(crate) commands: mpsc::UnboundedReceiver<Command>,
+    pub(crate) leader: watch::Sender<Leader>,
+    pub(crate) reigns: watch::Sender<Option<Arc<Reign>>>,
+    pub(crate) changes: watch::Sender<()>,
 }
 
 impl Node {
@@ -67,8 +59,28 @@ impl Node {
         Builder::new(directory.as_ref())
     }
 
-    pub(crate) fn new(shared: Shared) -> Node {
-        Node { shared: Arc::new(shared) }
+    /// A handle, and the server's ends of its channels. `stopped` is told how the server has ended.
+    pub(crate) fn connect(
+        id: ServerId,
+        term: Term,
+        takeover_timeout: Duration,
+        stopped: watch::Receiver<Option<Stopped>>,
+    ) -> (Node, Ends) {
+        let (commands, asked) = mpsc::unbounded_channel();
+        let (leader, leader_view) = watch::channel(Leader { leader: None, term });
+        let (reigns, reign_view) = watch::channel(None);
+        let (changes, changes_view) = watch::channel(());
+        let shared = Shared {
+            id,
+            commands,
+            leader: leader_view,
+            reigns: reign_view,
+            changes: changes_view,
+            stopped,
+            lead_in_use: AtomicBool::new(false),
+            takeover_timeout,
+        };
+        (Node { shared: Arc::new(shared) }, Ends { commands: asked, leader, reigns, changes })
     }
 
     /// This server's id.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rafttree_model::{ServerId, Term};
 
-use crate::api::fence::Fence;
+use super::fence::Fence;
 use crate::storage::{ClusterId, Incarnation};
 use crate::transport::{Refusal, Unreachable};
 

@@ -5,30 +5,18 @@ use std::sync::Arc;
 use rafttree_model::{Event, ServerId};
 use tokio::sync::oneshot;
 
-use super::Server;
+use super::leading::HandOver;
+use super::state::Server;
 use crate::api::error::Error;
-use crate::api::leadership::Reign;
+use crate::api::reign::Reign;
 use crate::api::status::Leader;
 use crate::clock;
 use crate::core::driver::Input;
-use crate::core::stamp::Stamp;
-
-/// A handover that waits for the work under the leadership to end.
-pub(super) struct HandOver {
-    to: Option<ServerId>,
-    pub(super) reply: Option<oneshot::Sender<Result<(), Error>>>,
-    pub(super) until: Stamp,
-}
 
 impl Server {
-    /// Whether this is the leadership that the server holds now.
-    pub(super) fn holds(&self, reign: &Arc<Reign>) -> bool {
-        self.reign.0.as_ref().is_some_and(|current| Arc::ptr_eq(current, reign))
-    }
-
     /// The closure has returned, so leadership may go.
     pub(super) fn on_released(&mut self, reign: &Arc<Reign>) {
-        if self.holds(reign) {
+        if self.leading.holds(reign) {
             self.hand_over();
         }
     }
@@ -43,13 +31,13 @@ impl Server {
     }
 
     fn may_hand_over(&self, to: Option<ServerId>) -> Result<(), Error> {
-        if let Some(target) = to.filter(|target| !self.peers.contains_key(target)) {
+        if let Some(target) = to.filter(|target| !self.network.peers.contains_key(target)) {
             return Err(Error::NotAPeer(target));
         }
-        if self.reign.0.is_none() {
+        if !self.leading.leads() {
             return Err(Error::NotLeading);
         }
-        if self.handover.is_some() {
+        if self.leading.handover.is_some() {
             return Err(Error::HandingOver);
         }
         to.map_or(Ok(()), |target| self.may_take_over(target))
@@ -78,8 +66,8 @@ impl Server {
     /// Lets the work under the leadership end first.
     fn prepare_to_hand_over(&mut self, to: Option<ServerId>, reply: Option<oneshot::Sender<Result<(), Error>>>) {
         let until = clock::now().after(self.settings.handover_timeout);
-        self.handover = Some(HandOver { to, reply, until });
-        let at_work = self.reign.0.as_ref().is_some_and(|reign| reign.ask());
+        self.leading.handover = Some(HandOver { to, reply, until });
+        let at_work = self.leading.reign().is_some_and(|reign| reign.ask());
         if !at_work {
             self.hand_over();
         }
@@ -87,7 +75,7 @@ impl Server {
 
     /// Gives leadership to whom it was promised, or to the peer that is fittest by now.
     fn hand_over(&mut self) {
-        let chosen = self.handover.as_ref().and_then(|handover| handover.to);
+        let chosen = self.leading.handover.as_ref().and_then(|handover| handover.to);
         let able = chosen.filter(|&target| self.may_take_over(target).is_ok());
         let fittest = self.driver.successor(clock::now()).filter(|&peer| self.is_fit(peer));
         match able.or(fittest) {
@@ -108,19 +96,19 @@ impl Server {
         if self.closing.is_some() {
             return self.hand_over();
         }
-        let Some(HandOver { reply: Some(reply), .. }) = self.handover.take() else { return };
+        let Some(HandOver { reply: Some(reply), .. }) = self.leading.handover.take() else { return };
         // Whoever no longer waits for an answer needs none.
         let _ = reply.send(Err(Error::StillAtWork(self.settings.handover_timeout)));
     }
 
     pub(super) fn on_shut_down(&mut self) {
-        if self.reign.0.is_none() {
+        if !self.leading.leads() {
             self.outcome.get_or_insert(Ok(()));
         } else if self.closing.is_none() {
             let patience = self.settings.handover_timeout + 3 * self.settings.policy.minimum_timeout;
             self.closing = Some(clock::now().after(patience));
             self.handle(Input::Campaigns(false));
-            let earlier = self.handover.take();
+            let earlier = self.leading.handover.take();
             let (to, reply) = earlier.map_or((None, None), |handover| (handover.to, handover.reply));
             self.prepare_to_hand_over(to, reply);
         }
@@ -130,7 +118,7 @@ impl Server {
     /// has had its time to.
     pub(super) fn close_if_possible(&mut self, view: Leader) {
         let Some(until) = self.closing else { return };
-        let is_followed = self.reign.0.is_none() && view.leader.is_some();
+        let is_followed = !self.leading.leads() && view.leader.is_some();
         if is_followed || until <= clock::now() {
             self.outcome.get_or_insert(Ok(()));
         }

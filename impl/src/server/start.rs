@@ -1,6 +1,5 @@
 //! How a server starts: directory, log, sockets, threads; then how it has ended.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use std::{io, panic, thread};
@@ -10,14 +9,17 @@ use tokio::runtime::{self, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
+use super::disk::Disk;
+use super::network::Network;
 use super::precise_timer::Alarm;
-use crate::api::error::{Error, Failure};
+use super::state::{Parts, Server};
+use crate::api::builder::Builder;
+use crate::api::error::{Error, Failure, Stopped};
 use crate::api::node::Node;
+use crate::api::settings::Settings;
 use crate::clock;
-use crate::core::driver::{Driver, Policy};
-use crate::server::Server;
-use crate::storage::writer::Writer;
-use crate::storage::{self, ClusterId, Directory, FileStorage, Identity, Pins, Storage, StorageError};
+use crate::core::driver::Driver;
+use crate::storage::{self, Directory, FileStorage, Identity, Pins, Storage, StorageError};
 use crate::transport::{Config, Incoming, Transport};
 
 /// So many messages may wait for the server; more wait with the peers.
@@ -25,23 +27,6 @@ const MOST_WAITING: usize = 1024;
 
 /// So long the system may take to resolve the name that is listened on.
 const LONGEST_LISTEN: Duration = Duration::from_secs(15);
-
-/// How a server is to be, checked.
-#[derive(Clone, Debug)]
-pub(crate) struct Settings {
-    pub(crate) directory: PathBuf,
-    pub(crate) id: Option<ServerId>,
-    pub(crate) cluster: Option<ClusterId>,
-    pub(crate) init: bool,
-    pub(crate) listen: String,
-    pub(crate) peers: Vec<(ServerId, String)>,
-    pub(crate) policy: Policy,
-    pub(crate) handover_timeout: Duration,
-    pub(crate) insecure: bool,
-}
-
-/// How a server has ended.
-pub(crate) type Stopped = Result<(), Arc<Failure>>;
 
 /// The runtime of a server. Its end waits for no name that is being resolved: the system may take
 /// long, and nothing can interrupt it.
@@ -65,8 +50,29 @@ impl Drop for Executor {
     }
 }
 
+impl Builder {
+    /// Starts the server: on two threads of its own, so that nothing that the service does delays
+    /// its messages.
+    ///
+    /// It follows and votes, and campaigns only while somebody waits in [`lead`](Node::lead).
+    ///
+    /// The name that is listened on is given 15 s to be resolved; a disk that hangs is waited for.
+    /// To drop this future is to give the start up: what has started until then ends by itself.
+    pub async fn start(self) -> Result<Node, Error> {
+        self.start_with(|storage| storage).await
+    }
+
+    /// Starts the server on another storage: the given one wrapped, or one of your own.
+    pub async fn start_with<S: Storage>(
+        self,
+        storage: impl FnOnce(FileStorage) -> S + Send + 'static,
+    ) -> Result<Node, Error> {
+        start(self.settings()?, storage).await
+    }
+}
+
 /// Starts a server on its own thread.
-pub(crate) async fn start<S: Storage>(
+async fn start<S: Storage>(
     settings: Settings,
     storage: impl FnOnce(FileStorage) -> S + Send + 'static,
 ) -> Result<Node, Error> {
@@ -119,7 +125,7 @@ fn prepare<S: Storage>(
     let mut storage = storage(FileStorage::within(directory.clone())?);
     let driver = Driver::new(id, members, storage.load()?, settings.policy, rand::random(), clock::now());
     let executor = Executor::new().map_err(lacks("runtime"))?;
-    let alarm = {
+    let timer = {
         let _entered = executor.runtime().enter();
         Alarm::new().map_err(lacks("timer"))?
     };
@@ -129,12 +135,14 @@ fn prepare<S: Storage>(
         .runtime()
         .block_on(listen(config, report))
         .map_err(|source| Error::Listen { address: settings.listen.clone(), source })?;
-    let (writer, flushed) = Writer::start(storage).map_err(lacks("disk thread"))?;
+    let disk = Disk::start(storage).map_err(lacks("disk thread"))?;
     // Only now, so that a start that was refused leaves nothing behind. The runtime stands still
     // until the server serves: not a word was said to a peer yet, and no vote given.
     directory.keep_group(&members)?;
-    let (server, node) =
-        Server::new(settings, directory, driver, (transport, incoming), (writer, flushed), alarm, stopped);
+    let takeover_timeout = 3 * settings.policy.minimum_timeout;
+    let (node, ends) = Node::connect(id, driver.node().term(), takeover_timeout, stopped);
+    let network = Network::new(transport, incoming, &settings.peers);
+    let server = Server::new(Parts { settings, driver, network, disk, timer, directory }, ends);
     Ok((executor, server, node))
 }
 

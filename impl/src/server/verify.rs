@@ -6,13 +6,9 @@
 
 use std::collections::VecDeque;
 
-use rafttree_model::Event;
 use tokio::sync::oneshot;
 
-use super::Server;
-use crate::api::leadership::Lost;
-use crate::clock;
-use crate::core::driver::Input;
+use crate::api::reign::Lost;
 use crate::core::stamp::Stamp;
 
 /// What a caller is told: a majority has confirmed the leadership, or it is over.
@@ -27,13 +23,18 @@ pub(super) struct Verifications {
 }
 
 impl Verifications {
+    /// Whether nobody waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// One more caller.
     pub(super) fn add(&mut self, now: Stamp, reply: Reply) {
         self.waiting.push_back((now, reply));
     }
 
     /// A majority has answered what was sent at this time: so it has to all who came before.
-    fn confirm(&mut self, confirmed: Stamp) {
+    pub(super) fn confirm(&mut self, confirmed: Stamp) {
         self.round = self.round.filter(|&round| confirmed < round);
         while self.waiting.front().is_some_and(|(start, _)| *start <= confirmed)
             && let Some((_, reply)) = self.waiting.pop_front()
@@ -44,7 +45,7 @@ impl Verifications {
     }
 
     /// Whether a round begins now: somebody waits, and none is in flight.
-    fn begin_round(&mut self, now: Stamp) -> bool {
+    pub(super) fn begin_round(&mut self, now: Stamp) -> bool {
         let begins = !self.waiting.is_empty() && self.round.is_none();
         if begins {
             self.round = Some(now);
@@ -58,20 +59,6 @@ impl Verifications {
         for (_, reply) in self.waiting.drain(..) {
             // Whoever no longer waits for an answer needs none.
             let _ = reply.send(Err(lost));
-        }
-    }
-}
-
-impl Server {
-    /// Tells who was waiting for it that a majority has answered, and asks it for the others.
-    pub(super) fn verify(&mut self) {
-        if self.verifications.waiting.is_empty() {
-            return;
-        }
-        let now = clock::now();
-        self.verifications.confirm(self.driver.confirmed(now));
-        if self.verifications.begin_round(now) {
-            self.handle(Input::Event(Event::HeartbeatTimeout));
         }
     }
 }

@@ -3,15 +3,15 @@
 
 use rafttree_model::Event;
 
-use super::Server;
+use super::state::Server;
 use crate::api::status::Work;
 use crate::core::driver::Input;
 
 impl Server {
     /// The service waits for a leadership, works under one, or does neither.
     pub(super) fn on_work(&mut self, work: Work) {
-        if std::mem::replace(&mut self.work, work) != work {
-            self.changes.send_replace(());
+        if std::mem::replace(&mut self.leading.work, work) != work {
+            self.views.changed();
         }
         // A server that is about to end has no use for another leadership.
         let campaigns = work == Work::Waiting && self.closing.is_none();
@@ -21,7 +21,7 @@ impl Server {
     /// Leadership came although nobody waited for it, or whoever waited does not move. It is given
     /// up and not handed over: the next server may be no better, and would hand it back.
     pub(super) fn end_idle_reign(&mut self) {
-        if self.reign.0.as_ref().is_some_and(|reign| reign.is_unclaimed()) {
+        if self.leading.reign().is_some_and(|reign| reign.is_unclaimed()) {
             tracing::warn!("nobody works under this leadership, so it is given up: does the service wait in `lead`?");
             self.handle(Input::Event(Event::StepDown));
         }

@@ -1,0 +1,238 @@
+//! One leadership as the server and the holders of its handle share it: its lease, and its end.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::sleep;
+
+use super::fence::Fence;
+use crate::clock;
+use crate::core::stamp::Stamp;
+
+/// A timer of tokio that is later than this says that the process stood still.
+const LATE: Duration = Duration::from_millis(4);
+
+/// So long a server that stood still as well has to hear its peers and to renew the lease.
+const MOMENT: Duration = Duration::from_millis(2);
+
+/// Why a leadership ended, or is about to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Lost {
+    /// No majority was heard for so long that another server may lead.
+    #[error("leadership lost: no majority was heard in time")]
+    LeaseExpired,
+    /// The group has, or may have, another leader.
+    #[error("leadership lost: this server was deposed")]
+    Deposed,
+    /// The server was asked to hand over: it still leads until the closure returns.
+    #[error("leadership is to be handed over")]
+    HandingOver,
+    /// The closure has returned.
+    #[error("leadership was resigned")]
+    Resigned,
+    /// The server has stopped.
+    #[error("leadership lost: the server stopped")]
+    Stopped,
+}
+
+/// What the server and the holders of a [`Leadership`] share.
+#[derive(Debug)]
+pub(crate) struct Reign {
+    fence: Fence,
+    /// Until when nobody else can lead; zero once this reign has ended, for ever.
+    deadline: AtomicU64,
+    state: watch::Sender<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    claim: Claim,
+    end: Option<Lost>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Claim {
+    Open,
+    Taken,
+    Released,
+}
+
+impl Reign {
+    /// A reign whose lease runs until `deadline`.
+    pub(crate) fn new(fence: Fence, deadline: Stamp) -> Arc<Reign> {
+        let state = watch::Sender::new(State { claim: Claim::Open, end: None });
+        Arc::new(Reign { fence, deadline: AtomicU64::new(deadline.0), state })
+    }
+
+    pub(crate) fn fence(&self) -> Fence {
+        self.fence
+    }
+
+    /// Moves the lease's end; `false` if the reign is over and nothing can revive it.
+    pub(crate) fn extend(&self, deadline: Stamp) -> bool {
+        let extended = |old| (old != 0).then_some(deadline.0);
+        self.deadline.fetch_update(Ordering::AcqRel, Ordering::Acquire, extended).is_ok()
+    }
+
+    /// How much longer the lease runs.
+    pub(crate) fn remaining(&self) -> Duration {
+        Stamp(self.deadline.load(Ordering::Acquire)).since(clock::now())
+    }
+
+    /// Ends the reign for ever. The first reason stays, unless it only announced the end.
+    pub(crate) fn end(&self, lost: Lost) {
+        self.deadline.store(0, Ordering::Release);
+        self.state.send_modify(|state| {
+            state.end = state.end.filter(|&end| end != Lost::HandingOver).or(Some(lost));
+        });
+    }
+
+    /// Asks whoever runs under this reign to come to an end; `false` if nobody does, and nobody
+    /// will.
+    pub(crate) fn ask(&self) -> bool {
+        self.state.send_modify(|state| {
+            state.end.get_or_insert(Lost::HandingOver);
+        });
+        self.state.borrow().claim == Claim::Taken
+    }
+
+    /// Whether somebody runs under this reign.
+    pub(crate) fn is_at_work(&self) -> bool {
+        self.state.borrow().claim == Claim::Taken
+    }
+
+    /// Whether nobody has begun to work under this reign.
+    pub(crate) fn is_unclaimed(&self) -> bool {
+        self.state.borrow().claim == Claim::Open
+    }
+
+    /// Whether somebody has seen the lease run out.
+    pub(crate) fn has_lapsed(&self) -> bool {
+        self.state.borrow().end == Some(Lost::LeaseExpired)
+    }
+
+    /// Each reign is taken once at most, and not once it has ended or is about to.
+    pub(super) fn claim(&self) -> bool {
+        self.check().is_ok()
+            && self.state.send_if_modified(|state| {
+                let is_free = state.claim == Claim::Open && state.end.is_none();
+                if is_free {
+                    state.claim = Claim::Taken;
+                }
+                is_free
+            })
+    }
+
+    /// Whoever ran under this reign does so no more: that ends it.
+    pub(super) fn release(&self) {
+        self.end(Lost::Resigned);
+        self.state.send_modify(|state| state.claim = Claim::Released);
+    }
+
+    /// Whether the reign has ended, or was asked to.
+    pub(super) fn is_ending(&self) -> bool {
+        self.check().is_err() || self.state.borrow().end.is_some()
+    }
+
+    /// Whether the lease runs.
+    pub(crate) fn check(&self) -> Result<(), Lost> {
+        let deadline = self.deadline.load(Ordering::Acquire);
+        if clock::now() < Stamp(deadline) {
+            return Ok(());
+        }
+        // Whoever was told so once must never be told otherwise.
+        self.end(Lost::LeaseExpired);
+        Err(self.state.borrow().end.unwrap_or(Lost::LeaseExpired))
+    }
+
+    /// Resolves when the reign has ended.
+    pub(super) async fn over(&self) -> Lost {
+        let mut state = self.state.subscribe();
+        loop {
+            if let Err(lost) = self.check() {
+                return lost;
+            }
+            let deadline = Stamp(self.deadline.load(Ordering::Acquire));
+            tokio::select! {
+                _ = state.changed() => {}
+                () = sleep(deadline.since(clock::now())) => {}
+            }
+            // Whoever looks ends a leadership whose lease ran out. Where the process stood still,
+            // this one, who does not act but tells others, leaves the server the moment it needs.
+            if deadline != Stamp(0) && deadline.after(LATE) < clock::now() {
+                sleep(MOMENT).await;
+            }
+        }
+    }
+
+    /// Resolves when the reign has ended or should end.
+    pub(super) async fn asked(&self) -> Lost {
+        let mut state = self.state.subscribe();
+        let ended = state.wait_for(|state| state.end.is_some()).await;
+        ended.ok().and_then(|state| state.end).unwrap_or(Lost::Stopped)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reign() -> Arc<Reign> {
+        Reign::new(Fence::new(3), clock::now().after(Duration::from_secs(60)))
+    }
+
+    #[test]
+    fn a_reign_that_was_seen_to_end_is_never_revived() {
+        let reign = reign();
+        reign.check().unwrap();
+        assert!(reign.extend(Stamp(1)));
+        assert_eq!(reign.check(), Err(Lost::LeaseExpired));
+        assert!(!reign.extend(clock::now().after(Duration::from_secs(60))));
+        reign.end(Lost::Deposed);
+        assert_eq!((reign.check(), reign.has_lapsed()), (Err(Lost::LeaseExpired), true));
+    }
+
+    #[test]
+    fn a_reign_is_claimed_once_and_not_when_it_is_about_to_end() {
+        let first = reign();
+        assert!(first.claim() && !first.claim());
+        assert!(first.ask() && first.is_at_work());
+        assert_eq!(first.check(), Ok(()), "it leads until the work has ended");
+        let second = reign();
+        assert!(!second.ask() && !second.claim());
+    }
+
+    #[test]
+    fn the_end_replaces_its_announcement() {
+        let reign = reign();
+        reign.ask();
+        reign.end(Lost::Stopped);
+        assert_eq!(reign.check(), Err(Lost::Stopped));
+    }
+
+    /// Who stood still is not told of an end that the server has averted by then; who asks is.
+    #[tokio::test]
+    async fn a_lease_that_is_renewed_after_everything_stood_still_goes_on() {
+        for renewed in [true, false] {
+            let reign = Reign::new(Fence::new(3), clock::now().after(Duration::from_millis(1)));
+            let server = async {
+                std::thread::sleep(Duration::from_millis(10));
+                tokio::task::yield_now().await;
+                if renewed {
+                    reign.extend(clock::now().after(Duration::from_secs(60)));
+                }
+                sleep(10 * MOMENT).await;
+            };
+            let lost = tokio::select! {
+                biased;
+                lost = reign.over() => Some(lost),
+                () = server => None,
+            };
+            assert_eq!(lost, (!renewed).then_some(Lost::LeaseExpired));
+            assert_eq!(reign.check().is_ok(), renewed);
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Settings of a server, checked.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rafttree_model::ServerId;
+
+use crate::core::driver::Policy;
+use crate::storage::ClusterId;
+
+/// How a server is to be, checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) directory: PathBuf,
+    pub(crate) id: Option<ServerId>,
+    pub(crate) cluster: Option<ClusterId>,
+    pub(crate) init: bool,
+    pub(crate) listen: String,
+    pub(crate) peers: Vec<(ServerId, String)>,
+    pub(crate) policy: Policy,
+    pub(crate) handover_timeout: Duration,
+    pub(crate) insecure: bool,
+}

@@ -1,0 +1,62 @@
+//! What a server tells of itself.
+
+use super::disk::slowness;
+use super::state::Server;
+use crate::api::status::{Leader, LeadershipStatus, PeerStatus, Status, Warning};
+use crate::clock;
+
+impl Server {
+    /// What the server knows of itself and its peers.
+    pub(super) fn status(&self) -> Status {
+        let now = clock::now();
+        let answered = |id| self.leading.reign().and(self.driver.contact(id, now)).map(|contact| now.since(contact));
+        let peers = self.network.peers.values().cloned();
+        let leadership = self.leading.reign().map(|reign| LeadershipStatus {
+            fence: reign.fence(),
+            lease: reign.remaining(),
+            at_work: reign.is_at_work(),
+        });
+        Status {
+            cluster: self.directory.identity.cluster,
+            incarnation: self.directory.incarnation,
+            address: self.network.transport.local_address(),
+            protocol: self.driver.node().status(),
+            leadership,
+            work: self.leading.work,
+            peers: peers.map(|peer| PeerStatus { answered: answered(peer.id), ..peer }).collect(),
+            flush: self.driver.usual_flush(),
+            warnings: self.warnings(),
+        }
+    }
+
+    /// The leader, and this server itself only if it may act as one.
+    pub(super) fn view(&self) -> Leader {
+        let node = self.driver.node();
+        let leader = node.leader().filter(|&leader| leader != node.id() || self.leading.leads());
+        Leader { leader, term: node.term() }
+    }
+
+    /// Says so when flushes become too slow, and when they are no more.
+    pub(super) fn note_slowness(&mut self) {
+        let slow = self.slowness();
+        if self.disk.note_slowness(slow) {
+            self.views.changed();
+        }
+    }
+
+    /// What somebody has to see to.
+    fn warnings(&self) -> Vec<Warning> {
+        let unequal = self.network.peers.values().filter_map(|peer| self.unequal_timeouts(peer));
+        self.disk.fullness().into_iter().chain(self.slowness()).chain(unequal).collect()
+    }
+
+    fn unequal_timeouts(&self, peer: &PeerStatus) -> Option<Warning> {
+        let ours = self.settings.policy.minimum_timeout;
+        let theirs = peer.election_timeout.filter(|&theirs| theirs != ours)?;
+        Some(Warning::UnequalTimeouts { peer: peer.id, theirs, ours })
+    }
+
+    fn slowness(&self) -> Option<Warning> {
+        slowness(self.driver.usual_flush(), self.settings.policy.minimum_timeout)
+    }
+}

@@ -1,0 +1,190 @@
+//! The server's loop: what happens, one after the other.
+
+use std::future::pending;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::yield_now;
+
+use super::state::Server;
+use crate::api::command::Command;
+use crate::api::error::{Failure, Stopped};
+use crate::clock;
+use crate::core::driver::Input;
+use crate::core::stamp::Stamp;
+use crate::storage::Room;
+use crate::storage::writer::{Flushed, Report};
+use crate::transport::Incoming;
+
+/// When a timer is due, messages that have arrived go first: what was heard matters for what is
+/// late. But not for ever.
+const MOST_BEFORE_TIMERS: usize = 64;
+
+/// Deadlines are met within a fraction of this unless something keeps the process from running.
+const LATE: Duration = Duration::from_millis(1);
+
+/// So long a server that ends waits for a write that the disk has not finished, at most.
+const LAST_WRITE: Duration = Duration::from_secs(5);
+
+/// What happened to the server.
+enum Happening {
+    Flushed(Option<Flushed>),
+    Incoming(Option<Incoming>),
+    Asked(Option<Command>),
+    Deadline(io::Result<()>),
+}
+
+impl Server {
+    /// Serves until it is told to end, or has to.
+    pub(super) async fn serve(mut self) -> Stopped {
+        let outcome = loop {
+            self.publish();
+            if let Some(outcome) = self.outcome.take() {
+                break outcome;
+            }
+            match self.next().await {
+                Happening::Flushed(flushed) => self.on_flushed(flushed),
+                Happening::Incoming(Some(incoming)) => self.on_incoming(incoming),
+                Happening::Incoming(None) => self.fail(Failure::Panicked),
+                Happening::Asked(Some(command)) => self.on_command(command),
+                Happening::Asked(None) => self.outcome = Some(Ok(())),
+                Happening::Deadline(Ok(())) => {
+                    // Lets what the connections hold be read first.
+                    if self.is_late() {
+                        yield_now().await;
+                    }
+                    self.on_deadline();
+                }
+                Happening::Deadline(Err(error)) => self.fail(Failure::Timer(error)),
+            }
+        };
+        self.end(outcome).await
+    }
+
+    /// Closes everything. The lock of the directory is free then, unless the disk hangs.
+    async fn end(mut self, outcome: Stopped) -> Stopped {
+        self.leading.stop();
+        self.network.transport.close().await;
+        let patience = match &outcome {
+            Err(failure) if matches!(**failure, Failure::DiskStalled(_)) => Duration::ZERO,
+            _ => LAST_WRITE.min(self.settings.policy.longest_flush),
+        };
+        if self.disk.close(patience).await {
+            return outcome;
+        }
+        outcome.and(Err(Arc::new(Failure::DiskStalled(patience))))
+    }
+
+    /// Tells everybody what is new.
+    fn publish(&mut self) {
+        self.renew_lease();
+        self.verify();
+        let view = self.view();
+        self.views.show(view, self.driver.node());
+        self.note_slowness();
+        self.close_if_possible(view);
+    }
+
+    async fn next(&mut self) -> Happening {
+        let deadline = self.next_deadline();
+        let timer = async {
+            match deadline {
+                Some(deadline) => self.timer.wait_until(deadline).await,
+                None => pending().await,
+            }
+        };
+        tokio::select! {
+            flushed = self.disk.next() => Happening::Flushed(flushed),
+            incoming = self.network.incoming.recv() => Happening::Incoming(incoming),
+            command = self.commands.recv() => Happening::Asked(command),
+            due = timer => Happening::Deadline(due),
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Stamp> {
+        let handover = self.leading.handover.as_ref().map(|handover| handover.until);
+        [self.driver.next_deadline(clock::now()), handover, self.closing, self.leading.unclaimed]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Whether the process was kept from running when a deadline came.
+    fn is_late(&self) -> bool {
+        self.next_deadline().is_some_and(|deadline| deadline.after(LATE) < clock::now())
+    }
+
+    fn on_deadline(&mut self) {
+        for _ in 0..MOST_BEFORE_TIMERS {
+            let Ok(incoming) = self.network.incoming.try_recv() else { break };
+            self.on_incoming(incoming);
+        }
+        self.handle(Input::Deadline);
+        if self.leading.handover.as_ref().is_some_and(|handover| handover.until <= clock::now()) {
+            self.on_work_that_does_not_end();
+        }
+        if self.leading.unclaimed.take_if(|until| *until <= clock::now()).is_some() {
+            self.end_idle_reign();
+        }
+    }
+
+    fn on_flushed(&mut self, flushed: Option<Flushed>) {
+        match flushed {
+            Some(Ok(Report::Durable)) => self.handle(Input::Flushed),
+            Some(Ok(Report::Room(room))) => self.on_room(room),
+            Some(Err(error)) => self.fail(Failure::Storage(error)),
+            None => self.fail(Failure::Panicked),
+        }
+    }
+
+    fn on_room(&mut self, room: Room) {
+        if self.disk.note_room(room) {
+            self.views.changed();
+        }
+    }
+
+    fn on_incoming(&mut self, incoming: Incoming) {
+        match incoming {
+            Incoming::Frame(frame) => self.handle(Input::Frame(frame)),
+            Incoming::Accepted { from, minimum_timeout } => {
+                self.note(from, |peer| peer.election_timeout = Some(minimum_timeout));
+                self.handle(Input::Accepted(from, minimum_timeout));
+            }
+            Incoming::Closed { from } => self.handle(Input::Closed(from)),
+            Incoming::NobodyListens { at, place } => self.handle(Input::NobodyListens(at, place)),
+            Incoming::Connected { to, minimum_timeout } => {
+                self.note(to, |peer| {
+                    (peer.connected, peer.unreachable) = (true, None);
+                    peer.election_timeout = Some(minimum_timeout);
+                });
+                self.handle(Input::Connected(to, minimum_timeout));
+            }
+            Incoming::Unreachable { peer, why } => {
+                tracing::info!(%peer, %why, "no connection");
+                self.note(peer, |peer| peer.unreachable = Some(why));
+            }
+            Incoming::Disconnected { to } => {
+                self.note(to, |peer| peer.connected = false);
+                self.handle(Input::Disconnected(to));
+            }
+            Incoming::Refused { peer, reason } => {
+                tracing::warn!(%peer, %reason, "no connection");
+                self.note(peer, |peer| peer.refusal = Some(reason));
+            }
+            Incoming::AtPeace { with } => self.note(with, |peer| peer.refusal = None),
+        }
+    }
+
+    fn on_command(&mut self, command: Command) {
+        match command {
+            // Whoever no longer waits for an answer needs none.
+            Command::Status(reply) => drop(reply.send(self.status())),
+            Command::HandOver { to, reply } => self.on_hand_over(to, reply),
+            Command::Verify { reign, reply } => self.on_verify(&reign, reply),
+            Command::Released(reign) => self.on_released(&reign),
+            Command::Work(work) => self.on_work(work),
+            Command::ShutDown => self.on_shut_down(),
+        }
+    }
+}
