@@ -15,8 +15,8 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{interval, timeout};
 
 use crate::admin::{self, Answer, Request};
-use crate::arguments::Timing;
 use crate::failure::Failure;
+use crate::options::Timing;
 use crate::report::{News, Report};
 
 /// How long a server that is asked for the table may think.

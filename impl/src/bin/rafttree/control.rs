@@ -1,11 +1,37 @@
 //! The commands that talk to a running server through its data directory.
 
+use std::path::PathBuf;
+
+use clap::Args;
+use rafttree::ServerId;
 use serde_json::json;
 
 use crate::admin::{self, Answer, Request};
-use crate::arguments::{Format, StatusOptions, StepDownOptions, TransferOptions};
 use crate::failure::Failure;
+use crate::options::{Format, parse_server};
 use crate::report::say;
+
+#[derive(Args, Debug)]
+pub(crate) struct StatusOptions {
+    /// Data directories of running servers.
+    #[arg(required = true, value_name = "DIRECTORY")]
+    pub(crate) directories: Vec<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TransferOptions {
+    /// The leader's data directory.
+    pub(crate) directory: PathBuf,
+    /// Who takes over.
+    #[arg(long, value_name = "ID", value_parser = parse_server)]
+    pub(crate) to: ServerId,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct StepDownOptions {
+    /// The leader's data directory.
+    pub(crate) directory: PathBuf,
+}
 
 /// What the servers of these directories know. It fails if one does not answer, after the others
 /// were shown.

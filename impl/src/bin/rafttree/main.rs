@@ -1,24 +1,38 @@
 //! The command line: servers of their own, and a cluster on one machine to try things with.
 
-mod admin;
-mod arguments;
-mod bench;
-mod cluster;
-mod control;
 mod failure;
-mod init;
-mod local;
-mod output;
-mod report;
-mod serve;
+
 mod signals;
+
+mod options;
+
+mod report;
+
+mod output;
+
+mod admin;
+
+mod init;
+
+mod control;
+
+mod serve;
+
+mod cluster;
+
+mod local;
+
+mod bench;
+
+mod arguments;
 
 use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use arguments::{Arguments, Command, Format};
+use arguments::{Arguments, Command};
 use failure::Failure;
+use options::Format;
 
 fn main() -> ExitCode {
     let Arguments { command, output } = Arguments::parse();

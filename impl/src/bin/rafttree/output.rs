@@ -11,7 +11,7 @@ use serde::Serialize;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::arguments::Format;
+use crate::options::Format;
 
 /// So many lines wait for a reader; of what comes after them only the number is kept.
 const MOST_LINES: usize = 1024;

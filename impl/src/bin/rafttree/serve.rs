@@ -3,18 +3,91 @@
 use std::convert::Infallible;
 use std::future::pending;
 use std::io::Read as _;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use rafttree::{ClusterId, Error, Leadership, Node, ServerId, Then, Warning};
+use clap::{Args, ValueEnum};
+use rafttree::{ClusterId, ElectOnDisconnect, Error, Leadership, Node, ServerId, Then, Warning};
 use rafttree_model::Status;
 use tokio::sync::oneshot;
 
 use crate::admin::{Answer, Door, Request};
-use crate::arguments::{Format, ServeOptions};
 use crate::failure::Failure;
+use crate::options::{Format, Timing, parse_server};
 use crate::output::{LAST_LINES, Printer};
 use crate::report::{News, PeerStatus, Report, ServerStatus, monotonic};
 use crate::signals::{Asked, Signals};
+
+pub(crate) const SERVE_EXAMPLES: &str = "\
+Examples:
+  rafttree serve data/1 --listen 127.0.0.1:7001 --peer 2=127.0.0.1:7002 --peer 3=127.0.0.1:7003
+  rafttree serve data/1 --id 1 --init 0123456789abcdef0123456789abcdef --listen 127.0.0.1:7001 ...
+
+Prints a line for each change of role, term or leader; lines that nobody reads hold up nothing, and
+are counted when they have no room.
+
+SIGTERM, SIGINT, SIGHUP or SIGQUIT hands leadership over and ends the server; a second one ends it at
+once. (SIGHUP and SIGQUIT stay ignored where they were, as with nohup.) Whatever hangs, it has ended
+after 3 T for the next leader, 5 s for a write that the disk has not finished (exit code 70: the
+directory stays locked until it has) and 1 s for output that nobody reads. During the start it ends
+at once, with exit code 1. SIGUSR1 prints the status; SIGUSR2 does nothing.";
+
+#[derive(Args, Debug)]
+#[command(after_help = SERVE_EXAMPLES)]
+pub(crate) struct ServeOptions {
+    /// The server's data, made by `rafttree init`.
+    pub(crate) directory: PathBuf,
+    /// Refuse a directory that does not belong to this server.
+    #[arg(long, value_parser = parse_server)]
+    pub(crate) id: Option<ServerId>,
+    /// Where the other servers reach this one, such as 127.0.0.1:7001.
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) listen: String,
+    /// Another server of the cluster; once for each of them.
+    #[arg(long = "peer", value_name = "ID=HOST:PORT", value_parser = parse_peer)]
+    pub(crate) peers: Vec<(ServerId, String)>,
+    #[command(flatten)]
+    pub(crate) timing: Timing,
+    /// When followers of a leader that was disconnected campaign at once, instead of waiting for
+    /// their election timeouts. All servers should have the same.
+    #[arg(long, value_enum, default_value_t, value_name = "WHEN")]
+    pub(crate) elect_on_disconnect: OnDisconnect,
+    /// Listen beyond this machine, though nothing is encrypted.
+    #[arg(long)]
+    pub(crate) insecure: bool,
+    /// Initialise the directory for this cluster first, unless that was done before. Not where a
+    /// disk may come back empty: the server would have forgotten its votes.
+    #[arg(long, value_name = "CLUSTER", requires = "id")]
+    pub(crate) init: Option<ClusterId>,
+    /// End with the process that started this one, or when the standard input ends.
+    #[arg(long, hide = true)]
+    pub(crate) end_with_parent: bool,
+    /// Ask a majority when this server leads, and say when that has answered.
+    #[arg(long, hide = true)]
+    pub(crate) confirm: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+pub(crate) enum OnDisconnect {
+    /// When no connection stands and the leader's address refuses a new one. Leases assume that no
+    /// firewall, address translation or proxy refuses there in the leader's name.
+    #[default]
+    Refused,
+    /// The same, but only where the leader runs on this machine. Leases assume nothing of networks.
+    SameMachine,
+    /// Never. Leases assume nothing of connections.
+    Never,
+}
+
+impl From<OnDisconnect> for ElectOnDisconnect {
+    fn from(when: OnDisconnect) -> ElectOnDisconnect {
+        match when {
+            OnDisconnect::Refused => ElectOnDisconnect::Refused,
+            OnDisconnect::SameMachine => ElectOnDisconnect::SameMachine,
+            OnDisconnect::Never => ElectOnDisconnect::Never,
+        }
+    }
+}
 
 /// A server and whoever listens to it.
 struct Server {
@@ -279,4 +352,9 @@ async fn end_of(parent: &mut Option<Parent>) {
         Some(parent) => drop(parent.await),
         None => pending().await,
     }
+}
+
+fn parse_peer(text: &str) -> Result<(ServerId, String), String> {
+    let (id, address) = text.split_once('=').ok_or("write ID=HOST:PORT, such as 2=127.0.0.1:7002")?;
+    Ok((parse_server(id)?, address.to_owned()))
 }

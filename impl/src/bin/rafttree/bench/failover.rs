@@ -11,11 +11,13 @@ use rand::{RngExt, SeedableRng};
 use serde::Serialize;
 
 use super::group::{Group, Leader};
+use super::options::FailoverOptions;
+use super::plot;
+use super::progress::{Progress, machine, milliseconds};
 use super::statistics::{Estimate, Samples, percentage};
 use super::theory::Theory;
-use super::{FailoverOptions, Progress, machine, milliseconds, plot};
-use crate::arguments::Format;
 use crate::failure::Failure;
+use crate::options::Format;
 use crate::report::{monotonic, say};
 
 /// What a short write to the log is.

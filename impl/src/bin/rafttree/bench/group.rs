@@ -9,9 +9,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, interval, timeout};
 
 use crate::admin;
-use crate::arguments::Timing;
 use crate::cluster::{Cluster, Happening, WRONG_USAGE};
 use crate::failure::Failure;
+use crate::options::Timing;
 use crate::report::{News, ServerStatus};
 use crate::signals::Signals;
 

@@ -8,9 +8,10 @@ use rafttree::ServerId;
 use serde::Serialize;
 
 use super::group::Group;
-use super::{Progress, SteadyOptions, machine, milliseconds};
-use crate::arguments::Format;
+use super::options::SteadyOptions;
+use super::progress::{Progress, machine, milliseconds};
 use crate::failure::Failure;
+use crate::options::Format;
 use crate::report::say;
 
 /// How often it is looked whether anything has happened.

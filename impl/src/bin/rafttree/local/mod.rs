@@ -1,7 +1,11 @@
 //! `rafttree local`: a cluster of real processes on this machine, to see elections happen.
 
 mod command;
+
+mod options;
+
 mod news;
+
 mod screen;
 
 use std::collections::VecDeque;
@@ -14,18 +18,20 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, interval, sleep_until};
 
 use crate::admin::Request;
-use crate::arguments::{Format, LocalOptions};
+use crate::cluster::{self, Cluster, Happening, Life, WRONG_USAGE};
 use crate::control::done;
 use crate::failure::Failure;
+use crate::options::Format;
 use crate::output::{LAST_LINES, Printer};
 use crate::report::{News, Report, Row};
 use crate::signals::{Asked, Signals};
-
-use crate::cluster::{self, Cluster, Happening, Life, WRONG_USAGE};
-pub(crate) use command::LocalCommand;
-use command::Who;
+use command::{LocalCommand, Who};
 use news::{ClusterNews, Line};
 use screen::{Screen, Wish};
+
+#[cfg(test)]
+pub(crate) use options::LOCAL_EXAMPLES;
+pub(crate) use options::LocalOptions;
 
 /// How often the table on a terminal is brought up to date.
 const REFRESH: Duration = Duration::from_millis(200);
