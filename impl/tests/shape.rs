@@ -5,8 +5,14 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
-use std::fs;
-use std::path::{Path, PathBuf};
+mod reader;
+
+use std::path::Path;
+
+use reader::{Backward, Source, backward, modules, source};
+
+/// No function is longer than a screen.
+const MAX_FUNCTION_LINES: usize = 60;
 
 /// What only the model compares.
 const NOUNS: [&str; 10] =
@@ -16,43 +22,12 @@ const OPERATORS: [&str; 6] = [" < ", " <= ", " > ", " >= ", " == ", " != "];
 
 const METHODS: [&str; 8] = [".cmp(", ".partial_cmp(", ".eq(", ".ne(", ".lt(", ".gt(", ".max(", ".min("];
 
-/// What the code of a source is without its comments and its tests, by line.
-struct Source {
-    name: String,
-    lines: Vec<(usize, String)>,
-}
-
 fn sources() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    let mut paths = Vec::new();
-    collect(&root, &mut paths);
-    paths.sort();
-    paths.iter().map(|path| source(&root, path)).collect()
-}
-
-fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if is_test(&path) {
-            continue;
-        }
-        if path.is_dir() {
-            collect(&path, paths);
-        } else {
-            paths.push(path);
-        }
-    }
+    reader::sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), is_test)
 }
 
 fn is_test(path: &Path) -> bool {
     ["tests", "tests.rs", "simulate"].iter().any(|name| path.ends_with(name))
-}
-
-fn source(root: &Path, path: &Path) -> Source {
-    let text = fs::read_to_string(path).unwrap();
-    let (code, _tests) = text.split_once("#[cfg(test)]\nmod tests {").unwrap_or((&text, ""));
-    let lines = (1..).zip(code.lines()).map(|(number, line)| (number, line.split("//").next().unwrap().to_owned()));
-    Source { name: path.strip_prefix(root).unwrap().display().to_string(), lines: lines.collect() }
 }
 
 /// Whether the line compares something of the protocol, as far as words show it.
@@ -149,4 +124,78 @@ fn no_feature_changes_what_a_server_does() {
             assert!(!unwanted, "src/{name}:{number}: {}", line.trim());
         }
     }
+}
+
+/// The sources of the library, or of the command line.
+fn sources_of(command_line: bool) -> Vec<Source> {
+    sources().into_iter().filter(|source| source.name.starts_with("bin/") == command_line).collect()
+}
+
+#[test]
+fn a_module_uses_only_those_listed_before_it() {
+    for (command_line, root) in [(false, "lib.rs"), (true, "bin/rafttree/main.rs")] {
+        let count = sources_of(command_line).len();
+        let modules = modules(sources_of(command_line), root);
+        assert_eq!(modules.len(), count, "each source of {root} is a module that is listed");
+        let backward = backward(&modules);
+        let told: Vec<String> = backward.iter().map(|Backward { user, used }| format!("{user} uses {used}")).collect();
+        assert!(told.is_empty(), "in {root} these are listed later than what uses them:\n{}", told.join("\n"));
+    }
+}
+
+/// What is found in a library of these files.
+fn found(files: &[(&str, &str)]) -> Vec<(String, String)> {
+    let sources = files.iter().map(|(name, text)| source(*name, text)).collect();
+    backward(&modules(sources, "lib.rs")).into_iter().map(|Backward { user, used }| (user, used)).collect()
+}
+
+#[test]
+fn a_circle_is_noticed_however_it_is_written() {
+    let lib = ("lib.rs", "mod one;\n\npub(crate) mod room;\n\nmod two;\n");
+    let room = ("room/mod.rs", "mod first;\n\nmod second;\n\npub use second::Second;\n");
+    let good = [
+        lib,
+        ("one.rs", "pub struct One;\n"),
+        room,
+        ("room/first.rs", "use crate::one::One;\n"),
+        (
+            "room/second.rs",
+            "use super::first::First;\n// crate::two\n#[cfg(test)]\nmod tests {\nuse crate::two::Two;\n}\n",
+        ),
+        ("two.rs", "use crate::room::Second;\nuse crate::{\n    one::One,\n};\nimpl One {\n    fn more(&self) {}\n}\n"),
+    ];
+    assert_eq!(found(&good), []);
+    for (file, text, user, used) in [
+        ("one.rs", "use crate::two::Two;\n", "one", "two"),
+        ("one.rs", "fn one() {\n    crate::room::second::two();\n}\n", "one", "room::second"),
+        ("one.rs", "use crate::{\n    one::{self, One},\n    two::Two,\n};\n", "one", "two"),
+        ("room/first.rs", "use super::second::Second;\n", "room::first", "room::second"),
+        ("room/first.rs", "use super::Second;\n", "room::first", "room"),
+        ("room/first.rs", "use crate::room::Second;\n", "room::first", "room"),
+        ("room/second.rs", "use super::super::two;\n", "room::second", "two"),
+        ("one.rs", "impl One {\n    fn go(&self) {\n        self.more();\n    }\n}\n", "one", "two::more"),
+    ] {
+        let files: Vec<_> = good.map(|(name, kept)| (name, if name == file { text } else { kept })).into();
+        assert_eq!(found(&files), [(user.to_owned(), used.to_owned())], "{file}: {text}");
+    }
+}
+
+#[test]
+fn no_function_is_longer_than_a_screen() {
+    let mut count = 0;
+    for source in sources() {
+        for (name, lines) in source.functions() {
+            assert!(lines <= MAX_FUNCTION_LINES, "src/{}: `{name}` has {lines} lines", source.name);
+            count += 1;
+        }
+    }
+    assert!(500 < count, "found only {count} functions");
+}
+
+#[test]
+fn the_lines_of_a_function_are_counted() {
+    let text =
+        "impl One {\n    pub(crate) async fn two(\n    ) {\n        if true {\n        }\n    }\n}\n\nfn one() {}\n";
+    let counted = source("one.rs", text).functions();
+    assert_eq!(counted, [("two".to_owned(), 5), ("one".to_owned(), 1)]);
 }
