@@ -13,7 +13,7 @@ use crate::storage::ClusterId;
 
 /// The shortest election timeout: elsewhere than on Linux timers have a resolution of one
 /// millisecond, and a busy machine keeps a process waiting for longer than that.
-const SHORTEST_TIMEOUT: Duration = Duration::from_millis(10);
+const MIN_ELECTION_TIMEOUT: Duration = Duration::from_millis(10);
 
 /// Settings of a server, each with its default; made by [`Node::builder`](crate::Node::builder).
 #[derive(Clone, Debug)]
@@ -188,8 +188,11 @@ impl Builder {
 
     fn check_times(&self, heartbeat_interval: Duration) -> Result<(), Error> {
         let timeout = self.election_timeout;
-        if timeout < SHORTEST_TIMEOUT {
-            return wrong("election_timeout", format!("{timeout:?} is too short: give {SHORTEST_TIMEOUT:?} or more"));
+        if timeout < MIN_ELECTION_TIMEOUT {
+            return wrong(
+                "election_timeout",
+                format!("{timeout:?} is too short: give {MIN_ELECTION_TIMEOUT:?} or more"),
+            );
         }
         if Duration::from_secs(3600) < timeout {
             return wrong("election_timeout", format!("{timeout:?} is too long: give an hour or less"));
@@ -248,7 +251,7 @@ mod tests {
         assert_eq!(settings.policy.heartbeat_interval, Duration::from_millis(50));
         assert_eq!(settings.peers.len(), 2);
         Builder::new(Path::new("d")).settings().unwrap();
-        let fast = builder().election_timeout(SHORTEST_TIMEOUT).settings().unwrap();
+        let fast = builder().election_timeout(MIN_ELECTION_TIMEOUT).settings().unwrap();
         assert_eq!(fast.policy.heartbeat_interval, Duration::from_millis(1));
     }
 

@@ -12,10 +12,10 @@ use crate::clock;
 use crate::core::stamp::Stamp;
 
 /// A timer of tokio that is later than this says that the process stood still.
-const LATE: Duration = Duration::from_millis(4);
+const TOKIO_STALL_THRESHOLD: Duration = Duration::from_millis(4);
 
 /// So long a server that stood still as well has to hear its peers and to renew the lease.
-const MOMENT: Duration = Duration::from_millis(2);
+const RENEWAL_GRACE: Duration = Duration::from_millis(2);
 
 /// Why a leadership ended, or is about to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -162,8 +162,8 @@ impl Reign {
             }
             // Whoever looks ends a leadership whose lease ran out. Where the process stood still,
             // this one, who does not act but tells others, leaves the server the moment it needs.
-            if deadline != Stamp(0) && deadline.after(LATE) < clock::now() {
-                sleep(MOMENT).await;
+            if deadline != Stamp(0) && deadline.after(TOKIO_STALL_THRESHOLD) < clock::now() {
+                sleep(RENEWAL_GRACE).await;
             }
         }
     }
@@ -224,7 +224,7 @@ mod tests {
                 if renewed {
                     reign.extend(clock::now().after(Duration::from_secs(60)));
                 }
-                sleep(10 * MOMENT).await;
+                sleep(10 * RENEWAL_GRACE).await;
             };
             let lost = tokio::select! {
                 biased;

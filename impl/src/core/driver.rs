@@ -21,7 +21,7 @@ use super::timers::Timers;
 use crate::storage::Recovered;
 
 /// Entries are sent in messages of about this many bytes.
-pub(crate) const MOST_BYTES: usize = 1 << 20;
+pub(crate) const MAX_MESSAGE_BYTES: usize = 1 << 20;
 
 /// What about a server is policy.
 #[derive(Clone, Copy, Debug)]
@@ -284,7 +284,7 @@ impl Driver {
         if self.node().leader() == Some(peer) {
             self.step(Event::MinimumTimeout, None, now);
             let turns = self.node().members().ids().filter(|&id| id != peer).count();
-            self.timers.alarm(self.turn_after(peer), turns as u32, now);
+            self.timers.hasten_in_turn(self.turn_after(peer), turns as u32, now);
         }
     }
 
@@ -303,7 +303,7 @@ impl Driver {
             let node = self.replica.node();
             let members = node.members();
             let turn = members.ids().filter(|&id| id < node.id()).count();
-            self.timers.alarm(turn as u32, members.ids().count() as u32, now);
+            self.timers.hasten_in_turn(turn as u32, members.ids().count() as u32, now);
         }
     }
 
@@ -457,7 +457,7 @@ impl Driver {
 
     /// The entries of a range, in parts; `None` if the log does not hold exactly both its ends.
     fn slices(&self, range: Range) -> Option<Vec<Slice<Bytes>>> {
-        self.replica.entries().fill_in_parts(range, |rest| count_within(rest, MOST_BYTES))
+        self.replica.entries().fill_in_parts(range, |rest| count_within(rest, MAX_MESSAGE_BYTES))
     }
 }
 

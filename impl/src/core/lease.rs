@@ -10,7 +10,7 @@
 //! of unequal timeouts is not held up by its slowest member.
 //!
 //! The lease rests on assumptions that the protocol's safety does not need: no clock runs faster
-//! than another by more than [`DRIFT`], a machine's clock goes on while the machine sleeps, a
+//! than another by more than [`CLOCK_DRIFT_DIVISOR`], a machine's clock goes on while the machine sleeps, a
 //! server is not restarted with a shorter timeout within the longer one, and whoever refuses new
 //! connections at a leader's address is the leader's own machine, after the leader's end
 //! ([`ElectOnDisconnect`](crate::ElectOnDisconnect) says how much of that is needed). Connections
@@ -24,10 +24,10 @@ use rafttree_model::{Members, ServerId, ServerMap};
 use super::stamp::Stamp;
 
 /// By so much two clocks may differ in speed: one part in ten.
-pub(crate) const DRIFT: u32 = 10;
+pub(crate) const CLOCK_DRIFT_DIVISOR: u32 = 10;
 
 /// The least time that clocks tell apart.
-const LEAST: Duration = Duration::from_nanos(1);
+const CLOCK_RESOLUTION: Duration = Duration::from_nanos(1);
 
 /// What a leader knows of when the others heard it.
 #[derive(Debug)]
@@ -63,7 +63,7 @@ impl Contacts {
     /// whatever it has answered before and is yet to arrive.
     pub(crate) fn forget(&mut self, peer: ServerId, now: Stamp) {
         self.heard.insert(peer, Stamp(0));
-        self.since.insert(peer, now.after(LEAST));
+        self.since.insert(peer, now.after(CLOCK_RESOLUTION));
     }
 
     /// A new leadership begins: what was heard during an earlier one no longer counts.
@@ -85,7 +85,7 @@ impl Contacts {
         let own = self.timeout(self.id).unwrap_or_default();
         members.reached_by_majority(|id| match self.timeout(id).map(|timeout| timeout.min(own)) {
             Some(timeout) if self.contact(id, now) != Stamp(0) => {
-                self.contact(id, now).after(timeout - timeout / DRIFT)
+                self.contact(id, now).after(timeout - timeout / CLOCK_DRIFT_DIVISOR)
             }
             _ => Stamp(0),
         })

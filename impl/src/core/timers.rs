@@ -28,35 +28,35 @@ use super::stamp::Stamp;
 
 /// Survivors of a leader whose process ended campaign one after the other, so that they do not
 /// split the vote. So long after the one before, at least; flushes take longer on some disks.
-const TURN: Duration = Duration::from_millis(4);
+const TURN_INTERVAL: Duration = Duration::from_millis(4);
 
 /// Whoever campaigns first waits until the others have noticed as well; they would refuse.
-const NOTICE: Duration = Duration::from_micros(500);
+const NOTICE_DELAY: Duration = Duration::from_micros(500);
 
 /// Where the end of the leader's process was noticed: after how much time the first of the
 /// survivors, in order of their ids from the leader's on, campaigns. Drawn from this
 /// range, for servers with this minimum election timeout; the others follow in turns.
 pub fn early_timeout(minimum_timeout: Duration) -> Range<Duration> {
-    let notice = NOTICE.min(minimum_timeout / 32);
+    let notice = NOTICE_DELAY.min(minimum_timeout / 32);
     notice..2 * notice
 }
 
 /// A machine that stands still does so several times in a row, but nobody listens for ever.
-const MOST_LATE: u32 = 4;
+const MAX_LATE_TIMERS: u32 = 4;
 
 /// How often a leader speaks within a follower's timeout that is shorter than its own.
-const HEARTBEATS: u32 = 10;
+const HEARTBEATS_PER_TIMEOUT: u32 = 10;
 
 /// A leader need not speak more often than timers everywhere can tell.
-const SHORTEST_INTERVAL: Duration = Duration::from_millis(1);
+const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_millis(1);
 /// So often, at most, the election timeout doubles while the disk is slow …
-const MOST_DOUBLINGS: u32 = 6;
+const MAX_DOUBLINGS: u32 = 6;
 
 /// … and so long it gets, at most, unless it was longer to begin with.
-const LONGEST_TIMEOUT: Duration = Duration::from_secs(30);
+const MAX_BACKOFF_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// For so many minimum timeouts a leader must have been there before elections count as succeeding.
-const CALM: u32 = 4;
+const CALM_TIMEOUTS: u32 = 4;
 
 /// The timers of one server.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ pub(crate) struct Timers {
     minimum: Option<Stamp>,
     heartbeat: Option<Stamp>,
     /// Until when elections that are not decided are tried again soon.
-    alarmed: Stamp,
+    hastened_until: Stamp,
     /// Whether the election timeout was put off for the sake of another server.
     gave_way: bool,
     /// How many timers in a row were so late that the server stood still.
@@ -95,7 +95,7 @@ impl Timers {
     pub(crate) fn new(minimum_timeout: Duration, heartbeat_interval: Duration, seed: u64, now: Stamp) -> Timers {
         let random = StdRng::seed_from_u64(seed);
         let (election, minimum, heartbeat) = (None, None, None);
-        let (alarmed, listens) = (Stamp(0), Stamp(0));
+        let (hastened_until, listens) = (Stamp(0), Stamp(0));
         let running = Running::Follower;
         let mut timers = Timers {
             minimum_timeout,
@@ -106,7 +106,7 @@ impl Timers {
             election,
             minimum,
             heartbeat,
-            alarmed,
+            hastened_until,
             gave_way: false,
             late: 0,
             listens,
@@ -127,7 +127,7 @@ impl Timers {
     /// A leader speaks so often that a follower with this minimum timeout does not miss it.
     pub(crate) fn suit(&mut self, follower: Duration) {
         if follower < self.minimum_timeout {
-            let interval = (follower / HEARTBEATS).max(SHORTEST_INTERVAL);
+            let interval = (follower / HEARTBEATS_PER_TIMEOUT).max(MIN_HEARTBEAT_INTERVAL);
             self.heartbeat_interval = self.heartbeat_interval.min(interval);
         }
     }
@@ -148,7 +148,7 @@ impl Timers {
         self.heartbeat = running.heartbeat().then(|| now.after(self.heartbeat_interval));
         if running == Running::Candidate {
             self.draw(now.after(self.minimum_timeout));
-            if now < self.alarmed {
+            if now < self.hastened_until {
                 let round = self.turn(1);
                 self.hasten(round..3 * round, now);
             }
@@ -165,8 +165,8 @@ impl Timers {
 
     /// The least election timeout by now.
     fn patience(&self) -> Duration {
-        let longest = LONGEST_TIMEOUT.max(self.minimum_timeout);
-        (self.minimum_timeout * (1 << self.fruitless.min(MOST_DOUBLINGS))).min(longest)
+        let longest = MAX_BACKOFF_TIMEOUT.max(self.minimum_timeout);
+        (self.minimum_timeout * (1 << self.fruitless.min(MAX_DOUBLINGS))).min(longest)
     }
 
     /// Whether an election's flushes do not fit into a minimum timeout, if they all take so long.
@@ -175,15 +175,15 @@ impl Timers {
     }
 
     fn note_calm(&mut self, now: Stamp) {
-        if self.calm.after(CALM * self.minimum_timeout) <= now {
+        if self.calm.after(CALM_TIMEOUTS * self.minimum_timeout) <= now {
             self.fruitless = 0;
         }
     }
 
     /// Lets the election timeout fire soon, when it is this server's turn among so many that may
     /// campaign; and again for a while if the election is not decided.
-    pub(crate) fn alarm(&mut self, turn: u32, turns: u32, now: Stamp) {
-        self.alarmed = now.after(self.minimum_timeout);
+    pub(crate) fn hasten_in_turn(&mut self, turn: u32, turns: u32, now: Stamp) {
+        self.hastened_until = now.after(self.minimum_timeout);
         let wait = turn * self.turn(turns);
         let Range { start, end } = early_timeout(self.minimum_timeout);
         self.hasten(wait + start..wait + end, now);
@@ -206,7 +206,7 @@ impl Timers {
     /// How long an election may take before the next one tries, if so many have their turn within
     /// half of the minimum timeout. It takes two writes, one after the other.
     fn turn(&self, turns: u32) -> Duration {
-        (TURN + 4 * self.flush).min(self.minimum_timeout / 2 / turns.max(1))
+        (TURN_INTERVAL + 4 * self.flush).min(self.minimum_timeout / 2 / turns.max(1))
     }
 
     /// Lets the election timeout, where one runs, fire after a random time between these, if not
@@ -222,7 +222,7 @@ impl Timers {
     pub(crate) fn give_way(&mut self, now: Stamp) {
         if !self.gave_way {
             self.gave_way = true;
-            self.put_off(now.after((NOTICE + 2 * self.flush).min(self.minimum_timeout / 4)));
+            self.put_off(now.after((NOTICE_DELAY + 2 * self.flush).min(self.minimum_timeout / 4)));
         }
     }
 
@@ -241,7 +241,7 @@ impl Timers {
     fn listen_if_late(&mut self, due: Stamp, now: Stamp) {
         let interval = self.heartbeat_interval;
         self.late = if due.after(interval) < now { self.late + 1 } else { 0 };
-        if (1..=MOST_LATE).contains(&self.late) {
+        if (1..=MAX_LATE_TIMERS).contains(&self.late) {
             self.listens = now.after(self.random.random_range(interval..2 * interval));
             self.put_off(self.listens);
         }
@@ -349,26 +349,26 @@ mod tests {
     fn an_alarm_only_ever_hastens_an_election() {
         for seed in 0..100 {
             let mut timers = timers(seed);
-            timers.alarm(0, 2, START);
-            assert!(timers.election.unwrap() < START.after(2 * NOTICE));
+            timers.hasten_in_turn(0, 2, START);
+            assert!(timers.election.unwrap() < START.after(2 * NOTICE_DELAY));
             timers.restart(Running::Candidate, START);
             let drawn = timers.election;
-            timers.alarm(0, 2, START.after(2 * T));
+            timers.hasten_in_turn(0, 2, START.after(2 * T));
             assert_eq!(timers.election, drawn);
             timers.restart(Running::Follower, START);
-            timers.alarm(1, 2, START.after(T - NOTICE));
+            timers.hasten_in_turn(1, 2, START.after(T - NOTICE_DELAY));
             assert_eq!(fire_next(&mut timers), (START.after(T), Event::MinimumTimeout));
-            assert!(timers.election.unwrap() < START.after(T + 2 * TURN), "the draw replaced the alarm");
+            assert!(timers.election.unwrap() < START.after(T + 2 * TURN_INTERVAL), "the draw replaced the alarm");
         }
         let mut timers = timers(4);
-        timers.alarm(0, 2, START);
+        timers.hasten_in_turn(0, 2, START);
         timers.restart(Running::Candidate, START);
-        let again = START.after(TURN)..START.after(3 * TURN);
+        let again = START.after(TURN_INTERVAL)..START.after(3 * TURN_INTERVAL);
         assert!(again.contains(&timers.election.unwrap()));
         timers.restart(Running::Candidate, START.after(T));
         assert!(START.after(2 * T) <= timers.election.unwrap());
         timers.restart(Running::Leader, START);
-        timers.alarm(0, 2, START);
+        timers.hasten_in_turn(0, 2, START);
         assert_eq!(timers.election, None);
     }
 
@@ -381,10 +381,10 @@ mod tests {
             for turn in 0..turns {
                 let mut timers = Timers::new(timeout, HEARTBEAT, turn.into(), START);
                 timers.note_flush(Duration::from_millis(flush));
-                timers.alarm(turn, turns, START);
+                timers.hasten_in_turn(turn, turns, START);
                 let alarm = timers.election.unwrap();
                 assert!(ends < alarm && alarm < START.after(timeout), "turn {turn} of {turns}, {timeout:?}");
-                ends = START.after(turn * timers.turn(turns) + 2 * NOTICE.min(timeout / 32));
+                ends = START.after(turn * timers.turn(turns) + 2 * NOTICE_DELAY.min(timeout / 32));
             }
         }
     }
@@ -393,7 +393,7 @@ mod tests {
     fn a_server_that_would_vote_for_another_gives_way_once() {
         let flush = Duration::from_millis(1);
         let after = |timers: &Timers| timers.election.unwrap().since(START);
-        let way = NOTICE + 2 * flush;
+        let way = NOTICE_DELAY + 2 * flush;
         for seed in 0..100 {
             let mut timers = timers(seed);
             timers.note_flush(flush);
@@ -448,7 +448,7 @@ mod tests {
             timers.fire::<()>(timers.next().unwrap());
         }
         now = assert_drawn_from(&mut timers, 64, now);
-        for _ in 0..=CALM * 10 {
+        for _ in 0..=CALM_TIMEOUTS * 10 {
             timers.restart(Running::Follower, now);
             now = now.after(T / 10);
         }
@@ -456,7 +456,7 @@ mod tests {
         now = assert_drawn_from(&mut timers, 2, now);
         // Or this server leads for as long.
         timers.restart(Running::Leader, now);
-        for _ in 0..CALM * 10 {
+        for _ in 0..CALM_TIMEOUTS * 10 {
             now = now.after(T / 10);
             while timers.fire::<()>(now).is_some() {}
         }
@@ -474,9 +474,9 @@ mod tests {
         let mut slow = Timers::new(Duration::from_secs(20), HEARTBEAT, 1, START);
         slow.note_flush(Duration::from_secs(20));
         slow.fruitless = u32::MAX;
-        assert_eq!(slow.patience(), LONGEST_TIMEOUT);
-        slow.minimum_timeout = 2 * LONGEST_TIMEOUT;
-        assert_eq!(slow.patience(), 2 * LONGEST_TIMEOUT);
+        assert_eq!(slow.patience(), MAX_BACKOFF_TIMEOUT);
+        slow.minimum_timeout = 2 * MAX_BACKOFF_TIMEOUT;
+        assert_eq!(slow.patience(), 2 * MAX_BACKOFF_TIMEOUT);
     }
 
     #[test]
@@ -503,7 +503,7 @@ mod tests {
             let due = timers.next().unwrap();
             timers.fire::<()>(due.after(2 * HEARTBEAT))
         };
-        assert!((0..MOST_LATE).all(|_| fire_late().is_none()));
+        assert!((0..MAX_LATE_TIMERS).all(|_| fire_late().is_none()));
         assert_eq!(fire_late(), Some(Event::MinimumTimeout));
         assert_eq!(fire_late(), Some(Event::ElectionTimeout));
     }

@@ -12,7 +12,7 @@ use crate::storage::writer::{Flushed, Writer};
 use crate::storage::{Room, Storage};
 
 /// A lease is shorter than T, and what it rests on travels: a flush must leave one part in so many.
-const SPARE: u32 = 8;
+const FLUSH_MARGIN_DIVISOR: u32 = 8;
 
 /// The thread that writes, and what was said of the disk.
 pub(super) struct Disk {
@@ -78,6 +78,6 @@ impl Disk {
 
 /// The warning that flushes take too long for a leader's promise to be in time, if they do.
 pub(super) fn slowness(usual_flush: Option<Duration>, election_timeout: Duration) -> Option<Warning> {
-    let flush = usual_flush.filter(|&flush| election_timeout <= flush + flush / SPARE)?;
+    let flush = usual_flush.filter(|&flush| election_timeout <= flush + flush / FLUSH_MARGIN_DIVISOR)?;
     Some(Warning::SlowDisk { flush, election_timeout })
 }

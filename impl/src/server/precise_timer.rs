@@ -5,9 +5,9 @@
 //! they fire as exactly as the machine can; elsewhere it is those of tokio.
 
 #[cfg(not(target_os = "linux"))]
-pub(crate) use coarse::Alarm;
+pub(crate) use coarse::PreciseTimer;
 #[cfg(target_os = "linux")]
-pub(crate) use exact::Alarm;
+pub(crate) use exact::PreciseTimer;
 
 #[cfg(target_os = "linux")]
 mod exact {
@@ -23,24 +23,24 @@ mod exact {
     use crate::clock;
     use crate::core::stamp::Stamp;
 
-    const NEVER: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
+    const NO_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 0 };
 
     /// One timer of the system.
-    pub(crate) struct Alarm {
+    pub(crate) struct PreciseTimer {
         timer: AsyncFd<OwnedFd>,
         /// For when it is set.
         set: Option<Stamp>,
     }
 
-    impl Alarm {
+    impl PreciseTimer {
         /// A timer that is not set; the runtime must have been entered.
-        pub(crate) fn new() -> io::Result<Alarm> {
+        pub(crate) fn new() -> io::Result<PreciseTimer> {
             // The clock of `clock::now`.
             let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
             let timer = timerfd_create(TimerfdClockId::Boottime, flags)?;
             #[allow(deprecated, reason = "it asks that a descriptor stays open and the same: one that is owned does")]
             let timer = AsyncFd::with_interest(timer, Interest::READABLE)?;
-            Ok(Alarm { timer, set: None })
+            Ok(PreciseTimer { timer, set: None })
         }
 
         /// Returns once the clock reads `due`. Nothing is lost if the future is dropped.
@@ -64,7 +64,7 @@ mod exact {
                 tv_sec: seconds.try_into().unwrap_or(i64::MAX),
                 tv_nsec: nanoseconds.try_into().expect("it is below a billion"),
             };
-            let setting = Itimerspec { it_interval: NEVER, it_value: value };
+            let setting = Itimerspec { it_interval: NO_INTERVAL, it_value: value };
             timerfd_settime(self.timer.get_ref(), TimerfdTimerFlags::ABSTIME, &setting)?;
             self.set = Some(due);
             Ok(())
@@ -81,12 +81,12 @@ mod coarse {
     use crate::core::stamp::Stamp;
 
     /// The timers of tokio.
-    pub(crate) struct Alarm;
+    pub(crate) struct PreciseTimer;
 
-    impl Alarm {
+    impl PreciseTimer {
         /// A timer; the runtime must have been entered.
-        pub(crate) fn new() -> io::Result<Alarm> {
-            Ok(Alarm)
+        pub(crate) fn new() -> io::Result<PreciseTimer> {
+            Ok(PreciseTimer)
         }
 
         /// Returns once the clock reads `due`. Nothing is lost if the future is dropped.
@@ -116,11 +116,11 @@ mod tests {
     #[tokio::test]
     #[cfg(target_os = "linux")]
     async fn it_is_late_by_much_less_than_a_millisecond() {
-        let mut alarm = Alarm::new().unwrap();
+        let mut timer = PreciseTimer::new().unwrap();
         let mut late = Vec::new();
         for microseconds in (0..100).map(|number| 300 + 37 * number) {
             let due = in_microseconds(microseconds);
-            alarm.wait_until(due).await.unwrap();
+            timer.wait_until(due).await.unwrap();
             assert!(due <= clock::now(), "it fires early");
             late.push(clock::now().since(due));
         }
@@ -131,31 +131,31 @@ mod tests {
     #[tokio::test]
     async fn timers_of_tokio_do_as_well_but_later() {
         let due = in_microseconds(3_000);
-        coarse::Alarm::new().unwrap().wait_until(due).await.unwrap();
+        coarse::PreciseTimer::new().unwrap().wait_until(due).await.unwrap();
         assert!(due <= clock::now());
     }
 
     #[tokio::test]
     async fn the_last_time_counts_whether_it_is_earlier_or_later() {
-        let mut alarm = Alarm::new().unwrap();
+        let mut timer = PreciseTimer::new().unwrap();
         let far = in_microseconds(3_600_000_000);
         for microseconds in [2_000, 20_000, 1_000] {
-            let nothing = tokio::time::timeout(Duration::from_millis(1), alarm.wait_until(far)).await;
+            let nothing = tokio::time::timeout(Duration::from_millis(1), timer.wait_until(far)).await;
             assert!(nothing.is_err(), "it fires an hour early");
             // Set and given up: the timer still fires then, while the next time is waited for.
             tokio::select! {
                 biased;
-                _ = alarm.wait_until(in_microseconds(500)) => {}
+                _ = timer.wait_until(in_microseconds(500)) => {}
                 () = std::future::ready(()) => {}
             }
             let due = in_microseconds(microseconds);
-            alarm.wait_until(due).await.unwrap();
+            timer.wait_until(due).await.unwrap();
             assert!(due <= clock::now() && clock::now() < far);
         }
     }
 
     #[tokio::test]
     async fn what_is_past_needs_no_timer() {
-        Alarm::new().unwrap().wait_until(Stamp(1)).await.unwrap();
+        PreciseTimer::new().unwrap().wait_until(Stamp(1)).await.unwrap();
     }
 }

@@ -14,18 +14,18 @@ use crate::clock;
 use crate::core::driver::Input;
 use crate::core::stamp::Stamp;
 use crate::storage::Room;
-use crate::storage::writer::{Flushed, Report};
+use crate::storage::writer::{DiskReport, Flushed};
 use crate::transport::Incoming;
 
 /// When a timer is due, messages that have arrived go first: what was heard matters for what is
 /// late. But not for ever.
-const MOST_BEFORE_TIMERS: usize = 64;
+const MAX_MESSAGES_BEFORE_TIMERS: usize = 64;
 
 /// Deadlines are met within a fraction of this unless something keeps the process from running.
-const LATE: Duration = Duration::from_millis(1);
+const STALL_THRESHOLD: Duration = Duration::from_millis(1);
 
 /// So long a server that ends waits for a write that the disk has not finished, at most.
-const LAST_WRITE: Duration = Duration::from_secs(5);
+const LAST_WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What happened to the server.
 enum Happening {
@@ -68,7 +68,7 @@ impl Server {
         self.network.transport.close().await;
         let patience = match &outcome {
             Err(failure) if matches!(**failure, Failure::DiskStalled(_)) => Duration::ZERO,
-            _ => LAST_WRITE.min(self.settings.policy.longest_flush),
+            _ => LAST_WRITE_TIMEOUT.min(self.settings.policy.longest_flush),
         };
         if self.disk.close(patience).await {
             return outcome;
@@ -112,11 +112,11 @@ impl Server {
 
     /// Whether the process was kept from running when a deadline came.
     fn is_late(&self) -> bool {
-        self.next_deadline().is_some_and(|deadline| deadline.after(LATE) < clock::now())
+        self.next_deadline().is_some_and(|deadline| deadline.after(STALL_THRESHOLD) < clock::now())
     }
 
     fn on_deadline(&mut self) {
-        for _ in 0..MOST_BEFORE_TIMERS {
+        for _ in 0..MAX_MESSAGES_BEFORE_TIMERS {
             let Ok(incoming) = self.network.incoming.try_recv() else { break };
             self.on_incoming(incoming);
         }
@@ -131,8 +131,8 @@ impl Server {
 
     fn on_flushed(&mut self, flushed: Option<Flushed>) {
         match flushed {
-            Some(Ok(Report::Durable)) => self.handle(Input::Flushed),
-            Some(Ok(Report::Room(room))) => self.on_room(room),
+            Some(Ok(DiskReport::Durable)) => self.handle(Input::Flushed),
+            Some(Ok(DiskReport::Room(room))) => self.on_room(room),
             Some(Err(error)) => self.fail(Failure::Storage(error)),
             None => self.fail(Failure::Panicked),
         }

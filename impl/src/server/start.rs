@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use super::disk::Disk;
 use super::network::Network;
-use super::precise_timer::Alarm;
+use super::precise_timer::PreciseTimer;
 use super::state::{Parts, Server};
 use crate::api::builder::Builder;
 use crate::api::error::{Error, Failure, Stopped};
@@ -23,10 +23,10 @@ use crate::storage::{self, Directory, FileStorage, Identity, Pins, Storage, Stor
 use crate::transport::{Config, Incoming, Transport};
 
 /// So many messages may wait for the server; more wait with the peers.
-const MOST_WAITING: usize = 1024;
+const MAX_WAITING_MESSAGES: usize = 1024;
 
 /// So long the system may take to resolve the name that is listened on.
-const LONGEST_LISTEN: Duration = Duration::from_secs(15);
+const LISTEN_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The runtime of a server. Its end waits for no name that is being resolved: the system may take
 /// long, and nothing can interrupt it.
@@ -127,9 +127,9 @@ fn prepare<S: Storage>(
     let executor = Executor::new().map_err(lacks("runtime"))?;
     let timer = {
         let _entered = executor.runtime().enter();
-        Alarm::new().map_err(lacks("timer"))?
+        PreciseTimer::new().map_err(lacks("timer"))?
     };
-    let (report, incoming) = mpsc::channel(MOST_WAITING);
+    let (report, incoming) = mpsc::channel(MAX_WAITING_MESSAGES);
     let config = config(&directory, &settings)?;
     let transport = executor
         .runtime()
@@ -150,11 +150,11 @@ fn prepare<S: Storage>(
 async fn listen(config: Config, report: mpsc::Sender<Incoming>) -> io::Result<Transport> {
     let silent = |_| {
         let message = format!(
-            "its name was not resolved within {LONGEST_LISTEN:?}: look at this machine's name servers, or give an address"
+            "its name was not resolved within {LISTEN_TIMEOUT:?}: look at this machine's name servers, or give an address"
         );
         io::Error::new(io::ErrorKind::TimedOut, message)
     };
-    timeout(LONGEST_LISTEN, Transport::start(config, report)).await.map_err(silent)?
+    timeout(LISTEN_TIMEOUT, Transport::start(config, report)).await.map_err(silent)?
 }
 
 /// Opens the directory, and makes sure that it is the one that was meant.

@@ -8,7 +8,7 @@ use tokio::sync::mpsc;
 use super::disk::Disk;
 use super::leading::Leading;
 use super::network::Network;
-use super::precise_timer::Alarm;
+use super::precise_timer::PreciseTimer;
 use super::views::Views;
 use crate::api::command::Command;
 use crate::api::error::{Failure, Stopped};
@@ -29,7 +29,7 @@ pub(super) struct Parts {
     pub(super) driver: Driver,
     pub(super) network: Network,
     pub(super) disk: Disk,
-    pub(super) timer: Alarm,
+    pub(super) timer: PreciseTimer,
     pub(super) directory: Arc<Directory>,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Server {
     pub(super) driver: Driver,
     pub(super) network: Network,
     pub(super) disk: Disk,
-    pub(super) timer: Alarm,
+    pub(super) timer: PreciseTimer,
     pub(super) commands: mpsc::UnboundedReceiver<Command>,
     pub(super) views: Views,
     /// When a server that is to end waits no longer for another leader.

@@ -19,7 +19,7 @@ use rafttree_model::{Entry, Event, Index, Members, Message, Record, ServerId, Te
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::core::driver::{Action, Driver, Input, MOST_BYTES, Policy};
+use crate::core::driver::{Action, Driver, Input, MAX_MESSAGE_BYTES, Policy};
 use crate::core::frame::Frame;
 use crate::core::links::{ElectOnDisconnect, Place};
 use crate::core::stamp::Stamp;
@@ -525,7 +525,7 @@ impl World {
     }
 
     fn propose(&mut self, id: ServerId) {
-        let length = if self.random.random_bool(0.1) { MOST_BYTES / 2 + 1 } else { 5 };
+        let length = if self.random.random_bool(0.1) { MAX_MESSAGE_BYTES / 2 + 1 } else { 5 };
         let command = Bytes::from(vec![self.random.random(); length]);
         self.input(id, Input::Event(Event::Propose(command)));
     }

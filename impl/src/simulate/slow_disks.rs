@@ -101,13 +101,13 @@ impl Group {
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// As many as ten elections a minute would cost in a group with fast disks.
-const MOST_WRITES: u64 = 3600;
+const MAX_WRITES: u64 = 3600;
 
 #[test]
 fn disks_that_are_too_slow_to_elect_anybody_are_not_filled_with_attempts() {
     let mut group = Group::new([200; 3]);
     group.run(HOUR);
-    assert!(group.writes < MOST_WRITES, "{} writes", group.writes);
+    assert!(group.writes < MAX_WRITES, "{} writes", group.writes);
     assert_eq!(group.leaders(), 0);
     // Once the disks are as fast as they should be, the next attempt succeeds.
     group.flushes.values_mut().for_each(|flush| *flush = Duration::from_millis(1));

@@ -7,23 +7,23 @@ use super::identity::Incarnation;
 
 /// Batches begin at multiples of this, so that no sector that holds acknowledged bytes is ever
 /// written again.
-pub(super) const BLOCK: usize = 4096;
+pub(super) const BLOCK_BYTES: usize = 4096;
 
 /// The most bytes of records in one batch: a length beyond it is not believed.
-pub(super) const MOST_BYTES: usize = 64 << 20;
+pub(super) const MAX_BATCH_BYTES: usize = 64 << 20;
 
 /// What a batch begins with.
 const MAGIC: &[u8; 8] = b"RTbatch\n";
 
 /// Magic, number, where the one before ended, its checksum, length; then the own checksum.
-const CHECKSUM_AT: usize = 8 + 8 + 8 + 4 + 4;
+const CHECKSUM_OFFSET: usize = 8 + 8 + 8 + 4 + 4;
 
 /// Where the records begin.
-const HEADER: usize = CHECKSUM_AT + 4;
+const HEADER_BYTES: usize = CHECKSUM_OFFSET + 4;
 
 /// The place of a batch in the chain.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Link {
+pub(super) struct ChainLink {
     /// Number of the batch; the first is 1.
     pub sequence: u64,
     /// Where the batch before it ended. If the batch does not begin there, what lies between was
@@ -36,7 +36,7 @@ pub(super) struct Link {
 /// A batch as it was read back.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Batch {
-    pub link: Link,
+    pub link: ChainLink,
     pub checksum: u32,
     pub records: Bytes,
     /// How many bytes it takes on disk: whole blocks.
@@ -46,13 +46,13 @@ pub(super) struct Batch {
 /// What a block says of the batch that it begins, if it does; nothing vouches for it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Header {
-    pub link: Link,
+    pub link: ChainLink,
     /// How many bytes the batch takes on disk.
     pub size: usize,
 }
 
 /// A batch as it goes to disk, and its checksum.
-pub(super) fn encode(link: Link, owner: Incarnation, records: &[u8]) -> (Vec<u8>, u32) {
+pub(super) fn encode(link: ChainLink, owner: Incarnation, records: &[u8]) -> (Vec<u8>, u32) {
     let length = u32::try_from(records.len()).expect("the writer keeps batches within bounds");
     let mut out = Vec::with_capacity(size_of(records.len()));
     out.put_slice(MAGIC);
@@ -64,7 +64,7 @@ pub(super) fn encode(link: Link, owner: Incarnation, records: &[u8]) -> (Vec<u8>
     out.put_slice(records);
     out.resize(size_of(records.len()), 0);
     let checksum = checksum(owner, &out);
-    out[CHECKSUM_AT..HEADER].copy_from_slice(&checksum.to_le_bytes());
+    out[CHECKSUM_OFFSET..HEADER_BYTES].copy_from_slice(&checksum.to_le_bytes());
     (out, checksum)
 }
 
@@ -74,7 +74,7 @@ pub(super) fn announced(block: &[u8]) -> Option<Header> {
     let mut rest = block.strip_prefix(MAGIC)?;
     let link = read_link(&mut rest)?;
     let length = rest.try_get_u32_le().ok()? as usize;
-    (length <= MOST_BYTES).then(|| Header { link, size: size_of(length) })
+    (length <= MAX_BATCH_BYTES).then(|| Header { link, size: size_of(length) })
 }
 
 /// The batch in these blocks, as many as [`announced`] told; `None` if a single bit is wrong.
@@ -88,13 +88,13 @@ pub(super) fn decode(owner: Incarnation, blocks: Vec<u8>) -> Option<Batch> {
     is_whole.then(|| Batch {
         link,
         checksum: written,
-        records: Bytes::from(blocks).slice(HEADER..HEADER + length),
+        records: Bytes::from(blocks).slice(HEADER_BYTES..HEADER_BYTES + length),
         size,
     })
 }
 
-fn read_link(bytes: &mut &[u8]) -> Option<Link> {
-    Some(Link {
+fn read_link(bytes: &mut &[u8]) -> Option<ChainLink> {
+    Some(ChainLink {
         sequence: bytes.try_get_u64_le().ok()?,
         after: bytes.try_get_u64_le().ok()?,
         previous: bytes.try_get_u32_le().ok()?,
@@ -105,14 +105,14 @@ fn read_link(bytes: &mut &[u8]) -> Option<Link> {
 fn checksum(owner: Incarnation, blocks: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&owner.to_bytes());
-    hasher.update(&blocks[..CHECKSUM_AT]);
-    hasher.update(&blocks[HEADER..]);
+    hasher.update(&blocks[..CHECKSUM_OFFSET]);
+    hasher.update(&blocks[HEADER_BYTES..]);
     hasher.finalize()
 }
 
 /// Whole blocks for so many bytes of records.
 fn size_of(length: usize) -> usize {
-    (HEADER + length).next_multiple_of(BLOCK)
+    (HEADER_BYTES + length).next_multiple_of(BLOCK_BYTES)
 }
 
 #[cfg(test)]
@@ -120,14 +120,14 @@ mod tests {
     use super::*;
 
     const OWNER: Incarnation = Incarnation::from_bytes([7; 16]);
-    const LINK: Link = Link { sequence: 3, after: 8192, previous: 99 };
+    const LINK: ChainLink = ChainLink { sequence: 3, after: 8192, previous: 99 };
 
     #[test]
     fn a_batch_reads_as_it_was_written() {
-        for length in [0, 1, BLOCK - HEADER, BLOCK - HEADER + 1, 3 * BLOCK] {
+        for length in [0, 1, BLOCK_BYTES - HEADER_BYTES, BLOCK_BYTES - HEADER_BYTES + 1, 3 * BLOCK_BYTES] {
             let records = vec![5; length];
             let (blocks, checksum) = encode(LINK, OWNER, &records);
-            assert_eq!(announced(&blocks[..BLOCK]), Some(Header { link: LINK, size: blocks.len() }));
+            assert_eq!(announced(&blocks[..BLOCK_BYTES]), Some(Header { link: LINK, size: blocks.len() }));
             let size = blocks.len() as u64;
             assert_eq!(decode(OWNER, blocks), Some(Batch { link: LINK, checksum, records: records.into(), size }));
         }
@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn a_length_beyond_the_bound_is_not_believed() {
         let (mut blocks, _) = encode(LINK, OWNER, b"some records");
-        blocks[CHECKSUM_AT - 4..CHECKSUM_AT].copy_from_slice(&u32::MAX.to_le_bytes());
+        blocks[CHECKSUM_OFFSET - 4..CHECKSUM_OFFSET].copy_from_slice(&u32::MAX.to_le_bytes());
         assert_eq!(announced(&blocks), None);
         assert_eq!(decode(OWNER, blocks), None);
     }

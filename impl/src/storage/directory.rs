@@ -11,8 +11,8 @@ use super::group;
 use super::identity::{Identity, Incarnation};
 use super::note::{self, open_private};
 
-const IDENTITY: &str = "identity";
-const LOCK: &str = "lock";
+const IDENTITY_FILE: &str = "identity";
+const LOCK_FILE: &str = "lock";
 
 /// A data directory that this process alone uses, until the value is dropped.
 #[derive(Debug)]
@@ -71,7 +71,7 @@ impl Directory {
 
 /// Takes the directory for this process; the lock ends with the file.
 pub(super) fn lock(directory: &Path) -> Result<File, StorageError> {
-    let path = directory.join(LOCK);
+    let path = directory.join(LOCK_FILE);
     let file = open_private(&path).attempt("open", &path)?;
     match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Err(rustix::io::Errno::WOULDBLOCK) => Err(StorageError::Locked { directory: directory.to_owned() }),
@@ -81,7 +81,7 @@ pub(super) fn lock(directory: &Path) -> Result<File, StorageError> {
 
 /// The identity of a directory, if it has one.
 pub(super) fn read_identity(directory: &Path) -> Result<Option<(Identity, Incarnation)>, StorageError> {
-    note::read(directory, IDENTITY, parse)
+    note::read(directory, IDENTITY_FILE, parse)
 }
 
 /// Makes the directory a server's.
@@ -90,7 +90,7 @@ pub(super) fn write_identity(
     identity: Identity,
     incarnation: Incarnation,
 ) -> Result<(), StorageError> {
-    note::write(directory, IDENTITY, &render(identity, incarnation))
+    note::write(directory, IDENTITY_FILE, &render(identity, incarnation))
 }
 
 /// The identity as lines of text.

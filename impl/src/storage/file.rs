@@ -9,16 +9,16 @@ use std::sync::Arc;
 use bytes::{BufMut, Bytes};
 use rafttree_model::Record;
 
-use super::batch::{self, BLOCK, Link, MOST_BYTES};
+use super::batch::{self, BLOCK_BYTES, ChainLink, MAX_BATCH_BYTES};
 use super::directory::Directory;
 use super::error::{Attempt, StorageError};
 use super::identity::Incarnation;
 use super::interface::{Recovered, Room, Storage};
 use super::note::place;
 use super::record;
-use super::scan::{End, Scan};
+use super::scan::{LogEnd, Scan};
 
-const LOG: &str = "log";
+const LOG_FILE: &str = "log";
 const MAGIC: &[u8; 12] = b"rafttree log";
 
 /// The version of the log file.
@@ -26,10 +26,10 @@ const FORMAT: u32 = 1;
 
 /// By so much the file grows at a time: zeros, flushed before use, so that a batch changes no
 /// more of the file system than its own blocks.
-const STEP: u64 = 1 << 20;
+const GROWTH_BYTES: u64 = 1 << 20;
 
 /// So much is kept ready for the batches to come, if the disk has room.
-pub(super) const RESERVE: u64 = STEP / 4;
+pub(super) const RESERVE_BYTES: u64 = GROWTH_BYTES / 4;
 
 /// Keeps records in an append-only, checksummed file of a locked directory.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ pub struct FileStorage {
     path: PathBuf,
     file: File,
     /// Where the next batch goes; unknown until the log was read.
-    end: Option<End>,
+    end: Option<LogEnd>,
     /// How long the file was when it was opened.
     length: u64,
     /// Up to here the file is zero-filled and flushed.
@@ -54,7 +54,7 @@ impl FileStorage {
 
     /// Opens the log of this directory.
     pub(crate) fn within(directory: Arc<Directory>) -> Result<FileStorage, StorageError> {
-        let path = directory.path.join(LOG);
+        let path = directory.path.join(LOG_FILE);
         let file = OpenOptions::new().read(true).write(true).open(&path).attempt("open", &path)?;
         forget_cached(&file).attempt("flush", &path)?;
         check_header(&file, &path, directory.incarnation)?;
@@ -64,17 +64,17 @@ impl FileStorage {
 
     /// Makes a log without records. One that never held any is replaced: an `init` was cut short.
     pub(super) fn create(directory: &Path, owner: Incarnation) -> Result<(), StorageError> {
-        let path = directory.join(LOG);
+        let path = directory.join(LOG_FILE);
         match std::fs::read(&path) {
-            Ok(bytes) if bytes.iter().skip(BLOCK).any(|&byte| byte != 0) => {
+            Ok(bytes) if bytes.iter().skip(BLOCK_BYTES).any(|&byte| byte != 0) => {
                 return Err(StorageError::LogWithoutIdentity { file: path });
             }
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error).attempt("read", &path),
             _ => {}
         }
         let mut bytes = header(owner);
-        bytes.resize(STEP as usize, 0);
-        place(directory, LOG, &bytes)
+        bytes.resize(GROWTH_BYTES as usize, 0);
+        place(directory, LOG_FILE, &bytes)
     }
 
     fn append(&mut self, records: &[Record<Bytes>]) -> Result<(), StorageError> {
@@ -82,7 +82,7 @@ impl FileStorage {
         for record in records {
             let complete = bytes.len();
             record::encode(record, &mut bytes);
-            if MOST_BYTES < bytes.len() {
+            if MAX_BATCH_BYTES < bytes.len() {
                 let rest = bytes.split_off(complete);
                 self.append_batch(&bytes)?;
                 bytes = rest;
@@ -94,7 +94,7 @@ impl FileStorage {
 
     /// One write, one flush.
     fn append_batch(&mut self, records: &[u8]) -> Result<(), StorageError> {
-        let End { next, offset } = self.end.ok_or(StorageError::NotLoaded)?;
+        let LogEnd { next, offset } = self.end.ok_or(StorageError::NotLoaded)?;
         let (blocks, checksum) = batch::encode(next, self.directory.incarnation, records);
         let after = offset + blocks.len() as u64;
         if let Some(source) = self.allocate(after)? {
@@ -106,14 +106,14 @@ impl FileStorage {
             written => written.attempt("write", &self.path)?,
         }
         self.file.sync_data().attempt("flush", &self.path)?;
-        let next = Link { sequence: next.sequence + 1, after, previous: checksum };
-        self.end = Some(End { next, offset: after });
+        let next = ChainLink { sequence: next.sequence + 1, after, previous: checksum };
+        self.end = Some(LogEnd { next, offset: after });
         Ok(())
     }
 
     /// Says, before anything else is written, that what a crash left does not count: whatever is
     /// found behind two batches that were cut short could not be told from damage.
-    fn settle_remains(&mut self, End { next, offset }: End) -> Result<(), StorageError> {
+    fn settle_remains(&mut self, LogEnd { next, offset }: LogEnd) -> Result<(), StorageError> {
         if next.after < offset { self.append_batch(&[]) } else { Ok(()) }
     }
 
@@ -123,7 +123,7 @@ impl FileStorage {
         if until <= self.allocated {
             return Ok(None);
         }
-        let zeros = vec![0; STEP as usize];
+        let zeros = vec![0; GROWTH_BYTES as usize];
         let (mut length, mut refused) = (self.allocated, None);
         while length < until && refused.is_none() {
             match self.file.write_all_at(&zeros, length) {
@@ -186,7 +186,7 @@ impl Storage for FileStorage {
     fn prepare(&mut self) -> Result<Room, StorageError> {
         self.sealing(|storage| {
             let end = storage.end.ok_or(StorageError::NotLoaded)?;
-            let refused = storage.allocate(end.offset + RESERVE)?;
+            let refused = storage.allocate(end.offset + RESERVE_BYTES)?;
             Ok(if refused.is_none() { Room::Enough } else { Room::Scarce { left: storage.left() } })
         })
     }
@@ -203,8 +203,8 @@ fn header(owner: Incarnation) -> Vec<u8> {
 }
 
 /// The first batch's place in the chain.
-fn first_link(owner: Incarnation) -> Link {
-    Link { sequence: 1, after: BLOCK as u64, previous: crc32fast::hash(&header(owner)) }
+fn first_link(owner: Incarnation) -> ChainLink {
+    ChainLink { sequence: 1, after: BLOCK_BYTES as u64, previous: crc32fast::hash(&header(owner)) }
 }
 
 fn check_header(file: &File, path: &Path, owner: Incarnation) -> Result<(), StorageError> {
@@ -225,7 +225,7 @@ fn check_header(file: &File, path: &Path, owner: Incarnation) -> Result<(), Stor
 }
 
 fn check_size(bytes: usize) -> Result<(), StorageError> {
-    if bytes <= MOST_BYTES { Ok(()) } else { Err(StorageError::TooLarge { bytes, limit: MOST_BYTES }) }
+    if bytes <= MAX_BATCH_BYTES { Ok(()) } else { Err(StorageError::TooLarge { bytes, limit: MAX_BATCH_BYTES }) }
 }
 
 /// Whether the disk, a quota or a limit of a file's size is the reason: nothing of it is broken.

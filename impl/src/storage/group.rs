@@ -9,17 +9,17 @@ use rafttree_model::{Members, ServerId};
 use super::error::StorageError;
 use super::note;
 
-const GROUP: &str = "group";
+const GROUP_FILE: &str = "group";
 
 /// The group that was written down, if there is one.
 pub(super) fn read(directory: &Path) -> Result<Option<Members>, StorageError> {
-    note::read(directory, GROUP, parse)
+    note::read(directory, GROUP_FILE, parse)
 }
 
 /// Writes the group down.
 pub(super) fn write(directory: &Path, group: &Members) -> Result<(), StorageError> {
     let servers: Vec<String> = group.ids().map(|id| id.to_string()).collect();
-    note::write(directory, GROUP, &format!("servers {}\n", servers.join(" ")))
+    note::write(directory, GROUP_FILE, &format!("servers {}\n", servers.join(" ")))
 }
 
 fn parse(lines: &str) -> Option<Members> {

@@ -12,7 +12,7 @@ use super::error::{Attempt, StorageError};
 
 /// Nobody but the server's own user reads a file of its directory: whoever knows the cluster's id
 /// belongs to the cluster.
-const PRIVATE: u32 = 0o600;
+const PRIVATE_MODE: u32 = 0o600;
 
 /// The version of these files.
 const FORMAT: u32 = 1;
@@ -52,9 +52,9 @@ pub(super) fn place(directory: &Path, name: &str, bytes: &[u8]) -> Result<(), St
 
 /// Opens a file to write it, whether or not it is there already.
 pub(super) fn open_private(path: &Path) -> io::Result<File> {
-    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(PRIVATE).open(path)?;
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(PRIVATE_MODE).open(path)?;
     // What is there already may be what an earlier version began.
-    file.set_permissions(Permissions::from_mode(PRIVATE)).map(|()| file)
+    file.set_permissions(Permissions::from_mode(PRIVATE_MODE)).map(|()| file)
 }
 
 /// Makes what was created or renamed in a directory durable.

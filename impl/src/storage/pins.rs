@@ -13,7 +13,7 @@ use super::error::StorageError;
 use super::identity::Incarnation;
 use super::note;
 
-const PINS: &str = "pins";
+const PINS_FILE: &str = "pins";
 
 /// What a data directory knows of the peers' disks.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub(crate) struct Pins {
 impl Pins {
     /// Reads what is known.
     pub(crate) fn open(directory: Arc<Directory>) -> Result<Pins, StorageError> {
-        let kept = note::read(&directory.path, PINS, parse)?.unwrap_or_default();
+        let kept = note::read(&directory.path, PINS_FILE, parse)?.unwrap_or_default();
         Ok(Pins { directory, kept: Mutex::new(kept), writing: Mutex::default() })
     }
 
@@ -47,7 +47,7 @@ impl Pins {
         }
         let mut pins = self.kept().clone();
         pins.insert(peer, seen);
-        note::write(&self.directory.path, PINS, &render(&pins))?;
+        note::write(&self.directory.path, PINS_FILE, &render(&pins))?;
         *self.kept() = pins;
         Ok(seen)
     }
@@ -103,7 +103,7 @@ mod tests {
         let pins = Pins::open(directory(&root)).unwrap();
         assert_eq!((pins.of(TWO), pins.of(THREE)), (Some(FIRST), Some(OTHER)));
         assert_eq!(pins.keep(TWO, OTHER).unwrap(), FIRST);
-        let text = fs::read_to_string(root.path().join(PINS)).unwrap();
+        let text = fs::read_to_string(root.path().join(PINS_FILE)).unwrap();
         assert!(text.contains(&format!("server 2 incarnation {FIRST}\n")), "people can read it: {text}");
     }
 
@@ -124,7 +124,7 @@ mod tests {
     fn damaged_pins_are_refused() {
         let root = tempfile::tempdir().unwrap();
         Pins::open(directory(&root)).unwrap().keep(TWO, FIRST).unwrap();
-        let path = root.path().join(PINS);
+        let path = root.path().join(PINS_FILE);
         let whole = fs::read_to_string(&path).unwrap();
         fs::write(&path, whole.replacen("server 2", "server 3", 1)).unwrap();
         assert!(matches!(Pins::open(directory(&root)), Err(StorageError::Foreign { .. })));

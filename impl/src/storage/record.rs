@@ -5,30 +5,30 @@ use std::ops::RangeInclusive;
 use bytes::{Buf, BufMut, Bytes};
 use rafttree_model::{Entry, Index, Payload, Position, Record, ServerId, Term};
 
-const TERM: u8 = 1;
-const VOTE: u8 = 2;
-const TRUNCATE: u8 = 3;
-const APPEND_BLANK: u8 = 4;
-const APPEND_COMMAND: u8 = 5;
-const COMPACT: u8 = 6;
+const TERM_TAG: u8 = 1;
+const VOTE_TAG: u8 = 2;
+const TRUNCATE_TAG: u8 = 3;
+const APPEND_BLANK_TAG: u8 = 4;
+const APPEND_COMMAND_TAG: u8 = 5;
+const COMPACT_TAG: u8 = 6;
 
 /// Numbers of a term that has begun, or of an entry. They are counted up by one, so those at the end
 /// of their range were written by no correct server.
-const COUNTED: RangeInclusive<u64> = 1..=u64::MAX / 2;
+const COUNTABLE_NUMBERS: RangeInclusive<u64> = 1..=u64::MAX / 2;
 
 /// Adds a record at the end of `out`.
 pub(super) fn encode(record: &Record<Bytes>, out: &mut Vec<u8>) {
     match record {
-        Record::Term(term) => put(out, TERM, term.number()),
-        Record::Vote(candidate) => put(out, VOTE, candidate.number().into()),
-        Record::Truncate { keep } => put(out, TRUNCATE, keep.number()),
-        Record::Compact { through } => put(out, COMPACT, through.number()),
+        Record::Term(term) => put(out, TERM_TAG, term.number()),
+        Record::Vote(candidate) => put(out, VOTE_TAG, candidate.number().into()),
+        Record::Truncate { keep } => put(out, TRUNCATE_TAG, keep.number()),
+        Record::Compact { through } => put(out, COMPACT_TAG, through.number()),
         Record::Append(Entry { position, payload }) => {
             let command = match payload {
                 Payload::Blank => None,
                 Payload::Command(command) => Some(command),
             };
-            put(out, if command.is_some() { APPEND_COMMAND } else { APPEND_BLANK }, position.term.number());
+            put(out, if command.is_some() { APPEND_COMMAND_TAG } else { APPEND_BLANK_TAG }, position.term.number());
             out.put_u64_le(position.index.number());
             if let Some(command) = command {
                 out.put_u64_le(command.len() as u64);
@@ -48,12 +48,12 @@ pub(super) fn decode(bytes: &mut Bytes) -> Option<Record<Bytes>> {
     let tag = bytes.try_get_u8().ok()?;
     let number = bytes.try_get_u64_le().ok()?;
     Some(match tag {
-        TERM => Record::Term(Term::new(counted(number)?)),
-        VOTE => Record::Vote(ServerId::new(number.try_into().ok()?)),
-        TRUNCATE => Record::Truncate { keep: Index::new(number) },
-        COMPACT => Record::Compact { through: Index::new(counted(number)?) },
-        APPEND_BLANK => Record::Append(Entry { position: position(number, bytes)?, payload: Payload::Blank }),
-        APPEND_COMMAND => {
+        TERM_TAG => Record::Term(Term::new(counted(number)?)),
+        VOTE_TAG => Record::Vote(ServerId::new(number.try_into().ok()?)),
+        TRUNCATE_TAG => Record::Truncate { keep: Index::new(number) },
+        COMPACT_TAG => Record::Compact { through: Index::new(counted(number)?) },
+        APPEND_BLANK_TAG => Record::Append(Entry { position: position(number, bytes)?, payload: Payload::Blank }),
+        APPEND_COMMAND_TAG => {
             let position = position(number, bytes)?;
             Record::Append(Entry { position, payload: Payload::Command(command(bytes)?) })
         }
@@ -67,7 +67,7 @@ fn position(term: u64, bytes: &mut Bytes) -> Option<Position> {
 }
 
 fn counted(number: u64) -> Option<u64> {
-    COUNTED.contains(&number).then_some(number)
+    COUNTABLE_NUMBERS.contains(&number).then_some(number)
 }
 
 fn command(bytes: &mut Bytes) -> Option<Bytes> {
@@ -81,7 +81,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn record() -> impl Strategy<Value = Record<Bytes>> {
-        let number = || prop_oneof![COUNTED, 1..4u64, Just(*COUNTED.end())];
+        let number = || prop_oneof![COUNTABLE_NUMBERS, 1..4u64, Just(*COUNTABLE_NUMBERS.end())];
         let payload = prop_oneof![
             Just(Payload::Blank),
             prop::collection::vec(any::<u8>(), 0..50).prop_map(|bytes| Payload::Command(bytes.into()))
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn a_number_that_no_server_counts_to_is_no_record() {
-        for (tag, rest) in [(TERM, &[][..]), (COMPACT, &[]), (APPEND_BLANK, &[1, 0, 0, 0, 0, 0, 0, 0])] {
+        for (tag, rest) in [(TERM_TAG, &[][..]), (COMPACT_TAG, &[]), (APPEND_BLANK_TAG, &[1, 0, 0, 0, 0, 0, 0, 0])] {
             for (number, is_one) in [(0, false), (1, true), (u64::MAX / 2, true), (1 << 63, false), (u64::MAX, false)] {
                 let mut out = Vec::new();
                 put(&mut out, tag, number);
@@ -139,7 +139,7 @@ mod tests {
         }
         let [mut first, mut last] = [0, u64::MAX].map(|index| {
             let mut out = Vec::new();
-            put(&mut out, APPEND_BLANK, 1);
+            put(&mut out, APPEND_BLANK_TAG, 1);
             out.put_u64_le(index);
             Bytes::from(out)
         });

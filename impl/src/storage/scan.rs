@@ -20,7 +20,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::batch::{self, BLOCK, Batch, Header, Link};
+use super::batch::{self, BLOCK_BYTES, Batch, ChainLink, Header};
 use super::error::{Attempt, StorageError};
 use super::identity::Incarnation;
 use super::interface::Recovered;
@@ -34,29 +34,29 @@ pub(super) struct Scan<'a> {
     /// The file's length; nothing is read beyond it.
     pub length: u64,
     /// The place in the chain of the batch that is to be read next.
-    pub next: Link,
+    pub next: ChainLink,
 }
 
 /// Where the log is to be continued.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct End {
+pub(super) struct LogEnd {
     /// The next batch's place in the chain.
-    pub next: Link,
+    pub next: ChainLink,
     /// Where the next batch goes: behind whatever a crash left.
     pub offset: u64,
 }
 
 impl Scan<'_> {
     /// Reads every good batch.
-    pub(super) fn run(mut self) -> Result<(Recovered, End), StorageError> {
+    pub(super) fn run(mut self) -> Result<(Recovered, LogEnd), StorageError> {
         let mut recovered = Recovered::default();
         while let Some((offset, batch)) = self.following()? {
             self.apply(&batch, offset, &mut recovered)?;
             self.next =
-                Link { sequence: batch.link.sequence + 1, after: offset + batch.size, previous: batch.checksum };
+                ChainLink { sequence: batch.link.sequence + 1, after: offset + batch.size, previous: batch.checksum };
         }
         let offset = self.judge_remains()?;
-        Ok((recovered, End { next: self.next, offset }))
+        Ok((recovered, LogEnd { next: self.next, offset }))
     }
 
     /// The next batch of the chain, and where it is.
@@ -67,14 +67,14 @@ impl Scan<'_> {
                 let is_next = batch.link == self.next;
                 return if is_next { Ok(Some((offset, batch))) } else { Err(self.corrupt("it does not read back")) };
             }
-            offset += BLOCK as u64;
+            offset += BLOCK_BYTES as u64;
         }
         Ok(None)
     }
 
     /// The good batch that begins here, if one does.
     fn batch_at(&self, offset: u64) -> Result<Option<Batch>, StorageError> {
-        let Some(first) = self.read(offset, BLOCK)? else { return Ok(None) };
+        let Some(first) = self.read(offset, BLOCK_BYTES)? else { return Ok(None) };
         let Some(Header { size, .. }) = batch::announced(&first) else { return Ok(None) };
         Ok(self.read(offset, size)?.and_then(|blocks| batch::decode(self.owner, blocks)))
     }
@@ -97,12 +97,12 @@ impl Scan<'_> {
     /// are more than that.
     fn judge_remains(&self) -> Result<u64, StorageError> {
         let (mut end, mut announced_end) = (self.next.after, None);
-        for offset in (end..self.length).step_by(BLOCK) {
-            let block = self.read(offset, BLOCK)?.unwrap_or_default();
+        for offset in (end..self.length).step_by(BLOCK_BYTES) {
+            let block = self.read(offset, BLOCK_BYTES)?.unwrap_or_default();
             if block.iter().all(|&byte| byte == 0) {
                 continue;
             }
-            end = offset + BLOCK as u64;
+            end = offset + BLOCK_BYTES as u64;
             if announced_end.is_some_and(|announced| announced <= offset) {
                 return Err(self.corrupt("bytes stand beyond its end"));
             }
@@ -122,8 +122,8 @@ impl Scan<'_> {
 
     /// Whether a header at this place may be one of a batch that follows the expected one. Each
     /// takes at least a block, and begins no earlier than where the one before it ended.
-    fn is_later(&self, link: Link, offset: u64) -> bool {
-        let places = (offset - self.next.after) / BLOCK as u64;
+    fn is_later(&self, link: ChainLink, offset: u64) -> bool {
+        let places = (offset - self.next.after) / BLOCK_BYTES as u64;
         let is_number_possible =
             link.sequence.checked_sub(self.next.sequence).is_some_and(|more| (1..=places).contains(&more));
         is_number_possible && self.next.after < link.after && link.after <= offset
@@ -132,7 +132,7 @@ impl Scan<'_> {
     /// Whole blocks of the file; `None` if it ends before them. What the last block lacks counts as
     /// zeros, since that is what it will hold once the file has grown.
     fn read(&self, offset: u64, size: usize) -> Result<Option<Vec<u8>>, StorageError> {
-        if self.length.next_multiple_of(BLOCK as u64) < offset.saturating_add(size as u64) {
+        if self.length.next_multiple_of(BLOCK_BYTES as u64) < offset.saturating_add(size as u64) {
             return Ok(None);
         }
         let mut bytes = vec![0; size];
@@ -142,7 +142,7 @@ impl Scan<'_> {
     }
 
     fn corrupt(&self, problem: &'static str) -> StorageError {
-        let Link { sequence, after, .. } = self.next;
+        let ChainLink { sequence, after, .. } = self.next;
         StorageError::Corrupt { file: self.path.to_owned(), offset: after, batch: sequence, problem }
     }
 }

@@ -10,7 +10,7 @@ use rafttree_model::{Entry, Index, Members, Payload, Position, Record, ServerId,
 use rustix::process::{Resource, Rlimit};
 use tempfile::TempDir;
 
-use crate::storage::batch::BLOCK;
+use crate::storage::batch::BLOCK_BYTES;
 use crate::storage::{
     ClusterId, Directory, FileStorage, Identity, Incarnation, Recovered, Room, Storage, StorageError, init,
 };
@@ -70,7 +70,13 @@ pub(super) fn write(directory: &Path, batches: &[Vec<Record<Bytes>>]) {
 }
 
 /// Where each of [`batches`] begins, and where the last one ends.
-const OFFSETS: [u64; 5] = [BLOCK as u64, 2 * BLOCK as u64, 4 * BLOCK as u64, 5 * BLOCK as u64, 8 * BLOCK as u64];
+const OFFSETS: [u64; 5] = [
+    BLOCK_BYTES as u64,
+    2 * BLOCK_BYTES as u64,
+    4 * BLOCK_BYTES as u64,
+    5 * BLOCK_BYTES as u64,
+    8 * BLOCK_BYTES as u64,
+];
 
 /// How much of the last batch is no filler: header, two records, and the payload of one.
 const LAST_BYTES: u64 = 36 + 9 + 25 + 9000;
@@ -205,7 +211,7 @@ fn a_tail_may_be_cut_again_and_again() {
 /// Where the last batch begins.
 fn last_batch(directory: &Path) -> u64 {
     let log = fs::read(directory.join("log")).unwrap();
-    let mut starts = (0..log.len()).step_by(BLOCK).filter(|&at| log[at..].starts_with(b"RTbatch\n"));
+    let mut starts = (0..log.len()).step_by(BLOCK_BYTES).filter(|&at| log[at..].starts_with(b"RTbatch\n"));
     starts.next_back().unwrap() as u64
 }
 
@@ -246,9 +252,9 @@ fn a_batch_of_another_history_is_refused() {
     let grants = |votes: [u32; 2]| votes.map(|id| vec![Record::Vote(ServerId::new(id))]);
     write(directory.path(), &grants([2, 3]));
     write(fork.path(), &grants([4, 5]));
-    let (second, third) = (2 * BLOCK, 3 * BLOCK);
+    let (second, third) = (2 * BLOCK_BYTES, 3 * BLOCK_BYTES);
     let log = fs::read(fork.path().join("log")).unwrap();
-    overwrite(directory.path(), third as u64, &log[third..third + BLOCK]);
+    overwrite(directory.path(), third as u64, &log[third..third + BLOCK_BYTES]);
     let refused = load(directory.path());
     assert!(matches!(refused, Err(StorageError::Corrupt { batch: 3, .. })), "{refused:?}");
     overwrite(directory.path(), second as u64, &log[second..third]);
@@ -412,7 +418,7 @@ fn a_damaged_or_newer_group_is_refused() {
 fn after_an_error_nothing_is_written_any_more() {
     let directory = directory();
     let (mut storage, _) = load(directory.path()).unwrap();
-    let huge = append(0, 1, super::batch::MOST_BYTES);
+    let huge = append(0, 1, super::batch::MAX_BATCH_BYTES);
     assert!(matches!(storage.write(&[huge]), Err(StorageError::TooLarge { .. })));
     assert!(matches!(storage.write(&[Record::Term(Term::new(1))]), Err(StorageError::Sealed)));
     assert!(matches!(storage.prepare(), Err(StorageError::Sealed)));
@@ -433,7 +439,7 @@ fn a_log_is_read_before_it_is_continued() {
 const LIMITED: &str = "RAFTTREE_TEST_LIMITED_FILES";
 
 /// The first step, and eight blocks and a bit.
-const LIMIT: u64 = (1 << 20) + 8 * BLOCK as u64 + 1024;
+const LIMIT: u64 = (1 << 20) + 8 * BLOCK_BYTES as u64 + 1024;
 
 /// Runs one test of this program under the limit. The signal that tells of it is ignored, as a
 /// full disk sends none.
@@ -450,7 +456,7 @@ fn a_full_disk_stops_nothing_until_a_write_lacks_room() {
         return run_limited("storage::tests::a_full_disk_stops_nothing_until_a_write_lacks_room");
     }
     let directory = directory();
-    let blocks = LIMIT / BLOCK as u64 - 1;
+    let blocks = LIMIT / BLOCK_BYTES as u64 - 1;
     let mut held = Recovered::default();
     for number in 1..=blocks {
         // Opened anew each time in turn: a start needs no room of its own.
@@ -459,10 +465,10 @@ fn a_full_disk_stops_nothing_until_a_write_lacks_room() {
         let record = append(1, number, 1000);
         storage.write(std::slice::from_ref(&record)).unwrap();
         held.apply(&record);
-        let left = (blocks - number) * BLOCK as u64;
+        let left = (blocks - number) * BLOCK_BYTES as u64;
         match storage.prepare().unwrap() {
-            Room::Enough => assert!(super::file::RESERVE <= left, "{left}"),
-            Room::Scarce { left: told } => assert_eq!(told - told % BLOCK as u64, left),
+            Room::Enough => assert!(super::file::RESERVE_BYTES <= left, "{left}"),
+            Room::Scarce { left: told } => assert_eq!(told - told % BLOCK_BYTES as u64, left),
         }
     }
     let (mut storage, _) = load(directory.path()).unwrap();
@@ -480,7 +486,7 @@ fn a_disk_that_has_room_again_is_used_again() {
     }
     let directory = directory();
     let (mut storage, _) = load(directory.path()).unwrap();
-    let batch = [append(1, 1, 200 * BLOCK)];
+    let batch = [append(1, 1, 200 * BLOCK_BYTES)];
     storage.write(&batch).unwrap();
     assert!(matches!(storage.prepare(), Ok(Room::Scarce { .. })));
     let limit = rustix::process::getrlimit(Resource::Fsize);
@@ -489,13 +495,13 @@ fn a_disk_that_has_room_again_is_used_again() {
     drop(storage);
     let (mut storage, recovered) = load(directory.path()).unwrap();
     assert!(recovered == replay(&[batch.to_vec()]));
-    storage.write(&[append(1, 2, 100 * BLOCK)]).unwrap();
+    storage.write(&[append(1, 2, 100 * BLOCK_BYTES)]).unwrap();
 }
 
 #[test]
 fn records_beyond_one_batch_take_several() {
     let directory = directory();
-    let records: Vec<_> = (1..=3).map(|index| append(1, index, super::batch::MOST_BYTES / 2)).collect();
+    let records: Vec<_> = (1..=3).map(|index| append(1, index, super::batch::MAX_BATCH_BYTES / 2)).collect();
     write(directory.path(), std::slice::from_ref(&records));
     assert_eq!(load(directory.path()).unwrap().1, replay(&[records]));
 }

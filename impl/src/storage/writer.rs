@@ -13,11 +13,11 @@ use super::error::StorageError;
 use super::interface::{Room, Storage};
 
 /// What the thread reports: what it has done, or that the disk failed.
-pub(crate) type Flushed = Result<Report, StorageError>;
+pub(crate) type Flushed = Result<DiskReport, StorageError>;
 
 /// What the thread has done.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Report {
+pub(crate) enum DiskReport {
     /// The batch that was handed over last is durable.
     Durable,
     /// The next batches find another amount of room than before.
@@ -61,7 +61,7 @@ fn run(
 ) {
     let mut room = Room::Enough;
     while let Some(records) = work.blocking_recv() {
-        let written = storage.write(&records).map(|()| Report::Durable);
+        let written = storage.write(&records).map(|()| DiskReport::Durable);
         let failed = written.is_err();
         if reports.send(written).is_err() || failed {
             return;
@@ -69,7 +69,7 @@ fn run(
         let prepared = storage.prepare();
         let failed = prepared.is_err();
         let is_news = !matches!(prepared, Ok(found) if found == std::mem::replace(&mut room, found));
-        if is_news && reports.send(prepared.map(Report::Room)).is_err() || failed {
+        if is_news && reports.send(prepared.map(DiskReport::Room)).is_err() || failed {
             return;
         }
     }

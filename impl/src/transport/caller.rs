@@ -7,9 +7,9 @@ use rafttree_model::ServerId;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 
-use super::connection::{Connection, End};
+use super::connection::{Connection, ConnectionEnd};
 use super::greeting::{Greeting, WireGreeting};
-use super::handshake::{self, Failure};
+use super::handshake::{self, HandshakeFailure};
 use super::hub::{HANDSHAKE_DEADLINE, Hub, Incoming};
 use super::names::Names;
 use super::queue::Queue;
@@ -19,7 +19,7 @@ use super::wire::WireFrame;
 use crate::core::links::Place;
 
 /// A peer that died may be back within milliseconds.
-const FIRST_DELAY: Duration = Duration::from_millis(2);
+const FIRST_RETRY_DELAY: Duration = Duration::from_millis(2);
 
 /// Calls the peer again and again, and sends what is in its queue.
 pub(super) async fn keep_calling(hub: &Hub, to: ServerId, names: Names) {
@@ -129,8 +129,10 @@ impl<'a> Caller<'a> {
     async fn shake_hands(&self, address: SocketAddr, stream: TcpStream) -> Result<Connection, Missed> {
         match timeout(HANDSHAKE_DEADLINE, shake_hands(self.hub, self.to, stream)).await {
             Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(Failure::Refused { reason, .. })) => Err(Missed::Refused(reason)),
-            Ok(Err(Failure::Lost(error))) => Err(Missed::Unreachable(Unreachable::from_error(address, &error))),
+            Ok(Err(HandshakeFailure::Refused { reason, .. })) => Err(Missed::Refused(reason)),
+            Ok(Err(HandshakeFailure::Lost(error))) => {
+                Err(Missed::Unreachable(Unreachable::from_error(address, &error)))
+            }
             Err(_) => Err(Missed::Unreachable(Unreachable::Silent(address))),
         }
     }
@@ -189,8 +191,8 @@ fn place_of(stream: &TcpStream) -> Place {
     if is_here { Place::Here } else { Place::Elsewhere }
 }
 
-async fn shake_hands(hub: &Hub, to: ServerId, stream: TcpStream) -> Result<Connection, Failure> {
-    let mut connection = Connection::new(stream, hub.times.silence).map_err(Failure::Lost)?;
+async fn shake_hands(hub: &Hub, to: ServerId, stream: TcpStream) -> Result<Connection, HandshakeFailure> {
+    let mut connection = Connection::new(stream, hub.times.silence).map_err(HandshakeFailure::Lost)?;
     let hello = handshake::call(&mut connection, &hub.local, to).await?;
     hub.tell(Incoming::Connected { to, minimum_timeout: hello.minimum_timeout }).await;
     Ok(connection)
@@ -215,8 +217,8 @@ async fn send(hub: &Hub, to: ServerId, queue: &Queue, connection: Connection) {
         never = hub.keep_peace(to) => match never {},
         said = reader.read::<WireGreeting>() => match said.map(Greeting::from) {
             Ok(Greeting::Refused(reason)) => hub.report(to, reason).await,
-            Ok(_) | Err(End::Malformed(_)) => tracing::debug!(%to, "the peer answers where nothing is asked"),
-            Err(End::Lost(error)) => tracing::debug!(%to, %error, "the connection broke"),
+            Ok(_) | Err(ConnectionEnd::Malformed(_)) => tracing::debug!(%to, "the peer answers where nothing is asked"),
+            Err(ConnectionEnd::Lost(error)) => tracing::debug!(%to, %error, "the connection broke"),
         },
     }
     queue.clear();
@@ -230,14 +232,14 @@ struct Backoff {
 
 impl Backoff {
     fn new(longest: Duration) -> Backoff {
-        Backoff { next: FIRST_DELAY.min(longest), longest }
+        Backoff { next: FIRST_RETRY_DELAY.min(longest), longest }
     }
 
     /// The next delay, each about twice the one before. Servers that wait for the same peer must
     /// not call it all at once.
     fn delay(&mut self) -> Duration {
         let delay = self.next.mul_f64(rand::random_range(0.5..=1.0));
-        self.next = (2 * self.next).clamp(FIRST_DELAY.min(self.longest), self.longest);
+        self.next = (2 * self.next).clamp(FIRST_RETRY_DELAY.min(self.longest), self.longest);
         delay
     }
 
@@ -268,7 +270,7 @@ mod tests {
         backoff.after_connection_of(Duration::from_millis(149));
         assert_eq!(backoff.next, Duration::from_millis(150));
         backoff.after_connection_of(Duration::from_millis(150));
-        assert_eq!((backoff.delay(), backoff.next), (Duration::ZERO, FIRST_DELAY));
+        assert_eq!((backoff.delay(), backoff.next), (Duration::ZERO, FIRST_RETRY_DELAY));
         backoff.after_refusal();
         assert_eq!(backoff.next, Duration::from_millis(150));
     }

@@ -17,13 +17,13 @@ use tokio::time::timeout;
 use super::wire::Malformed;
 
 /// The longest frame that the other side of a finished handshake may send.
-pub(super) const LONGEST_FRAME: usize = 2 << 20;
+pub(super) const MAX_FRAME_BYTES: usize = 2 << 20;
 
 /// The longest frame that anybody may send.
-const LONGEST_GREETING: usize = 4 << 10;
+const MAX_GREETING_BYTES: usize = 4 << 10;
 
 /// Bytes asked of, or handed to, the system at a time.
-const CHUNK: usize = 16 << 10;
+const CHUNK_BYTES: usize = 16 << 10;
 
 /// What a frame that differs from its checksum may be.
 const DAMAGED: Malformed = Malformed(
@@ -43,19 +43,19 @@ enum Framing {
 
 /// A connection that carries frames.
 pub(super) struct Connection {
-    pub(super) reader: Reader,
-    pub(super) writer: Writer,
+    pub(super) reader: FrameReader,
+    pub(super) writer: FrameWriter,
 }
 
 /// The side of a connection on which frames arrive.
-pub(super) struct Reader {
+pub(super) struct FrameReader {
     stream: OwnedReadHalf,
     framing: Framing,
     received: BytesMut,
 }
 
 /// The side of a connection on which frames leave.
-pub(super) struct Writer {
+pub(super) struct FrameWriter {
     stream: OwnedWriteHalf,
     framing: Framing,
     /// What the system has not taken yet.
@@ -66,7 +66,7 @@ pub(super) struct Writer {
 
 /// Why a connection came to its end.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum End {
+pub(super) enum ConnectionEnd {
     /// The other side, or the network, ended it.
     #[error(transparent)]
     Lost(#[from] io::Error),
@@ -86,8 +86,8 @@ impl Framing {
 
     fn longest(self) -> usize {
         match self {
-            Framing::Greeting => LONGEST_GREETING,
-            Framing::Checked => LONGEST_FRAME,
+            Framing::Greeting => MAX_GREETING_BYTES,
+            Framing::Checked => MAX_FRAME_BYTES,
         }
     }
 
@@ -134,8 +134,8 @@ impl Connection {
         expect_acknowledgements(&stream, silence)?;
         let framing = Framing::Greeting;
         let (read, write) = stream.into_split();
-        let reader = Reader { stream: read, framing, received: BytesMut::new() };
-        Ok(Connection { reader, writer: Writer { stream: write, framing, to_send: BytesMut::new(), silence } })
+        let reader = FrameReader { stream: read, framing, received: BytesMut::new() };
+        Ok(Connection { reader, writer: FrameWriter { stream: write, framing, to_send: BytesMut::new(), silence } })
     }
 
     /// The handshake is done: from now on frames may be long, and have checksums.
@@ -145,7 +145,7 @@ impl Connection {
     }
 
     /// The next frame. Nothing is lost if the future is dropped.
-    pub(super) async fn read<M: prost::Message + Default>(&mut self) -> Result<M, End> {
+    pub(super) async fn read<M: prost::Message + Default>(&mut self) -> Result<M, ConnectionEnd> {
         self.reader.read().await
     }
 
@@ -162,9 +162,9 @@ impl Connection {
     }
 }
 
-impl Reader {
+impl FrameReader {
     /// The next frame. Nothing is lost if the future is dropped.
-    pub(super) async fn read<M: prost::Message + Default>(&mut self) -> Result<M, End> {
+    pub(super) async fn read<M: prost::Message + Default>(&mut self) -> Result<M, ConnectionEnd> {
         loop {
             if let Some(frame) = self.framing.take(&mut self.received)? {
                 if frame.is_empty() {
@@ -172,7 +172,7 @@ impl Reader {
                 }
                 return M::decode(frame).map_err(|_| Malformed("no protobuf message").into());
             }
-            self.received.reserve(CHUNK);
+            self.received.reserve(CHUNK_BYTES);
             if self.stream.read_buf(&mut self.received).await? == 0 {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             }
@@ -181,7 +181,7 @@ impl Reader {
 }
 
 #[cfg(test)]
-impl Reader {
+impl FrameReader {
     /// Waits for an empty frame, with nothing before it.
     pub(super) async fn await_keep_alive(&mut self) {
         let header = self.framing.header();
@@ -192,12 +192,12 @@ impl Reader {
     }
 }
 
-impl Writer {
+impl FrameWriter {
     /// Sends frames, as few writes as they fit in, after what was not taken yet.
     pub(super) async fn write<M: prost::Message>(&mut self, frames: impl IntoIterator<Item = M>) -> io::Result<()> {
         for frame in frames {
             self.encode(&frame);
-            if CHUNK <= self.to_send.len() {
+            if CHUNK_BYTES <= self.to_send.len() {
                 self.flush().await?;
             }
         }
@@ -219,9 +219,9 @@ impl Writer {
 
     fn encode<M: prost::Message>(&mut self, frame: &M) {
         let length = frame.encoded_len();
-        if LONGEST_FRAME < length {
+        if MAX_FRAME_BYTES < length {
             // The other side would close the connection, and again after every reconnect.
-            return tracing::error!(length, limit = LONGEST_FRAME, "a frame is too long to be sent");
+            return tracing::error!(length, limit = MAX_FRAME_BYTES, "a frame is too long to be sent");
         }
         self.framing.put(&mut self.to_send, |bytes| frame.encode(bytes).expect("the buffer grows as needed"));
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use rafttree_model::ServerId;
 use tokio::task::spawn_blocking;
 
-use super::connection::{Connection, End};
+use super::connection::{Connection, ConnectionEnd};
 use super::greeting::{Challenge, Greeting, Hello, Open, Sealed, WireGreeting};
 use super::proof::{Nonce, Proofs, Step};
 use super::refusal::Refusal;
@@ -41,7 +41,7 @@ pub(super) struct Local {
 
 /// Why a handshake failed.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum HandshakeFailure {
     /// The connection broke.
     Lost(io::Error),
     /// One side refused the other. Who has not shown that it knows the cluster's id has no name.
@@ -58,7 +58,7 @@ enum Stop {
 }
 
 /// The calling side: whoever is there must be the server that the address is given for.
-pub(super) async fn call(connection: &mut Connection, local: &Local, to: ServerId) -> Result<Hello, Failure> {
+pub(super) async fn call(connection: &mut Connection, local: &Local, to: ServerId) -> Result<Hello, HandshakeFailure> {
     match introduce(connection, local, to).await {
         Ok(hello) => {
             connection.begin_frames();
@@ -69,7 +69,11 @@ pub(super) async fn call(connection: &mut Connection, local: &Local, to: ServerI
 }
 
 /// The called side: any peer may be there. The visit ends once the other side has shown that it is one.
-pub(super) async fn answer(connection: &mut Connection, local: &Local, visit: Visit) -> Result<Hello, Failure> {
+pub(super) async fn answer(
+    connection: &mut Connection,
+    local: &Local,
+    visit: Visit,
+) -> Result<Hello, HandshakeFailure> {
     let identified = tokio::select! {
         biased;
         identified = identify(connection, local, &visit) => identified,
@@ -151,8 +155,8 @@ async fn hear(connection: &mut Connection) -> Result<Greeting, Stop> {
     match connection.read::<WireGreeting>().await.map(Greeting::from) {
         Ok(Greeting::Refused(reason)) => Err(Stop::Refused(reason)),
         Ok(greeting) => Ok(greeting),
-        Err(End::Malformed(_)) => Ok(Greeting::Foreign),
-        Err(End::Lost(error)) => Err(Stop::Lost(error)),
+        Err(ConnectionEnd::Malformed(_)) => Ok(Greeting::Foreign),
+        Err(ConnectionEnd::Lost(error)) => Err(Stop::Lost(error)),
     }
 }
 
@@ -171,14 +175,14 @@ impl Stop {
     }
 
     /// The end of the handshake, once the other side was told what it has to know.
-    async fn told(self, connection: &mut Connection, peer: Option<ServerId>) -> Failure {
+    async fn told(self, connection: &mut Connection, peer: Option<ServerId>) -> HandshakeFailure {
         match self {
-            Stop::Lost(error) => Failure::Lost(error),
-            Stop::Refused(reason) => Failure::Refused { peer, reason },
+            Stop::Lost(error) => HandshakeFailure::Lost(error),
+            Stop::Refused(reason) => HandshakeFailure::Refused { peer, reason },
             Stop::Refuse(reason) => {
                 // Whether or not the other side still listens, this is why.
                 let _ = refuse(connection, reason.clone()).await;
-                Failure::Refused { peer, reason }
+                HandshakeFailure::Refused { peer, reason }
             }
         }
     }

@@ -28,7 +28,7 @@ pub(super) const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(2);
 
 /// A connection that has stood for so long ends a refusal. A handshake alone does not: who is refused
 /// for what it says after it calls, is welcome, and says it again.
-pub(super) const PEACE: Duration = Duration::from_secs(10);
+pub(super) const STABLE_CONNECTION_TIME: Duration = Duration::from_secs(10);
 
 /// Who this server is, where it listens and where its peers are.
 #[derive(Clone, Debug)]
@@ -150,7 +150,7 @@ impl Hub {
 
     /// Waits until a connection with the peer has stood for a while: a later refusal is news.
     pub(super) async fn keep_peace(&self, with: ServerId) -> Infallible {
-        sleep(PEACE).await;
+        sleep(STABLE_CONNECTION_TIME).await;
         if self.reported.lock().unwrap_or_else(PoisonError::into_inner).contains_key(&Some(with)) {
             self.tell(Incoming::AtPeace { with }).await;
             self.reported.lock().unwrap_or_else(PoisonError::into_inner).remove(&Some(with));

@@ -10,9 +10,9 @@ use tokio::net::{TcpListener, TcpStream, lookup_host};
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
-use super::connection::{Connection, End};
+use super::connection::{Connection, ConnectionEnd};
 use super::greeting::Hello;
-use super::handshake::{self, Failure};
+use super::handshake::{self, HandshakeFailure};
 use super::hub::{HANDSHAKE_DEADLINE, Hub, Incoming};
 use super::refusal::Refusal;
 use super::strangers::{Strangers, Visit};
@@ -20,7 +20,7 @@ use super::wire::{Malformed, WireFrame};
 use crate::core::frame::Frame;
 
 /// Accepting fails when the process has no descriptors left: some may be free a little later.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
 
 /// Opens the port. Nobody beyond this machine may reach it unless that is asked for: nothing is
 /// encrypted, and whoever can change what passes on the network is believed.
@@ -52,7 +52,7 @@ pub(super) async fn accept(listener: TcpListener, hub: Arc<Hub>) {
                     if let Some(times) = hub.failed_accepts.count(Instant::now()) {
                         tracing::warn!(%error, times, "cannot accept a connection");
                     }
-                    sleep(ACCEPT_AGAIN).await;
+                    sleep(ACCEPT_RETRY_DELAY).await;
                 }
             },
             Some(_) = connections.join_next() => {}
@@ -99,9 +99,9 @@ async fn shake_hands(stream: TcpStream, visit: Visit, hub: &Hub) -> Option<(Conn
     let mut connection = Connection::new(stream, hub.times.silence).ok()?;
     match timeout(HANDSHAKE_DEADLINE, handshake::answer(&mut connection, &hub.local, visit)).await {
         Ok(Ok(hello)) => return Some((connection, hello)),
-        Ok(Err(Failure::Refused { peer: Some(peer), reason })) => hub.report(peer, reason).await,
-        Ok(Err(Failure::Refused { peer: None, reason })) => hub.report_stranger(address, &reason),
-        Ok(Err(Failure::Lost(error))) => tracing::debug!(%error, "a connection broke before its handshake"),
+        Ok(Err(HandshakeFailure::Refused { peer: Some(peer), reason })) => hub.report(peer, reason).await,
+        Ok(Err(HandshakeFailure::Refused { peer: None, reason })) => hub.report_stranger(address, &reason),
+        Ok(Err(HandshakeFailure::Lost(error))) => tracing::debug!(%error, "a connection broke before its handshake"),
         Err(_) => tracing::debug!("a handshake took too long"),
     }
     None
@@ -112,11 +112,11 @@ async fn receive(connection: &mut Connection, from: ServerId, hub: &Hub) -> Opti
     loop {
         match read(connection, from, hub).await {
             Ok(frame) => hub.tell(Incoming::Frame(frame)).await,
-            Err(End::Lost(error)) => {
+            Err(ConnectionEnd::Lost(error)) => {
                 tracing::debug!(%from, %error, "the peer closed its connection");
                 return None;
             }
-            Err(End::Malformed(error)) => {
+            Err(ConnectionEnd::Malformed(error)) => {
                 if let Some(times) = hub.malformed_frames.count(Instant::now()) {
                     tracing::warn!(%from, %error, times, "closing a connection");
                 }
@@ -127,7 +127,7 @@ async fn receive(connection: &mut Connection, from: ServerId, hub: &Hub) -> Opti
 }
 
 /// The next frame; it must come from whom the handshake named, and be for us.
-async fn read(connection: &mut Connection, from: ServerId, hub: &Hub) -> Result<Frame, End> {
+async fn read(connection: &mut Connection, from: ServerId, hub: &Hub) -> Result<Frame, ConnectionEnd> {
     let frame = Frame::try_from(connection.read::<WireFrame>().await?)?;
     if (frame.envelope.from, frame.envelope.to) == (from, hub.local.id) {
         Ok(frame)

@@ -10,15 +10,15 @@ use rafttree_model::{Message, Payload};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use super::connection::Writer;
+use super::connection::FrameWriter;
 use super::wire::WireFrame;
 use crate::core::frame::Frame;
 
 /// Heartbeats and answers are small, so the number of frames bounds what a slow peer is owed.
-const MOST_FRAMES: usize = 256;
+const MAX_QUEUED_FRAMES: usize = 256;
 
 /// Entries are not, so their bytes are bounded too. One frame may be waiting whatever its size.
-const MOST_BYTES: usize = 8 << 20;
+const MAX_QUEUED_BYTES: usize = 8 << 20;
 
 /// Frames for one peer. When it is full the oldest goes: Raft tolerates loss, and what is new is
 /// worth more than what is old.
@@ -33,7 +33,7 @@ pub(super) struct Queue {
 
 #[derive(Default)]
 struct Waiting {
-    writer: Option<Writer>,
+    writer: Option<FrameWriter>,
     /// Whether the writer holds a frame that the system has not taken as a whole.
     is_blocked: bool,
     /// Whether something was sent since this was last asked.
@@ -52,7 +52,7 @@ impl Queue {
 
     /// Leaves the writer here until it has to wait: then it is given back, with what it is to send
     /// after the rest of what it has begun. If the future is dropped the writer stays.
-    pub(super) async fn take(&self, writer: Writer) -> (Writer, VecDeque<Frame>) {
+    pub(super) async fn take(&self, writer: FrameWriter) -> (FrameWriter, VecDeque<Frame>) {
         self.waiting().writer = Some(writer);
         loop {
             if let Some(taken) = self.waiting().take() {
@@ -107,7 +107,7 @@ impl Waiting {
         self.is_blocked
     }
 
-    fn take(&mut self) -> Option<(Writer, VecDeque<Frame>)> {
+    fn take(&mut self) -> Option<(FrameWriter, VecDeque<Frame>)> {
         if self.frames.is_empty() && !self.is_blocked {
             return None;
         }
@@ -118,7 +118,7 @@ impl Waiting {
     fn add(&mut self, frame: Frame) {
         self.bytes += payload_bytes(&frame);
         self.frames.push_back(frame);
-        while 1 < self.frames.len() && (MOST_FRAMES < self.frames.len() || MOST_BYTES < self.bytes) {
+        while 1 < self.frames.len() && (MAX_QUEUED_FRAMES < self.frames.len() || MAX_QUEUED_BYTES < self.bytes) {
             let oldest = self.frames.pop_front().expect("there is more than one");
             self.bytes -= payload_bytes(&oldest);
         }
@@ -163,7 +163,7 @@ mod tests {
     }
 
     /// A connection's writer, and the other side.
-    async fn writer() -> (Writer, TcpStream) {
+    async fn writer() -> (FrameWriter, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         stream.writable().await.unwrap();
@@ -175,7 +175,7 @@ mod tests {
     #[tokio::test]
     async fn a_full_queue_drops_its_oldest() {
         let queue = Queue::default();
-        let pushed = MOST_FRAMES as u64 + 10;
+        let pushed = MAX_QUEUED_FRAMES as u64 + 10;
         (0..pushed).for_each(|number| queue.push(frame(number, Message::Stale)));
         let (_, frames) = queue.take(writer().await.0).await;
         assert_eq!(numbers(&frames), (10..pushed).collect::<Vec<_>>());
@@ -184,10 +184,10 @@ mod tests {
     #[tokio::test]
     async fn large_frames_fill_a_queue_by_their_bytes() {
         let queue = Queue::default();
-        (0..5).for_each(|number| queue.push(large(number, MOST_BYTES / 2)));
+        (0..5).for_each(|number| queue.push(large(number, MAX_QUEUED_BYTES / 2)));
         let (writer, frames) = queue.take(writer().await.0).await;
         assert_eq!(numbers(&frames), [3, 4]);
-        queue.push(large(5, MOST_BYTES + 1));
+        queue.push(large(5, MAX_QUEUED_BYTES + 1));
         assert_eq!(numbers(&queue.take(writer).await.1), [5]);
     }
 

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-const INTERVAL: Duration = Duration::from_secs(1);
+const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 
 /// When something was last said, and how often it happened since.
 #[derive(Default)]
@@ -15,7 +15,7 @@ impl Seldom {
         let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (last, count) = &mut *said;
         *count += 1;
-        if last.is_some_and(|last| now.saturating_duration_since(last) < INTERVAL) {
+        if last.is_some_and(|last| now.saturating_duration_since(last) < REPORT_INTERVAL) {
             return None;
         }
         *last = Some(now);

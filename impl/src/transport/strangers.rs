@@ -15,10 +15,10 @@ use rand::seq::IndexedRandom as _;
 use tokio::sync::Notify;
 
 /// Strangers at a time.
-pub(super) const MOST_STRANGERS: usize = 256;
+pub(super) const MAX_STRANGERS: usize = 256;
 
 /// A server opens with its first packets. So long they may take to be read.
-const FIRST_WORD_DEADLINE: Duration = Duration::from_millis(100);
+const FIRST_GREETING_DEADLINE: Duration = Duration::from_millis(100);
 
 /// Everybody who is here.
 #[derive(Default)]
@@ -43,7 +43,7 @@ impl Strangers {
         let (has_opened, has_to_leave) = (AtomicBool::default(), Notify::new());
         let stranger = Arc::new(Stranger { from: network(from), since: now, has_opened, has_to_leave });
         let mut here = self.here();
-        let is_full = MOST_STRANGERS <= here.len();
+        let is_full = MAX_STRANGERS <= here.len();
         if is_full && let Some(victim) = victims(&here, stranger.from, now).choose(&mut rand::rng()) {
             here.swap_remove(*victim).has_to_leave.notify_one();
         }
@@ -76,7 +76,7 @@ impl Drop for Visit {
 
 impl Stranger {
     fn is_silent(&self, now: Instant) -> bool {
-        !self.has_opened.load(Ordering::Relaxed) && FIRST_WORD_DEADLINE <= now.saturating_duration_since(self.since)
+        !self.has_opened.load(Ordering::Relaxed) && FIRST_GREETING_DEADLINE <= now.saturating_duration_since(self.since)
     }
 }
 
@@ -121,8 +121,8 @@ mod tests {
         let now = Instant::now();
         let here = room(&[HERE; 5], &[1, 3], now);
         assert_eq!(victims(&here, HERE, now), [0, 1, 2, 3, 4], "whoever has just come may not be heard yet");
-        assert_eq!(victims(&here, HERE, now + FIRST_WORD_DEADLINE), [1, 3]);
-        assert_eq!(victims(&room(&[HERE; 5], &[], now), HERE, now + FIRST_WORD_DEADLINE), [0, 1, 2, 3, 4]);
+        assert_eq!(victims(&here, HERE, now + FIRST_GREETING_DEADLINE), [1, 3]);
+        assert_eq!(victims(&room(&[HERE; 5], &[], now), HERE, now + FIRST_GREETING_DEADLINE), [0, 1, 2, 3, 4]);
     }
 
     #[test]
@@ -130,7 +130,10 @@ mod tests {
         let now = Instant::now();
         let here = room(&[HERE, THERE, HERE, THERE, THERE], &[0, 3], now);
         for newcomer in [HERE, THERE] {
-            assert_eq!(victims(&here, newcomer, now + FIRST_WORD_DEADLINE)[0], if newcomer == HERE { 0 } else { 3 });
+            assert_eq!(
+                victims(&here, newcomer, now + FIRST_GREETING_DEADLINE)[0],
+                if newcomer == HERE { 0 } else { 3 }
+            );
         }
         assert_eq!(victims(&here, THERE, now), [1, 3, 4]);
         assert_eq!(victims(&here[1..], HERE, now), [0, 2, 3], "a newcomer alone makes no crowd");
@@ -150,7 +153,7 @@ mod tests {
     async fn whoever_comes_is_let_in_and_one_other_leaves() {
         let (strangers, now) = (Arc::<Strangers>::default(), Instant::now());
         let admit = || strangers.admit(HERE, now);
-        let mut visits: Vec<_> = (0..MOST_STRANGERS).map(|_| admit()).collect();
+        let mut visits: Vec<_> = (0..MAX_STRANGERS).map(|_| admit()).collect();
         assert!(visits.iter().all(|(_, is_crowded)| !is_crowded));
         let (newcomer, is_crowded) = admit();
         assert!(is_crowded);

@@ -14,11 +14,11 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use super::connection::{Connection, LONGEST_FRAME};
+use super::connection::{Connection, MAX_FRAME_BYTES};
 use super::greeting::{Greeting, WireGreeting};
-use super::handshake::{Failure, Local};
-use super::hub::{HANDSHAKE_DEADLINE, PEACE};
-use super::strangers::{MOST_STRANGERS, Strangers, Visit};
+use super::handshake::{HandshakeFailure, Local};
+use super::hub::{HANDSHAKE_DEADLINE, STABLE_CONNECTION_TIME};
+use super::strangers::{MAX_STRANGERS, Strangers, Visit};
 use super::wire::WireFrame;
 use super::*;
 use crate::core::links::Place;
@@ -223,7 +223,7 @@ async fn servers_find_each_other_and_talk() {
         assert_eq!(one.until_frame(&frame(TWO, ONE, number)).await, []);
         assert_eq!(two.until_frame(&frame(ONE, TWO, number)).await, []);
     }
-    let large = large_frame(ONE, TWO, LONGEST_FRAME - 1024);
+    let large = large_frame(ONE, TWO, MAX_FRAME_BYTES - 1024);
     one.transport.send(large.clone());
     assert_eq!(two.until_frame(&large).await, []);
 }
@@ -232,7 +232,7 @@ async fn servers_find_each_other_and_talk() {
 async fn a_frame_beyond_the_limit_is_not_sent_and_breaks_nothing() {
     let (mut server, client) = server_and_client().await;
     let mut connection = call(&server, &client).await;
-    let frames = [large_frame(TWO, ONE, LONGEST_FRAME), frame(TWO, ONE, 1)];
+    let frames = [large_frame(TWO, ONE, MAX_FRAME_BYTES), frame(TWO, ONE, 1)];
     connection.write(frames.map(WireFrame::from)).await.unwrap();
     assert_eq!(server.until_frame(&frame(TWO, ONE, 1)).await, []);
 }
@@ -523,7 +523,10 @@ async fn a_handshake_that_is_not_finished_leaves_nothing_behind() {
     let claims = Local { incarnation: false_incarnation, pins: pins(TWO), ..local(TWO, &[ONE]) };
     claims.pins.keep(ONE, false_incarnation).unwrap();
     let refused = handshake::call(&mut connect(&server).await, &claims, ONE).await;
-    assert!(matches!(refused, Err(Failure::Refused { reason: Refusal::Incarnation { .. }, .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(HandshakeFailure::Refused { reason: Refusal::Incarnation { .. }, .. })),
+        "{refused:?}"
+    );
     server.until_refused().await;
     let mut unfinished = connect(&server).await;
     strangers::say_hello(&mut unfinished, &claims).await;
@@ -596,7 +599,7 @@ async fn a_frame_that_nobody_should_send_ends_the_connection() {
 async fn a_length_beyond_the_limit_ends_the_connection() {
     let (mut server, client) = server_and_client().await;
     let mut connection = call(&server, &client).await;
-    let length = (LONGEST_FRAME as u32 + 1).to_be_bytes();
+    let length = (MAX_FRAME_BYTES as u32 + 1).to_be_bytes();
     let header = [length, [0; 4]].concat();
     connection.write_raw(&[&header[..], &crc32fast::hash(&header).to_be_bytes()].concat()).await;
     assert_eq!(server.next().await, Incoming::Refused { peer: TWO, reason: Refusal::Malformed });
@@ -640,7 +643,7 @@ async fn a_caller_that_refuses_tells_the_called_side() {
     let mut connection = connect(&server).await;
     let reason = Refusal::Incarnation { seen: incarnation(ONE) };
     match handshake::call(&mut connection, &client, ONE).await {
-        Err(Failure::Refused { peer: Some(ONE), reason: told }) => assert_eq!(told, reason),
+        Err(HandshakeFailure::Refused { peer: Some(ONE), reason: told }) => assert_eq!(told, reason),
         other => panic!("{other:?}"),
     }
     assert_eq!(server.next().await, Incoming::Refused { peer: TWO, reason });
@@ -669,7 +672,7 @@ async fn a_refusal_is_reported_once_until_something_changes() {
     let closed = server.until_frame(&frame(TWO, ONE, 2)).await;
     assert!(closed.iter().all(|incoming| *incoming == Incoming::Closed { from: TWO }), "{closed:?}");
     tokio::time::pause();
-    tokio::time::advance(PEACE).await;
+    tokio::time::advance(STABLE_CONNECTION_TIME).await;
     tokio::time::resume();
     assert_eq!(server.next().await, Incoming::AtPeace { with: TWO });
     connection.write([wrong_sender]).await.unwrap();
@@ -680,7 +683,7 @@ async fn a_refusal_is_reported_once_until_something_changes() {
 async fn who_does_not_shake_hands_is_cut_off_and_makes_room_for_others() {
     let (server, _) = server_and_client().await;
     let mut silent = JoinSet::new();
-    for _ in 0..=MOST_STRANGERS {
+    for _ in 0..=MAX_STRANGERS {
         let mut stream = TcpStream::connect(server.transport.local_address()).await.unwrap();
         silent.spawn(async move { stream.read(&mut [0]).await.unwrap() });
     }

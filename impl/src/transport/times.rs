@@ -5,10 +5,10 @@ use std::time::Duration;
 
 /// TCP repeats what was lost after 200 ms or more, and acknowledges late by up to 40 ms where
 /// nothing is sent back. A connection that is ended sooner would end for a single lost packet.
-const LEAST_SILENCE: Duration = Duration::from_millis(250);
+const MIN_SILENCE: Duration = Duration::from_millis(250);
 
 /// However long elections take here, a peer is looked for at least this often.
-const LONGEST_DELAY: Duration = Duration::from_secs(1);
+const MAX_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// For how long what is waited for on a connection.
 #[derive(Clone, Copy, Debug)]
@@ -28,10 +28,10 @@ impl Times {
     pub(super) fn of(minimum_timeout: Duration) -> Times {
         let half = minimum_timeout / 2;
         Times {
-            silence: half.max(LEAST_SILENCE),
-            idle: half.max(LEAST_SILENCE / 2),
-            connect: (minimum_timeout / 8).clamp(LEAST_SILENCE, LONGEST_DELAY),
-            delay: half.min(LONGEST_DELAY),
+            silence: half.max(MIN_SILENCE),
+            idle: half.max(MIN_SILENCE / 2),
+            connect: (minimum_timeout / 8).clamp(MIN_SILENCE, MAX_RETRY_DELAY),
+            delay: half.min(MAX_RETRY_DELAY),
         }
     }
 }
@@ -47,7 +47,7 @@ mod tests {
             let timeout = Duration::from_millis(milliseconds);
             let Times { silence, idle, connect, delay } = Times::of(timeout);
             assert!(idle + silence <= timeout.max(Duration::from_millis(500)), "{timeout:?}");
-            assert!(LEAST_SILENCE <= silence && connect <= LONGEST_DELAY && delay <= timeout, "{timeout:?}");
+            assert!(MIN_SILENCE <= silence && connect <= MAX_RETRY_DELAY && delay <= timeout, "{timeout:?}");
         }
     }
 

@@ -17,7 +17,7 @@ pub(super) struct Malformed(pub(super) &'static str);
 
 /// Terms and indices are counted up by one, so those at the end of their range are not taken in. What
 /// a correct server could have said is for the model to judge.
-const GREATEST_NUMBER: u64 = u64::MAX / 2;
+const MAX_NUMBER: u64 = u64::MAX / 2;
 
 /// A message between servers, with the readings of the clocks at both ends.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -222,7 +222,7 @@ impl From<Entry<Bytes>> for WireEntry {
 }
 
 fn countable(number: u64) -> Result<u64, Malformed> {
-    if number <= GREATEST_NUMBER { Ok(number) } else { Err(Malformed("a term or an index out of range")) }
+    if number <= MAX_NUMBER { Ok(number) } else { Err(Malformed("a term or an index out of range")) }
 }
 
 fn position(wire: Option<WirePosition>) -> Result<Position, Malformed> {
@@ -257,7 +257,7 @@ mod tests {
     use super::*;
 
     fn positions() -> impl Strategy<Value = Position> {
-        (0..=GREATEST_NUMBER, 0..=GREATEST_NUMBER)
+        (0..=MAX_NUMBER, 0..=MAX_NUMBER)
             .prop_map(|(term, index)| Position { term: Term::new(term), index: Index::new(index) })
     }
 
@@ -280,7 +280,7 @@ mod tests {
     }
 
     fn messages() -> impl Strategy<Value = Message<Slice<Bytes>>> {
-        let index = || (0..=GREATEST_NUMBER).prop_map(Index::new);
+        let index = || (0..=MAX_NUMBER).prop_map(Index::new);
         prop_oneof![
             positions().prop_map(|last| Message::PreVoteRequest { last }),
             any::<bool>().prop_map(|granted| Message::PreVoteReply { granted }),
@@ -295,7 +295,7 @@ mod tests {
     }
 
     fn frames() -> impl Strategy<Value = Frame> {
-        (any::<u32>(), any::<u32>(), 0..=GREATEST_NUMBER, messages(), any::<u64>(), any::<Option<u64>>()).prop_map(
+        (any::<u32>(), any::<u32>(), 0..=MAX_NUMBER, messages(), any::<u64>(), any::<Option<u64>>()).prop_map(
             |(from, to, term, message, sent, echo)| Frame {
                 envelope: Envelope { from: ServerId::new(from), to: ServerId::new(to), term: Term::new(term), message },
                 sent: Stamp(sent),
@@ -349,7 +349,7 @@ mod tests {
     #[test]
     fn numbers_that_cannot_be_counted_up_are_malformed() {
         let out_of_range = Err(Malformed("a term or an index out of range"));
-        let last = Position { term: Term::new(1), index: Index::new(GREATEST_NUMBER) };
+        let last = Position { term: Term::new(1), index: Index::new(MAX_NUMBER) };
         assert_eq!(Frame::try_from(append(last, vec![blank(1)])), out_of_range);
         let beyond = Position { term: Term::new(1), index: Index::new(u64::MAX) };
         assert_eq!(Frame::try_from(append(beyond, vec![blank(1)])), out_of_range);

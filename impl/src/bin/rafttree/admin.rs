@@ -23,16 +23,16 @@ use crate::report::ServerStatus;
 const SOCKET: &str = "admin.sock";
 
 /// The longest line that is read.
-const LONGEST_LINE: u64 = 64 << 10;
+const MAX_LINE_BYTES: u64 = 64 << 10;
 
 /// The longest path that the system takes for a socket, of those that differ in it.
-const LONGEST_PATH: usize = 100;
+const MAX_PATH_BYTES: usize = 100;
 
 /// For so long a server may think about an answer.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
 
 /// Connections that are served at a time.
-const MOST_CONNECTIONS: usize = 16;
+const MAX_CONNECTIONS: usize = 16;
 
 /// For so long a question may take to arrive, and an answer to be taken.
 const LINE_DEADLINE: Duration = Duration::from_secs(15);
@@ -116,7 +116,7 @@ struct Connection {
 /// whoever comes is let in.
 fn admit(connections: &mut Vec<Connection>, newcomer: Connection) {
     connections.retain(|connection| !connection.task.is_finished());
-    if MOST_CONNECTIONS <= connections.len() {
+    if MAX_CONNECTIONS <= connections.len() {
         let idle = connections.iter().position(|connection| connection.is_idle.load(Ordering::Relaxed));
         connections.remove(idle.unwrap_or(0)).task.abort();
     }
@@ -179,7 +179,7 @@ async fn exchange(directory: &Path, request: &Request) -> io::Result<Answer> {
 
 /// One line; there is nothing after it until it is answered.
 async fn read_line(reader: impl tokio::io::AsyncRead + Unpin) -> io::Result<Option<String>> {
-    BufReader::new(reader.take(LONGEST_LINE)).lines().next_line().await
+    BufReader::new(reader.take(MAX_LINE_BYTES)).lines().next_line().await
 }
 
 fn to_line<T: Serialize>(value: &T) -> Vec<u8> {
@@ -191,7 +191,7 @@ fn to_line<T: Serialize>(value: &T) -> Vec<u8> {
 /// The socket's path in a form that is short enough for the system, as long as the file is open.
 fn short_path(directory: &Path) -> io::Result<(PathBuf, Option<File>)> {
     let path = directory.join(SOCKET);
-    if path.as_os_str().len() <= LONGEST_PATH {
+    if path.as_os_str().len() <= MAX_PATH_BYTES {
         return Ok((path, None));
     }
     if !cfg!(target_os = "linux") {
@@ -236,7 +236,7 @@ mod tests {
         let door = Door::open(directory.path()).unwrap();
         let ask_in_a_crowd = async {
             let mut idle = Vec::new();
-            for _ in 0..10 * MOST_CONNECTIONS {
+            for _ in 0..10 * MAX_CONNECTIONS {
                 let mut stream = UnixStream::connect(directory.path().join(SOCKET)).await.unwrap();
                 stream.write_all(b"{\"request\"").await.unwrap();
                 idle.push(stream);
@@ -256,7 +256,7 @@ mod tests {
             task: tasks.spawn(std::future::pending::<()>()),
             is_idle: Arc::new(AtomicBool::new(is_idle)),
         };
-        let all: Vec<_> = (0..MOST_CONNECTIONS).map(|at| connection([3, 5].contains(&at))).collect();
+        let all: Vec<_> = (0..MAX_CONNECTIONS).map(|at| connection([3, 5].contains(&at))).collect();
         let handles: Vec<_> = all.iter().map(|connection| connection.task.clone()).collect();
         let mut served = all;
         let mut ended = Vec::new();
@@ -267,7 +267,7 @@ mod tests {
                 (0..handles.len()).filter(|at| handles[*at].is_finished() && !ended.contains(at)).collect::<Vec<_>>(),
             );
         }
-        assert_eq!((ended, served.len()), (vec![3, 5, 0], MOST_CONNECTIONS));
+        assert_eq!((ended, served.len()), (vec![3, 5, 0], MAX_CONNECTIONS));
     }
 
     #[tokio::test(start_paused = true)]

@@ -23,10 +23,10 @@ use crate::report::{News, Report};
 const STATUS_DEADLINE: Duration = Duration::from_millis(500);
 
 /// How often a server is asked for what is about to be.
-const LOOK: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// How a server ends that was told what makes no sense.
-pub(crate) const WRONG_USAGE: i32 = 2;
+pub(crate) const USAGE_EXIT_CODE: i32 = 2;
 
 /// What happens among the servers.
 pub(crate) enum Happening {
@@ -152,7 +152,7 @@ impl Cluster {
     pub(crate) async fn wait_for_answer(&mut self, leader: ServerId, other: ServerId) -> Result<(), Failure> {
         let directory = self.server(leader)?.directory.clone();
         let has_answered = async {
-            let mut look = interval(LOOK);
+            let mut look = interval(POLL_INTERVAL);
             loop {
                 look.tick().await;
                 let status = admin::status(&directory).await?;

@@ -14,24 +14,24 @@ use tokio::time::timeout;
 use crate::options::Format;
 
 /// So many lines wait for a reader; of what comes after them only the number is kept.
-const MOST_LINES: usize = 1024;
+const MAX_WAITING_LINES: usize = 1024;
 
 /// So long whoever reads has for the last lines of a command that is told to end.
-pub(crate) const LAST_LINES: Duration = Duration::from_secs(1);
+pub(crate) const LAST_LINES_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Writes lines to the standard output. They are written in order, by and by; clones write to the
 /// same.
 #[derive(Clone, Debug)]
 pub(crate) struct Printer {
     format: Format,
-    queue: Arc<Queue>,
+    queue: Arc<LineQueue>,
 }
 
 /// Resolves when everything has been written, or nobody reads any more.
 pub(crate) struct Written(oneshot::Receiver<()>);
 
 #[derive(Debug, Default)]
-struct Queue {
+struct LineQueue {
     state: Mutex<State>,
     more: Condvar,
 }
@@ -95,7 +95,7 @@ impl Written {
     }
 }
 
-impl Queue {
+impl LineQueue {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -139,7 +139,7 @@ impl Queue {
 
 impl State {
     fn push(&mut self, line: String) {
-        let is_full = MOST_LINES <= self.lines.len();
+        let is_full = MAX_WAITING_LINES <= self.lines.len();
         match self.lines.back_mut() {
             Some(Waiting::Lost(lines)) if is_full => *lines += 1,
             _ if is_full => self.lines.push_back(Waiting::Lost(1)),
@@ -162,7 +162,7 @@ pub(crate) fn complain(text: String) {
         eprintln!("{text}");
         let _ = written.send(());
     });
-    let _ = end.recv_timeout(LAST_LINES);
+    let _ = end.recv_timeout(LAST_LINES_TIMEOUT);
 }
 
 #[cfg(test)]
@@ -172,23 +172,23 @@ mod tests {
     #[test]
     fn what_has_no_room_is_counted_where_it_was() {
         let mut state = State::default();
-        (0..MOST_LINES + 3).for_each(|number| state.push(number.to_string()));
-        state.lines.drain(..MOST_LINES - 1).for_each(drop);
+        (0..MAX_WAITING_LINES + 3).for_each(|number| state.push(number.to_string()));
+        state.lines.drain(..MAX_WAITING_LINES - 1).for_each(drop);
         (0..2).for_each(|number| state.push(number.to_string()));
         let line = |number: usize| Waiting::Line(number.to_string());
-        assert_eq!(Vec::from(state.lines), [line(MOST_LINES - 1), Waiting::Lost(3), line(0), line(1)]);
+        assert_eq!(Vec::from(state.lines), [line(MAX_WAITING_LINES - 1), Waiting::Lost(3), line(0), line(1)]);
     }
 
     #[test]
     fn lines_that_were_lost_stay_one_note_while_the_queue_is_full() {
         let mut state = State::default();
-        for _ in 0..10 * MOST_LINES {
+        for _ in 0..10 * MAX_WAITING_LINES {
             state.push(String::new());
         }
-        assert_eq!(state.lines.len(), MOST_LINES + 1);
+        assert_eq!(state.lines.len(), MAX_WAITING_LINES + 1);
         state.lines.pop_front();
         state.push(String::new());
-        assert_eq!(state.lines.len(), MOST_LINES);
-        assert_eq!(state.lines.back(), Some(&Waiting::Lost(9 * MOST_LINES as u64 + 1)));
+        assert_eq!(state.lines.len(), MAX_WAITING_LINES);
+        assert_eq!(state.lines.back(), Some(&Waiting::Lost(9 * MAX_WAITING_LINES as u64 + 1)));
     }
 }

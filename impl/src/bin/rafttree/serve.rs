@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use crate::admin::{Answer, Door, Request};
 use crate::failure::Failure;
 use crate::options::{Format, Timing, parse_server};
-use crate::output::{LAST_LINES, Printer};
+use crate::output::{LAST_LINES_TIMEOUT, Printer};
 use crate::report::{News, PeerStatus, Report, ServerStatus, monotonic};
 use crate::signals::{Asked, Signals};
 
@@ -112,7 +112,7 @@ pub(crate) async fn run(options: ServeOptions, output: Format) -> Result<(), Fai
     let server = Server { node, printer, confirms: options.confirm };
     let result = serve(&server, &door, &mut signals, &mut parent).await;
     server.printer.close();
-    written.wait_within(LAST_LINES).await;
+    written.wait_within(LAST_LINES_TIMEOUT).await;
     result
 }
 

@@ -7,7 +7,7 @@ use rafttree_model::{
     Entry, Envelope, Event, Index, Members, Message, Payload, Position, Range, Record, RoleName, ServerId, Slice, Term,
 };
 
-use super::{Action, Driver, Input, MOST_BYTES, Policy};
+use super::{Action, Driver, Input, MAX_MESSAGE_BYTES, Policy};
 use crate::core::frame::Frame;
 use crate::core::links::{ElectOnDisconnect, Place};
 use crate::core::stamp::Stamp;
@@ -403,7 +403,8 @@ fn who_would_vote_for_another_puts_its_own_campaign_off() {
 #[test]
 fn a_long_range_is_sent_in_parts_and_one_that_is_gone_not_at_all() {
     let position = |index| Position { term: Term::new(1), index: Index::new(index) };
-    let entry = |index| Entry { position: position(index), payload: Payload::Command(vec![0; MOST_BYTES / 3].into()) };
+    let entry =
+        |index| Entry { position: position(index), payload: Payload::Command(vec![0; MAX_MESSAGE_BYTES / 3].into()) };
     let records: Vec<_> =
         [Record::Term(Term::new(1))].into_iter().chain((1..=7).map(|index| Record::Append(entry(index)))).collect();
     let driver = driver_with(POLICY, &records);

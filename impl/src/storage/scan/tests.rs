@@ -7,15 +7,15 @@ use bytes::Bytes;
 use rafttree_model::Record;
 use tempfile::TempDir;
 
-use crate::storage::batch::{self, BLOCK, Link};
+use crate::storage::batch::{self, BLOCK_BYTES, ChainLink};
 use crate::storage::tests::{append, copy, directory, load, overwrite, reopen, replay, write};
 use crate::storage::{Directory, Recovered, Storage, StorageError};
 
-const BLOCK_LENGTH: u64 = BLOCK as u64;
+const BLOCK_LENGTH: u64 = BLOCK_BYTES as u64;
 
 /// A batch of so many blocks.
 fn batch_of(blocks: usize, index: u64) -> Vec<Record<Bytes>> {
-    vec![append(1, index, blocks * BLOCK - 200)]
+    vec![append(1, index, blocks * BLOCK_BYTES - 200)]
 }
 
 /// Where the log's last byte is that is not zero, in whole blocks.
@@ -33,7 +33,7 @@ fn crashes_within(original: &Path, blocks: usize, batch: &[Record<Bytes>]) -> Ve
         let crashed = copy(original);
         write(crashed.path(), &[batch.to_vec()]);
         for block in (0..blocks).filter(|block| kept & (1 << block) == 0) {
-            overwrite(crashed.path(), start + block as u64 * BLOCK_LENGTH, &[0; BLOCK]);
+            overwrite(crashed.path(), start + block as u64 * BLOCK_LENGTH, &[0; BLOCK_BYTES]);
         }
         (crashed, kept == all - 1)
     };
@@ -46,7 +46,7 @@ fn assert_holds(directory: &Path, expected: &Recovered) {
     let remains = used(directory);
     assert!(load(directory).unwrap().1 == *expected);
     if remains < used(directory) {
-        overwrite(directory, remains, &[0; BLOCK]);
+        overwrite(directory, remains, &[0; BLOCK_BYTES]);
         assert!(load(directory).unwrap().1 == *expected);
     }
     assert!(load(directory).unwrap().1 == *expected);
@@ -99,11 +99,11 @@ fn flip_a_payload(directory: &Path, start: u64, _: usize) {
 }
 
 fn wipe(directory: &Path, start: u64, blocks: usize) {
-    overwrite(directory, start, &vec![0; blocks * BLOCK]);
+    overwrite(directory, start, &vec![0; blocks * BLOCK_BYTES]);
 }
 
 fn garble(directory: &Path, start: u64, blocks: usize) {
-    overwrite(directory, start, &vec![0xa5; blocks * BLOCK]);
+    overwrite(directory, start, &vec![0xa5; blocks * BLOCK_BYTES]);
 }
 
 fn wipe_the_header(directory: &Path, start: u64, _: usize) {
@@ -162,12 +162,12 @@ fn a_log_that_earlier_versions_left_unsettled_opens() {
     write(directory.path(), std::slice::from_ref(&first));
     let owner = reopen(|| Directory::open(directory.path())).unwrap().incarnation;
     let log = fs::read(directory.path().join("log")).unwrap();
-    let good = batch::decode(owner, log[BLOCK..2 * BLOCK].to_vec()).unwrap();
-    let next = Link { sequence: 2, after: 2 * BLOCK_LENGTH, previous: good.checksum };
-    let (once, _) = batch::encode(next, owner, &[7; 2 * BLOCK - 100]);
-    let (again, _) = batch::encode(next, owner, &[8; 4 * BLOCK - 100]);
-    overwrite(directory.path(), 2 * BLOCK_LENGTH, &once[..BLOCK]);
-    overwrite(directory.path(), 3 * BLOCK_LENGTH, &again[..3 * BLOCK]);
+    let good = batch::decode(owner, log[BLOCK_BYTES..2 * BLOCK_BYTES].to_vec()).unwrap();
+    let next = ChainLink { sequence: 2, after: 2 * BLOCK_LENGTH, previous: good.checksum };
+    let (once, _) = batch::encode(next, owner, &[7; 2 * BLOCK_BYTES - 100]);
+    let (again, _) = batch::encode(next, owner, &[8; 4 * BLOCK_BYTES - 100]);
+    overwrite(directory.path(), 2 * BLOCK_LENGTH, &once[..BLOCK_BYTES]);
+    overwrite(directory.path(), 3 * BLOCK_LENGTH, &again[..3 * BLOCK_BYTES]);
     assert_holds(directory.path(), &replay(&[first]));
 }
 

@@ -275,7 +275,7 @@ impl Crowd {
         let (_until_dropped, end) = oneshot::channel();
         let thrown_out = Arc::<AtomicUsize>::default();
         let open = Greeting::Open(Open { protocols: handshake::PROTOCOLS, nonce: Some(Nonce::random()) });
-        let words = [vec![], framed(&WireGreeting::from(open))].into_iter().cycle().take(2 * MOST_STRANGERS);
+        let words = [vec![], framed(&WireGreeting::from(open))].into_iter().cycle().take(2 * MAX_STRANGERS);
         let strangers: Vec<_> = words.map(|word| keep_coming(address, word, thrown_out.clone())).collect();
         std::thread::spawn(|| {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -290,7 +290,7 @@ impl Crowd {
     /// Waits until all have had to come back, and no stranger's place is free.
     async fn has_come(&self) {
         let before = self.thrown_out.load(Ordering::Relaxed);
-        while self.thrown_out.load(Ordering::Relaxed) < before + 2 * MOST_STRANGERS {
+        while self.thrown_out.load(Ordering::Relaxed) < before + 2 * MAX_STRANGERS {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }

@@ -21,7 +21,7 @@ use crate::options::Format;
 use crate::report::{monotonic, say};
 
 /// What a short write to the log is.
-const BLOCK: usize = 4096;
+const FLUSH_PROBE_BYTES: usize = 4096;
 
 /// An election, from the timeout on, in turn: PreVote; the candidate's flush, its request, the
 /// voter's flush; the first entry and the follower's flush (the leader's own runs beside it).
@@ -56,7 +56,7 @@ struct Measured {
 
 /// Everything that is told.
 #[derive(Debug, Serialize)]
-struct Report {
+struct FailoverReport {
     how: &'static str,
     servers: u32,
     timeout_milliseconds: f64,
@@ -129,7 +129,7 @@ fn no_trials() -> Failure {
 
 /// Fails the leader again and again.
 async fn measure(group: &mut Group, options: &FailoverOptions) -> Result<Measured, Failure> {
-    let mut disk = Disk::create(group.directory.path(), 2 * options.trials)?;
+    let mut disk = FlushProbe::create(group.directory.path(), 2 * options.trials)?;
     let Measured { mut trials, mut round_trips, mut flushes, mut spurious } = Measured::default();
     let mut random = StdRng::seed_from_u64(options.seed);
     let mut progress = Progress::new();
@@ -179,28 +179,28 @@ fn to_milliseconds(nanoseconds: u64) -> f64 {
 
 /// A file beside the servers' data. Blocks of 4 KiB are written one after the other into what it
 /// is long already, as the log does it.
-struct Disk {
+struct FlushProbe {
     path: PathBuf,
     file: File,
 }
 
-impl Disk {
-    fn create(directory: &Path, blocks: u32) -> Result<Disk, Failure> {
+impl FlushProbe {
+    fn create(directory: &Path, blocks: u32) -> Result<FlushProbe, Failure> {
         let path = directory.join("flush");
         let create = || {
             let mut file = File::create(&path)?;
-            (0..blocks).try_for_each(|_| file.write_all(&[0; BLOCK]))?;
+            (0..blocks).try_for_each(|_| file.write_all(&[0; FLUSH_PROBE_BYTES]))?;
             file.sync_all()?;
             file.rewind().map(|()| file)
         };
         let file = create().map_err(|error| cannot_write(&path, error))?;
-        Ok(Disk { path, file })
+        Ok(FlushProbe { path, file })
     }
 
     /// How long a block takes to become durable, in milliseconds.
     fn flush(&mut self) -> Result<f64, Failure> {
         let began = Instant::now();
-        let flushed = self.file.write_all(&[1; BLOCK]).and_then(|()| self.file.sync_data());
+        let flushed = self.file.write_all(&[1; FLUSH_PROBE_BYTES]).and_then(|()| self.file.sync_data());
         flushed.map_err(|error| cannot_write(&self.path, error))?;
         Ok(milliseconds(began.elapsed()))
     }
@@ -228,7 +228,7 @@ fn samples(trials: &[Trial], figure: impl Fn(&Trial) -> f64) -> Result<Samples, 
     Samples::new(trials.iter().map(figure).collect()).ok_or_else(no_trials)
 }
 
-fn report(options: &FailoverOptions, machine: String, measured: Measured) -> Result<Report, Failure> {
+fn report(options: &FailoverOptions, machine: String, measured: Measured) -> Result<FailoverReport, Failure> {
     let Measured { trials, round_trips, flushes, spurious } = measured;
     let median = |samples| Ok(Samples::new(samples).ok_or_else(no_trials)?.median());
     let (round_trip, flush) = (median(round_trips)?, median(flushes)?);
@@ -250,7 +250,7 @@ fn report(options: &FailoverOptions, machine: String, measured: Measured) -> Res
         max: None,
         second_rounds_percent: 100.0 * theory.split(round_trip / 2.0),
     };
-    Ok(Report {
+    Ok(FailoverReport {
         how: if options.how.kill { "killed" } else { "paused" },
         servers: options.servers,
         timeout_milliseconds: milliseconds(options.timeouts.timeout.least),
@@ -268,9 +268,9 @@ fn report(options: &FailoverOptions, machine: String, measured: Measured) -> Res
     })
 }
 
-impl Report {
+impl FailoverReport {
     fn title(&self) -> String {
-        let Report { how, servers, timeout_milliseconds: least, heartbeat_milliseconds: heartbeat, .. } = self;
+        let FailoverReport { how, servers, timeout_milliseconds: least, heartbeat_milliseconds: heartbeat, .. } = self;
         let trials = self.trials.len();
         format!(
             "leader {how}, {servers} servers, timeouts {least}-{} ms, heartbeat {heartbeat} ms, {trials} trials",
@@ -279,7 +279,7 @@ impl Report {
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for FailoverReport {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "{} (seed {}); {}", self.title(), self.seed, self.machine)?;
         writeln!(out, "milliseconds, with 95 % confidence intervals; the last column in percent of the trials")?;

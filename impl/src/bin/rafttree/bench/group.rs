@@ -9,19 +9,19 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, interval, timeout};
 
 use crate::admin;
-use crate::cluster::{Cluster, Happening, WRONG_USAGE};
+use crate::cluster::{Cluster, Happening, USAGE_EXIT_CODE};
 use crate::failure::Failure;
 use crate::options::Timing;
 use crate::report::{News, ServerStatus};
 use crate::signals::Signals;
 
 /// How often servers are asked whether all is well. Nothing is measured meanwhile.
-const LOOK: Duration = Duration::from_millis(5);
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// What should happen within a few timeouts is given up after so many, and not before
-/// [`LEAST_PATIENCE`].
+/// [`MIN_PATIENCE`].
 const PATIENCE_IN_TIMEOUTS: u32 = 60;
-const LEAST_PATIENCE: Duration = Duration::from_secs(10);
+const MIN_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A running cluster with temporary data.
 pub(super) struct Group {
@@ -84,7 +84,7 @@ impl Group {
     /// Waits until all servers follow one leader and hold the same log, so that any of them can be
     /// elected, all connections are up, and every server has answered the leader.
     pub(super) async fn settle(&mut self) -> Result<Leader, Failure> {
-        let mut look = interval(LOOK);
+        let mut look = interval(POLL_INTERVAL);
         let end = Instant::now() + self.patience();
         while Instant::now() < end {
             look.tick().await;
@@ -102,7 +102,7 @@ impl Group {
     async fn settled(&self) -> Option<Leader> {
         let mut statuses = Vec::new();
         for server in &self.cluster.servers {
-            statuses.push(timeout(LEAST_PATIENCE, admin::status(&server.directory)).await.ok()?.ok()?);
+            statuses.push(timeout(MIN_PATIENCE, admin::status(&server.directory)).await.ok()?.ok()?);
         }
         let views: BTreeSet<_> =
             statuses.iter().map(|ServerStatus { server, .. }| (server.leader, server.term, server.last)).collect();
@@ -159,13 +159,17 @@ impl Group {
                 let Some(how) = server.bury().await else { return Ok(None) };
                 let complaints = self.complaints.join("\n");
                 let reason = format!("server {} has ended by itself ({how})\n{complaints}", life.id).trim().to_owned();
-                Err(if how.code() == Some(WRONG_USAGE) { Failure::Usage(reason) } else { Failure::Operation(reason) })
+                Err(if how.code() == Some(USAGE_EXIT_CODE) {
+                    Failure::Usage(reason)
+                } else {
+                    Failure::Operation(reason)
+                })
             }
         }
     }
 
     fn patience(&self) -> Duration {
-        LEAST_PATIENCE.max(PATIENCE_IN_TIMEOUTS * self.timing.election_timeout)
+        MIN_PATIENCE.max(PATIENCE_IN_TIMEOUTS * self.timing.election_timeout)
     }
 }
 

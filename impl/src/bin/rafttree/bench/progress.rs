@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _};
 use std::time::{Duration, Instant};
 
 /// Away from a terminal, progress is told this often.
-const SILENCE: Duration = Duration::from_secs(30);
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(30);
 
 /// How far a measurement is, on the standard error: one line that changes on a terminal, a line
 /// now and then elsewhere.
@@ -22,7 +22,7 @@ impl Progress {
     pub(super) fn say(&mut self, text: impl fmt::Display) {
         if self.is_terminal {
             eprint!("\r\x1b[K{text}");
-        } else if SILENCE <= self.said.elapsed() {
+        } else if PROGRESS_INTERVAL <= self.said.elapsed() {
             self.said = Instant::now();
             eprintln!("{text}");
         }

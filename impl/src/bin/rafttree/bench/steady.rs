@@ -15,10 +15,10 @@ use crate::options::Format;
 use crate::report::say;
 
 /// How often it is looked whether anything has happened.
-const LOOK: Duration = Duration::from_millis(500);
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// After the first election, before looking: whatever a start costs is over.
-const QUIET: Duration = Duration::from_secs(1);
+const QUIET_TIME: Duration = Duration::from_secs(1);
 
 /// What a process has used since it began.
 #[derive(Clone, Copy, Debug, Default)]
@@ -41,7 +41,7 @@ struct Cost {
 }
 
 #[derive(Debug, Serialize)]
-struct Report {
+struct SteadyReport {
     timeout_milliseconds: f64,
     heartbeat_milliseconds: f64,
     seconds: f64,
@@ -56,7 +56,7 @@ pub(super) async fn run(options: SteadyOptions, output: Format) -> Result<(), Fa
         Group::measure(options.servers, options.timeouts.timing(), async |group| measure(group, options.time).await);
     let (seconds, elections, servers) = measured.await?;
     let (timeout, heartbeat) = (options.timeouts.timeout.least, options.timeouts.heartbeat());
-    let report = Report {
+    let report = SteadyReport {
         timeout_milliseconds: milliseconds(timeout),
         heartbeat_milliseconds: milliseconds(heartbeat),
         seconds,
@@ -72,12 +72,12 @@ pub(super) async fn run(options: SteadyOptions, output: Format) -> Result<(), Fa
 
 async fn measure(group: &mut Group, time: Duration) -> Result<(f64, usize, Vec<Cost>), Failure> {
     group.settle().await?;
-    tokio::time::sleep(QUIET).await;
+    tokio::time::sleep(QUIET_TIME).await;
     let leader = group.settle().await?;
     let before = usages(group)?;
     let (began, mut progress, mut elections) = (Instant::now(), Progress::new(), 0);
     while began.elapsed() < time {
-        tokio::time::sleep(LOOK.min(time - began.elapsed().min(time))).await;
+        tokio::time::sleep(POLL_INTERVAL.min(time - began.elapsed().min(time))).await;
         while let Some(confirmed) = group.next_confirmed_now().await? {
             elections += usize::from(leader.fence < confirmed.leader.fence);
         }
@@ -132,9 +132,10 @@ fn number(text: Option<&str>) -> io::Result<u64> {
     text.and_then(|text| text.parse().ok()).ok_or_else(unexpected)
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for SteadyReport {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Report { timeout_milliseconds: least, heartbeat_milliseconds: heartbeat, seconds, elections, .. } = self;
+        let SteadyReport { timeout_milliseconds: least, heartbeat_milliseconds: heartbeat, seconds, elections, .. } =
+            self;
         let (servers, machine) = (self.servers.len(), &self.machine);
         writeln!(
             out,

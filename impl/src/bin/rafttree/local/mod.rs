@@ -18,11 +18,11 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, interval, sleep_until};
 
 use crate::admin::Request;
-use crate::cluster::{self, Cluster, Happening, Life, WRONG_USAGE};
+use crate::cluster::{self, Cluster, Happening, Life, USAGE_EXIT_CODE};
 use crate::control::done;
 use crate::failure::Failure;
 use crate::options::Format;
-use crate::output::{LAST_LINES, Printer};
+use crate::output::{LAST_LINES_TIMEOUT, Printer};
 use crate::report::{News, Report, Row};
 use crate::signals::{Asked, Signals};
 use command::{LocalCommand, Who};
@@ -34,12 +34,12 @@ pub(crate) use options::LOCAL_EXAMPLES;
 pub(crate) use options::LocalOptions;
 
 /// How often the table on a terminal is brought up to date.
-const REFRESH: Duration = Duration::from_millis(200);
+const REFRESH_INTERVAL: Duration = Duration::from_millis(200);
 
 /// A command that needs a leader is given up after so many election timeouts, and not before
-/// [`LEAST_PATIENCE`].
+/// [`MIN_PATIENCE`].
 const PATIENCE_IN_TIMEOUTS: u32 = 60;
-const LEAST_PATIENCE: Duration = Duration::from_secs(10);
+const MIN_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What comes from the keyboard, or in its place.
 enum Input {
@@ -105,7 +105,7 @@ pub(crate) async fn run(options: LocalOptions, output: Format) -> Result<(), Fai
     };
     let (result, patience) = tokio::select! {
         result = local.run(happenings, inputs, options.run_for) => (result, Duration::MAX),
-        () = signals.next() => (Ok(()), LAST_LINES),
+        () = signals.next() => (Ok(()), LAST_LINES_TIMEOUT),
     };
     local.cluster.kill_all().await?;
     printer.close();
@@ -128,7 +128,7 @@ impl Local {
             self.cluster.start(id).await?;
         }
         let end = run_for.map(|time| Instant::now() + time);
-        let mut refresh = interval(REFRESH);
+        let mut refresh = interval(REFRESH_INTERVAL);
         let mut asked = Asked::new()?;
         loop {
             while let Some(command) = self.next_command() {
@@ -169,7 +169,7 @@ impl Local {
     }
 
     fn end_of_patience(&self) -> Option<Instant> {
-        let patience = LEAST_PATIENCE.max(PATIENCE_IN_TIMEOUTS * self.timeout);
+        let patience = MIN_PATIENCE.max(PATIENCE_IN_TIMEOUTS * self.timeout);
         self.queue.front().map(|_| self.waits_since + patience)
     }
 
@@ -282,7 +282,7 @@ impl Local {
                 self.leaves(life.id);
                 self.tell(ClusterNews::Ended { id: life.id, how: how.to_string() })?;
                 match how.code() {
-                    Some(WRONG_USAGE) => Err(refused(life.id)),
+                    Some(USAGE_EXIT_CODE) => Err(refused(life.id)),
                     _ => Ok(()),
                 }
             }
