@@ -22,7 +22,7 @@
 //!     loop {
 //!         let job = tokio::select! {
 //!             job = queue.next() => job,
-//!             _ = leadership.lost() => break,                 // over, or to be handed over
+//!             _ = leadership.lost() => break,                 // over, or to be transferred
 //!         };
 //!         leadership.check()?;                                // no I/O: the clock and the lease
 //!         leadership.bound(job.run(fence)).await?;            // dropped where leadership is lost
@@ -79,6 +79,9 @@ mod server;
 mod simulate;
 
 pub use self::core::links::ElectOnDisconnect;
+pub use self::core::timers::disconnect_election_delay;
+#[allow(deprecated, reason = "the former names stay for a release")]
+#[doc(hidden)]
 pub use self::core::timers::early_timeout;
 pub use api::{Builder, Error, Failure, Fence, FenceGuard, LeadError, Leadership, Lost, Node, StaleFence, Then};
 pub use api::{Leader, LeadershipStatus, PeerStatus, Status, Warning, Work};

@@ -92,7 +92,7 @@ fn waiting_only(node: &Node) -> Lead {
 }
 
 /// How long a group is without a leader when the leader's process ends. All wait to lead, but none
-/// has begun to work yet, so that nothing is handed over.
+/// has begun to work yet, so that nothing is transferred.
 async fn failover(settings: fn(Builder) -> Builder) -> Duration {
     let mut group = Group::new(3);
     group.settings = settings;
@@ -161,7 +161,7 @@ async fn a_transfer_that_makes_no_sense_is_refused_and_leadership_stays() {
 }
 
 #[tokio::test]
-async fn shutdown_hands_over_after_the_work_has_ended() {
+async fn shutdown_transfers_leadership_after_the_work_has_ended() {
     let mut group = Group::new(3);
     for id in 1..=2 {
         group.start(id).await;
@@ -173,7 +173,7 @@ async fn shutdown_hands_over_after_the_work_has_ended() {
     let ended = at_work.clone();
     let lead = tokio::spawn(node.lead(async move |leadership: Leadership| {
         at_work.store(true, Ordering::SeqCst);
-        assert_eq!(leadership.lost().await, Lost::HandingOver);
+        assert_eq!(leadership.lost().await, Lost::Transferring);
         // It still leads while it puts its things in order.
         for _ in 0..10 {
             tokio::time::sleep(T / 10).await;
@@ -200,7 +200,7 @@ async fn shutdown_hands_over_after_the_work_has_ended() {
 #[tokio::test]
 async fn work_that_does_not_end_keeps_leadership_but_not_the_server() {
     let mut group = Group::new(1);
-    group.settings = |builder| builder.handover_timeout(T);
+    group.settings = |builder| builder.transfer_timeout(T);
     let node = group.start_idle(1).await;
     let (began, begins) = tokio::sync::oneshot::channel();
     let mut began = Some(began);
@@ -403,14 +403,14 @@ async fn who_waits_but_does_not_begin_gives_the_leadership_up() {
     let mut group = Group::new(1);
     let node = group.start_idle(1).await;
     let waiting = waiting_only(&node);
-    let mut reigns = Vec::new();
+    let mut epochs = Vec::new();
     let mut view = node.leader();
-    while reigns.len() < 2 {
+    while epochs.len() < 2 {
         let led = *soon("a leadership", view.wait_for(|view| view.leader.is_some())).await.unwrap();
-        reigns.push(led.term);
+        epochs.push(led.term);
         soon("its end", view.wait_for(|view| view.leader.is_none())).await.unwrap();
     }
-    assert!(reigns[0] < reigns[1]);
+    assert!(epochs[0] < epochs[1]);
     assert_eq!(work(&node).await, Work::Waiting);
     drop(waiting);
     until("nobody to wait", async || work(&node).await == Work::Nobody).await;

@@ -29,7 +29,7 @@ pub struct Builder {
     heartbeat_interval: Option<Duration>,
     elect_on_disconnect: ElectOnDisconnect,
     longest_flush: Duration,
-    handover_timeout: Duration,
+    transfer_timeout: Duration,
     insecure: bool,
 }
 
@@ -46,7 +46,7 @@ impl Builder {
             heartbeat_interval: None,
             elect_on_disconnect: ElectOnDisconnect::default(),
             longest_flush: Duration::from_secs(30),
-            handover_timeout: Duration::from_secs(10),
+            transfer_timeout: Duration::from_secs(10),
             insecure: false,
         }
     }
@@ -122,11 +122,18 @@ impl Builder {
         self
     }
 
-    /// For so long a closure of [`lead`](crate::Node::lead) may go on after the server was asked to hand
-    /// over or to shut down. Default: 10 s.
-    pub fn handover_timeout(mut self, timeout: Duration) -> Builder {
-        self.handover_timeout = timeout;
+    /// For so long a closure of [`lead`](crate::Node::lead) may go on after the server was asked to
+    /// transfer its leadership or to shut down. Default: 10 s.
+    pub fn transfer_timeout(mut self, timeout: Duration) -> Builder {
+        self.transfer_timeout = timeout;
         self
+    }
+
+    /// The former name of [`transfer_timeout`](Builder::transfer_timeout).
+    #[doc(hidden)]
+    #[deprecated(note = "it is called `transfer_timeout` now")]
+    pub fn handover_timeout(self, timeout: Duration) -> Builder {
+        self.transfer_timeout(timeout)
     }
 
     /// Lets servers on other machines connect although nothing is encrypted yet: in a network that
@@ -156,7 +163,7 @@ impl Builder {
                 elect_on_disconnect: self.elect_on_disconnect,
                 longest_flush: self.longest_flush,
             },
-            handover_timeout: self.handover_timeout,
+            transfer_timeout: self.transfer_timeout,
             insecure: self.insecure,
         })
     }
@@ -243,6 +250,19 @@ mod tests {
 
     fn refusal(builder: Builder) -> String {
         builder.settings().unwrap_err().to_string()
+    }
+
+    #[test]
+    #[allow(deprecated, reason = "the former names stay for a release")]
+    fn former_names_mean_the_same() {
+        let settings = builder().handover_timeout(Duration::from_secs(7)).settings().unwrap();
+        assert_eq!(settings.transfer_timeout, Duration::from_secs(7));
+        assert_eq!(crate::Lost::HandingOver, crate::Lost::Transferring);
+        assert!(matches!(Error::HandingOver, Error::Transferring));
+        assert_eq!(
+            crate::early_timeout(Duration::from_secs(1)),
+            crate::disconnect_election_delay(Duration::from_secs(1))
+        );
     }
 
     #[test]

@@ -51,18 +51,16 @@ pub enum Error {
     /// The server is no other member of the group.
     #[error("server {0} is not one of this server's peers: name another server of its group")]
     NotAPeer(ServerId),
-    /// Leadership is handed only to a server that was heard of late.
-    #[error("server {0} has not answered for an election timeout; hand over to another one")]
+    /// Leadership is transferred only to a server that was heard of late.
+    #[error("server {0} has not answered for an election timeout; transfer leadership to another one")]
     PeerSilent(ServerId),
-    /// Leadership is handed only to a server that holds the leader's whole log.
-    #[error(
-        "server {0} has not caught up with the leader's log; try again a little later, or hand over to another one"
-    )]
+    /// Leadership is transferred only to a server that holds the leader's whole log.
+    #[error("server {0} has not caught up with the leader's log; try again a little later, or to another one")]
     PeerBehind(ServerId),
-    /// Leadership is not handed to a server whose disk is broken.
+    /// Leadership is not transferred to a server whose disk is broken.
     #[error(
-        "server {0} has lost entries that it had acknowledged, so it cannot take over: its directory was put back to \
-         an older copy, or its disk lost writes; hand over to another one"
+        "server {0} has lost entries that it had acknowledged, so it cannot lead: its directory was put back to \
+         an older copy, or its disk lost writes; transfer leadership to another one"
     )]
     PeerUnsound(ServerId),
     /// The work that runs under the leadership did not end; it goes on, and so does the
@@ -77,12 +75,20 @@ pub enum Error {
         /// Who leads.
         leader: Option<ServerId>,
     },
-    /// Leadership is being handed over already.
-    #[error("leadership is being handed over already")]
-    HandingOver,
+    /// Leadership is being transferred already.
+    #[error("leadership is being transferred already")]
+    Transferring,
     /// One closure at a time waits for leadership.
     #[error("another call of `lead` on this server has not ended")]
     LeadInUse,
+}
+
+impl Error {
+    /// The former name of [`Error::Transferring`].
+    #[doc(hidden)]
+    #[deprecated(note = "it is called `Transferring` now")]
+    #[allow(non_upper_case_globals, reason = "it stands for a variant")]
+    pub const HandingOver: Error = Error::Transferring;
 }
 
 /// What stopped a server.

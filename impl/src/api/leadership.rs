@@ -8,14 +8,14 @@ use std::task::Poll;
 use tokio::sync::{mpsc, oneshot};
 
 use super::command::Command;
+use super::epoch::{Epoch, Lost};
 use super::fence::Fence;
-use super::reign::{Lost, Reign};
 
 /// What [`lead`](crate::Node::lead) does when the closure has returned.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Then {
-    /// Leadership is handed to another server, if one is there; the closure runs again when this
+    /// Leadership is transferred to another server, if one is there; the closure runs again when this
     /// server wins again.
     Resign,
     /// The same, but `lead` returns and the closure runs no more.
@@ -26,7 +26,7 @@ pub enum Then {
 /// committed, never before: by then this server's log holds whatever was ever committed.
 #[derive(Clone, Debug)]
 pub struct Leadership {
-    reign: Arc<Reign>,
+    epoch: Arc<Epoch>,
     commands: mpsc::WeakUnboundedSender<Command>,
 }
 
@@ -35,19 +35,19 @@ impl Leadership {
     ///
     /// It prevents what no lease can: a leader that is paused between its check and its action.
     pub fn fence(&self) -> Fence {
-        self.reign.fence()
+        self.epoch.fence()
     }
 
     /// Resolves when this leadership ends, or when it should end because somebody asked the
-    /// server to hand over or to shut down. Return from the closure then.
+    /// server to transfer it or to shut down. Return from the closure then.
     ///
     /// Losing a leadership always looks like an error: nobody goes on as a phantom leader.
     pub fn lost(&self) -> impl Future<Output = Lost> + Send + use<> {
-        let reign = self.reign.clone();
+        let epoch = self.epoch.clone();
         async move {
             tokio::select! {
-                lost = reign.over() => lost,
-                lost = reign.asked() => lost,
+                lost = epoch.over() => lost,
+                lost = epoch.asked() => lost,
             }
         }
     }
@@ -62,7 +62,7 @@ impl Leadership {
     /// [`ElectOnDisconnect`](crate::ElectOnDisconnect) says; where a violation must do no harm, use
     /// the [`fence`](Leadership::fence).
     pub fn check(&self) -> Result<(), Lost> {
-        self.reign.check()
+        self.epoch.check()
     }
 
     /// Asks a majority: `Ok` means that this server was the leader at some moment after the call.
@@ -71,7 +71,7 @@ impl Leadership {
     pub async fn verify(&self) -> Result<(), Lost> {
         let (reply, answer) = oneshot::channel();
         let commands = self.commands.upgrade().ok_or(Lost::Stopped)?;
-        let verify = Command::Verify { reign: self.reign.clone(), reply };
+        let verify = Command::Verify { epoch: self.epoch.clone(), reply };
         commands.send(verify).map_err(|_| Lost::Stopped)?;
         answer.await.unwrap_or(Err(Lost::Stopped))
     }
@@ -79,9 +79,9 @@ impl Leadership {
     /// Runs the work for as long as this server may act as leader, and drops it where it stands
     /// when the leadership is lost or the lease runs out. Needs a tokio runtime with timers.
     ///
-    /// Work that was merely asked to end, because the server hands over, is not dropped.
+    /// Work that was merely asked to end, because leadership is to be transferred, is not dropped.
     pub async fn bound<F: Future>(&self, work: F) -> Result<F::Output, Lost> {
-        let mut over = pin!(self.reign.over());
+        let mut over = pin!(self.epoch.over());
         let mut work = pin!(work);
         poll_fn(|context| {
             // The timer in `over` may be late; the clock is not.
@@ -98,14 +98,14 @@ impl Leadership {
 }
 
 /// The one who runs the closure under a leadership; dropping it tells the server that it ended.
-pub(crate) struct Tenure {
+pub(crate) struct EpochGuard {
     leadership: Leadership,
 }
 
-impl Tenure {
+impl EpochGuard {
     /// Takes a leadership, if it has not ended and nobody took it before.
-    pub(crate) fn claim(reign: &Arc<Reign>, commands: mpsc::WeakUnboundedSender<Command>) -> Option<Tenure> {
-        reign.claim().then(|| Tenure { leadership: Leadership { reign: reign.clone(), commands } })
+    pub(crate) fn claim(epoch: &Arc<Epoch>, commands: mpsc::WeakUnboundedSender<Command>) -> Option<EpochGuard> {
+        epoch.claim().then(|| EpochGuard { leadership: Leadership { epoch: epoch.clone(), commands } })
     }
 
     pub(crate) fn leadership(&self) -> Leadership {
@@ -114,17 +114,17 @@ impl Tenure {
 
     /// Whether the leadership has ended, or was asked to.
     pub(crate) fn is_lost(&self) -> bool {
-        self.leadership.reign.is_ending()
+        self.leadership.epoch.is_ending()
     }
 }
 
-impl Drop for Tenure {
+impl Drop for EpochGuard {
     fn drop(&mut self) {
-        let reign = &self.leadership.reign;
-        reign.release();
+        let epoch = &self.leadership.epoch;
+        epoch.release();
         if let Some(commands) = self.leadership.commands.upgrade() {
             // A server that has stopped resigned already.
-            let _ = commands.send(Command::Released(reign.clone()));
+            let _ = commands.send(Command::Released(epoch.clone()));
         }
     }
 }
@@ -139,14 +139,14 @@ mod tests {
     #[tokio::test]
     async fn bound_work_is_dropped_at_the_end_but_not_at_its_announcement() {
         let (commands, _asked) = mpsc::unbounded_channel();
-        let reign = Reign::new(Fence::new(3), clock::now().after(Duration::from_secs(60)));
-        let leadership = Leadership { reign, commands: commands.downgrade() };
-        leadership.reign.ask();
-        assert_eq!(leadership.lost().await, Lost::HandingOver);
+        let epoch = Epoch::new(Fence::new(3), clock::now().after(Duration::from_secs(60)));
+        let leadership = Leadership { epoch, commands: commands.downgrade() };
+        leadership.epoch.ask();
+        assert_eq!(leadership.lost().await, Lost::Transferring);
         assert_eq!(leadership.bound(async { 7 }).await, Ok(7));
         let ends = async {
             tokio::task::yield_now().await;
-            leadership.reign.end(Lost::Deposed);
+            leadership.epoch.end(Lost::Deposed);
         };
         let (bound, ()) = tokio::join!(leadership.bound(std::future::pending::<()>()), ends);
         assert_eq!(bound, Err(Lost::Deposed));

@@ -6,7 +6,7 @@ pub(crate) mod fence;
 
 pub(crate) mod status;
 
-pub(crate) mod reign;
+pub(crate) mod epoch;
 
 pub(crate) mod command;
 
@@ -19,9 +19,9 @@ pub(crate) mod leadership;
 pub(crate) mod node;
 
 pub use builder::Builder;
+pub use epoch::Lost;
 pub use error::{Error, Failure, LeadError};
 pub use fence::{Fence, FenceGuard, StaleFence};
 pub use leadership::{Leadership, Then};
 pub use node::Node;
-pub use reign::Lost;
 pub use status::{Leader, LeadershipStatus, PeerStatus, Status, Warning, Work};

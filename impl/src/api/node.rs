@@ -11,9 +11,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::builder::Builder;
 use super::command::Command;
+use super::epoch::Epoch;
 use super::error::{Error, Failure, LeadError, Stopped};
-use super::leadership::{Leadership, Tenure, Then};
-use super::reign::Reign;
+use super::leadership::{EpochGuard, Leadership, Then};
 use super::status::{Leader, Status, Work};
 
 /// A running server of a group. Clones are handles to the same server; when the last one is
@@ -36,7 +36,7 @@ struct Shared {
     id: ServerId,
     commands: mpsc::UnboundedSender<Command>,
     leader: watch::Receiver<Leader>,
-    reigns: watch::Receiver<Option<Arc<Reign>>>,
+    epochs: watch::Receiver<Option<Arc<Epoch>>>,
     changes: watch::Receiver<()>,
     stopped: watch::Receiver<Option<Stopped>>,
     lead_in_use: AtomicBool,
@@ -49,7 +49,7 @@ struct Shared {
 pub(crate) struct Ends {
     pub(crate) commands: mpsc::UnboundedReceiver<Command>,
     pub(crate) leader: watch::Sender<Leader>,
-    pub(crate) reigns: watch::Sender<Option<Arc<Reign>>>,
+    pub(crate) epochs: watch::Sender<Option<Arc<Epoch>>>,
     pub(crate) changes: watch::Sender<()>,
 }
 
@@ -68,19 +68,19 @@ impl Node {
     ) -> (Node, Ends) {
         let (commands, asked) = mpsc::unbounded_channel();
         let (leader, leader_view) = watch::channel(Leader { leader: None, term });
-        let (reigns, reign_view) = watch::channel(None);
+        let (epochs, epoch_view) = watch::channel(None);
         let (changes, changes_view) = watch::channel(());
         let shared = Shared {
             id,
             commands,
             leader: leader_view,
-            reigns: reign_view,
+            epochs: epoch_view,
             changes: changes_view,
             stopped,
             lead_in_use: AtomicBool::new(false),
             takeover_timeout,
         };
-        (Node { shared: Arc::new(shared) }, Ends { commands: asked, leader, reigns, changes })
+        (Node { shared: Arc::new(shared) }, Ends { commands: asked, leader, epochs, changes })
     }
 
     /// This server's id.
@@ -125,16 +125,16 @@ impl Node {
         W: AsyncFnMut(Leadership) -> Result<Then, E>,
     {
         let turn = Turn::take(&self.shared).ok_or(LeadError::Server(Error::LeadInUse))?;
-        let mut reigns = self.shared.reigns.clone();
-        reigns.mark_changed();
-        while reigns.changed().await.is_ok() {
-            let reign = reigns.borrow_and_update().clone();
+        let mut epochs = self.shared.epochs.clone();
+        epochs.mark_changed();
+        while epochs.changed().await.is_ok() {
+            let epoch = epochs.borrow_and_update().clone();
             let commands = self.shared.commands.downgrade();
-            let Some(tenure) = reign.and_then(|reign| Tenure::claim(&reign, commands)) else { continue };
+            let Some(guard) = epoch.and_then(|epoch| EpochGuard::claim(&epoch, commands)) else { continue };
             turn.tell(Work::Running);
-            let outcome = work(tenure.leadership()).await;
-            let lost = tenure.is_lost();
-            drop(tenure);
+            let outcome = work(guard.leadership()).await;
+            let lost = guard.is_lost();
+            drop(guard);
             turn.tell(Work::Waiting);
             match outcome {
                 Ok(Then::Resign) => {}
@@ -164,13 +164,13 @@ impl Node {
         self.ask(Command::Status).await
     }
 
-    /// A wait for what of the [`status`](Node::status) seldom changes: role, term, leader, hand-over,
+    /// A wait for what of the [`status`](Node::status) seldom changes: role, term, leader, transfer,
     /// what the service does, and which peers are connected or refused.
     pub fn changes(&self) -> watch::Receiver<()> {
         self.shared.changes.clone()
     }
 
-    /// Hands leadership to this peer, after the closure of [`lead`](Node::lead) has returned:
+    /// Transfers leadership to this peer, after the closure of [`lead`](Node::lead) has returned:
     /// [`lost`](Leadership::lost) asks it to. Returns when the peer leads.
     ///
     /// A peer that has not answered for an election timeout is refused, and so is one that does not
@@ -179,7 +179,7 @@ impl Node {
     pub async fn transfer_to(&self, peer: u32) -> Result<(), Error> {
         let target = ServerId::new(peer);
         let mut leader = self.leader();
-        self.ask_to_hand_over(target).await?;
+        self.ask_for_transfer(target).await?;
         let taken = leader.wait_for(|view| view.leader.is_some_and(|leader| leader != self.id()));
         let taken = async { taken.await.map(|view| view.leader) };
         let leader = match tokio::time::timeout(self.shared.takeover_timeout, taken).await {
@@ -191,10 +191,10 @@ impl Node {
     }
 
     /// A peer that was just started may need a moment to catch up.
-    async fn ask_to_hand_over(&self, target: ServerId) -> Result<(), Error> {
+    async fn ask_for_transfer(&self, target: ServerId) -> Result<(), Error> {
         let until = Instant::now() + self.shared.takeover_timeout;
         loop {
-            match self.ask(|reply| Command::HandOver { to: Some(target), reply }).await? {
+            match self.ask(|reply| Command::Transfer { to: Some(target), reply }).await? {
                 Err(Error::PeerBehind(_)) if Instant::now() < until => {
                     tokio::time::sleep(self.shared.takeover_timeout / 100).await;
                 }
@@ -206,13 +206,13 @@ impl Node {
     /// Gives up leadership, after the closure of [`lead`](Node::lead) has returned. The peer that
     /// was heard last is asked to take over, if there is one.
     pub async fn step_down(&self) -> Result<(), Error> {
-        self.ask(|reply| Command::HandOver { to: None, reply }).await?
+        self.ask(|reply| Command::Transfer { to: None, reply }).await?
     }
 
     /// Shuts the server down, and returns when its port and its directory are free.
     ///
-    /// A leader first lets the closure of [`lead`](Node::lead) return, for at most the handover
-    /// timeout, then hands over to the peer that was heard last, and waits for it to lead, for at
+    /// A leader first lets the closure of [`lead`](Node::lead) return, for at most the transfer
+    /// timeout, then transfers leadership to the peer that was heard last, and waits for it to lead, for at
     /// most three election timeouts. So a planned restart costs the group milliseconds.
     ///
     /// It returns whatever hangs: a write that the disk has not finished then gets at most five more

@@ -18,6 +18,6 @@ pub(crate) struct Settings {
     pub(crate) listen: String,
     pub(crate) peers: Vec<(ServerId, String)>,
     pub(crate) policy: Policy,
-    pub(crate) handover_timeout: Duration,
+    pub(crate) transfer_timeout: Duration,
     pub(crate) insecure: bool,
 }

@@ -33,12 +33,19 @@ const TURN_INTERVAL: Duration = Duration::from_millis(4);
 /// Whoever campaigns first waits until the others have noticed as well; they would refuse.
 const NOTICE_DELAY: Duration = Duration::from_micros(500);
 
-/// Where the end of the leader's process was noticed: after how much time the first of the
-/// survivors, in order of their ids from the leader's on, campaigns. Drawn from this
+/// Disconnect detection: the time from when the end of the leader's process was noticed until the
+/// first of the survivors campaigns, in order of their ids from the leader's on. Drawn from this
 /// range, for servers with this minimum election timeout; the others follow in turns.
-pub fn early_timeout(minimum_timeout: Duration) -> Range<Duration> {
+pub fn disconnect_election_delay(minimum_timeout: Duration) -> Range<Duration> {
     let notice = NOTICE_DELAY.min(minimum_timeout / 32);
     notice..2 * notice
+}
+
+/// The former name of [`disconnect_election_delay`].
+#[doc(hidden)]
+#[deprecated(note = "it is called `disconnect_election_delay` now")]
+pub fn early_timeout(minimum_timeout: Duration) -> Range<Duration> {
+    disconnect_election_delay(minimum_timeout)
 }
 
 /// A machine that stands still does so several times in a row, but nobody listens for ever.
@@ -185,7 +192,7 @@ impl Timers {
     pub(crate) fn hasten_in_turn(&mut self, turn: u32, turns: u32, now: Stamp) {
         self.hastened_until = now.after(self.minimum_timeout);
         let wait = turn * self.turn(turns);
-        let Range { start, end } = early_timeout(self.minimum_timeout);
+        let Range { start, end } = disconnect_election_delay(self.minimum_timeout);
         self.hasten(wait + start..wait + end, now);
     }
 

@@ -6,16 +6,16 @@ use rafttree_model::Event;
 
 use super::state::Server;
 use super::verify::Reply;
-use crate::api::reign::{Lost, Reign};
+use crate::api::epoch::{Epoch, Lost};
 use crate::clock;
 use crate::core::driver::Input;
 
 impl Server {
     /// Moves the lease's end to where the latest answers put it.
     pub(super) fn renew_lease(&mut self) {
-        let Some(reign) = self.leading.reign().cloned() else { return };
-        reign.extend(self.driver.lease(clock::now()).unwrap_or_default());
-        if reign.has_lapsed() {
+        let Some(epoch) = self.leading.epoch().cloned() else { return };
+        epoch.extend(self.driver.lease(clock::now()).unwrap_or_default());
+        if epoch.has_lapsed() {
             // Somebody saw the lease run out, so this leadership is over for good.
             self.handle(Input::Event(Event::StepDown));
         }
@@ -34,10 +34,10 @@ impl Server {
     }
 
     /// Somebody asks a majority.
-    pub(super) fn on_verify(&mut self, reign: &Arc<Reign>, reply: Reply) {
-        if !self.leading.holds(reign) {
+    pub(super) fn on_verify(&mut self, epoch: &Arc<Epoch>, reply: Reply) {
+        if !self.leading.holds(epoch) {
             // Whoever no longer waits for an answer needs none.
-            let _ = reply.send(Err(reign.check().err().unwrap_or(Lost::Deposed)));
+            let _ = reply.send(Err(epoch.check().err().unwrap_or(Lost::Deposed)));
             return;
         }
         self.leading.verifications.add(clock::now(), reply);

@@ -16,7 +16,7 @@ mod state;
 
 mod authority;
 
-mod handover;
+mod transfer;
 
 mod work;
 

@@ -9,12 +9,12 @@ impl Server {
     /// What the server knows of itself and its peers.
     pub(super) fn status(&self) -> Status {
         let now = clock::now();
-        let answered = |id| self.leading.reign().and(self.driver.contact(id, now)).map(|contact| now.since(contact));
+        let answered = |id| self.leading.epoch().and(self.driver.contact(id, now)).map(|contact| now.since(contact));
         let peers = self.network.peers.values().cloned();
-        let leadership = self.leading.reign().map(|reign| LeadershipStatus {
-            fence: reign.fence(),
-            lease: reign.remaining(),
-            at_work: reign.is_at_work(),
+        let leadership = self.leading.epoch().map(|epoch| LeadershipStatus {
+            fence: epoch.fence(),
+            lease: epoch.remaining(),
+            at_work: epoch.is_at_work(),
         });
         Status {
             cluster: self.directory.identity.cluster,

@@ -103,8 +103,8 @@ impl Server {
     }
 
     fn next_deadline(&self) -> Option<Stamp> {
-        let handover = self.leading.handover.as_ref().map(|handover| handover.until);
-        [self.driver.next_deadline(clock::now()), handover, self.closing, self.leading.unclaimed]
+        let transfer = self.leading.transfer.as_ref().map(|transfer| transfer.until);
+        [self.driver.next_deadline(clock::now()), transfer, self.closing, self.leading.unclaimed]
             .into_iter()
             .flatten()
             .min()
@@ -121,11 +121,11 @@ impl Server {
             self.on_incoming(incoming);
         }
         self.handle(Input::Deadline);
-        if self.leading.handover.as_ref().is_some_and(|handover| handover.until <= clock::now()) {
+        if self.leading.transfer.as_ref().is_some_and(|transfer| transfer.until <= clock::now()) {
             self.on_work_that_does_not_end();
         }
         if self.leading.unclaimed.take_if(|until| *until <= clock::now()).is_some() {
-            self.end_idle_reign();
+            self.end_idle_epoch();
         }
     }
 
@@ -180,9 +180,9 @@ impl Server {
         match command {
             // Whoever no longer waits for an answer needs none.
             Command::Status(reply) => drop(reply.send(self.status())),
-            Command::HandOver { to, reply } => self.on_hand_over(to, reply),
-            Command::Verify { reign, reply } => self.on_verify(&reign, reply),
-            Command::Released(reign) => self.on_released(&reign),
+            Command::Transfer { to, reply } => self.on_transfer(to, reply),
+            Command::Verify { epoch, reply } => self.on_verify(&epoch, reply),
+            Command::Released(epoch) => self.on_released(&epoch),
             Command::Work(work) => self.on_work(work),
             Command::ShutDown => self.on_shut_down(),
         }

@@ -11,10 +11,10 @@ use super::network::Network;
 use super::precise_timer::PreciseTimer;
 use super::views::Views;
 use crate::api::command::Command;
+use crate::api::epoch::Epoch;
 use crate::api::error::{Failure, Stopped};
 use crate::api::fence::Fence;
 use crate::api::node::Ends;
-use crate::api::reign::Reign;
 use crate::api::settings::Settings;
 use crate::api::status::PeerStatus;
 use crate::clock;
@@ -55,10 +55,10 @@ impl Server {
     /// A server that is about to serve.
     pub(super) fn new(parts: Parts, ends: Ends) -> Server {
         let Parts { settings, mut driver, network, disk, timer, directory } = parts;
-        let Ends { commands, leader, reigns, changes } = ends;
+        let Ends { commands, leader, epochs, changes } = ends;
         driver.handle(Input::Campaigns(false), clock::now());
         Server {
-            leading: Leading::new(reigns),
+            leading: Leading::new(epochs),
             settings,
             views: Views::new(leader, changes, driver.node()),
             driver,
@@ -78,8 +78,8 @@ impl Server {
             match action {
                 Action::Send(frame) => self.network.transport.send(frame),
                 Action::Write(records) => self.disk.write(records),
-                Action::Leading(term) => self.begin_reign(term.into()),
-                Action::Yielded => self.end_reign(),
+                Action::Leading(term) => self.begin_epoch(term.into()),
+                Action::Yielded => self.end_epoch(),
                 Action::KeepOut(peer) => self.network.transport.keep_out(peer),
                 Action::LetIn(peer) => {
                     self.network.transport.let_in(peer);
@@ -91,14 +91,14 @@ impl Server {
         }
     }
 
-    fn begin_reign(&mut self, fence: Fence) {
+    fn begin_epoch(&mut self, fence: Fence) {
         let now = clock::now();
-        let reign = Reign::new(fence, self.driver.lease(now).unwrap_or_default());
+        let epoch = Epoch::new(fence, self.driver.lease(now).unwrap_or_default());
         tracing::info!(%fence, "this server leads");
-        self.leading.begin(reign, now.after(self.settings.policy.minimum_timeout));
+        self.leading.begin(epoch, now.after(self.settings.policy.minimum_timeout));
     }
 
-    fn end_reign(&mut self) {
+    fn end_epoch(&mut self) {
         self.leading.end();
         if let Some(until) = &mut self.closing {
             // Never later than was said at first.

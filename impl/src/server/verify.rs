@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use tokio::sync::oneshot;
 
-use crate::api::reign::Lost;
+use crate::api::epoch::Lost;
 use crate::core::stamp::Stamp;
 
 /// What a caller is told: a majority has confirmed the leadership, or it is over.

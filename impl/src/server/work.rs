@@ -19,9 +19,9 @@ impl Server {
     }
 
     /// Leadership came although nobody waited for it, or whoever waited does not move. It is given
-    /// up and not handed over: the next server may be no better, and would hand it back.
-    pub(super) fn end_idle_reign(&mut self) {
-        if self.leading.reign().is_some_and(|reign| reign.is_unclaimed()) {
+    /// up and not transferred: the next server may be no better, and would give it back.
+    pub(super) fn end_idle_epoch(&mut self) {
+        if self.leading.epoch().is_some_and(|epoch| epoch.is_unclaimed()) {
             tracing::warn!("nobody works under this leadership, so it is given up: does the service wait in `lead`?");
             self.handle(Input::Event(Event::StepDown));
         }

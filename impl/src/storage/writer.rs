@@ -18,7 +18,7 @@ pub(crate) type Flushed = Result<DiskReport, StorageError>;
 /// What the thread has done.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum DiskReport {
-    /// The batch that was handed over last is durable.
+    /// The latest batch is durable.
     Durable,
     /// The next batches find another amount of room than before.
     Room(Room),

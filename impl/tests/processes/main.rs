@@ -99,7 +99,7 @@ fn a_group_of_one_leads_itself() {
 }
 
 #[test]
-fn a_leader_that_is_told_to_end_hands_over_first() {
+fn a_leader_that_is_told_to_end_transfers_its_leadership_first() {
     let mut cluster = Cluster::start(3);
     let former = cluster.wait_for_leader_after(0);
     (1..=3).filter(|server| *server != former.server).for_each(|server| {

@@ -45,7 +45,7 @@ pub(crate) enum Command {
     Serve(ServeOptions),
     /// Says what running servers of this machine know: role, term, leader, log.
     Status(StatusOptions),
-    /// Makes a running leader of this machine hand over to another server.
+    /// Makes a running leader of this machine transfer its leadership to another server.
     Transfer(TransferOptions),
     /// Makes a running leader of this machine give up leadership.
     StepDown(StepDownOptions),

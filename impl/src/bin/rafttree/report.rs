@@ -54,7 +54,7 @@ pub(crate) enum News {
     Status(Box<ServerStatus>),
     /// So many lines had no room before this one, because nobody read them.
     Unread { lines: u64 },
-    /// It was asked to end, and has handed over if it could.
+    /// It was asked to end, and has transferred its leadership if it could.
     Stopped,
 }
 
@@ -93,7 +93,7 @@ fn in_words(status: &Status) -> String {
     let Status { role, term, .. } = status;
     match (role, status.leader, status.transfer) {
         (RoleName::Follower, Some(leader), _) => format!("follower of {leader} in term {term}"),
-        (RoleName::Leader, _, Some(target)) => format!("leader in term {term}, handing over to {target}"),
+        (RoleName::Leader, _, Some(target)) => format!("leader in term {term}, transferring to {target}"),
         _ => format!("{role} in term {term}"),
     }
 }

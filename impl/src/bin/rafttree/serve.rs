@@ -26,7 +26,7 @@ Examples:
 Prints a line for each change of role, term or leader; lines that nobody reads hold up nothing, and
 are counted when they have no room.
 
-SIGTERM, SIGINT, SIGHUP or SIGQUIT hands leadership over and ends the server; a second one ends it at
+SIGTERM, SIGINT, SIGHUP or SIGQUIT transfers leadership and ends the server; a second one ends it at
 once. (SIGHUP and SIGQUIT stay ignored where they were, as with nohup.) Whatever hangs, it has ended
 after 3 T for the next leader, 5 s for a write that the disk has not finished (exit code 70: the
 directory stays locked until it has) and 1 s for output that nobody reads. During the start it ends
@@ -228,7 +228,7 @@ impl Server {
         tokio::select! {
             done = self.node.shutdown() => done.map_err(failed)?,
             () = signals.next() => {
-                return Err(Failure::Operation("told to end twice: leadership may not have been handed over".to_owned()));
+                return Err(Failure::Operation("told to end twice: leadership may not have been transferred".to_owned()));
             }
         }
         self.tell(News::Stopped);

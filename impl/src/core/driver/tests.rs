@@ -288,7 +288,7 @@ fn a_slow_flush_ends_leadership_and_a_stalled_one_the_server() {
 }
 
 #[test]
-fn the_end_of_the_leaders_process_is_an_early_timeout() {
+fn the_end_of_the_leaders_process_starts_a_campaign_at_once() {
     use ElectOnDisconnect::{Never, Refused, SameMachine};
     for (elect_on_disconnect, from, campaigns) in
         [(Refused, TWO, true), (Refused, THREE, false), (SameMachine, TWO, false), (Never, TWO, false)]

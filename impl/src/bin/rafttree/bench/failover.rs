@@ -214,8 +214,8 @@ fn election(round_trip: f64, flush: f64) -> f64 {
 fn theory(options: &FailoverOptions, delay: f64) -> Theory {
     let timeout = options.timeouts.timeout.least;
     if options.how.kill {
-        let early = rafttree::early_timeout(timeout);
-        let (least, most) = (milliseconds(early.start), milliseconds(early.end));
+        let delay_range = rafttree::disconnect_election_delay(timeout);
+        let (least, most) = (milliseconds(delay_range.start), milliseconds(delay_range.end));
         Theory { survivors: 1, least, spread: most - least, phase: 0.0, delay }
     } else {
         let survivors = options.servers - 1;

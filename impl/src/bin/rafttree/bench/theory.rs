@@ -9,8 +9,8 @@
 /// X = min(U_1, ..., U_s) - P      U_i ~ U(least, least + spread), P ~ U(0, phase)
 /// ```
 ///
-/// with least = spread = T and phase = h. Where the end of the leader's connections counts as an
-/// early timeout, the survivors take turns from that moment on: s = 1 draws from the range of the
+/// with least = spread = T and phase = h. Where the end of the leader's connections is noticed
+/// (disconnect detection), the survivors take turns from that moment on: s = 1 draws from the range of the
 /// first turn, and phase = 0. (Where h exceeds T, X may be negative: then a survivor campaigned
 /// while the leader still lived.)
 ///

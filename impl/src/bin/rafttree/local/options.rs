@@ -19,7 +19,7 @@ Examples:
 Commands, as lines of the standard input when that is no terminal, or each as a --script:
   kill WHO       end the process at once (kill -9)     pause WHO      stop it (SIGSTOP)
   resume WHO     let it go on                          restart WHO    start it again, kill it first
-  transfer ID    hand leadership to this server        step-down      make the leader give up
+  transfer ID    let this server lead instead          step-down      make the leader give up
   status         print what every server says          wait leader    until there is a leader
   quit           end the cluster
 SIGTERM, SIGINT, SIGHUP and SIGQUIT do so as well; SIGUSR1 prints what every server says.

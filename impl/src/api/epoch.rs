@@ -27,9 +27,9 @@ pub enum Lost {
     /// The group has, or may have, another leader.
     #[error("leadership lost: this server was deposed")]
     Deposed,
-    /// The server was asked to hand over: it still leads until the closure returns.
-    #[error("leadership is to be handed over")]
-    HandingOver,
+    /// The server was asked to transfer its leadership: it still leads until the closure returns.
+    #[error("leadership is to be transferred")]
+    Transferring,
     /// The closure has returned.
     #[error("leadership was resigned")]
     Resigned,
@@ -38,11 +38,19 @@ pub enum Lost {
     Stopped,
 }
 
+impl Lost {
+    /// The former name of [`Lost::Transferring`].
+    #[doc(hidden)]
+    #[deprecated(note = "it is called `Transferring` now")]
+    #[allow(non_upper_case_globals, reason = "it stands for a variant")]
+    pub const HandingOver: Lost = Lost::Transferring;
+}
+
 /// What the server and the holders of a [`Leadership`] share.
 #[derive(Debug)]
-pub(crate) struct Reign {
+pub(crate) struct Epoch {
     fence: Fence,
-    /// Until when nobody else can lead; zero once this reign has ended, for ever.
+    /// Until when nobody else can lead; zero once this epoch has ended, for ever.
     deadline: AtomicU64,
     state: watch::Sender<State>,
 }
@@ -60,18 +68,18 @@ enum Claim {
     Released,
 }
 
-impl Reign {
-    /// A reign whose lease runs until `deadline`.
-    pub(crate) fn new(fence: Fence, deadline: Stamp) -> Arc<Reign> {
+impl Epoch {
+    /// An epoch whose lease runs until `deadline`.
+    pub(crate) fn new(fence: Fence, deadline: Stamp) -> Arc<Epoch> {
         let state = watch::Sender::new(State { claim: Claim::Open, end: None });
-        Arc::new(Reign { fence, deadline: AtomicU64::new(deadline.0), state })
+        Arc::new(Epoch { fence, deadline: AtomicU64::new(deadline.0), state })
     }
 
     pub(crate) fn fence(&self) -> Fence {
         self.fence
     }
 
-    /// Moves the lease's end; `false` if the reign is over and nothing can revive it.
+    /// Moves the lease's end; `false` if the epoch is over and nothing can revive it.
     pub(crate) fn extend(&self, deadline: Stamp) -> bool {
         let extended = |old| (old != 0).then_some(deadline.0);
         self.deadline.fetch_update(Ordering::AcqRel, Ordering::Acquire, extended).is_ok()
@@ -82,29 +90,29 @@ impl Reign {
         Stamp(self.deadline.load(Ordering::Acquire)).since(clock::now())
     }
 
-    /// Ends the reign for ever. The first reason stays, unless it only announced the end.
+    /// Ends the epoch for ever. The first reason stays, unless it only announced the end.
     pub(crate) fn end(&self, lost: Lost) {
         self.deadline.store(0, Ordering::Release);
         self.state.send_modify(|state| {
-            state.end = state.end.filter(|&end| end != Lost::HandingOver).or(Some(lost));
+            state.end = state.end.filter(|&end| end != Lost::Transferring).or(Some(lost));
         });
     }
 
-    /// Asks whoever runs under this reign to come to an end; `false` if nobody does, and nobody
+    /// Asks whoever runs under this epoch to come to an end; `false` if nobody does, and nobody
     /// will.
     pub(crate) fn ask(&self) -> bool {
         self.state.send_modify(|state| {
-            state.end.get_or_insert(Lost::HandingOver);
+            state.end.get_or_insert(Lost::Transferring);
         });
         self.state.borrow().claim == Claim::Taken
     }
 
-    /// Whether somebody runs under this reign.
+    /// Whether somebody runs under this epoch.
     pub(crate) fn is_at_work(&self) -> bool {
         self.state.borrow().claim == Claim::Taken
     }
 
-    /// Whether nobody has begun to work under this reign.
+    /// Whether nobody has begun to work under this epoch.
     pub(crate) fn is_unclaimed(&self) -> bool {
         self.state.borrow().claim == Claim::Open
     }
@@ -114,7 +122,7 @@ impl Reign {
         self.state.borrow().end == Some(Lost::LeaseExpired)
     }
 
-    /// Each reign is taken once at most, and not once it has ended or is about to.
+    /// Each epoch is taken once at most, and not once it has ended or is about to.
     pub(super) fn claim(&self) -> bool {
         self.check().is_ok()
             && self.state.send_if_modified(|state| {
@@ -126,13 +134,13 @@ impl Reign {
             })
     }
 
-    /// Whoever ran under this reign does so no more: that ends it.
+    /// Whoever ran under this epoch does so no more: that ends it.
     pub(super) fn release(&self) {
         self.end(Lost::Resigned);
         self.state.send_modify(|state| state.claim = Claim::Released);
     }
 
-    /// Whether the reign has ended, or was asked to.
+    /// Whether the epoch has ended, or was asked to.
     pub(super) fn is_ending(&self) -> bool {
         self.check().is_err() || self.state.borrow().end.is_some()
     }
@@ -148,7 +156,7 @@ impl Reign {
         Err(self.state.borrow().end.unwrap_or(Lost::LeaseExpired))
     }
 
-    /// Resolves when the reign has ended.
+    /// Resolves when the epoch has ended.
     pub(super) async fn over(&self) -> Lost {
         let mut state = self.state.subscribe();
         loop {
@@ -168,7 +176,7 @@ impl Reign {
         }
     }
 
-    /// Resolves when the reign has ended or should end.
+    /// Resolves when the epoch has ended or should end.
     pub(super) async fn asked(&self) -> Lost {
         let mut state = self.state.subscribe();
         let ended = state.wait_for(|state| state.end.is_some()).await;
@@ -180,59 +188,59 @@ impl Reign {
 mod tests {
     use super::*;
 
-    fn reign() -> Arc<Reign> {
-        Reign::new(Fence::new(3), clock::now().after(Duration::from_secs(60)))
+    fn epoch() -> Arc<Epoch> {
+        Epoch::new(Fence::new(3), clock::now().after(Duration::from_secs(60)))
     }
 
     #[test]
-    fn a_reign_that_was_seen_to_end_is_never_revived() {
-        let reign = reign();
-        reign.check().unwrap();
-        assert!(reign.extend(Stamp(1)));
-        assert_eq!(reign.check(), Err(Lost::LeaseExpired));
-        assert!(!reign.extend(clock::now().after(Duration::from_secs(60))));
-        reign.end(Lost::Deposed);
-        assert_eq!((reign.check(), reign.has_lapsed()), (Err(Lost::LeaseExpired), true));
+    fn an_epoch_that_was_seen_to_end_is_never_revived() {
+        let epoch = epoch();
+        epoch.check().unwrap();
+        assert!(epoch.extend(Stamp(1)));
+        assert_eq!(epoch.check(), Err(Lost::LeaseExpired));
+        assert!(!epoch.extend(clock::now().after(Duration::from_secs(60))));
+        epoch.end(Lost::Deposed);
+        assert_eq!((epoch.check(), epoch.has_lapsed()), (Err(Lost::LeaseExpired), true));
     }
 
     #[test]
-    fn a_reign_is_claimed_once_and_not_when_it_is_about_to_end() {
-        let first = reign();
+    fn an_epoch_is_claimed_once_and_not_when_it_is_about_to_end() {
+        let first = epoch();
         assert!(first.claim() && !first.claim());
         assert!(first.ask() && first.is_at_work());
         assert_eq!(first.check(), Ok(()), "it leads until the work has ended");
-        let second = reign();
+        let second = epoch();
         assert!(!second.ask() && !second.claim());
     }
 
     #[test]
     fn the_end_replaces_its_announcement() {
-        let reign = reign();
-        reign.ask();
-        reign.end(Lost::Stopped);
-        assert_eq!(reign.check(), Err(Lost::Stopped));
+        let epoch = epoch();
+        epoch.ask();
+        epoch.end(Lost::Stopped);
+        assert_eq!(epoch.check(), Err(Lost::Stopped));
     }
 
     /// Who stood still is not told of an end that the server has averted by then; who asks is.
     #[tokio::test]
     async fn a_lease_that_is_renewed_after_everything_stood_still_goes_on() {
         for renewed in [true, false] {
-            let reign = Reign::new(Fence::new(3), clock::now().after(Duration::from_millis(1)));
+            let epoch = Epoch::new(Fence::new(3), clock::now().after(Duration::from_millis(1)));
             let server = async {
                 std::thread::sleep(Duration::from_millis(10));
                 tokio::task::yield_now().await;
                 if renewed {
-                    reign.extend(clock::now().after(Duration::from_secs(60)));
+                    epoch.extend(clock::now().after(Duration::from_secs(60)));
                 }
                 sleep(10 * RENEWAL_GRACE).await;
             };
             let lost = tokio::select! {
                 biased;
-                lost = reign.over() => Some(lost),
+                lost = epoch.over() => Some(lost),
                 () = server => None,
             };
             assert_eq!(lost, (!renewed).then_some(Lost::LeaseExpired));
-            assert_eq!(reign.check().is_ok(), renewed);
+            assert_eq!(epoch.check().is_ok(), renewed);
         }
     }
 }

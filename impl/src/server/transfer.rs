@@ -5,40 +5,40 @@ use std::sync::Arc;
 use rafttree_model::{Event, ServerId};
 use tokio::sync::oneshot;
 
-use super::leading::HandOver;
+use super::leading::Transfer;
 use super::state::Server;
+use crate::api::epoch::Epoch;
 use crate::api::error::Error;
-use crate::api::reign::Reign;
 use crate::api::status::Leader;
 use crate::clock;
 use crate::core::driver::Input;
 
 impl Server {
     /// The closure has returned, so leadership may go.
-    pub(super) fn on_released(&mut self, reign: &Arc<Reign>) {
-        if self.leading.holds(reign) {
-            self.hand_over();
+    pub(super) fn on_released(&mut self, epoch: &Arc<Epoch>) {
+        if self.leading.holds(epoch) {
+            self.transfer();
         }
     }
 
-    pub(super) fn on_hand_over(&mut self, to: Option<ServerId>, reply: oneshot::Sender<Result<(), Error>>) {
-        if let Err(error) = self.may_hand_over(to) {
+    pub(super) fn on_transfer(&mut self, to: Option<ServerId>, reply: oneshot::Sender<Result<(), Error>>) {
+        if let Err(error) = self.may_transfer(to) {
             // Whoever no longer waits for an answer needs none.
             let _ = reply.send(Err(error));
             return;
         }
-        self.prepare_to_hand_over(to, Some(reply));
+        self.prepare_transfer(to, Some(reply));
     }
 
-    fn may_hand_over(&self, to: Option<ServerId>) -> Result<(), Error> {
+    fn may_transfer(&self, to: Option<ServerId>) -> Result<(), Error> {
         if let Some(target) = to.filter(|target| !self.network.peers.contains_key(target)) {
             return Err(Error::NotAPeer(target));
         }
         if !self.leading.leads() {
             return Err(Error::NotLeading);
         }
-        if self.leading.handover.is_some() {
-            return Err(Error::HandingOver);
+        if self.leading.transfer.is_some() {
+            return Err(Error::Transferring);
         }
         to.map_or(Ok(()), |target| self.may_take_over(target))
     }
@@ -64,18 +64,18 @@ impl Server {
     }
 
     /// Lets the work under the leadership end first.
-    fn prepare_to_hand_over(&mut self, to: Option<ServerId>, reply: Option<oneshot::Sender<Result<(), Error>>>) {
-        let until = clock::now().after(self.settings.handover_timeout);
-        self.leading.handover = Some(HandOver { to, reply, until });
-        let at_work = self.leading.reign().is_some_and(|reign| reign.ask());
+    fn prepare_transfer(&mut self, to: Option<ServerId>, reply: Option<oneshot::Sender<Result<(), Error>>>) {
+        let until = clock::now().after(self.settings.transfer_timeout);
+        self.leading.transfer = Some(Transfer { to, reply, until });
+        let at_work = self.leading.epoch().is_some_and(|epoch| epoch.ask());
         if !at_work {
-            self.hand_over();
+            self.transfer();
         }
     }
 
     /// Gives leadership to whom it was promised, or to the peer that is fittest by now.
-    fn hand_over(&mut self) {
-        let chosen = self.leading.handover.as_ref().and_then(|handover| handover.to);
+    fn transfer(&mut self) {
+        let chosen = self.leading.transfer.as_ref().and_then(|transfer| transfer.to);
         let able = chosen.filter(|&target| self.may_take_over(target).is_ok());
         let fittest = self.driver.successor(clock::now()).filter(|&peer| self.is_fit(peer));
         match able.or(fittest) {
@@ -90,27 +90,27 @@ impl Server {
         self.closing = self.closing.map(|_| clock::now());
     }
 
-    /// Leadership outlives the patience of whoever asked for the handover, unless the server is
+    /// Leadership outlives the patience of whoever asked for the transfer, unless the server is
     /// to end.
     pub(super) fn on_work_that_does_not_end(&mut self) {
         if self.closing.is_some() {
-            return self.hand_over();
+            return self.transfer();
         }
-        let Some(HandOver { reply: Some(reply), .. }) = self.leading.handover.take() else { return };
+        let Some(Transfer { reply: Some(reply), .. }) = self.leading.transfer.take() else { return };
         // Whoever no longer waits for an answer needs none.
-        let _ = reply.send(Err(Error::StillAtWork(self.settings.handover_timeout)));
+        let _ = reply.send(Err(Error::StillAtWork(self.settings.transfer_timeout)));
     }
 
     pub(super) fn on_shut_down(&mut self) {
         if !self.leading.leads() {
             self.outcome.get_or_insert(Ok(()));
         } else if self.closing.is_none() {
-            let patience = self.settings.handover_timeout + 3 * self.settings.policy.minimum_timeout;
+            let patience = self.settings.transfer_timeout + 3 * self.settings.policy.minimum_timeout;
             self.closing = Some(clock::now().after(patience));
             self.handle(Input::Campaigns(false));
-            let earlier = self.leading.handover.take();
-            let (to, reply) = earlier.map_or((None, None), |handover| (handover.to, handover.reply));
-            self.prepare_to_hand_over(to, reply);
+            let earlier = self.leading.transfer.take();
+            let (to, reply) = earlier.map_or((None, None), |transfer| (transfer.to, transfer.reply));
+            self.prepare_transfer(to, reply);
         }
     }
 
