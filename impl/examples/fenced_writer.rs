@@ -5,7 +5,7 @@
 use rafttree::{ClusterId, Fence, FenceGuard, Lost, Node, StaleFence, Then};
 use tokio::sync::mpsc;
 
-/// What leaders write to. A real one keeps the fence with its data, and checks and changes both in
+/// The protected resource. A real one keeps the fence with its data, and checks and changes both in
 /// one transaction.
 #[derive(Default)]
 struct Resource {

@@ -11,7 +11,7 @@ const CLOCK: ClockId = ClockId::Boottime;
 #[cfg(not(target_os = "linux"))]
 const CLOCK: ClockId = ClockId::Monotonic;
 
-/// What the clock reads: it never goes back, and a restarted process reads the same clock.
+/// The clock's reading: it never goes back, and a restarted process reads the same clock.
 pub(crate) fn now() -> Stamp {
     let time = rustix::time::clock_gettime(CLOCK);
     Stamp(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)

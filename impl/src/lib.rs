@@ -78,17 +78,19 @@ mod server;
 #[cfg(test)]
 mod simulate;
 
-pub use self::core::links::ElectOnDisconnect;
-pub use self::core::timers::disconnect_election_delay;
-#[allow(deprecated, reason = "the former names stay for a release")]
-#[doc(hidden)]
-pub use self::core::timers::early_timeout;
 pub use api::{Builder, Error, Failure, Fence, FenceGuard, LeadError, Leadership, Lost, Node, StaleFence, Then};
 pub use api::{Leader, LeadershipStatus, PeerStatus, Status, Warning, Work};
 pub use rafttree_model as model;
 pub use rafttree_model::{Index, Position, RoleName, ServerId, Status as ProtocolStatus, Term};
 pub use storage::{ClusterId, Identity, Incarnation, StorageError, init};
 pub use transport::{Refusal, Unreachable};
+
+pub use self::core::links::ElectOnDisconnect;
+pub use self::core::timers::disconnect_election_delay;
+
+#[allow(deprecated, reason = "the former names stay for a release")]
+#[doc(hidden)]
+pub use self::core::timers::early_timeout;
 
 /// The examples of the README are compiled as those of the documentation are. A test of the workspace
 /// holds that of its first page to be the same.

@@ -1,4 +1,4 @@
-//! What a service meets that embeds a server: real sockets, real files, real time.
+//! Servers embedded in a service: real sockets, real files, real time.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -429,7 +429,7 @@ async fn a_closure_that_panics_leaves_the_leadership_to_others() {
     lead.abort();
 }
 
-/// Who cannot begin with another leadership before an earlier one has ended does not ask for it.
+/// A service that cannot begin with another leadership before an earlier one has ended asks for none.
 #[tokio::test]
 async fn who_still_works_for_an_ended_leadership_does_not_campaign() {
     let mut group = Group::new(2);
@@ -559,7 +559,7 @@ mod faulty {
         assert!(matches!(node.shutdown().await, Err(Error::Failed(_))));
     }
 
-    /// Whatever the disk was allowed while the server ran: a process that is told to end has to.
+    /// A process that is told to end has to, whatever the disk was allowed while the server ran.
     #[tokio::test]
     async fn shutdown_does_not_wait_for_a_disk_that_hangs_for_ever() {
         for (longest, bound) in [(2 * T, 2 * T), (Duration::from_secs(3600), Duration::from_secs(5))] {

@@ -14,7 +14,7 @@ use reader::{Backward, Source, backward, modules, source};
 /// No function is longer than a screen.
 const MAX_FUNCTION_LINES: usize = 60;
 
-/// What only the model compares.
+/// Nouns of values that only the model compares.
 const NOUNS: [&str; 10] =
     ["term", "terms", "index", "indices", "position", "role", "roles", "vote", "commit", "committed"];
 
@@ -115,7 +115,7 @@ fn one_place_steps_and_no_other() {
     assert_eq!(callers, [("core/driver.rs".to_owned(), 1)]);
 }
 
-/// What is tested is what is deployed: a feature only adds the command line.
+/// The deployed code is the tested code: a feature only adds the command line.
 #[test]
 fn no_feature_changes_what_a_server_does() {
     for Source { name, lines } in sources() {
@@ -143,7 +143,7 @@ fn a_module_uses_only_those_listed_before_it() {
     }
 }
 
-/// What is found in a library of these files.
+/// The backward uses in a library of these files.
 fn found(files: &[(&str, &str)]) -> Vec<(String, String)> {
     let sources = files.iter().map(|(name, text)| source(*name, text)).collect();
     backward(&modules(sources, "lib.rs")).into_iter().map(|Backward { user, used }| (user, used)).collect()

@@ -1,4 +1,4 @@
-//! How a server is to be.
+//! Settings of a server.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -122,8 +122,8 @@ impl Builder {
         self
     }
 
-    /// For so long a closure of [`lead`](crate::Node::lead) may go on after the server was asked to
-    /// transfer its leadership or to shut down. Default: 10 s.
+    /// Time for a closure of [`lead`](crate::Node::lead) to end after the server was asked to transfer
+    /// its leadership or to shut down. Default: 10 s.
     pub fn transfer_timeout(mut self, timeout: Duration) -> Builder {
         self.transfer_timeout = timeout;
         self

@@ -9,10 +9,10 @@ use super::epoch::{Epoch, Lost};
 use super::error::Error;
 use super::status::{Status, Work};
 
-/// What a handle asks of the server.
+/// A question or request of a handle to its server.
 #[derive(Debug)]
 pub(crate) enum Command {
-    /// What does the server know?
+    /// The server's status.
     Status(oneshot::Sender<Status>),
     /// Leadership is to go to this peer, or to whoever is fit.
     Transfer { to: Option<ServerId>, reply: oneshot::Sender<Result<(), Error>> },

@@ -14,7 +14,7 @@ use crate::core::stamp::Stamp;
 /// A timer of tokio that is later than this says that the process stood still.
 const TOKIO_STALL_THRESHOLD: Duration = Duration::from_millis(4);
 
-/// So long a server that stood still as well has to hear its peers and to renew the lease.
+/// Time for a server that stood still as well, to hear its peers and to renew the lease.
 const RENEWAL_GRACE: Duration = Duration::from_millis(2);
 
 /// Why a leadership ended, or is about to.
@@ -46,11 +46,11 @@ impl Lost {
     pub const HandingOver: Lost = Lost::Transferring;
 }
 
-/// What the server and the holders of a [`Leadership`] share.
+/// The state that the server and the holders of a [`Leadership`](crate::Leadership) share.
 #[derive(Debug)]
 pub(crate) struct Epoch {
     fence: Fence,
-    /// Until when nobody else can lead; zero once this epoch has ended, for ever.
+    /// The lease's end, before which nobody else can lead; zero once this epoch has ended, for ever.
     deadline: AtomicU64,
     state: watch::Sender<State>,
 }
@@ -85,7 +85,7 @@ impl Epoch {
         self.deadline.fetch_update(Ordering::AcqRel, Ordering::Acquire, extended).is_ok()
     }
 
-    /// How much longer the lease runs.
+    /// The rest of the lease.
     pub(crate) fn remaining(&self) -> Duration {
         Stamp(self.deadline.load(Ordering::Acquire)).since(clock::now())
     }
@@ -134,7 +134,7 @@ impl Epoch {
             })
     }
 
-    /// Whoever ran under this epoch does so no more: that ends it.
+    /// The end of the work under this epoch, which ends the epoch as well.
     pub(super) fn release(&self) {
         self.end(Lost::Resigned);
         self.state.send_modify(|state| state.claim = Claim::Released);
@@ -221,7 +221,7 @@ mod tests {
         assert_eq!(epoch.check(), Err(Lost::Stopped));
     }
 
-    /// Who stood still is not told of an end that the server has averted by then; who asks is.
+    /// A waiting task that stood still is not told of an end that the server has averted by then; a caller of `check` is.
     #[tokio::test]
     async fn a_lease_that_is_renewed_after_everything_stood_still_goes_on() {
         for renewed in [true, false] {

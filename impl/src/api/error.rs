@@ -1,4 +1,4 @@
-//! What can go wrong, where, and what to do.
+//! Errors: what happened, where, and what to do.
 
 use std::io;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ pub enum Error {
     Configuration {
         /// The setting.
         setting: &'static str,
-        /// What is wrong with it, and what would be right.
+        /// The problem with it, and what would be right.
         problem: String,
     },
     /// The data directory was refused.
@@ -34,9 +34,9 @@ pub enum Error {
     /// The operating system did not give what a server needs.
     #[error("cannot start the server's {what}: {source}")]
     System {
-        /// What was missing.
+        /// The resource that was missing.
         what: &'static str,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
     /// The server was shut down.
@@ -70,9 +70,9 @@ pub enum Error {
     /// Leadership was given up, but the chosen server did not become leader.
     #[error("server {target} did not take over in time{}", match leader { Some(id) => format!("; server {id} leads"), None => String::new() })]
     NotTakenOver {
-        /// Who should lead.
+        /// The server that should lead.
         target: ServerId,
-        /// Who leads.
+        /// The server that leads.
         leader: Option<ServerId>,
     },
     /// Leadership is being transferred already.
@@ -91,7 +91,7 @@ impl Error {
     pub const HandingOver: Error = Error::Transferring;
 }
 
-/// What stopped a server.
+/// The reason for which a server stopped.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
@@ -110,7 +110,7 @@ pub enum Failure {
     Panicked,
 }
 
-/// How a server has ended.
+/// The end of a server: shut down, or failed.
 pub(crate) type Stopped = Result<(), Arc<Failure>>;
 
 /// Why [`lead`](crate::Node::lead) ended early.

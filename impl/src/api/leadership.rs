@@ -11,7 +11,7 @@ use super::command::Command;
 use super::epoch::{Epoch, Lost};
 use super::fence::Fence;
 
-/// What [`lead`](crate::Node::lead) does when the closure has returned.
+/// The next step of [`lead`](crate::Node::lead) when the closure has returned.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Then {
@@ -31,7 +31,7 @@ pub struct Leadership {
 }
 
 impl Leadership {
-    /// What the protected resource must see with every request: see [`Fence`].
+    /// The fencing token, to be sent with every request to the protected resource: see [`Fence`].
     ///
     /// It prevents what no lease can: a leader that is paused between its check and its action.
     pub fn fence(&self) -> Fence {

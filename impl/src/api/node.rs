@@ -30,7 +30,7 @@ pub struct Node {
     shared: Arc<Shared>,
 }
 
-/// What all handles to one server share.
+/// The state that all handles to one server share.
 #[derive(Debug)]
 struct Shared {
     id: ServerId,
@@ -159,7 +159,7 @@ impl Node {
         self.shared.leader.clone()
     }
 
-    /// What the server knows of itself and its peers.
+    /// The server's status, and its peers' as far as it is known.
     pub async fn status(&self) -> Result<Status, Error> {
         self.ask(Command::Status).await
     }

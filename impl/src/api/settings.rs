@@ -8,7 +8,7 @@ use rafttree_model::ServerId;
 use crate::core::driver::Policy;
 use crate::storage::ClusterId;
 
-/// How a server is to be, checked.
+/// Settings of a server, checked.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) directory: PathBuf,

@@ -1,4 +1,4 @@
-//! What a server tells of itself.
+//! The status of a server, and its warnings.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -13,14 +13,14 @@ use crate::transport::{Refusal, Unreachable};
 /// The leader as this server knows it.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Leader {
-    /// Who leads; `None` if that is not known. A server names itself only while it holds a
+    /// The leader; `None` if it is not known. A server names itself only while it holds a
     /// [`Leadership`](crate::Leadership).
     pub leader: Option<ServerId>,
     /// The latest term this server has seen.
     pub term: Term,
 }
 
-/// What a server knows of itself and its group.
+/// The status of a server, and of its group as far as the server knows it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Status {
@@ -34,18 +34,18 @@ pub struct Status {
     pub protocol: rafttree_model::Status,
     /// The leadership that this server holds.
     pub leadership: Option<LeadershipStatus>,
-    /// What the service does; it campaigns only while it waits to lead.
+    /// The service's part; the server campaigns only while it waits to lead.
     pub work: Work,
     /// The other servers, by rising id.
     pub peers: Vec<PeerStatus>,
-    /// How long writes to the disk have taken of late, rather more than less: a single slow one
+    /// The usual time of a write to the disk, rather more than less: a single slow one
     /// counts for a while. Nothing before the first.
     pub flush: Option<Duration>,
-    /// What somebody has to see to.
+    /// The warnings that hold now.
     pub warnings: Vec<Warning>,
 }
 
-/// What somebody has to see to before it costs the server, or its group, more than it does now.
+/// A problem to be seen to before it costs the server, or its group, more than it does now.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Warning {
@@ -55,7 +55,7 @@ pub enum Warning {
          the server stops once they are used up; free some space on the file system of its data directory"
     )]
     DiskFull {
-        /// How many bytes are left in the log.
+        /// Bytes that are left in the log.
         left: u64,
     },
     /// Flushes take as long as an election timeout, so that no leader's promise would be in time.
@@ -65,7 +65,7 @@ pub enum Warning {
         flush.as_millis(), election_timeout.as_millis(), 4 * flush.as_millis()
     )]
     SlowDisk {
-        /// How long a flush takes.
+        /// The usual time of a flush.
         flush: Duration,
         /// This server's election timeout.
         election_timeout: Duration,
@@ -97,7 +97,7 @@ impl Warning {
     }
 }
 
-/// What the service does that a server is part of. A server that would have nobody to work when
+/// The part that the service plays by now. A server that would have nobody to work when
 /// it leads leaves the leadership to others: it does not campaign.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[non_exhaustive]
@@ -135,7 +135,7 @@ pub struct LeadershipStatus {
     pub at_work: bool,
 }
 
-/// What a server knows of a peer.
+/// The status of a peer, as far as a server knows it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct PeerStatus {

@@ -1,4 +1,4 @@
-//! What turns the protocol: events go in, actions come out.
+//! The driver of the protocol core: inputs go in, actions come out.
 //!
 //! No input or output, no threads and no clock of its own: `now` is passed in. So the tests run
 //! this very code over simulated disks, networks and time. It takes no decision of the protocol:
@@ -23,12 +23,12 @@ use crate::storage::Recovered;
 /// Entries are sent in messages of about this many bytes.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 1 << 20;
 
-/// What about a server is policy.
+/// Timing and limits of a server, which are policy.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Policy {
     /// T: the election timeout is drawn from \[T, 2T).
     pub(crate) minimum_timeout: Duration,
-    /// How often a leader speaks.
+    /// The time between a leader's heartbeats.
     pub(crate) heartbeat_interval: Duration,
     /// When a leader that was disconnected counts as dead.
     pub(crate) elect_on_disconnect: ElectOnDisconnect,
@@ -36,7 +36,7 @@ pub(crate) struct Policy {
     pub(crate) longest_flush: Duration,
 }
 
-/// What a driver is told.
+/// An input of the driver.
 #[derive(Debug)]
 pub(crate) enum Input {
     /// A message has arrived.
@@ -61,7 +61,7 @@ pub(crate) enum Input {
     Campaigns(bool),
 }
 
-/// What a driver wants to be done, in this order.
+/// An action that the driver asks for, to be performed in this order.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Action {
     /// Send this to a peer.
@@ -163,7 +163,7 @@ impl Driver {
         [self.timers.next(), self.flight.map(|flight| self.patience(flight)), lease].into_iter().flatten().min()
     }
 
-    /// Until when this server may be sure that nobody else leads; `None` if it does not lead.
+    /// The end of the lease, before which nobody else leads; `None` if it does not lead.
     pub(crate) fn lease(&self, now: Stamp) -> Option<Stamp> {
         self.leads.then(|| self.contacts.lease(self.node().members(), now))
     }
@@ -181,7 +181,7 @@ impl Driver {
         heard.max().map(|(_, peer)| peer).or_else(|| self.contacts.freshest())
     }
 
-    /// How long writes have taken of late, rather more than less; nothing if there was none.
+    /// The usual time of a write, rather more than less; nothing if there was none.
     pub(crate) fn usual_flush(&self) -> Option<Duration> {
         self.timers.usual_flush()
     }
@@ -267,7 +267,7 @@ impl Driver {
         self.actions.extend(back.into_iter().map(Action::LetIn));
     }
 
-    /// What a peer has told of its minimum timeout holds for the lease, and a leader speaks often
+    /// A peer's minimum timeout, as it has told it: it holds for the lease, and a leader speaks often
     /// enough for whoever has the shortest.
     fn on_timeout_told(&mut self, peer: ServerId, minimum_timeout: Duration) {
         self.contacts.told(peer, minimum_timeout);
@@ -296,7 +296,7 @@ impl Driver {
         survivors.filter(|&id| place(id) < place(self.node().id())).count() as u32
     }
 
-    /// Who has missed its election timeout campaigns soon, in turn: others may have as well.
+    /// A server that has missed its election timeout campaigns soon, in turn: others may have as well.
     fn on_campaigns(&mut self, campaigns: bool, now: Stamp) {
         self.campaigns = campaigns;
         if campaigns && mem::take(&mut self.is_overdue) {

@@ -1,4 +1,4 @@
-//! How long a leader may be sure that nobody else leads.
+//! The leader's lease: until when nobody else can lead.
 //!
 //! A follower that took an AppendEntries at some time does not help to replace its sender until
 //! its own minimum timeout T has passed since (dissertation 4.2.3, 6.4.1). Each AppendEntries
@@ -23,13 +23,13 @@ use rafttree_model::{Members, ServerId, ServerMap};
 
 use super::stamp::Stamp;
 
-/// By so much two clocks may differ in speed: one part in ten.
+/// Clocks may differ in speed by one part in so many.
 pub(crate) const CLOCK_DRIFT_DIVISOR: u32 = 10;
 
 /// The least time that clocks tell apart.
 const CLOCK_RESOLUTION: Duration = Duration::from_nanos(1);
 
-/// What a leader knows of when the others heard it.
+/// The times at which the others have heard a leader, as far as it knows.
 #[derive(Debug)]
 pub(crate) struct Contacts {
     id: ServerId,
@@ -37,7 +37,7 @@ pub(crate) struct Contacts {
     timeouts: ServerMap<Duration>,
     /// When the latest message was sent that a server is known to have answered.
     heard: ServerMap<Stamp>,
-    /// What was sent before this counts no more, however late it is answered.
+    /// Messages that were sent before this count no more, however late they are answered.
     since: ServerMap<Stamp>,
 }
 

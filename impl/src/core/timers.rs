@@ -1,4 +1,4 @@
-//! When timers fire. That is policy: the protocol is safe for any timing.
+//! Timers. When they fire is policy: the protocol is safe for any timing.
 //!
 //! Beyond what the paper says of timeouts there are four rules:
 //!
@@ -30,7 +30,7 @@ use super::stamp::Stamp;
 /// split the vote. So long after the one before, at least; flushes take longer on some disks.
 const TURN_INTERVAL: Duration = Duration::from_millis(4);
 
-/// Whoever campaigns first waits until the others have noticed as well; they would refuse.
+/// The first that campaigns waits until the others have noticed as well; they would refuse.
 const NOTICE_DELAY: Duration = Duration::from_micros(500);
 
 /// Disconnect detection: the time from when the end of the leader's process was noticed until the
@@ -56,13 +56,13 @@ const HEARTBEATS_PER_TIMEOUT: u32 = 10;
 
 /// A leader need not speak more often than timers everywhere can tell.
 const MIN_HEARTBEAT_INTERVAL: Duration = Duration::from_millis(1);
-/// So often, at most, the election timeout doubles while the disk is slow …
+/// The election timeout doubles so often, at most, while the disk is slow …
 const MAX_DOUBLINGS: u32 = 6;
 
 /// … and so long it gets, at most, unless it was longer to begin with.
 const MAX_BACKOFF_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// For so many minimum timeouts a leader must have been there before elections count as succeeding.
+/// Minimum timeouts for which a leader must have been there before elections count as succeeding.
 const CALM_TIMEOUTS: u32 = 4;
 
 /// The timers of one server.
@@ -87,7 +87,7 @@ pub(crate) struct Timers {
     late: u32,
     /// Until when it listens.
     listens: Stamp,
-    /// How long writes have taken of late, rather more than less.
+    /// The usual time of a write, rather more than less.
     flush: Duration,
     /// How long the last write took.
     last_flush: Duration,
@@ -205,7 +205,7 @@ impl Timers {
         }
     }
 
-    /// How long writes have taken of late, rather more than less; nothing if there was none.
+    /// The usual time of a write, rather more than less; nothing if there was none.
     pub(crate) fn usual_flush(&self) -> Option<Duration> {
         Some(self.flush).filter(|flush| !flush.is_zero())
     }
@@ -259,7 +259,7 @@ impl Timers {
         [self.election, self.minimum, self.heartbeat].into_iter().flatten().min()
     }
 
-    /// What has happened by now, the earliest first; `None` once nothing is left.
+    /// The timers that have fired by now, the earliest first; `None` once none is left.
     pub(crate) fn fire<P>(&mut self, now: Stamp) -> Option<Event<P>> {
         self.listen_if_late(self.next().filter(|&due| due <= now)?, now);
         let due = self.next().filter(|&due| due <= now)?;

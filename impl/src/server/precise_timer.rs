@@ -111,7 +111,7 @@ mod tests {
         clock::now().after(Duration::from_micros(microseconds))
     }
 
-    /// What else the machine does makes some late, so it is the quartile that counts; it is about
+    /// Other work of the machine makes some late, so it is the quartile that counts; it is about
     /// a millisecond with timers of whole milliseconds.
     #[tokio::test]
     #[cfg(target_os = "linux")]

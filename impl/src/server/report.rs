@@ -1,4 +1,4 @@
-//! What a server tells of itself.
+//! The status of a server, and its warnings.
 
 use super::disk::slowness;
 use super::state::Server;
@@ -6,7 +6,7 @@ use crate::api::status::{Leader, LeadershipStatus, PeerStatus, Status, Warning};
 use crate::clock;
 
 impl Server {
-    /// What the server knows of itself and its peers.
+    /// The server's status, and its peers' as far as it is known.
     pub(super) fn status(&self) -> Status {
         let now = clock::now();
         let answered = |id| self.leading.epoch().and(self.driver.contact(id, now)).map(|contact| now.since(contact));
@@ -44,7 +44,7 @@ impl Server {
         }
     }
 
-    /// What somebody has to see to.
+    /// The warnings that hold now.
     fn warnings(&self) -> Vec<Warning> {
         let unequal = self.network.peers.values().filter_map(|peer| self.unequal_timeouts(peer));
         self.disk.fullness().into_iter().chain(self.slowness()).chain(unequal).collect()

@@ -24,10 +24,10 @@ const MAX_MESSAGES_BEFORE_TIMERS: usize = 64;
 /// Deadlines are met within a fraction of this unless something keeps the process from running.
 const STALL_THRESHOLD: Duration = Duration::from_millis(1);
 
-/// So long a server that ends waits for a write that the disk has not finished, at most.
+/// Time for the last write of a server that ends, at most.
 const LAST_WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What happened to the server.
+/// An event of the server's loop.
 enum Happening {
     Flushed(Option<Flushed>),
     Incoming(Option<Incoming>),

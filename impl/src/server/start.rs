@@ -1,4 +1,4 @@
-//! How a server starts: directory, log, sockets, threads; then how it has ended.
+//! The start of a server: directory, log, sockets, threads; and its end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,10 +22,10 @@ use crate::core::driver::Driver;
 use crate::storage::{self, Directory, FileStorage, Identity, Pins, Storage, StorageError};
 use crate::transport::{Config, Incoming, Transport};
 
-/// So many messages may wait for the server; more wait with the peers.
+/// Messages that may wait for the server; more wait with the peers.
 const MAX_WAITING_MESSAGES: usize = 1024;
 
-/// So long the system may take to resolve the name that is listened on.
+/// Time for the system to resolve the name that is listened on.
 const LISTEN_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The runtime of a server. Its end waits for no name that is being resolved: the system may take

@@ -23,7 +23,7 @@ use crate::core::stamp::Stamp;
 use crate::storage::Directory;
 use crate::transport::Refusal;
 
-/// What a server is made of.
+/// The parts of a server.
 pub(super) struct Parts {
     pub(super) settings: Settings,
     pub(super) driver: Driver,

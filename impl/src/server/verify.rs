@@ -1,4 +1,4 @@
-//! Whoever wants a majority to confirm the leadership shares rounds of heartbeats with the others.
+//! ReadIndex rounds: callers that want a majority to confirm the leadership share them.
 //!
 //! One round is in flight at most. Who comes meanwhile was not there when it was sent, and waits for
 //! the next one, which begins when this one is confirmed. If a round is lost, the next heartbeat
@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use crate::api::epoch::Lost;
 use crate::core::stamp::Stamp;
 
-/// What a caller is told: a majority has confirmed the leadership, or it is over.
+/// The answer to a caller: a majority has confirmed the leadership, or it is over.
 pub(super) type Reply = oneshot::Sender<Result<(), Lost>>;
 
 /// The callers that wait for a majority, by when they came.

@@ -11,7 +11,7 @@ use crate::api::status::Leader;
 pub(super) struct Views {
     leader: watch::Sender<Leader>,
     changes: watch::Sender<()>,
-    /// Whoever watches the status was told of these.
+    /// The protocol's status as it was last told.
     told: rafttree_model::Status,
 }
 

@@ -36,11 +36,11 @@ const POLICY: Policy = Policy {
 /// About as long as a flush takes, if nothing is wrong with the disk.
 const FLUSH: Duration = Duration::from_micros(250);
 
-/// For so long things go wrong, then everything works.
+/// Time during which things go wrong; then everything works.
 const TROUBLE: Duration = Duration::from_secs(8);
 const PEACE: Duration = Duration::from_secs(5);
 
-/// What will happen at a certain time.
+/// A simulated event, due at a certain time.
 #[derive(Debug)]
 enum Happening {
     Input {
@@ -77,7 +77,7 @@ enum Happening {
     StandStill(Vec<ServerId>, Duration),
     /// The disks of these finish nothing for so long.
     Stall(Vec<ServerId>, Duration),
-    /// What each of these first ones sends the second one is lost for so long.
+    /// Messages from each of these first servers to the second one are lost for so long.
     Drop(Vec<(ServerId, ServerId)>, Duration),
 }
 
@@ -85,13 +85,13 @@ struct Server {
     driver: Option<Driver>,
     /// How often it started: what was meant for an earlier life is lost.
     life: u64,
-    /// What is durable.
+    /// The records that are durable.
     disk: Vec<Record<Bytes>>,
-    /// What the disk is writing.
+    /// The records that the disk is writing.
     writing: Vec<Record<Bytes>>,
     /// Speed of its clock in thousandths.
     speed: u64,
-    /// What its clock reads at time zero.
+    /// Its clock's reading at time zero.
     offset: u64,
     /// Its minimum election timeout.
     minimum_timeout: Duration,
@@ -117,7 +117,7 @@ impl Server {
     }
 }
 
-/// What must be true of the whole history.
+/// The facts of the whole history that properties are about.
 #[derive(Default)]
 struct History {
     leaders: BTreeMap<Term, ServerId>,
@@ -369,7 +369,7 @@ impl World {
         self.tell(at, Duration::from_nanos(1), Input::Disconnected(other));
     }
 
-    /// What the server sends is lost until it notices as well; then each calls the other again.
+    /// The server's messages are lost until it notices as well; then each calls the other again.
     fn sever(&mut self, server: ServerId, others: Vec<ServerId>, both: bool) {
         for other in others {
             self.hang_up(other, server);

@@ -24,7 +24,7 @@ struct Group {
     drivers: BTreeMap<ServerId, Driver>,
     /// How long each server's disk takes for a flush.
     flushes: BTreeMap<ServerId, Duration>,
-    /// What is on its way, by when it arrives and a number.
+    /// Messages on their way, by when they arrive and a number.
     agenda: BTreeMap<(Stamp, u64), (ServerId, Input)>,
     sent: u64,
     writes: u64,

@@ -27,7 +27,7 @@ impl World {
         Some(Cast { leader, stalled: *stalled, near: *near, far: far.to_vec() })
     }
 
-    /// What these send that one is lost from now on.
+    /// Messages from these to that one are lost from now on.
     fn cut(&mut self, from: &[ServerId], to: ServerId) {
         self.lost.extend(from.iter().map(|&from| ((from, to), FOR_EVER)));
     }

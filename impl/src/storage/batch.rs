@@ -12,7 +12,7 @@ pub(super) const BLOCK_BYTES: usize = 4096;
 /// The most bytes of records in one batch: a length beyond it is not believed.
 pub(super) const MAX_BATCH_BYTES: usize = 64 << 20;
 
-/// What a batch begins with.
+/// The beginning of a batch.
 const MAGIC: &[u8; 8] = b"RTbatch\n";
 
 /// Magic, number, where the one before ended, its checksum, length; then the own checksum.
@@ -43,7 +43,7 @@ pub(super) struct Batch {
     pub size: u64,
 }
 
-/// What a block says of the batch that it begins, if it does; nothing vouches for it.
+/// A batch's header, as its first block has it; nothing vouches for it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Header {
     pub link: ChainLink,
@@ -68,7 +68,7 @@ pub(super) fn encode(link: ChainLink, owner: Incarnation, records: &[u8]) -> (Ve
     (out, checksum)
 }
 
-/// What this block says of the batch that it begins; `None` if none begins here, or if its length
+/// The header of the batch that this block begins; `None` if none begins here, or if its length
 /// cannot be right.
 pub(super) fn announced(block: &[u8]) -> Option<Header> {
     let mut rest = block.strip_prefix(MAGIC)?;

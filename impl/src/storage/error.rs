@@ -1,4 +1,4 @@
-//! What can be wrong with a data directory.
+//! Errors of a data directory.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -87,7 +87,7 @@ pub enum StorageError {
     Foreign {
         /// The file.
         file: PathBuf,
-        /// What is wrong with it.
+        /// The problem with it.
         problem: &'static str,
     },
     /// The file was written by a version that this one does not understand.
@@ -113,7 +113,7 @@ pub enum StorageError {
         offset: u64,
         /// The batch's number.
         batch: u64,
-        /// What is wrong with it.
+        /// The problem with it.
         problem: &'static str,
     },
     /// One record is larger than any batch may be.
@@ -134,19 +134,19 @@ pub enum StorageError {
     NoRoom {
         /// The log.
         file: PathBuf,
-        /// How many bytes are left in it, too few for the batch.
+        /// Bytes that are left in it, too few for the batch.
         left: u64,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
     /// The operating system reported an error.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was attempted.
+        /// The action that was attempted.
         action: &'static str,
         /// On which file or directory.
         path: PathBuf,
-        /// What the operating system said.
+        /// The operating system's error.
         source: io::Error,
     },
     /// A log must be read before it is continued.

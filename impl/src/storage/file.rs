@@ -24,11 +24,11 @@ const MAGIC: &[u8; 12] = b"rafttree log";
 /// The version of the log file.
 const FORMAT: u32 = 1;
 
-/// By so much the file grows at a time: zeros, flushed before use, so that a batch changes no
+/// Bytes by which the file grows at a time: zeros, flushed before use, so that a batch changes no
 /// more of the file system than its own blocks.
 const GROWTH_BYTES: u64 = 1 << 20;
 
-/// So much is kept ready for the batches to come, if the disk has room.
+/// Bytes that are kept ready for the batches to come, if the disk has room.
 pub(super) const RESERVE_BYTES: u64 = GROWTH_BYTES / 4;
 
 /// Keeps records in an append-only, checksummed file of a locked directory.
@@ -192,7 +192,7 @@ impl Storage for FileStorage {
     }
 }
 
-/// What a log begins with, without the zeros that fill the block.
+/// A log's header, without the zeros that fill the block.
 fn header(owner: Incarnation) -> Vec<u8> {
     let mut out = Vec::new();
     out.put_slice(MAGIC);
@@ -233,7 +233,7 @@ fn lacks_room(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
 }
 
-/// What is read must come from the disk: after a flush that failed, or none, the operating system
+/// A start must read from the disk: after a flush that failed, or none, the operating system
 /// may still hold bytes that the disk lacks (Rebello et al., ATC'20). Dropping them is advice that
 /// Linux follows for pages that are clean.
 fn forget_cached(file: &File) -> std::io::Result<()> {

@@ -1,4 +1,4 @@
-//! Who a server is: its group, its id, and which incarnation of its disk.
+//! The identity of a server: its group, its id, and the incarnation of its disk.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,7 +16,7 @@ pub struct ClusterId([u8; 16]);
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Incarnation([u8; 16]);
 
-/// What `init` writes into a data directory: whom it belongs to.
+/// The owner of a data directory, as `init` writes it.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Identity {
     /// The group.

@@ -44,7 +44,7 @@ fn create_directory(directory: &Path) -> Result<(), StorageError> {
     holders.iter().try_for_each(|holder| sync_directory(holder))
 }
 
-/// What holds the directory, up to the first that is there already.
+/// The directories that hold this one, up to the first that is there already.
 fn holders(directory: &Path) -> io::Result<Vec<PathBuf>> {
     let directory = directory.canonicalize().or_else(|_| path::absolute(directory))?;
     let holders = directory.ancestors().skip(1);

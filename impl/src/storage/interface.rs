@@ -1,4 +1,4 @@
-//! What a server asks of a storage, and what it gets back.
+//! The interface between a server and its storage.
 
 use bytes::Bytes;
 use rafttree_model::{Durable, Entries, Record};
@@ -10,7 +10,7 @@ use super::error::StorageError;
 /// After any error the server stops and writes no more: what a disk holds after a failed flush
 /// is unknown, so nothing is ever tried again.
 pub trait Storage: Send + 'static {
-    /// What the records that were written so far add up to. Called once, before any write.
+    /// The state that the records written so far add up to. Called once, before any write.
     fn load(&mut self) -> Result<Recovered, StorageError>;
 
     /// Adds records. They are durable when this returns; after a crash before that, any number
@@ -33,12 +33,12 @@ pub enum Room {
     Enough,
     /// The disk is full.
     Scarce {
-        /// How many bytes are left within what the log takes already.
+        /// Bytes that are left within what the log takes already.
         left: u64,
     },
 }
 
-/// What a server remembers when it starts.
+/// The state that a server recovers when it starts.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Recovered {
     /// Term, vote and the log's shape.

@@ -1,4 +1,4 @@
-//! What a server keeps on disk: its term, its vote and its log.
+//! Durable state on disk: term, vote and log.
 //!
 //! [`Storage`] is the seam; [`FileStorage`] is the one that ships. What is not covered yet: a
 //! damaged batch stops the server instead of being fetched from the leader again, damage to the

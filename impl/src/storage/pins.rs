@@ -15,12 +15,12 @@ use super::note;
 
 const PINS_FILE: &str = "pins";
 
-/// What a data directory knows of the peers' disks.
+/// The incarnations of the peers' disks, as a data directory knows them.
 #[derive(Debug)]
 pub(crate) struct Pins {
     /// Locked until the last write has ended, whoever waits for it.
     directory: Arc<Directory>,
-    /// What is on the disk.
+    /// The pins that are on the disk.
     kept: Mutex<BTreeMap<ServerId, Incarnation>>,
     /// Held by the one that writes.
     writing: Mutex<()>,

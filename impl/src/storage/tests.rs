@@ -1,4 +1,4 @@
-//! What a data directory survives, and what it refuses.
+//! Faults that a data directory survives, and those that it refuses.
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;

@@ -12,10 +12,10 @@ use tokio::time::timeout;
 use super::error::StorageError;
 use super::interface::{Room, Storage};
 
-/// What the thread reports: what it has done, or that the disk failed.
+/// The thread's report, or the disk's failure.
 pub(crate) type Flushed = Result<DiskReport, StorageError>;
 
-/// What the thread has done.
+/// A report of the thread.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum DiskReport {
     /// The latest batch is durable.

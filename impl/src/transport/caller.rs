@@ -56,7 +56,7 @@ struct Caller<'a> {
     is_news: bool,
     /// Why the last attempt failed.
     last: Option<Unreachable>,
-    /// What was told of it.
+    /// The reason that was told last.
     told: Option<Unreachable>,
 }
 

@@ -25,13 +25,13 @@ const MAX_GREETING_BYTES: usize = 4 << 10;
 /// Bytes asked of, or handed to, the system at a time.
 const CHUNK_BYTES: usize = 16 << 10;
 
-/// What a frame that differs from its checksum may be.
+/// The reason why a frame may differ from its checksum.
 const DAMAGED: Malformed = Malformed(
     "other bytes than were sent: memory, a network card or a device between the servers is faulty, or somebody has \
      changed them",
 );
 
-/// What stands before each message.
+/// The header of each message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Framing {
     /// Its length.
@@ -58,9 +58,9 @@ pub(super) struct FrameReader {
 pub(super) struct FrameWriter {
     stream: OwnedWriteHalf,
     framing: Framing,
-    /// What the system has not taken yet.
+    /// Bytes that the system has not taken yet.
     to_send: BytesMut,
-    /// For so long the other side may take nothing before it counts as lost.
+    /// Time that the other side may take nothing before it counts as lost.
     silence: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! What two servers say before they talk, on the wire and as values.
+//! Greetings: the messages of a handshake, on the wire and as values.
 //!
 //! The encoding of a greeting is for ever: it is how servers of all versions find out whether
 //! they have a version in common.
@@ -24,7 +24,7 @@ pub(super) enum Greeting {
     Open(Open),
     /// The called side knows the cluster's id. Does the caller?
     Challenge(Challenge),
-    /// Who speaks.
+    /// The server that speaks.
     Hello(Sealed),
     /// The other side is welcome.
     Accepted,
@@ -34,7 +34,7 @@ pub(super) enum Greeting {
     Foreign,
 }
 
-/// What a caller says to whoever may be there: nothing of itself.
+/// A caller's first message: nothing of itself.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Open {
     /// Versions of the protocol that it speaks.
@@ -43,7 +43,7 @@ pub(super) struct Open {
     pub(super) nonce: Option<Nonce>,
 }
 
-/// What the called side says to whoever may have called: nothing of itself either.
+/// The called side's first message: nothing of itself either.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Challenge {
     /// Versions of the protocol that it speaks.
@@ -59,12 +59,12 @@ pub(super) struct Sealed {
     pub(super) proof: Proof,
 }
 
-/// What a server says of itself.
+/// A server's description of itself.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Hello {
     pub(super) from: ServerId,
     pub(super) incarnation: Incarnation,
-    /// Whom it believes to talk to.
+    /// The server that it believes to talk to.
     pub(super) to: ServerId,
     pub(super) minimum_timeout: Duration,
     /// The servers of its group, by rising id.
@@ -277,7 +277,7 @@ impl WireSealed {
 }
 
 impl Hello {
-    /// What is sealed.
+    /// The bytes that are sealed.
     pub(super) fn to_bytes(&self) -> Bytes {
         let hello = WireHello {
             from: self.from.number(),
@@ -289,7 +289,7 @@ impl Hello {
         hello.encode_to_vec().into()
     }
 
-    /// What was sealed; `None` if it is no hello.
+    /// The hello that was sealed; `None` if it is none.
     pub(super) fn from_bytes(bytes: Bytes) -> Option<Hello> {
         let wire = WireHello::decode(bytes).ok()?;
         Some(Hello {

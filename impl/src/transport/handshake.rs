@@ -25,7 +25,7 @@ use crate::storage::{ClusterId, Incarnation, Pins};
 /// Versions 1 and 2 told the cluster's id to whoever listened, so who speaks them alone is refused.
 pub(super) const PROTOCOLS: RangeInclusive<u32> = 3..=3;
 
-/// What this server tells of itself, and what it knows of its peers.
+/// This server's part of a handshake: itself, and its peers as it knows them.
 pub(super) struct Local {
     pub(super) protocols: RangeInclusive<u32>,
     pub(super) cluster: ClusterId,
@@ -150,7 +150,7 @@ async fn say(connection: &mut Connection, greeting: Greeting) -> Result<(), Stop
     connection.write([WireGreeting::from(greeting)]).await.map_err(Stop::Lost)
 }
 
-/// What the other side says, unless it refuses.
+/// The next message of the other side, unless it refuses.
 async fn hear(connection: &mut Connection) -> Result<Greeting, Stop> {
     match connection.read::<WireGreeting>().await.map(Greeting::from) {
         Ok(Greeting::Refused(reason)) => Err(Stop::Refused(reason)),
@@ -160,7 +160,7 @@ async fn hear(connection: &mut Connection) -> Result<Greeting, Stop> {
     }
 }
 
-/// Who the other side is, if it belongs to the cluster.
+/// The other side's hello, if it belongs to the cluster.
 async fn hear_hello(connection: &mut Connection, proofs: &Proofs, step: Step) -> Result<Hello, Stop> {
     let Greeting::Hello(Sealed { hello, proof }) = hear(connection).await? else { return Err(Stop::foreign()) };
     if !proofs.verify(step, &hello, &proof) {
@@ -188,7 +188,7 @@ impl Stop {
     }
 }
 
-/// What this server judges is what it refuses.
+/// A refusal by this server, which has to say so.
 impl From<Refusal> for Stop {
     fn from(reason: Refusal) -> Stop {
         Stop::Refuse(reason)

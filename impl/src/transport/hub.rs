@@ -1,4 +1,4 @@
-//! What all connections of a server share, and what they tell it.
+//! The state that all connections of a server share, and their news for it.
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -23,14 +23,14 @@ use crate::core::frame::Frame;
 use crate::core::links::Place;
 use crate::storage::{ClusterId, Incarnation, Pins};
 
-/// For so long a handshake may take, from the first packet.
+/// Time for a handshake, from the first packet.
 pub(super) const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(2);
 
 /// A connection that has stood for so long ends a refusal. A handshake alone does not: who is refused
 /// for what it says after it calls, is welcome, and says it again.
 pub(super) const STABLE_CONNECTION_TIME: Duration = Duration::from_secs(10);
 
-/// Who this server is, where it listens and where its peers are.
+/// The transport's settings: this server, where it listens, and where its peers are.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     pub(crate) cluster: ClusterId,
@@ -47,7 +47,7 @@ pub(crate) struct Config {
     pub(crate) pins: Arc<Pins>,
 }
 
-/// What the transport tells its server.
+/// News of the transport for its server.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Incoming {
     /// A message for us, from the peer that the handshake named.
@@ -67,11 +67,11 @@ pub(crate) enum Incoming {
     Unreachable { peer: ServerId, why: Unreachable },
     /// One of the two sides refused the other. It is not repeated while nothing changes.
     Refused { peer: ServerId, reason: Refusal },
-    /// What was refused is over: a connection with the peer has stood for a while.
+    /// A refusal is over: a connection with the peer has stood for a while.
     AtPeace { with: ServerId },
 }
 
-/// What the rest of the transport has of a caller.
+/// A caller as the rest of the transport sees it.
 #[derive(Default)]
 pub(super) struct Peer {
     pub(super) queue: Queue,
@@ -79,7 +79,7 @@ pub(super) struct Peer {
     pub(super) is_there: Notify,
 }
 
-/// What all connections share.
+/// The state that all connections share.
 pub(super) struct Hub {
     pub(super) local: Local,
     pub(super) times: Times,
@@ -87,7 +87,7 @@ pub(super) struct Hub {
     /// Held for the newest connection of each peer; what is dropped here ends its connection, and
     /// what is sent says why.
     pub(super) inbound: Mutex<BTreeMap<ServerId, oneshot::Sender<Refusal>>>,
-    /// What was last reported of each peer, and of whoever is no peer.
+    /// The last report of each peer, and of callers that are no peers.
     pub(super) reported: Mutex<BTreeMap<Option<ServerId>, (ServerId, Refusal)>>,
     /// Of strangers who were refused, of those who had to make room, and of connections that could not
     /// be taken in.

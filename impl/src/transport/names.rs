@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::unreachable::Unreachable;
 
-/// For so long the name service may think before the last answer is used.
+/// Time for the name service before its last answer is used.
 const LOOKUP_DEADLINE: Duration = Duration::from_secs(2);
 
 /// The addresses of one peer.

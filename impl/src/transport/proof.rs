@@ -19,7 +19,7 @@ const PURPOSE: &[u8] = b"rafttree handshake";
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Nonce(pub(super) [u8; 32]);
 
-/// What only somebody can say who knows the cluster's id.
+/// A proof that its sender knows the cluster's id.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Proof(pub(super) [u8; 32]);
 

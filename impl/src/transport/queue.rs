@@ -125,7 +125,7 @@ impl Waiting {
     }
 }
 
-/// What the frame's commands hold in memory.
+/// Bytes that the frame's commands hold in memory.
 fn payload_bytes(frame: &Frame) -> usize {
     let Message::AppendRequest { entries, .. } = &frame.envelope.message else { return 0 };
     let command_bytes = |payload: &Payload<bytes::Bytes>| match payload {

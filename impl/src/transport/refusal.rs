@@ -11,7 +11,7 @@ use crate::storage::{Incarnation, listed};
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// Whatever is at that address speaks another language.
+    /// The other side speaks another language.
     #[error("the other side does not speak RaftTree's protocol: check the peer's address and port")]
     NotRaftTree,
     /// There is no version of the protocol that both sides know.
@@ -36,9 +36,9 @@ pub enum Refusal {
     /// An address leads to another server than the one it is given for.
     #[error("the address given for server {expected} leads to server {found}: correct the list of peers")]
     WrongServer {
-        /// Who was looked for.
+        /// The server that was looked for.
         expected: ServerId,
-        /// Who is there.
+        /// The server that is there.
         found: ServerId,
     },
     /// The servers were told of unequal groups.
@@ -67,7 +67,7 @@ pub enum Refusal {
          directories with a new cluster id"
     )]
     Incarnation {
-        /// What the server says now. What was seen first is told to nobody.
+        /// The incarnation by now. The one that was seen first is told to nobody.
         seen: Incarnation,
     },
     /// The disk of one of the two servers, this one, is broken.

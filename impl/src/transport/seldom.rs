@@ -1,4 +1,4 @@
-//! What strangers can cause as often as they like is said once a second at most.
+//! Rate-limited reports: events that strangers can cause are reported once a second at most.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -92,7 +92,7 @@ fn victims(here: &[Arc<Stranger>], newcomer: IpAddr, now: Instant) -> Vec<usize>
     if silent.is_empty() { others } else { silent }
 }
 
-/// What one owner has of addresses: with IPv6 that is the first half of it.
+/// The part of an address that belongs to one owner: with IPv6 that is the first half of it.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),

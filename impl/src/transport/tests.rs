@@ -92,7 +92,7 @@ impl Server {
         }
     }
 
-    /// What happens next, beyond that peers come and are not there yet.
+    /// The next news, but for peers that come or are not there yet.
     async fn next(&mut self) -> Incoming {
         loop {
             match self.next_of_all().await {
@@ -169,7 +169,7 @@ pub(super) fn local(id: ServerId, peers: &[ServerId]) -> Local {
     }
 }
 
-/// What somebody has who is alone.
+/// The visit of a stranger that is alone.
 fn visit() -> Visit {
     Arc::<Strangers>::default().admit(Ipv4Addr::LOCALHOST.into(), Instant::now()).0
 }
@@ -197,7 +197,7 @@ fn large_frame(from: ServerId, to: ServerId, bytes: usize) -> Frame {
     Frame { envelope: Envelope { from, to, term: Term::new(1), message }, sent: Stamp(0), echo: None }
 }
 
-/// What a stranger hears after it has said this.
+/// The answer to a stranger that has said this.
 async fn answer_to(server: &Server, bytes: &[u8]) -> Vec<u8> {
     let mut stream = TcpStream::connect(server.transport.local_address()).await.unwrap();
     stream.write_all(bytes).await.unwrap();
@@ -510,7 +510,7 @@ async fn a_disk_that_was_wiped_while_all_others_were_down_is_noticed() {
     assert!(["`pins`", "former directory", "new cluster id"].iter().all(|words| advice.contains(words)), "{advice}");
 }
 
-/// What a later process reads in the same directory.
+/// The pins as a later process reads them in the same directory.
 fn reread(pins: &Pins) -> Arc<Pins> {
     Arc::new(Pins::open(pins.directory().clone()).unwrap())
 }

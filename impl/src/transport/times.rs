@@ -13,7 +13,7 @@ const MAX_RETRY_DELAY: Duration = Duration::from_secs(1);
 /// For how long what is waited for on a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Times {
-    /// What was sent may stay unacknowledged for so long.
+    /// Time for which sent bytes may stay unacknowledged.
     pub(super) silence: Duration,
     /// Where nothing was sent for so long, something is, so that it can stay unacknowledged.
     pub(super) idle: Duration,

@@ -12,7 +12,7 @@ pub enum Unreachable {
     NoSuchName {
         /// Host and port as they were configured.
         address: String,
-        /// What the system said.
+        /// The system's error.
         problem: String,
     },
     /// The name service has not answered yet.
@@ -32,13 +32,13 @@ pub enum Unreachable {
     Failed {
         /// Where the attempt went.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         problem: String,
     },
 }
 
 impl Unreachable {
-    /// What the system said of an attempt to reach this address.
+    /// The reason that the system gives for an attempt to reach this address.
     pub(super) fn from_error(address: SocketAddr, error: &io::Error) -> Unreachable {
         match error.kind() {
             io::ErrorKind::ConnectionRefused => Unreachable::NobodyListens(address),

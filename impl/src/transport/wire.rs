@@ -1,4 +1,4 @@
-//! What is on the wire, and its way to and from the model's types.
+//! Messages on the wire, and their way to and from the model's types.
 //!
 //! The structs here are protobuf messages: fields that a version does not know are skipped, so
 //! versions can mix. Decoding is total: whatever bytes arrive, the answer is a value that keeps

@@ -30,7 +30,7 @@ pub(crate) struct Group {
     directory: TempDir,
     cluster: ClusterId,
     addresses: BTreeMap<u32, String>,
-    /// What is special about the servers of this group.
+    /// The settings that the servers of this group do not share with others.
     pub(crate) settings: fn(Builder) -> Builder,
     pub(crate) nodes: BTreeMap<u32, Node>,
     leads: BTreeMap<u32, JoinHandle<Result<(), LeadError<Infallible>>>>,

@@ -16,7 +16,7 @@ fn figure(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("{value} is no figure"))
 }
 
-/// What must be true of any failover's figures.
+/// The relations that hold between any failover's figures.
 fn check_failover(report: &Value, trials: usize) {
     let measured = report["trials"].as_array().unwrap();
     assert_eq!(measured.len(), trials);

@@ -53,7 +53,7 @@ struct Server {
     child: Child,
 }
 
-/// What the servers have said, in the order in which it was read.
+/// The servers' output, in the order in which it was read.
 #[derive(Default)]
 pub(crate) struct Observed {
     lines: Mutex<Vec<Line>>,
@@ -194,7 +194,7 @@ impl Cluster {
         self.servers[&server].life
     }
 
-    /// What the server answers when it is asked.
+    /// The server's status.
     pub(crate) fn status(&self, server: u32) -> Value {
         let answer = run(&["status", &self.directory(server), "-o", "json"]);
         assert!(answer.status.success(), "{answer:?}");

@@ -1,4 +1,4 @@
-//! What a network does to the connections between servers, and what they make of it.
+//! Faults of connections between servers.
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};

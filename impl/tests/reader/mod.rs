@@ -138,7 +138,7 @@ fn add_module(sources: &mut Vec<Source>, file: String, path: Vec<String>, module
     modules.push(Module { path, source });
 }
 
-/// What uses something that is listed after it, or the module that lists it.
+/// The uses of something that is listed later, or of the module that lists the user.
 pub(crate) fn backward(modules: &[Module]) -> Vec<Backward> {
     let mut found = Vec::new();
     for (place, module) in modules.iter().enumerate() {

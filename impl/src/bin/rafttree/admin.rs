@@ -28,16 +28,16 @@ const MAX_LINE_BYTES: u64 = 64 << 10;
 /// The longest path that the system takes for a socket, of those that differ in it.
 const MAX_PATH_BYTES: usize = 100;
 
-/// For so long a server may think about an answer.
+/// Time for a server to answer.
 const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
 
 /// Connections that are served at a time.
 const MAX_CONNECTIONS: usize = 16;
 
-/// For so long a question may take to arrive, and an answer to be taken.
+/// Time for a question to arrive, and for an answer to be taken.
 const LINE_DEADLINE: Duration = Duration::from_secs(15);
 
-/// What can be asked of a server.
+/// A request to a server.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(tag = "request", rename_all = "snake_case")]
 pub(crate) enum Request {
@@ -46,7 +46,7 @@ pub(crate) enum Request {
     StepDown,
 }
 
-/// What it answers.
+/// The server's answer.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub(crate) enum Answer {

@@ -19,16 +19,16 @@ use crate::failure::Failure;
 use crate::options::Timing;
 use crate::report::{News, Report};
 
-/// How long a server that is asked for the table may think.
+/// Time for a server to answer for the table.
 const STATUS_DEADLINE: Duration = Duration::from_millis(500);
 
 /// How often a server is asked for what is about to be.
 const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
-/// How a server ends that was told what makes no sense.
+/// The exit code of a server whose settings make no sense.
 pub(crate) const USAGE_EXIT_CODE: i32 = 2;
 
-/// What happens among the servers.
+/// An event among the servers.
 pub(crate) enum Happening {
     /// A server has written a line.
     Said(Life, News),
@@ -63,7 +63,7 @@ pub(crate) struct Server {
     address: String,
     child: Option<Child>,
     is_paused: bool,
-    /// What it said last.
+    /// Its latest status.
     pub(crate) status: Option<Status>,
 }
 

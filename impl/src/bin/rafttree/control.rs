@@ -22,7 +22,7 @@ pub(crate) struct StatusOptions {
 pub(crate) struct TransferOptions {
     /// The leader's data directory.
     pub(crate) directory: PathBuf,
-    /// Who takes over.
+    /// The server that takes over.
     #[arg(long, value_name = "ID", value_parser = parse_server)]
     pub(crate) to: ServerId,
 }
@@ -33,7 +33,7 @@ pub(crate) struct StepDownOptions {
     pub(crate) directory: PathBuf,
 }
 
-/// What the servers of these directories know. It fails if one does not answer, after the others
+/// The status of the servers of these directories. It fails if one does not answer, after the others
 /// were shown.
 pub(crate) async fn status(options: &StatusOptions, output: Format) -> Result<(), Failure> {
     let mut failure = None;

@@ -1,12 +1,12 @@
-//! How a command fails, and the exit code that says so.
+//! Failures of a command, and their exit codes.
 
 use std::io;
 use std::process::ExitCode;
 
-/// What went wrong, where, and what to do.
+/// The failure of a command: what happened, where, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// What was asked for did not happen.
+    /// The operation failed.
     #[error("{0}")]
     Operation(String),
     /// The command line asks for what makes no sense.

@@ -13,10 +13,10 @@ use tokio::time::timeout;
 
 use crate::options::Format;
 
-/// So many lines wait for a reader; of what comes after them only the number is kept.
+/// Lines that wait for a reader; of those after them only the number is kept.
 const MAX_WAITING_LINES: usize = 1024;
 
-/// So long whoever reads has for the last lines of a command that is told to end.
+/// Time for a reader to take the last lines of a command that is told to end.
 pub(crate) const LAST_LINES_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Writes lines to the standard output. They are written in order, by and by; clones write to the
@@ -45,11 +45,11 @@ struct State {
     failure: Option<io::ErrorKind>,
 }
 
-/// What waits to be written.
+/// Lines that wait to be written.
 #[derive(Debug, Eq, PartialEq)]
 enum Waiting {
     Line(String),
-    /// So many lines were here, and had no room.
+    /// Lines that would be here, and had no room.
     Lost(u64),
 }
 
@@ -110,7 +110,7 @@ impl LineQueue {
         Ok(())
     }
 
-    /// What is next to be written; `None` once nothing will come.
+    /// The next to be written; `None` once nothing will come.
     fn next(&self) -> Option<Waiting> {
         let mut state = self.lock();
         loop {

@@ -1,4 +1,4 @@
-//! What servers say of themselves, as values and as lines.
+//! The servers' reports, as values and as lines.
 
 use std::fmt;
 use std::io::{self, Write as _};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
 
-/// What the machine's monotonic clock reads, in nanoseconds: the same for all its processes.
+/// The machine's monotonic clock, in nanoseconds: the same for all its processes.
 pub(crate) fn monotonic() -> u64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
@@ -29,7 +29,7 @@ pub(crate) struct Report {
     pub(crate) news: News,
 }
 
-/// What happened to a server.
+/// An event of a server.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum News {
@@ -42,7 +42,7 @@ pub(crate) enum News {
     /// A majority has confirmed the leadership. Both readings are of the machine's monotonic
     /// clock, in nanoseconds: when work could begin, and when the majority had answered.
     Confirmed { fence: u64, leading: u64, confirmed: u64 },
-    /// What was begun under this fence must end.
+    /// The end of a leadership: work that was begun under this fence must end.
     Lost { fence: u64 },
     /// It and another server refuse to talk to each other.
     Refused { peer: ServerId, reason: String },
@@ -52,7 +52,7 @@ pub(crate) enum News {
     Warned { warning: String },
     /// It was asked for its status by a signal.
     Status(Box<ServerStatus>),
-    /// So many lines had no room before this one, because nobody read them.
+    /// Lines that had no room before this one, because nobody read them.
     Unread { lines: u64 },
     /// It was asked to end, and has transferred its leadership if it could.
     Stopped,
@@ -98,27 +98,27 @@ fn in_words(status: &Status) -> String {
     }
 }
 
-/// What a running server answers when it is asked.
+/// The status of a running server.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct ServerStatus {
     pub(crate) server: Status,
     pub(crate) cluster: String,
     pub(crate) address: String,
     pub(crate) pid: u32,
-    /// For so long a leader may be sure that nobody else leads; nothing if it does not lead.
+    /// The rest of the lease, during which nobody else leads; nothing if it does not lead.
     pub(crate) lease_milliseconds: Option<f64>,
-    /// What the service does.
+    /// The service's part.
     pub(crate) work: String,
     pub(crate) peers: Vec<PeerStatus>,
-    /// How long writes to the disk have taken of late.
+    /// The usual time of a write to the disk.
     #[serde(default)]
     pub(crate) flush_milliseconds: Option<f64>,
-    /// What somebody has to see to.
+    /// The warnings that hold now.
     #[serde(default)]
     pub(crate) warnings: Vec<String>,
 }
 
-/// How a server stands with a peer.
+/// The status of a peer.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub(crate) struct PeerStatus {
     pub(crate) id: ServerId,
@@ -177,7 +177,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// What the columns are.
+    /// Names of the columns.
     pub(crate) const HEADER: &'static str = "server  state   role           term  leader  commit  last     process";
 }
 

@@ -241,7 +241,7 @@ impl Server {
     }
 }
 
-/// What lines are written for when it changes.
+/// The part of the status for whose changes lines are written.
 #[derive(Default)]
 struct Seen {
     protocol: Option<Status>,
@@ -277,7 +277,7 @@ impl Seen {
     }
 }
 
-/// What of the protocol's status is worth a line.
+/// The part of the protocol's status that is worth a line.
 fn shown(status: &Status) -> impl Copy + PartialEq + use<> {
     (status.role, status.term, status.leader, status.transfer)
 }

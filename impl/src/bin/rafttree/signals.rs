@@ -1,4 +1,4 @@
-//! What signals mean to a command that goes on until it is told to end.
+//! Signals to a command that goes on until it is told to end.
 
 use std::future::pending;
 
@@ -63,7 +63,7 @@ fn open(kind: SignalKind) -> Result<Signal, Failure> {
     signal(kind).map_err(|error| Failure::Internal(format!("cannot receive signals: {error}")))
 }
 
-/// What whoever started this process wants ignored stays ignored, as with `nohup`.
+/// A signal that was ignored when this process was started stays ignored, as with `nohup`.
 fn unless_ignored(kind: SignalKind) -> Result<Option<Signal>, Failure> {
     if is_ignored(kind) { Ok(None) } else { open(kind).map(Some) }
 }

@@ -1,4 +1,4 @@
-//! What leaves when, one step at a time.
+//! Actions of the driver, one input at a time.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ fn driver_with(policy: Policy, records: &[Record<Bytes>]) -> Driver {
     driver
 }
 
-/// What a server is told when a peer's process ends.
+/// The inputs when a peer's process ends.
 fn end_of(peer: ServerId) -> [Input; 3] {
     [Input::Closed(peer), Input::Disconnected(peer), Input::NobodyListens(peer, Place::Elsewhere)]
 }
@@ -56,7 +56,7 @@ fn heartbeat(from: ServerId, term: u64, sent: Stamp) -> Input {
     frame(from, term, Message::AppendRequest { entries, commit: Index::ZERO }, sent, None)
 }
 
-/// What is sent, to whom.
+/// The messages that are sent, each with its receiver.
 fn sent(actions: &[Action]) -> Vec<(ServerId, &Message<Slice<Bytes>>)> {
     let frames = actions.iter().filter_map(|action| match action {
         Action::Send(frame) => Some(&frame.envelope),
@@ -106,7 +106,7 @@ fn a_vote_leaves_after_its_flush_and_so_does_what_comes_later() {
     assert_eq!(sent(&actions), [(THREE, &Message::PreVoteReply { granted: true })]);
 }
 
-/// Whoever took in the greatest term could never campaign again, restarts included.
+/// A server that took in the greatest term could never campaign again, restarts included.
 #[test]
 fn what_no_correct_server_could_say_is_refused_before_anything_of_it_is_kept() {
     let entries = Slice::new(NOWHERE, Vec::new()).unwrap();
@@ -129,7 +129,7 @@ fn question() -> Message<Slice<Bytes>> {
     Message::PreVoteRequest { last: NOWHERE }
 }
 
-/// What is told of the disk that elections cost: one batch for the term and the vote, and one for
+/// The cost of elections in disk, as it is told: one batch for the term and the vote, and one for
 /// the first entry, on either side.
 #[test]
 fn an_election_costs_two_writes() {
@@ -229,7 +229,7 @@ fn a_new_leadership_does_not_live_on_an_old_lease() {
     assert_eq!(driver.confirmed(at(1253)), Stamp(0), "what was heard in term 1 counts in term 2");
 }
 
-/// What server 2 says when its log holds nothing of what it has acknowledged.
+/// The answer of server 2 when its log holds nothing that it has acknowledged.
 fn refusal(echo: u64, now: u64) -> Input {
     let message = Message::AppendRefusal { missing: Index::new(1), hint: NOWHERE };
     frame(TWO, 1, message, at(now), Some(at(echo)))
@@ -304,7 +304,7 @@ fn the_end_of_the_leaders_process_starts_a_campaign_at_once() {
     }
 }
 
-/// Whatever a network does to connections, as long as it refuses none in the leader's name.
+/// A network may do to connections what it likes, as long as it refuses none in the leader's name.
 #[test]
 fn the_end_of_connections_alone_says_nothing() {
     let refused = || Input::NobodyListens(TWO, Place::Elsewhere);

@@ -43,7 +43,7 @@ impl Group {
         self.addresses[id.number() as usize - 1]
     }
 
-    /// What the neighbour hears when it says this.
+    /// The refusal that a neighbour hears when it says this.
     async fn answer_to(&self, neighbour: &Local, to: ServerId, term: u64, message: Message<Slice<Bytes>>) -> Refusal {
         let stream = TcpStream::connect(self.address(to)).await.unwrap();
         let mut connection = Connection::new(stream, SILENCE).unwrap();

@@ -1,4 +1,4 @@
-//! What servers tell to whoever has not shown that it belongs to the cluster: nothing.
+//! Strangers learn nothing: they have not shown that they belong to the cluster.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -79,7 +79,7 @@ fn framed(message: &impl prost::Message) -> Vec<u8> {
     [&length.to_be_bytes()[..], &message.encode_to_vec()].concat()
 }
 
-/// What these bytes say; they are one frame and no more.
+/// The greeting in these bytes; they are one frame and no more.
 fn unframed<M: prost::Message + Default>(bytes: &[u8]) -> M {
     assert_eq!(bytes[..4], u32::try_from(bytes.len() - 4).unwrap().to_be_bytes());
     M::decode(&bytes[4..]).unwrap()
@@ -198,7 +198,7 @@ async fn whoever_is_called_without_the_clusters_id_learns_nothing() {
 /// Two servers whose ids cannot be met by chance.
 const LONG: [ServerId; 2] = [ServerId::new(0xcafe_d0c1), ServerId::new(0xcafe_d0c2)];
 
-/// What there is to learn, in each form that it may have.
+/// The secrets that there are, in each form that they may have.
 fn secrets() -> Vec<Vec<u8>> {
     let [first, second] = LONG.map(incarnation);
     let ids = [CLUSTER.to_bytes(), first.to_bytes(), second.to_bytes()].map(Vec::from);

@@ -20,7 +20,7 @@ use crate::failure::Failure;
 use crate::options::Format;
 use crate::report::{monotonic, say};
 
-/// What a short write to the log is.
+/// Bytes of a short write to the log.
 const FLUSH_PROBE_BYTES: usize = 4096;
 
 /// An election, from the timeout on, in turn: PreVote; the candidate's flush, its request, the
@@ -31,7 +31,7 @@ const FLUSHES_TO_LEAD: f64 = 3.0;
 /// A majority's word that this server leads.
 const ROUND_TRIPS_TO_CONFIRM: f64 = 1.0;
 
-/// What came of one failure.
+/// The outcome of one failure of a leader.
 #[derive(Clone, Copy, Debug, Serialize)]
 struct Trial {
     /// From the signal until a server led: its first entry was committed.
@@ -42,7 +42,7 @@ struct Trial {
     rounds: u64,
 }
 
-/// What was seen; times in milliseconds.
+/// Measurements; times in milliseconds.
 #[derive(Debug, Default)]
 struct Measured {
     trials: Vec<Trial>,
@@ -206,7 +206,7 @@ impl FlushProbe {
     }
 }
 
-/// What an election takes once a timeout has fired, confirmation included; in milliseconds.
+/// The time of an election once a timeout has fired, confirmation included; in milliseconds.
 fn election(round_trip: f64, flush: f64) -> f64 {
     (ROUND_TRIPS_TO_LEAD + ROUND_TRIPS_TO_CONFIRM) * round_trip + FLUSHES_TO_LEAD * flush
 }

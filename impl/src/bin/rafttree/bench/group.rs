@@ -18,7 +18,7 @@ use crate::signals::Signals;
 /// How often servers are asked whether all is well. Nothing is measured meanwhile.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// What should happen within a few timeouts is given up after so many, and not before
+/// Election timeouts after which a wait is given up, though not before
 /// [`MIN_PATIENCE`].
 const PATIENCE_IN_TIMEOUTS: u32 = 60;
 const MIN_PATIENCE: Duration = Duration::from_secs(10);
@@ -28,7 +28,7 @@ pub(super) struct Group {
     pub(super) cluster: Cluster,
     happenings: UnboundedReceiver<Happening>,
     timing: Timing,
-    /// What servers have written to their standard error.
+    /// The servers' standard error.
     complaints: Vec<String>,
     pub(super) directory: TempDir,
 }
@@ -143,7 +143,7 @@ impl Group {
         Ok(None)
     }
 
-    /// What it means for the measurement: news, nothing, or its end.
+    /// The meaning of a happening for the measurement: news, nothing, or its end.
     async fn judge(&mut self, happening: Happening) -> Result<Option<Confirmed>, Failure> {
         match happening {
             Happening::Said(life, News::Confirmed { fence, leading, confirmed }) => {

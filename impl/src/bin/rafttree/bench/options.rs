@@ -94,7 +94,7 @@ pub(super) struct Timeouts {
 }
 
 impl Timeouts {
-    /// How often a leader speaks.
+    /// The time between a leader's heartbeats.
     pub(super) fn heartbeat(self) -> Duration {
         self.heartbeat_interval.unwrap_or(self.timeout.least / 10)
     }

@@ -1,4 +1,4 @@
-//! What is said while and before something is measured.
+//! Progress of a measurement, and the machine that it is made on.
 
 use std::fmt;
 use std::io::{self, IsTerminal as _};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// Away from a terminal, progress is told this often.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(30);
 
-/// How far a measurement is, on the standard error: one line that changes on a terminal, a line
+/// The progress of a measurement, on the standard error: one line that changes on a terminal, a line
 /// now and then elsewhere.
 pub(super) struct Progress {
     is_terminal: bool,

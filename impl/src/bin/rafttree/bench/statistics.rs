@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-/// So many standard deviations to both sides hold 95 % of a normal distribution.
+/// Standard deviations to both sides that hold 95 % of a normal distribution.
 const WIDTH: f64 = 1.96;
 
 /// A figure, and what it may really be.

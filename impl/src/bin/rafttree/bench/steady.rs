@@ -20,7 +20,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// After the first election, before looking: whatever a start costs is over.
 const QUIET_TIME: Duration = Duration::from_secs(1);
 
-/// What a process has used since it began.
+/// Resources that a process has used since it began.
 #[derive(Clone, Copy, Debug, Default)]
 struct Usage {
     processor: Duration,
@@ -29,7 +29,7 @@ struct Usage {
     resident_kibibytes: u64,
 }
 
-/// What one server has used.
+/// Resources that one server has used.
 #[derive(Debug, Serialize)]
 struct Cost {
     server: ServerId,
@@ -108,7 +108,7 @@ fn usages(group: &Group) -> Result<Vec<(ServerId, Usage)>, Failure> {
     group.cluster.servers.iter().map(usage).collect()
 }
 
-/// What a process uses, all its threads together. `schedstat` counts nanoseconds; what `stat` and
+/// The use of a process, all its threads together. `schedstat` counts nanoseconds; what `stat` and
 /// getrusage tell are ticks of ten milliseconds.
 fn usage(pid: u32) -> io::Result<Usage> {
     let mut usage = Usage::default();

@@ -1,4 +1,4 @@
-//! When the first survivor's timeout fires, if timeouts are drawn continuously.
+//! The distribution of the first survivor's timeout, if timeouts are drawn continuously.
 
 /// s servers survive the leader. Each draws its timeout U(T, 2T) anew whenever it hears a
 /// heartbeat, so what counts was drawn at the last one. Heartbeats are sent every h, and the
@@ -55,7 +55,7 @@ impl Theory {
         high
     }
 
-    /// How likely the first round elects nobody, if whoever campaigns within `latency` of the first
+    /// The probability that the first round elects nobody, if whoever campaigns within `latency` of the first
     /// keeps its vote to itself (dissertation 9.2, for a group of n of which only the leader is
     /// missing): more than s - floor(n/2) of the survivors, the first one included.
     ///

@@ -1,4 +1,4 @@
-//! What a local cluster can be told to do.
+//! Commands to a local cluster.
 
 use std::fmt;
 use std::str::FromStr;
@@ -19,7 +19,7 @@ pub(crate) enum LocalCommand {
     Quit,
 }
 
-/// Whom a command is about.
+/// The server that a command is about.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Who {
     Leader,

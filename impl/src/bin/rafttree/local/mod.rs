@@ -41,7 +41,7 @@ const REFRESH_INTERVAL: Duration = Duration::from_millis(200);
 const PATIENCE_IN_TIMEOUTS: u32 = 60;
 const MIN_PATIENCE: Duration = Duration::from_secs(10);
 
-/// What comes from the keyboard, or in its place.
+/// Input of the keyboard, or in its place.
 enum Input {
     Line(String),
     Key(KeyEvent),

@@ -1,4 +1,4 @@
-//! What a local cluster tells.
+//! Output of a local cluster.
 
 use std::fmt;
 
@@ -30,9 +30,9 @@ pub(super) enum ClusterNews {
     Complained { id: ServerId, line: String },
     /// A server has ended by itself.
     Ended { id: ServerId, how: String },
-    /// So many lines had no room before this one, because nobody read them.
+    /// Lines that had no room before this one, because nobody read them.
     Unread { lines: u64 },
-    /// What all servers say.
+    /// The status of all servers.
     Servers { servers: Vec<Row> },
 }
 

@@ -15,14 +15,14 @@ const KEYS: &str = "1-9 select   k kill -9   p pause or resume   r restart   t t
 
 /// The terminal, in raw mode until this is dropped.
 pub(super) struct Screen {
-    /// Whom the keys are about.
+    /// The server that the keys are about.
     pub(super) selected: ServerId,
     rows: Vec<Row>,
     /// Lines of the table that are on the terminal.
     drawn: u16,
 }
 
-/// What a key asks for.
+/// The meaning of a key.
 pub(super) enum Wish {
     Select(ServerId),
     /// Pause the selected server, or let it go on.
@@ -52,7 +52,7 @@ impl Screen {
         self.draw()
     }
 
-    /// What the key means.
+    /// The meaning of a key, if it has one.
     pub(super) fn wish(&self, key: KeyEvent) -> Option<Wish> {
         if key.kind == KeyEventKind::Release {
             return None;
