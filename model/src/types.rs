@@ -62,6 +62,12 @@ impl ServerId {
     }
 }
 
+impl From<u32> for ServerId {
+    fn from(number: u32) -> ServerId {
+        ServerId(number)
+    }
+}
+
 impl Term {
     /// The term of this number.
     pub const fn new(number: u64) -> Term {
