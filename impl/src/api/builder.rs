@@ -20,11 +20,11 @@ const MIN_ELECTION_TIMEOUT: Duration = Duration::from_millis(10);
 #[must_use = "nothing runs until `start` is awaited"]
 pub struct Builder {
     directory: PathBuf,
-    id: Option<u32>,
+    id: Option<ServerId>,
     cluster: Option<ClusterId>,
     init: bool,
     listen: Option<String>,
-    peers: Vec<(u32, String)>,
+    peers: Vec<(ServerId, String)>,
     election_timeout: Duration,
     heartbeat_interval: Option<Duration>,
     elect_on_disconnect: ElectOnDisconnect,
@@ -53,8 +53,8 @@ impl Builder {
 
     /// This server's id. Default: the one that its directory was initialised with. If the two
     /// differ, the server does not start.
-    pub fn id(mut self, id: u32) -> Builder {
-        self.id = Some(id);
+    pub fn id(mut self, id: impl Into<ServerId>) -> Builder {
+        self.id = Some(id.into());
         self
     }
 
@@ -84,8 +84,8 @@ impl Builder {
     /// Another server of the group, with its host and port. A host name is resolved anew at each
     /// attempt to connect. All servers must be given the same group, and the same at every start;
     /// addresses may change.
-    pub fn peer(mut self, id: u32, address: impl Into<String>) -> Builder {
-        self.peers.push((id, address.into()));
+    pub fn peer(mut self, id: impl Into<ServerId>, address: impl Into<String>) -> Builder {
+        self.peers.push((id.into(), address.into()));
         self
     }
 
@@ -149,14 +149,13 @@ impl Builder {
         self.check_servers()?;
         self.check_times(heartbeat_interval)?;
         let listen = self.listening_address()?;
-        let peers = self.peers.into_iter().map(|(id, address)| (ServerId::new(id), address)).collect();
         Ok(Settings {
             directory: self.directory,
-            id: self.id.map(ServerId::new),
+            id: self.id,
             cluster: self.cluster,
             init: self.init,
             listen,
-            peers,
+            peers: self.peers,
             policy: Policy {
                 minimum_timeout: self.election_timeout,
                 heartbeat_interval,
@@ -179,7 +178,7 @@ impl Builder {
         if MOST_SERVERS <= self.peers.len() {
             return wrong("peer", format!("a group has at most {MOST_SERVERS} servers, this one included"));
         }
-        let mut seen: Vec<u32> = self.id.into_iter().collect();
+        let mut seen: Vec<ServerId> = self.id.into_iter().collect();
         for (id, address) in &self.peers {
             if self.id == Some(*id) {
                 return wrong("peer", format!("{id} is this server's own id: name only the others"));
@@ -190,7 +189,7 @@ impl Builder {
             check_address("peer", address)?;
             seen.push(*id);
         }
-        if seen.contains(&0) { wrong("id", "server ids start at 1") } else { Ok(()) }
+        if seen.contains(&ServerId::new(0)) { wrong("id", "server ids start at 1") } else { Ok(()) }
     }
 
     fn check_times(&self, heartbeat_interval: Duration) -> Result<(), Error> {

@@ -44,7 +44,7 @@ pub enum Error {
     ShutDown,
     /// The server stopped because of a failure. It does nothing any more; restart it.
     #[error("the server stopped: {0}")]
-    Failed(Arc<Failure>),
+    Failed(#[source] Arc<Failure>),
     /// Only a leader can do this.
     #[error("this server does not lead; ask the leader")]
     NotLeading,
@@ -96,7 +96,7 @@ impl Error {
 #[non_exhaustive]
 pub enum Failure {
     /// The disk reported an error, so nothing more may be promised.
-    #[error("{0}")]
+    #[error(transparent)]
     Storage(StorageError),
     /// The disk did not finish a write in time: while the server ran, or when it was to end. The
     /// server has ended all the same, but the directory stays locked until the disk has finished.
@@ -104,7 +104,7 @@ pub enum Failure {
     DiskStalled(Duration),
     /// The system's timer failed, so the server would not notice that time passes.
     #[error("the server's timer failed: {0}")]
-    Timer(io::Error),
+    Timer(#[source] io::Error),
     /// A thread of the server ended; its message is on standard error.
     #[error("a thread of the server ended unexpectedly")]
     Panicked,
@@ -120,7 +120,27 @@ pub enum LeadError<E> {
     /// The server stopped, or is in use by another call.
     #[error(transparent)]
     Server(Error),
-    /// The work failed although this server was leading. Leadership was resigned.
+    /// The work failed although this server was leading. Leadership was resigned. It is no
+    /// [`source`](std::error::Error::source), since it need not be an error: a `Box<dyn Error>` is none.
     #[error("{0}")]
     Work(E),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn causes_are_sources_down_to_what_the_system_said() {
+        let full = || io::Error::from(io::ErrorKind::StorageFull);
+        let path = "log".into();
+        let failure = Failure::Storage(StorageError::Io { action: "write", path, source: full() });
+        let error = LeadError::<String>::Server(Error::Failed(Arc::new(failure)));
+        let failure = error.source().unwrap();
+        assert_eq!(failure.to_string(), format!("cannot write log: {}", full()));
+        assert_eq!(failure.source().unwrap().to_string(), full().to_string());
+        assert_eq!(Failure::Timer(full()).source().unwrap().to_string(), full().to_string());
+    }
 }

@@ -176,8 +176,8 @@ impl Node {
     /// A peer that has not answered for an election timeout is refused, and so is one that does not
     /// catch up with the log within a few of them, or whose disk has lost what it held: then
     /// leadership stays.
-    pub async fn transfer_to(&self, peer: u32) -> Result<(), Error> {
-        let target = ServerId::new(peer);
+    pub async fn transfer_to(&self, peer: impl Into<ServerId>) -> Result<(), Error> {
+        let target = peer.into();
         let mut leader = self.leader();
         self.ask_for_transfer(target).await?;
         let taken = leader.wait_for(|view| view.leader.is_some_and(|leader| leader != self.id()));

@@ -8,6 +8,8 @@ use rafttree_model::{Members, ServerId};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
+use tracing::Span;
+use tracing::field::Empty;
 
 use super::disk::Disk;
 use super::network::Network;
@@ -88,10 +90,12 @@ fn run<S: Storage>(
     storage: impl FnOnce(FileStorage) -> S,
     started: oneshot::Sender<Result<Node, Error>>,
 ) {
+    // Everything that is reported on this thread, connections included, is of this server.
+    let span = tracing::error_span!("server", id = Empty).entered();
     let (stopped, stopped_view) = watch::channel(None);
     // Whoever started the server may have gone. Then a refusal interests nobody, and a handle
     // that nobody takes is dropped, which stops the server at once.
-    let (executor, server) = match prepare(settings, storage, stopped_view) {
+    let (executor, server) = match prepare(settings, storage, stopped_view, &span) {
         Ok((executor, server, node)) => {
             let _ = started.send(Ok(node));
             (executor, server)
@@ -117,9 +121,11 @@ fn prepare<S: Storage>(
     settings: Settings,
     storage: impl FnOnce(FileStorage) -> S,
     stopped: watch::Receiver<Option<Stopped>>,
+    span: &Span,
 ) -> Result<(Executor, Server, Node), Error> {
     let directory = Arc::new(open(&settings)?);
     let id = directory.identity.id;
+    span.record("id", id.number());
     let members = members(id, &settings)?;
     directory.expect_group(&members)?;
     let mut storage = storage(FileStorage::within(directory.clone())?);

@@ -36,6 +36,9 @@ pub(crate) mod writer;
 #[cfg(test)]
 mod tests;
 
+/// The nouns of the model that a storage is about.
+pub use rafttree_model::{Durable, Entries, Record};
+
 pub(crate) use directory::Directory;
 pub use error::StorageError;
 pub use file::FileStorage;

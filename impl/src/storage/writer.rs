@@ -35,7 +35,9 @@ impl Writer {
     pub(crate) fn start(storage: impl Storage) -> io::Result<(Writer, mpsc::UnboundedReceiver<Flushed>)> {
         let (batches, work) = mpsc::unbounded_channel();
         let (reports, flushed) = mpsc::unbounded_channel();
-        thread::Builder::new().name("rafttree-disk".into()).spawn(move || run(storage, work, &reports))?;
+        let span = tracing::Span::current();
+        let body = move || span.in_scope(|| run(storage, work, &reports));
+        thread::Builder::new().name("rafttree-disk".into()).spawn(body)?;
         Ok((Writer { batches }, flushed))
     }
 

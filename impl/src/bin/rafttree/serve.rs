@@ -158,7 +158,7 @@ async fn start(options: &ServeOptions) -> Result<Node, Failure> {
         builder = builder.peer(id.number(), address);
     }
     if let Some(id) = options.id {
-        builder = builder.id(id.number());
+        builder = builder.id(id);
     }
     if let Some(interval) = timing.heartbeat_interval {
         builder = builder.heartbeat_interval(interval);
@@ -288,7 +288,7 @@ async fn answer(node: Node, request: Request) -> Answer {
             Ok(status) => return Answer::Status(Box::new(describe(status))),
             Err(error) => Err(error),
         },
-        Request::Transfer { to } => node.transfer_to(to.number()).await,
+        Request::Transfer { to } => node.transfer_to(to).await,
         Request::StepDown => node.step_down().await,
     };
     match result {
