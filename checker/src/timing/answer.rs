@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use crate::timing::chain::{Exact, exact, grids};
-use crate::timing::closed;
+use crate::timing::closed_form;
+use crate::timing::continuous::simulate;
 use crate::timing::distribution::Distribution;
 use crate::timing::sample::Sample;
 use crate::timing::setting::Setting;
-use crate::timing::simulate::simulate;
 
 /// Ways from state to state that the largest chain may have, unless more are allowed.
 pub(crate) const MOST_WAYS: usize = 1_000_000;
@@ -52,7 +52,7 @@ impl Answer {
         let began = Instant::now();
         let sample = simulate(&setting, trials, seed);
         let simulated_in = began.elapsed();
-        let split = closed::split(setting.servers, setting.alive, hop(&setting));
+        let split = closed_form::split(setting.servers, setting.alive, hop(&setting));
         Answer { limit: Limit::new(&setting, ways), sample, seed, simulated_in, split, setting }
     }
 }

@@ -7,11 +7,12 @@ use serde_json::json;
 
 use crate::cli::options::Usage;
 use crate::timing::answer::{Answer, MOST_WAYS};
-use crate::timing::inverse::{Demand, Found, smallest};
+use crate::timing::report::text;
+use crate::timing::required_timeouts::{Demand, Found, smallest};
 use crate::timing::setting::{
     Latency, MILLISECOND, Nanos, Range, Setting, Start, Until, ms, parse_latency, parse_time, parse_timeout,
 };
-use crate::timing::{paper, plot, told};
+use crate::timing::{paper, plot};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -167,12 +168,12 @@ impl AskedArgs {
             write(path, &plot::answer(&answer))?;
         }
         match (&answer.limit, json) {
-            (_, true) => say!("{:#}", told::value(&answer)),
-            (Some(limit), false) if self.steps => say!("{}", told::steps(limit).trim_end()),
+            (_, true) => say!("{:#}", text::value(&answer)),
+            (Some(limit), false) if self.steps => say!("{}", text::steps(limit).trim_end()),
             (None, false) if self.steps => {
                 return Err(Usage("there is no exact answer here whose steps could shrink".into()));
             }
-            (_, false) => say!("{}", told::table(&answer).trim_end()),
+            (_, false) => say!("{}", text::table(&answer).trim_end()),
         }
         Ok(0)
     }
@@ -200,7 +201,7 @@ impl AskedArgs {
 
 fn inverse_words(demand: Demand, found: &Result<Found, Option<Found>>) -> String {
     let met = |found: &Found| {
-        let sure = [found.met.value, found.met.low, found.met.high].map(told::percent);
+        let sure = [found.met.value, found.met.low, found.met.high].map(text::percent);
         format!("a leader within {}: {} [{}, {}]\n{}", ms(demand.within), sure[0], sure[1], sure[2], found.setting)
     };
     match found {

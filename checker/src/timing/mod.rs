@@ -1,24 +1,24 @@
 //! The odds of an election: how many terms it takes until there is a leader, and how long.
 //!
 //! Three answers stand side by side: a Markov chain over the deployed steps (`chain`), exact for time
-//! that goes in steps; elections drawn at random in continuous time (`simulate`); and the closed form
-//! of Ongaro's dissertation (`closed`), which takes every term as a fresh draw.
+//! that goes in steps; elections drawn at random in continuous time (`continuous`); and the closed form
+//! of Ongaro's dissertation (`closed_form`), which takes every term as a fresh draw.
 
 mod answer;
 mod chain;
-mod closed;
+mod closed_form;
 mod command;
+mod continuous;
 mod distribution;
 mod group;
-mod inverse;
 mod paper;
 mod plot;
+mod report;
+mod required_timeouts;
 mod sample;
 mod setting;
-mod simulate;
 #[cfg(test)]
 mod tests;
-mod told;
 
 pub(crate) use command::{OddsArgs, run};
 

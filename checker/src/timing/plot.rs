@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::timing::answer::Answer;
-use crate::timing::closed;
-use crate::timing::told::{PERCENTILES, millis};
+use crate::timing::closed_form;
+use crate::timing::report::text::{PERCENTILES, millis};
 
 const EXACT: &str = "#1f5fa8";
 const SIMULATED: &str = "#e07b1a";
@@ -243,7 +243,7 @@ fn terms(svg: &mut Svg, answer: &Answer) {
                 &format!(r#"fill="white" stroke="{SIMULATED}" stroke-width="1.8""#),
             );
         }
-        let form = y(1.0 - closed::within_terms(answer.split, terms));
+        let form = y(1.0 - closed_form::within_terms(answer.split, terms));
         svg.line((middle - 18.0, form), (middle + 18.0, form), INK, r#"stroke-width="1.8""#);
     }
     svg.text((left + width / 2.0, top + height + 42.0), 13.0, Anchor::Middle, INK, "terms");

@@ -1,7 +1,7 @@
 //! What a number of trials says, and how surely.
 
+use crate::timing::continuous::Ended;
 use crate::timing::setting::Nanos;
-use crate::timing::simulate::Ended;
 
 /// The quantile of the normal distribution that leaves 2.5 % on either side: intervals are of 95 %.
 const Z: f64 = 1.959_964;

@@ -2,14 +2,14 @@
 
 use crate::timing::answer::Limit;
 use crate::timing::chain::{exact, grids};
-use crate::timing::closed;
+use crate::timing::closed_form;
 use crate::timing::command::default_heartbeat;
-use crate::timing::inverse::{Demand, smallest};
+use crate::timing::continuous::simulate;
+use crate::timing::required_timeouts::{Demand, smallest};
 use crate::timing::sample::{Sample, wilson};
 use crate::timing::setting::{
     Latency, MILLISECOND, Nanos, Range, Setting, Start, Until, parse_latency, parse_time, parse_timeout,
 };
-use crate::timing::simulate::simulate;
 
 const T: Nanos = 100 * MILLISECOND;
 
@@ -131,7 +131,7 @@ fn the_chain_and_the_simulation_agree() {
 fn smaller_steps_come_nearer_and_nearer() {
     let setting = Setting { pre_vote: false, ..setting(3, 3, 25) };
     let limit = Limit::new(&setting, 20_000).expect("a small chain");
-    let known = 1.0 - closed::split(3, 3, 0.25);
+    let known = 1.0 - closed_form::split(3, 3, 0.25);
     let errors: Vec<f64> = limit.grids.iter().map(|it| (it.within_terms(1) - known).abs()).collect();
     assert!(3 <= errors.len(), "{errors:?}");
     assert!(errors.windows(2).all(|pair| pair[1] < pair[0]), "{errors:?}");
@@ -166,12 +166,12 @@ fn the_closed_form_is_that_of_the_dissertation() {
         [(5, 4, [0.06, 5.2, 18.1]), (5, 3, [2.97, 27.1, 48.8]), (3, 2, [1.99, 19.0, 36.0]), (9, 5, [4.9, 41.0, 67.2])];
     for (servers, alive, percents) in published {
         for (latency, percent) in [0.01, 0.1, 0.2].into_iter().zip(percents) {
-            let computed = 100.0 * closed::split(servers, alive, latency);
+            let computed = 100.0 * closed_form::split(servers, alive, latency);
             assert!((computed - percent).abs() < 0.06, "{servers} {alive} {latency}: {computed} {percent}");
         }
     }
-    assert!((closed::mean_terms(0.5) - 2.0).abs() < 1e-12);
-    assert!((closed::within_terms(0.5, 3) - 0.875).abs() < 1e-12);
+    assert!((closed_form::mean_terms(0.5) - 2.0).abs() < 1e-12);
+    assert!((closed_form::within_terms(0.5, 3) - 0.875).abs() < 1e-12);
 }
 
 /// Chapter 9 again: latency from U\[0.1, 0.2\] splits 16 % (one of five failed) and 40 % (two).

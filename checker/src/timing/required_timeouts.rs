@@ -1,8 +1,8 @@
 //! The other way round: which timeouts to configure for a given patience.
 
+use crate::timing::continuous::simulate_for;
 use crate::timing::sample::Estimate;
 use crate::timing::setting::{MILLISECOND, Nanos, Range, Setting};
-use crate::timing::simulate::simulate_for;
 
 /// First looks at a timeout take so many elections: enough to see that it fails by far.
 const LOOKS: [usize; 2] = [200, 4_000];

@@ -10,16 +10,16 @@ use serde_json::{Value, json};
 
 use crate::cli::options::Usage;
 use crate::timing::answer::Limit;
-use crate::timing::closed;
+use crate::timing::closed_form;
 use crate::timing::command::write;
+use crate::timing::continuous::simulate;
 use crate::timing::plot::{self, Compared};
+use crate::timing::report::text::percent;
 use crate::timing::sample::Sample;
 use crate::timing::setting::{Latency, MILLISECOND, Nanos, Range, Setting, Start, Until, ms};
-use crate::timing::simulate::simulate;
-use crate::timing::told::percent;
 
 /// The curves of Figure 16's second panel; the file says from where.
-const FIGURE_16: &str = include_str!("../../data/raft-paper-figure-16-scale.csv");
+const FIGURE_16: &str = include_str!("../../../data/raft-paper-figure-16-scale.csv");
 
 /// The dissertation's probabilities of a split vote (chapter 9), in percent: members, live servers,
 /// and what is published for a latency of 0.01, 0.1 and 0.2 of the range.
@@ -88,7 +88,7 @@ fn splits(trials: usize, seed: u64, json: bool) -> Value {
     for (servers, alive, published) in SPLITS {
         for (latency, published) in LATENCIES.into_iter().zip(published) {
             let setting = |pre_vote| split_setting(servers, alive, latency, pre_vote);
-            let closed = closed::split(servers, alive, latency);
+            let closed = closed_form::split(servers, alive, latency);
             // A single grid says nothing of what is left of its error.
             let limit = Limit::new(&setting(false), WAYS).filter(|limit| 1 < limit.grids.len());
             let exact = limit.map(|limit| 1.0 - limit.within_terms(1));

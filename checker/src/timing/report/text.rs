@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::cli::report::{grouped, seconds};
 use crate::timing::answer::{Answer, Limit};
-use crate::timing::closed;
+use crate::timing::closed_form;
 use crate::timing::sample::Estimate;
 use crate::timing::setting::{Latency, Setting, Start, Until, ms};
 
@@ -59,10 +59,10 @@ pub(crate) fn table(answer: &Answer) -> String {
     for terms in 1..=told_terms(answer) {
         let what = if terms == 1 { "leader within 1 term".into() } else { format!("{:>15} terms", terms) };
         let exact = limit.map(|limit| known(limit.within_terms(terms), limit));
-        let closed = percent(closed::within_terms(answer.split, terms));
+        let closed = percent(closed_form::within_terms(answer.split, terms));
         row(&what, exact, Some(estimate(sample.within_terms(terms), percent)), Some(closed));
     }
-    let closed = (answer.split < 1.0).then(|| number(closed::mean_terms(answer.split)));
+    let closed = (answer.split < 1.0).then(|| number(closed_form::mean_terms(answer.split)));
     row("terms, mean", limit.map(|it| number(it.mean_terms())), Some(estimate(sample.mean_terms(), number)), closed);
     row("time, mean", limit.map(|it| millis(it.mean())), Some(estimate(sample.mean(), millis)), None);
     for (name, probability) in PERCENTILES {
@@ -79,7 +79,7 @@ pub(crate) fn table(answer: &Answer) -> String {
 fn told_terms(answer: &Answer) -> usize {
     let seen = answer.sample.terms.len();
     (1..TERMS)
-        .find(|&terms| terms >= seen && 1.0 - closed::within_terms(answer.split, terms) < CERTAIN)
+        .find(|&terms| terms >= seen && 1.0 - closed_form::within_terms(answer.split, terms) < CERTAIN)
         .unwrap_or(TERMS)
 }
 
@@ -106,7 +106,7 @@ fn notes(answer: &Answer) -> Vec<String> {
     ));
     let unfinished = answer.sample.trials - answer.sample.times.len();
     if 0 < unfinished {
-        let limit = crate::timing::simulate::longest(&answer.setting) as f64 / 1e9;
+        let limit = crate::timing::continuous::longest(&answer.setting) as f64 / 1e9;
         notes.push(format!("{} elections had no end within {limit} s, and are in no mean", grouped(unfinished as u64)));
     }
     notes.push(format!("closed form: {}", judged(answer)));
@@ -220,7 +220,7 @@ pub(crate) fn value(answer: &Answer) -> Value {
                 "terms": terms,
                 "exact": limit.map(|limit| limit.within_terms(terms)),
                 "simulated": interval(sample.within_terms(terms), 1.0),
-                "closed_form": closed::within_terms(answer.split, terms),
+                "closed_form": closed_form::within_terms(answer.split, terms),
             })
         })
         .collect();

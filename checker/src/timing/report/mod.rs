@@ -1,0 +1,3 @@
+//! The answers, told.
+
+pub(crate) mod text;
