@@ -6,7 +6,8 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 use crate::cli::options::Usage;
-use crate::timing::answer::{Answer, MOST_WAYS};
+use crate::timing::answer::Answer;
+use crate::timing::limit::MAX_TRANSITIONS;
 use crate::timing::report::text;
 use crate::timing::required_timeouts::{Demand, Found, smallest};
 use crate::timing::setting::{
@@ -91,7 +92,7 @@ struct AskedArgs {
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// How large the exact chain may become: ways from state to state. More means smaller steps.
-    #[arg(long, default_value_t = MOST_WAYS)]
+    #[arg(long, default_value_t = MAX_TRANSITIONS)]
     ways: usize,
     /// Print the exact answer for ever smaller steps.
     #[arg(long)]

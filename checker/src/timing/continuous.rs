@@ -9,22 +9,13 @@ use rafttree_model::{MOST_SERVERS, ServerId};
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::timing::ground;
-use crate::timing::group::{FIRST_TERM, Group, Luck, Pace, Tick};
-use crate::timing::sample::Sample;
+use crate::timing::group::{Draws, FIRST_TERM, Group};
+use crate::timing::sample::{Ended, Sample};
 use crate::timing::setting::{Latency, MILLISECOND, Nanos, Range, Setting, Start};
+use crate::timing::timers::{Moment, Spans};
 
 /// Trials that share one seed.
-const BLOCK: usize = 1000;
-
-/// How an election ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Ended {
-    /// How long after the leader died.
-    pub(crate) time: Nanos,
-    /// By how much the leader's term is higher than the term before.
-    pub(crate) terms: u64,
-}
+const BLOCK_TRIALS: usize = 1000;
 
 /// So many elections; the same seed gives the same ones.
 pub(crate) fn simulate(setting: &Setting, trials: usize, seed: u64) -> Sample {
@@ -37,7 +28,7 @@ pub(crate) fn simulate_for(setting: &Setting, trials: usize, seed: u64, longest:
 }
 
 fn ended(setting: &Setting, trials: usize, seed: u64, longest: Nanos) -> Vec<Ended> {
-    let blocks = trials.div_ceil(BLOCK);
+    let blocks = trials.div_ceil(BLOCK_TRIALS);
     let next = AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();
@@ -46,7 +37,7 @@ fn ended(setting: &Setting, trials: usize, seed: u64, longest: Nanos) -> Vec<End
             if blocks <= block {
                 return done;
             }
-            let count = BLOCK.min(trials - block * BLOCK);
+            let count = BLOCK_TRIALS.min(trials - block * BLOCK_TRIALS);
             done.push((block, self::block(setting, count, seed, block as u64, longest)));
         }
     };
@@ -60,44 +51,44 @@ fn ended(setting: &Setting, trials: usize, seed: u64, longest: Nanos) -> Vec<End
 }
 
 fn block(setting: &Setting, count: usize, seed: u64, block: u64, longest: Nanos) -> Vec<Ended> {
-    let pace = Pace { minimum: setting.timeout.least, heartbeat: setting.heartbeat, flush: setting.flush };
-    let group = Group::new(setting, ground(setting.pre_vote), pace);
+    let spans = Spans { minimum: setting.timeout.least, heartbeat: setting.heartbeat };
+    let group = Group::new(setting, spans, setting.flush);
     let random = SmallRng::seed_from_u64(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(block));
     let (timeout, latency) = (setting.timeout, &setting.latency);
-    let mut dice = Dice { random, timeout, latency, links: [[0; MOST_SERVERS]; MOST_SERVERS] };
-    (0..count).filter_map(|_| dice.elect(group.clone(), setting, longest)).collect()
+    let mut drawn = Drawn { random, timeout, latency, links: [[0; MOST_SERVERS]; MOST_SERVERS] };
+    (0..count).filter_map(|_| drawn.elect(group.clone(), setting, longest)).collect()
 }
 
 /// What is drawn.
-struct Dice<'a> {
+struct Drawn<'a> {
     random: SmallRng,
     timeout: Range,
     latency: &'a Latency,
     /// When the last message of each link arrives: none overtakes another.
-    links: [[Tick; MOST_SERVERS]; MOST_SERVERS],
+    links: [[Moment; MOST_SERVERS]; MOST_SERVERS],
 }
 
-impl Luck for Dice<'_> {
-    fn election_timeout(&mut self) -> Option<Tick> {
+impl Draws for Drawn<'_> {
+    fn election_timeout(&mut self) -> Option<Moment> {
         let Range { least, most } = self.timeout;
         Some(if least < most { self.random.random_range(least..most) } else { least })
     }
 
-    fn arrival(&mut self, from: ServerId, to: ServerId, now: Tick) -> Tick {
+    fn arrival(&mut self, from: ServerId, to: ServerId, now: Moment) -> Moment {
         let link = &mut self.links[from.number() as usize - 1][to.number() as usize - 1];
         *link = (*link).max(now + self.latency.draw(&mut self.random));
         *link
     }
 }
 
-impl Dice<'_> {
+impl Drawn<'_> {
     /// One election; `None` if it does not end.
     fn elect(&mut self, mut group: Group, setting: &Setting, longest: Nanos) -> Option<Ended> {
         self.links = [[0; MOST_SERVERS]; MOST_SERVERS];
         let died = match setting.start {
             Start::Random => self.die_at_random(&mut group, setting),
             Start::Worst => {
-                (0..group.seats.len()).for_each(|at| group.follow(at, 0, self));
+                (0..group.servers.len()).for_each(|at| group.follow(at, 0, self));
                 0
             }
         };
@@ -118,11 +109,11 @@ impl Dice<'_> {
 
     /// The leader's last heartbeat restarts everyone's timers, each when it arrives; the leader dies
     /// at random before its next. Says when.
-    fn die_at_random(&mut self, group: &mut Group, setting: &Setting) -> Tick {
+    fn die_at_random(&mut self, group: &mut Group, setting: &Setting) -> Moment {
         // With latencies beyond the heartbeat, an earlier one may arrive last.
         let earlier = self.latency.longest() / setting.heartbeat;
         let last = earlier * setting.heartbeat;
-        for at in 0..group.seats.len() {
+        for at in 0..group.servers.len() {
             let arrivals = (0..=earlier).map(|count| count * setting.heartbeat + self.latency.draw(&mut self.random));
             let arrival = arrivals.max().unwrap_or_default();
             group.follow(at, arrival, self);

@@ -1,32 +1,48 @@
-//! The odds of an election: how many terms it takes until there is a leader, and how long.
+//! The election-time distribution: how many terms it takes until there is a leader, and how long.
 //!
 //! Three answers stand side by side: a Markov chain over the deployed steps (`chain`), exact for time
 //! that goes in steps; elections drawn at random in continuous time (`continuous`); and the closed form
 //! of Ongaro's dissertation (`closed_form`), which takes every term as a fresh draw.
+//!
+//! The first two run the deployed steps in the deployed loop; the timers around them are a second
+//! version of the deployed ones, and a test compares the two (`timers`).
+//!
+//! Modules use only those that are listed before them.
+
+// What is asked, and a group in time.
+mod setting;
+
+mod timers;
+
+mod group;
+
+// The answers.
+mod chain;
+
+mod distribution;
+
+mod limit;
+
+mod sample;
+
+mod continuous;
+
+mod closed_form;
 
 mod answer;
-mod chain;
-mod closed_form;
-mod command;
-mod continuous;
-mod distribution;
-mod group;
-mod paper;
-mod plot;
-mod report;
+
 mod required_timeouts;
-mod sample;
-mod setting;
+
+// What is said of them.
+mod report;
+
+mod plot;
+
+mod paper;
+
+mod command;
+
 #[cfg(test)]
 mod tests;
 
 pub(crate) use command::{OddsArgs, run};
-
-use crate::cli::presets::PAPER;
-use crate::mutants::zoo;
-use crate::system::server::Ground;
-
-/// The deployed rules; without PreVote those of the zoo's exhibit, which breaks that one rule.
-fn ground(pre_vote: bool) -> Ground {
-    if pre_vote { PAPER } else { zoo::find("plain_raft").expect("plain Raft is in the zoo").ground }
-}

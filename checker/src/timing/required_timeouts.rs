@@ -1,14 +1,14 @@
-//! The other way round: which timeouts to configure for a given patience.
+//! The smallest timeouts with which a leader is there within a given time: what to configure.
 
 use crate::timing::continuous::simulate_for;
 use crate::timing::sample::Estimate;
 use crate::timing::setting::{MILLISECOND, Nanos, Range, Setting};
 
 /// First looks at a timeout take so many elections: enough to see that it fails by far.
-const LOOKS: [usize; 2] = [200, 4_000];
+const FIRST_LOOK_TRIALS: [usize; 2] = [200, 4_000];
 
 /// From one timeout that is tried to the next.
-const RATIO: f64 = 1.1;
+const TIMEOUT_RATIO: f64 = 1.1;
 
 /// What is asked: a leader within this time, with this probability.
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +61,7 @@ pub(crate) fn smallest(
 /// Timeouts from about the latency to the whole patience.
 fn tried(setting: &Setting, demand: Demand) -> impl Iterator<Item = Nanos> + use<> {
     let first = (setting.latency.mean() + setting.flush as f64).max(MILLISECOND as f64);
-    let rising = std::iter::successors(Some(first), |least| Some(least * RATIO));
+    let rising = std::iter::successors(Some(first), |least| Some(least * TIMEOUT_RATIO));
     let mut rounded: Vec<Nanos> =
         rising.take_while(|&least| least < demand.within as f64).map(|it| round(it as Nanos)).collect();
     rounded.dedup();
@@ -106,6 +106,6 @@ fn refined(
 /// The probability to be in time. What fails by far is seen at a first look.
 fn met(setting: &Setting, demand: Demand, trials: usize, seed: u64) -> Estimate {
     let seen = |trials| simulate_for(setting, trials, seed, demand.within).within(demand.within);
-    let looks = LOOKS.into_iter().filter(|&look| look < trials).map(&seen);
+    let looks = FIRST_LOOK_TRIALS.into_iter().filter(|&look| look < trials).map(&seen);
     looks.into_iter().find(|look| look.high < demand.probability).unwrap_or_else(|| seen(trials))
 }

@@ -1,10 +1,18 @@
 //! What a number of trials says, and how surely.
 
-use crate::timing::continuous::Ended;
 use crate::timing::setting::Nanos;
 
 /// The quantile of the normal distribution that leaves 2.5 % on either side: intervals are of 95 %.
-const Z: f64 = 1.959_964;
+const NORMAL_QUANTILE: f64 = 1.959_964;
+
+/// How an election ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Ended {
+    /// How long after the leader died.
+    pub(crate) time: Nanos,
+    /// By how much the leader's term is higher than the term before.
+    pub(crate) terms: u64,
+}
 
 /// The elections of a number of trials.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,7 +76,8 @@ impl Sample {
     pub(crate) fn quantile(&self, probability: f64) -> Option<Estimate> {
         let trials = self.trials as f64;
         let rank = |rank: f64| self.times.get((rank.ceil() as usize).max(1) - 1).map(|&time| time as f64);
-        let (middle, wide) = (trials * probability, Z * (trials * probability * (1.0 - probability)).sqrt());
+        let (middle, wide) =
+            (trials * probability, NORMAL_QUANTILE * (trials * probability * (1.0 - probability)).sqrt());
         let last = self.times.last().map(|&time| time as f64);
         let high = rank(middle + wide + 1.0).or(last)?;
         Some(Estimate { value: rank(middle)?, low: rank((middle - wide).max(1.0))?, high })
@@ -79,7 +88,7 @@ fn mean(values: impl Iterator<Item = (f64, f64)> + Clone, count: usize) -> Estim
     let count = count.max(1) as f64;
     let value = values.clone().map(|(value, times)| value * times).sum::<f64>() / count;
     let variance = values.map(|(it, times)| (it - value).powi(2) * times).sum::<f64>() / (count - 1.0).max(1.0);
-    let wide = Z * (variance / count).sqrt();
+    let wide = NORMAL_QUANTILE * (variance / count).sqrt();
     Estimate { value, low: value - wide, high: value + wide }
 }
 
@@ -87,7 +96,9 @@ fn mean(values: impl Iterator<Item = (f64, f64)> + Clone, count: usize) -> Estim
 pub(crate) fn wilson(count: usize, trials: usize) -> Estimate {
     let n = trials.max(1) as f64;
     let value = count as f64 / n;
-    let middle = (value + Z * Z / (2.0 * n)) / (1.0 + Z * Z / n);
-    let wide = Z / (1.0 + Z * Z / n) * (value * (1.0 - value) / n + Z * Z / (4.0 * n * n)).sqrt();
+    let middle =
+        (value + NORMAL_QUANTILE * NORMAL_QUANTILE / (2.0 * n)) / (1.0 + NORMAL_QUANTILE * NORMAL_QUANTILE / n);
+    let wide = NORMAL_QUANTILE / (1.0 + NORMAL_QUANTILE * NORMAL_QUANTILE / n)
+        * (value * (1.0 - value) / n + NORMAL_QUANTILE * NORMAL_QUANTILE / (4.0 * n * n)).sqrt();
     Estimate { value, low: (middle - wide).max(0.0).min(value), high: (middle + wide).min(1.0).max(value) }
 }

@@ -1,10 +1,10 @@
 //! Claims about the three answers, and about what each rests on.
 
-use crate::timing::answer::Limit;
 use crate::timing::chain::{exact, grids};
 use crate::timing::closed_form;
 use crate::timing::command::default_heartbeat;
 use crate::timing::continuous::simulate;
+use crate::timing::limit::Limit;
 use crate::timing::required_timeouts::{Demand, smallest};
 use crate::timing::sample::{Sample, wilson};
 use crate::timing::setting::{

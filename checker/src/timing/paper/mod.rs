@@ -9,10 +9,10 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::cli::options::Usage;
-use crate::timing::answer::Limit;
 use crate::timing::closed_form;
 use crate::timing::command::write;
 use crate::timing::continuous::simulate;
+use crate::timing::limit::Limit;
 use crate::timing::plot::{self, Compared};
 use crate::timing::report::text::percent;
 use crate::timing::sample::Sample;

@@ -5,8 +5,9 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::cli::report::{grouped, seconds};
-use crate::timing::answer::{Answer, Limit};
+use crate::timing::answer::Answer;
 use crate::timing::closed_form;
+use crate::timing::limit::Limit;
 use crate::timing::sample::Estimate;
 use crate::timing::setting::{Latency, Setting, Start, Until, ms};
 
@@ -180,7 +181,7 @@ pub(crate) fn steps(limit: &Limit) -> String {
     for it in &limit.grids {
         let quantile = |probability| it.distribution.quantile(probability).map_or("-".into(), millis);
         let (one, two) = (percent(it.within_terms(1)), percent(it.within_terms(2)));
-        let (states, ways) = (grouped(it.exact.states as u64), grouped(it.exact.ways as u64));
+        let (states, ways) = (grouped(it.exact.states as u64), grouped(it.exact.transitions as u64));
         let _ = writeln!(
             out,
             "{:<10}{:>6.1}{states:>10}{ways:>11}{one:>10}{two:>10}{:>10}{:>10}{:>10}{:>14.0e}{:>7}",
@@ -240,7 +241,7 @@ pub(crate) fn value(answer: &Answer) -> Value {
             "step_ms": it.step() / 1e6,
             "cells": it.exact.grid.cells,
             "states": it.exact.states,
-            "ways": it.exact.ways,
+            "ways": it.exact.transitions,
             "within_one_term": it.within_terms(1),
             "mean_ms": it.distribution.mean() / 1e6,
             "median_ms": it.distribution.quantile(0.5).map(|it| it / 1e6),
