@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::timing::closed_form;
-use crate::timing::continuous::simulate;
+use crate::timing::continuous::{Trials, simulate};
 use crate::timing::limit::Limit;
 use crate::timing::sample::Sample;
 use crate::timing::setting::Setting;
@@ -21,12 +21,12 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    pub(crate) fn new(setting: Setting, trials: usize, seed: u64, transitions: usize) -> Answer {
+    pub(crate) fn new(setting: Setting, trials: &Trials, transitions: usize) -> Answer {
         let began = Instant::now();
-        let sample = simulate(&setting, trials, seed);
+        let sample = simulate(&setting, trials);
         let simulated_in = began.elapsed();
         let split = closed_form::split(setting.servers, setting.alive, hop(&setting));
-        Answer { limit: Limit::new(&setting, transitions), sample, seed, simulated_in, split, setting }
+        Answer { limit: Limit::new(&setting, transitions), sample, seed: trials.seed, simulated_in, split, setting }
     }
 }
 

@@ -10,7 +10,8 @@ pub(crate) fn split(servers: u8, alive: u8, latency: f64) -> f64 {
     (most..=alive).map(|count| binomial(alive, count, latency)).sum::<f64>().min(1.0)
 }
 
-/// The probability that `count` of `of` happen, each with this probability.
+/// The probability that `count` of `of` happen, each with this probability. A library's binomial distribution
+/// would save these two lines, and bring its special functions for numbers that are far from nine.
 fn binomial(of: u8, count: u8, probability: f64) -> f64 {
     let ways: f64 = (0..count).map(|at| f64::from(of - at) / f64::from(at + 1)).product();
     ways * probability.powi(count.into()) * (1.0 - probability).powi((of - count).into())

@@ -1,19 +1,19 @@
 //! The command line of `odds`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
-use serde_json::json;
 
 use crate::cli::options::Usage;
 use crate::timing::answer::Answer;
+use crate::timing::continuous::Trials;
 use crate::timing::limit::MAX_TRANSITIONS;
-use crate::timing::report::text;
-use crate::timing::required_timeouts::{Demand, Found, smallest};
+use crate::timing::paper::Paper;
+use crate::timing::required_timeouts::{Demand, smallest};
 use crate::timing::setting::{
-    Latency, MILLISECOND, Nanos, Range, Setting, Start, Until, ms, parse_latency, parse_time, parse_timeout,
+    Latency, MILLISECOND, Nanos, Range, Setting, Start, Until, parse_latency, parse_time, parse_timeout,
 };
-use crate::timing::{paper, plot};
+use crate::timing::{plot, report};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -132,9 +132,22 @@ pub(crate) fn default_heartbeat(minimum_timeout: Nanos) -> Nanos {
 
 pub(crate) fn run(args: &OddsArgs, json: bool) -> Result<u8, Usage> {
     match &args.what {
-        Some(What::Paper { trials, seed, svg }) => paper::report(*trials, *seed, svg.as_deref(), json),
+        Some(What::Paper { trials, seed, svg }) => paper(&Trials::new(*trials, *seed), svg.as_deref(), json),
         None => args.asked.answer(json),
     }
+}
+
+fn paper(trials: &Trials, svg: Option<&Path>, json: bool) -> Result<u8, Usage> {
+    let paper = Paper::new(trials);
+    if let Some(path) = svg {
+        write(path, &paper.svg())?;
+    }
+    if json {
+        say!("{:#}", paper.json())
+    } else {
+        say!("{}", paper.text())
+    }
+    Ok(0)
 }
 
 impl AskedArgs {
@@ -158,83 +171,59 @@ impl AskedArgs {
 
     fn answer(&self, json: bool) -> Result<u8, Usage> {
         if let (Some(within), Some(probability)) = (self.within, self.probability) {
-            return self.inverse(Demand { within, probability }, json);
+            return self.required_timeouts(Demand { within, probability }, json);
         }
         let setting = self.setting();
         if let Some(why) = setting.refusal() {
             return Err(Usage(why));
         }
-        let answer = Answer::new(setting, self.trials, self.seed, self.ways);
+        let answer = Answer::new(setting, &Trials::new(self.trials, self.seed), self.ways);
         if let Some(path) = &self.svg {
             write(path, &plot::answer(&answer))?;
         }
-        match (&answer.limit, json) {
-            (_, true) => say!("{:#}", text::value(&answer)),
-            (Some(limit), false) if self.steps => say!("{}", text::steps(limit).trim_end()),
-            (None, false) if self.steps => {
-                return Err(Usage("there is no exact answer here whose steps could shrink".into()));
-            }
-            (_, false) => say!("{}", text::table(&answer).trim_end()),
-        }
+        let told = if json { format!("{:#}", report::json::answer(&answer)) } else { self.text(&answer)? };
+        say!("{}", told.trim_end());
         Ok(0)
     }
 
-    fn inverse(&self, demand: Demand, json: bool) -> Result<u8, Usage> {
+    fn text(&self, answer: &Answer) -> Result<String, Usage> {
+        match &answer.limit {
+            Some(limit) if self.steps => Ok(report::text::steps(limit)),
+            None if self.steps => Err(Usage("there is no exact answer here whose steps could shrink".into())),
+            _ => Ok(report::text::table(answer)),
+        }
+    }
+
+    fn required_timeouts(&self, demand: Demand, json: bool) -> Result<u8, Usage> {
+        self.refuse(demand)?;
+        let heartbeat = |least| self.heartbeat.unwrap_or(default_heartbeat(least));
+        let trials = Trials::new(self.trials, self.seed);
+        let found = smallest(&self.base(demand), demand, heartbeat, &trials);
+        if json {
+            say!("{:#}", report::json::required_timeouts(demand, &found));
+        } else {
+            say!("{}", report::text::required_timeouts(demand, &found));
+        }
+        Ok(u8::from(found.is_err()))
+    }
+
+    /// The setting, but for its timers.
+    fn base(&self, demand: Demand) -> Setting {
+        Setting { timeout: Range { least: demand.within, most: 2 * demand.within }, ..self.setting() }
+    }
+
+    /// What of a demand cannot be met by any timers, or cannot be shown.
+    fn refuse(&self, demand: Demand) -> Result<(), Usage> {
         let needed = (4.0 / (1.0 - demand.probability)).ceil() as usize;
         if self.trials < needed {
             let why = format!("{} elections cannot show a probability of {}", self.trials, demand.probability);
             return Err(Usage(format!("{why}: at least {needed} are needed; see --trials")));
         }
-        let base = Setting { timeout: Range { least: demand.within, most: 2 * demand.within }, ..self.setting() };
-        if let Some(why) = (Setting { heartbeat: MILLISECOND / 1000, ..base.clone() }).refusal() {
-            return Err(Usage(why));
-        }
-        let heartbeat = |least| self.heartbeat.unwrap_or(default_heartbeat(least));
-        let found = smallest(&base, demand, heartbeat, self.trials, self.seed);
-        if json {
-            say!("{:#}", inverse_value(demand, &found));
-        } else {
-            say!("{}", inverse_words(demand, &found));
-        }
-        Ok(u8::from(found.is_err()))
+        let refusal = Setting { heartbeat: MILLISECOND / 1000, ..self.base(demand) }.refusal();
+        refusal.map_or(Ok(()), |why| Err(Usage(why)))
     }
 }
 
-fn inverse_words(demand: Demand, found: &Result<Found, Option<Found>>) -> String {
-    let met = |found: &Found| {
-        let sure = [found.met.value, found.met.low, found.met.high].map(text::percent);
-        format!("a leader within {}: {} [{}, {}]\n{}", ms(demand.within), sure[0], sure[1], sure[2], found.setting)
-    };
-    match found {
-        Ok(found) => {
-            let Range { least, most } = found.setting.timeout;
-            format!("timeouts {} to {}, heartbeat {}\n{}", ms(least), ms(most), ms(found.setting.heartbeat), met(found))
-        }
-        Err(best) => {
-            let best = best.as_ref().map_or(String::new(), |best| {
-                format!("\nthe best that was tried, timeouts from {}:\n{}", ms(best.setting.timeout.least), met(best))
-            });
-            format!("no timeouts T to 2T give that{best}")
-        }
-    }
-}
-
-fn inverse_value(demand: Demand, found: &Result<Found, Option<Found>>) -> serde_json::Value {
-    let told = |found: &Found| {
-        json!({
-            "timeout_ms": [found.setting.timeout.least as f64 / 1e6, found.setting.timeout.most as f64 / 1e6],
-            "heartbeat_ms": found.setting.heartbeat as f64 / 1e6,
-            "probability": {"value": found.met.value, "low": found.met.low, "high": found.met.high},
-        })
-    };
-    json!({
-        "within_ms": demand.within as f64 / 1e6,
-        "probability": demand.probability,
-        "smallest": found.as_ref().ok().map(told),
-        "best_tried": found.as_ref().err().and_then(Option::as_ref).map(told),
-    })
-}
-
-pub(crate) fn write(path: &std::path::Path, text: &str) -> Result<(), Usage> {
+fn write(path: &Path, text: &str) -> Result<(), Usage> {
     std::fs::write(path, text).map_err(|why| Usage(format!("cannot write {}: {why}", path.display())))
 }

@@ -17,18 +17,39 @@ use crate::timing::timers::{Moment, Spans};
 /// Trials that share one seed.
 const BLOCK_TRIALS: usize = 1000;
 
-/// So many elections; the same seed gives the same ones.
-pub(crate) fn simulate(setting: &Setting, trials: usize, seed: u64) -> Sample {
-    simulate_for(setting, trials, seed, longest(setting))
+/// How many elections are drawn, and from which seed: the same one gives the same elections.
+#[derive(Clone, Copy)]
+pub(crate) struct Trials<'a> {
+    pub(crate) count: usize,
+    pub(crate) seed: u64,
+    /// Told of elections that were drawn, from any thread.
+    pub(crate) progress: &'a (dyn Fn(usize) + Sync),
+}
+
+impl Trials<'_> {
+    /// That nobody is told of.
+    pub(crate) fn new(count: usize, seed: u64) -> Self {
+        Trials { count, seed, progress: &|_| {} }
+    }
+
+    /// As many elections divided by this.
+    pub(crate) fn part(self, divisor: usize) -> Self {
+        Trials { count: self.count / divisor, ..self }
+    }
+}
+
+/// So many elections.
+pub(crate) fn simulate(setting: &Setting, trials: &Trials) -> Sample {
+    simulate_for(setting, trials, longest(setting))
 }
 
 /// The same, but an election that lasts longer than this counts as one that does not end.
-pub(crate) fn simulate_for(setting: &Setting, trials: usize, seed: u64, longest: Nanos) -> Sample {
-    Sample::new(ended(setting, trials, seed, longest), trials)
+pub(crate) fn simulate_for(setting: &Setting, trials: &Trials, longest: Nanos) -> Sample {
+    Sample::new(ended(setting, trials, longest), trials.count)
 }
 
-fn ended(setting: &Setting, trials: usize, seed: u64, longest: Nanos) -> Vec<Ended> {
-    let blocks = trials.div_ceil(BLOCK_TRIALS);
+fn ended(setting: &Setting, trials: &Trials, longest: Nanos) -> Vec<Ended> {
+    let blocks = trials.count.div_ceil(BLOCK_TRIALS);
     let next = AtomicUsize::new(0);
     let work = || {
         let mut done = Vec::new();
@@ -37,8 +58,9 @@ fn ended(setting: &Setting, trials: usize, seed: u64, longest: Nanos) -> Vec<End
             if blocks <= block {
                 return done;
             }
-            let count = BLOCK_TRIALS.min(trials - block * BLOCK_TRIALS);
-            done.push((block, self::block(setting, count, seed, block as u64, longest)));
+            let count = BLOCK_TRIALS.min(trials.count - block * BLOCK_TRIALS);
+            done.push((block, self::block(setting, count, trials.seed, block as u64, longest)));
+            (trials.progress)(count);
         }
     };
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(blocks);

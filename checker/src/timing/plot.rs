@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::timing::answer::Answer;
 use crate::timing::closed_form;
-use crate::timing::report::text::{PERCENTILES, millis};
+use crate::timing::report::{PERCENTILES, millis};
 
 const EXACT: &str = "#1f5fa8";
 const SIMULATED: &str = "#e07b1a";

@@ -1,6 +1,6 @@
 //! The smallest timeouts with which a leader is there within a given time: what to configure.
 
-use crate::timing::continuous::simulate_for;
+use crate::timing::continuous::{Trials, simulate_for};
 use crate::timing::sample::Estimate;
 use crate::timing::setting::{MILLISECOND, Nanos, Range, Setting};
 
@@ -32,8 +32,7 @@ pub(crate) fn smallest(
     setting: &Setting,
     demand: Demand,
     heartbeat: impl Fn(Nanos) -> Nanos,
-    trials: usize,
-    seed: u64,
+    trials: &Trials,
 ) -> Result<Found, Option<Found>> {
     let at = |least: Nanos| Setting {
         timeout: Range { least, most: 2 * least },
@@ -46,9 +45,9 @@ pub(crate) fn smallest(
         if setting.refusal().is_some() {
             continue;
         }
-        let met = met(&setting, demand, trials, seed);
+        let met = met(&setting, demand, trials);
         if demand.probability <= met.low {
-            return Ok(refined(fails, Found { setting, met }, demand, &at, trials, seed));
+            return Ok(refined(fails, Found { setting, met }, demand, &at, trials));
         }
         fails = least;
         if best.as_ref().is_none_or(|best| best.met.value < met.value) {
@@ -84,8 +83,7 @@ fn refined(
     mut meets: Found,
     demand: Demand,
     at: &impl Fn(Nanos) -> Setting,
-    trials: usize,
-    seed: u64,
+    trials: &Trials,
 ) -> Found {
     while grain(fails) < meets.setting.timeout.least - fails {
         let middle = round(fails.midpoint(meets.setting.timeout.least));
@@ -93,7 +91,7 @@ fn refined(
             return meets;
         }
         let setting = at(middle);
-        let met = met(&setting, demand, trials, seed);
+        let met = met(&setting, demand, trials);
         if setting.refusal().is_none() && demand.probability <= met.low {
             meets = Found { setting, met };
         } else {
@@ -104,8 +102,8 @@ fn refined(
 }
 
 /// The probability to be in time. What fails by far is seen at a first look.
-fn met(setting: &Setting, demand: Demand, trials: usize, seed: u64) -> Estimate {
-    let seen = |trials| simulate_for(setting, trials, seed, demand.within).within(demand.within);
-    let looks = FIRST_LOOK_TRIALS.into_iter().filter(|&look| look < trials).map(&seen);
-    looks.into_iter().find(|look| look.high < demand.probability).unwrap_or_else(|| seen(trials))
+fn met(setting: &Setting, demand: Demand, trials: &Trials) -> Estimate {
+    let seen = |count| simulate_for(setting, &Trials { count, ..*trials }, demand.within).within(demand.within);
+    let looks = FIRST_LOOK_TRIALS.into_iter().filter(|&look| look < trials.count).map(&seen);
+    looks.into_iter().find(|look| look.high < demand.probability).unwrap_or_else(|| seen(trials.count))
 }

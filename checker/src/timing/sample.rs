@@ -34,6 +34,11 @@ pub(crate) struct Estimate {
 }
 
 impl Estimate {
+    /// That the other thing happens.
+    pub(crate) fn of_the_contrary(self) -> Estimate {
+        Estimate { value: 1.0 - self.value, low: 1.0 - self.high, high: 1.0 - self.low }
+    }
+
     pub(crate) fn holds(&self, value: f64) -> bool {
         self.low <= value && value <= self.high
     }
@@ -92,7 +97,8 @@ fn mean(values: impl Iterator<Item = (f64, f64)> + Clone, count: usize) -> Estim
     Estimate { value, low: value - wide, high: value + wide }
 }
 
-/// A probability of which `count` of `trials` are seen, with the interval of Wilson.
+/// A probability of which `count` of `trials` are seen, with the interval of Wilson, which `statrs`, the library
+/// for distributions, does not have.
 pub(crate) fn wilson(count: usize, trials: usize) -> Estimate {
     let n = trials.max(1) as f64;
     let value = count as f64 / n;

@@ -3,7 +3,7 @@
 use crate::timing::chain::{exact, grids};
 use crate::timing::closed_form;
 use crate::timing::command::default_heartbeat;
-use crate::timing::continuous::simulate;
+use crate::timing::continuous::{Trials, simulate};
 use crate::timing::limit::Limit;
 use crate::timing::required_timeouts::{Demand, smallest};
 use crate::timing::sample::{Sample, wilson};
@@ -55,7 +55,7 @@ fn one_server_elects_itself_when_its_timer_fires() {
     let setting = setting(1, 1, 0);
     let limit = Limit::new(&setting, 20_000).expect("a small chain");
     assert!((limit.within_terms(1) - 1.0).abs() < 1e-9);
-    let sample = simulate(&setting, 20_000, 1);
+    let sample = simulate(&setting, &Trials::new(20_000, 1));
     for (probability, known) in [(0.1, 110e6), (0.5, 150e6), (0.9, 190e6)] {
         let exact = limit.quantile(probability).expect("it ends");
         assert!((exact - known).abs() < 1e3, "{exact}");
@@ -75,7 +75,7 @@ fn two_servers_split_if_their_timers_fire_within_a_latency() {
             let limit = Limit::new(&setting, 4_000).expect("a small chain");
             let exact = 1.0 - limit.within_terms(1);
             assert!((exact - known).abs() < 0.002, "{exact} {known}");
-            let seen = simulate(&setting, 20_000, 2).within_terms(1);
+            let seen = simulate(&setting, &Trials::new(20_000, 2)).within_terms(1);
             assert!(agrees(1.0 - known, seen, 2.0), "{seen:?} {known}");
         }
     }
@@ -90,7 +90,7 @@ fn a_flush_that_is_no_whole_number_of_steps_has_a_limit_too() {
         let limit = Limit::new(&setting, 20_000).expect("a small chain");
         assert!(3 <= limit.grids.len() && limit.apart() < 0.003, "{setting}: {}", limit.apart());
         assert!((limit.within_terms(1) - known).abs() < 0.001, "{setting}: {}", limit.within_terms(1));
-        assert_agree(&limit, &simulate(&setting, 20_000, 3), &setting.to_string());
+        assert_agree(&limit, &simulate(&setting, &Trials::new(20_000, 3)), &setting.to_string());
     }
 }
 
@@ -123,7 +123,7 @@ fn the_chain_and_the_simulation_agree() {
     for (about, setting) in settings {
         let limit = Limit::new(&setting, 20_000).expect("a small chain");
         assert!(1 < limit.grids.len(), "{about}: one grid shows no limit");
-        assert_agree(&limit, &simulate(&setting, 20_000, 3), about);
+        assert_agree(&limit, &simulate(&setting, &Trials::new(20_000, 3)), about);
     }
 }
 
@@ -180,7 +180,7 @@ fn random_latency_splits_about_as_the_dissertation_simulated() {
     for (alive, published) in [(4, 0.16), (3, 0.40)] {
         let latency = Latency::Uniform(Range { least: T / 10, most: T / 5 });
         let setting = Setting { latency, pre_vote: false, ..setting(5, alive, 0) };
-        let failed = 1.0 - simulate(&setting, 10_000, 4).within_terms(1).value;
+        let failed = 1.0 - simulate(&setting, &Trials::new(10_000, 4)).within_terms(1).value;
         assert!((failed - published).abs() < 0.05, "{alive} alive: {failed} {published}");
     }
 }
@@ -188,31 +188,31 @@ fn random_latency_splits_about_as_the_dissertation_simulated() {
 #[test]
 fn a_seed_gives_the_same_elections_again() {
     let setting = Setting { latency: Latency::Uniform(Range { least: 1, most: T / 10 }), ..setting(5, 4, 0) };
-    let sample = simulate(&setting, 2_500, 7);
-    assert_eq!(sample, simulate(&setting, 2_500, 7));
-    assert_ne!(sample, simulate(&setting, 2_500, 8));
+    let sample = simulate(&setting, &Trials::new(2_500, 7));
+    assert_eq!(sample, simulate(&setting, &Trials::new(2_500, 7)));
+    assert_ne!(sample, simulate(&setting, &Trials::new(2_500, 8)));
     assert_eq!(sample.trials, 2_500);
 }
 
 #[test]
 fn an_election_lasts_at_least_from_the_crash_to_the_first_timeout_and_two_rounds() {
     let setting = Setting { start: Start::Random, ..setting(5, 4, 5) };
-    let sample = simulate(&setting, 10_000, 9);
+    let sample = simulate(&setting, &Trials::new(10_000, 9));
     // The last heartbeat arrived up to a heartbeat before, less its way.
     let shortest = T - setting.heartbeat + 5 * MILLISECOND + 4 * 5 * MILLISECOND;
     let first = sample.times[0];
     assert!((shortest..shortest + 10 * MILLISECOND).contains(&first), "{first} {shortest}");
-    let known = simulate(&Setting { until: Until::Known, ..setting.clone() }, 10_000, 9);
+    let known = simulate(&Setting { until: Until::Known, ..setting.clone() }, &Trials::new(10_000, 9));
     let more = known.mean().value - sample.mean().value;
     assert!((more - 5e6).abs() < 2e6, "and one message more until all know it: {more}");
-    let plain = simulate(&Setting { pre_vote: false, ..setting }, 10_000, 9);
+    let plain = simulate(&Setting { pre_vote: false, ..setting }, &Trials::new(10_000, 9));
     assert!(plain.times[0] + 9 * MILLISECOND < first, "PreVote takes a round more");
 }
 
 #[test]
 fn timers_that_never_differ_elect_nobody() {
     let setting = Setting { timeout: Range { least: T, most: T }, pre_vote: false, ..setting(3, 2, 10) };
-    let sample = simulate(&setting, 100, 1);
+    let sample = simulate(&setting, &Trials::new(100, 1));
     assert!(sample.times.is_empty() && sample.quantile(0.5).is_none());
     assert!(Limit::new(&setting, 1000).is_none());
 }
@@ -221,15 +221,15 @@ fn timers_that_never_differ_elect_nobody() {
 fn the_timeouts_that_are_found_meet_the_demand_and_shorter_ones_do_not() {
     let demand = Demand { within: 300 * MILLISECOND, probability: 0.95 };
     let base = setting(3, 3, 15);
-    let found = smallest(&base, demand, default_heartbeat, 4_000, 5).expect("it can be met");
-    let again = simulate(&found.setting, 4_000, 6).within(demand.within);
+    let found = smallest(&base, demand, default_heartbeat, &Trials::new(4_000, 5)).expect("it can be met");
+    let again = simulate(&found.setting, &Trials::new(4_000, 6)).within(demand.within);
     assert!(demand.probability < again.high, "{again:?}");
     let least = found.setting.timeout.least - 5 * MILLISECOND;
     let shorter = Setting { timeout: Range { least, most: 2 * least }, ..found.setting };
-    let shorter = simulate(&shorter, 4_000, 5).within(demand.within);
+    let shorter = simulate(&shorter, &Trials::new(4_000, 5)).within(demand.within);
     assert!(shorter.low < demand.probability, "{shorter:?}");
     let never = Demand { within: 30 * MILLISECOND, probability: 0.99 };
-    assert!(smallest(&base, never, default_heartbeat, 4_000, 5).is_err());
+    assert!(smallest(&base, never, default_heartbeat, &Trials::new(4_000, 5)).is_err());
 }
 
 #[test]

@@ -1,34 +1,67 @@
-//! The answers as tables for people, and for programs.
+//! The answers as tables for people.
+//!
+//! A table is a format string with the widths of its columns, and stays one: a library for tables would
+//! save no line here, and no width, since all that is told has a known form.
 
 use std::fmt::Write as _;
-
-use serde_json::{Value, json};
 
 use crate::cli::report::{grouped, seconds};
 use crate::timing::answer::Answer;
 use crate::timing::closed_form;
-use crate::timing::limit::Limit;
+use crate::timing::continuous::longest;
+use crate::timing::limit::{Limit, Refined};
+use crate::timing::report::closed_form_words::judged;
+use crate::timing::report::{PERCENTILES, TERMS, millis, percent};
+use crate::timing::required_timeouts::{Demand, Found};
 use crate::timing::sample::Estimate;
-use crate::timing::setting::{Latency, Setting, Start, Until, ms};
-
-/// The percentiles that are told.
-pub(crate) const PERCENTILES: [(&str, f64); 4] = [("median", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)];
-
-/// Terms up to which probabilities are told.
-const TERMS: usize = 5;
+use crate::timing::setting::{Range, Setting, ms};
 
 /// A probability is told in full until it is as near to one as this.
 const CERTAIN: f64 = 1e-7;
 
-pub(crate) fn millis(nanos: f64) -> String {
-    let ms = nanos / 1e6;
-    if ms < 10.0 { format!("{ms:.2} ms") } else { format!("{ms:.1} ms") }
+/// The setting, the three answers side by side, and how each was found.
+pub(crate) fn table(answer: &Answer) -> String {
+    let mut out = format!("{}\n\n", wrapped(&answer.setting.to_string()));
+    push_row(&mut out, "", ["exact", "simulated, 95 % interval", "closed form"].map(|head| Some(head.into())));
+    (1..=told_terms(answer)).for_each(|terms| push_terms(&mut out, answer, terms));
+    push_means(&mut out, answer);
+    push_times(&mut out, answer);
+    out.push('\n');
+    notes(answer).iter().for_each(|note| _ = writeln!(out, "{}", wrapped(note)));
+    out
 }
 
-pub(crate) fn percent(probability: f64) -> String {
-    let near = |end: f64| (probability - end).abs() < 0.0005 && probability != end;
-    let digits = if near(0.0) || near(1.0) { 4 } else { 2 };
-    format!("{:.digits$} %", 100.0 * probability)
+/// What is exact, simulated, and of the closed form.
+fn push_row(out: &mut String, what: &str, cells: [Option<String>; 3]) {
+    let [exact, simulated, closed] = cells.map(|cell| cell.unwrap_or_else(|| "-".into()));
+    let _ = writeln!(out, "{what:<22}{exact:>13}  {simulated:>34}{closed:>14}");
+}
+
+fn push_terms(out: &mut String, answer: &Answer, terms: usize) {
+    let what = if terms == 1 { "leader within 1 term".into() } else { format!("{terms:>15} terms") };
+    let exact = answer.limit.as_ref().map(|limit| known(limit.within_terms(terms), limit));
+    let simulated = estimate(answer.sample.within_terms(terms), percent);
+    let closed = percent(closed_form::within_terms(answer.split, terms));
+    push_row(out, &what, [exact, Some(simulated), Some(closed)]);
+}
+
+fn push_means(out: &mut String, answer: &Answer) {
+    let (limit, sample) = (answer.limit.as_ref(), &answer.sample);
+    let closed = (answer.split < 1.0).then(|| number(closed_form::mean_terms(answer.split)));
+    let exact = limit.map(|it| number(it.mean_terms()));
+    push_row(out, "terms, mean", [exact, Some(estimate(sample.mean_terms(), number)), closed]);
+    let exact = limit.map(|it| millis(it.mean()));
+    push_row(out, "time, mean", [exact, Some(estimate(sample.mean(), millis)), None]);
+}
+
+fn push_times(out: &mut String, answer: &Answer) {
+    for (name, probability) in PERCENTILES {
+        let exact = answer.limit.as_ref().and_then(|limit| limit.quantile(probability)).map(millis);
+        let simulated = answer.sample.quantile(probability).map(|it| estimate(it, millis));
+        push_row(out, &format!("      {name}"), [exact, simulated, None]);
+    }
+    let longest = answer.sample.times.last().map(|&time| millis(time as f64));
+    push_row(out, "      longest seen", [None, longest, None]);
 }
 
 /// A probability of the chain, as far as what it did not follow leaves it known.
@@ -47,35 +80,6 @@ fn number(value: f64) -> String {
     format!("{value:.4}")
 }
 
-/// The table.
-pub(crate) fn table(answer: &Answer) -> String {
-    let mut out = format!("{}\n\n", wrapped(&answer.setting.to_string()));
-    let mut row = |what: &str, exact: Option<String>, simulated: Option<String>, closed: Option<String>| {
-        let [exact, simulated, closed] = [exact, simulated, closed].map(|it| it.unwrap_or_else(|| "-".into()));
-        let _ = writeln!(out, "{what:<22}{exact:>13}  {simulated:>34}{closed:>14}");
-    };
-    let head = |words: &str| Some(words.to_owned());
-    row("", head("exact"), head("simulated, 95 % interval"), head("closed form"));
-    let (limit, sample) = (answer.limit.as_ref(), &answer.sample);
-    for terms in 1..=told_terms(answer) {
-        let what = if terms == 1 { "leader within 1 term".into() } else { format!("{:>15} terms", terms) };
-        let exact = limit.map(|limit| known(limit.within_terms(terms), limit));
-        let closed = percent(closed_form::within_terms(answer.split, terms));
-        row(&what, exact, Some(estimate(sample.within_terms(terms), percent)), Some(closed));
-    }
-    let closed = (answer.split < 1.0).then(|| number(closed_form::mean_terms(answer.split)));
-    row("terms, mean", limit.map(|it| number(it.mean_terms())), Some(estimate(sample.mean_terms(), number)), closed);
-    row("time, mean", limit.map(|it| millis(it.mean())), Some(estimate(sample.mean(), millis)), None);
-    for (name, probability) in PERCENTILES {
-        let exact = limit.and_then(|limit| limit.quantile(probability)).map(millis);
-        row(&format!("      {name}"), exact, sample.quantile(probability).map(|it| estimate(it, millis)), None);
-    }
-    row("      longest seen", None, sample.times.last().map(|&time| millis(time as f64)), None);
-    out.push('\n');
-    notes(answer).iter().for_each(|note| _ = writeln!(out, "{}", wrapped(note)));
-    out
-}
-
 /// So many rows of terms as say something new.
 fn told_terms(answer: &Answer) -> usize {
     let seen = answer.sample.terms.len();
@@ -86,32 +90,35 @@ fn told_terms(answer: &Answer) -> usize {
 
 /// How each answer was found, and where the closed form holds.
 fn notes(answer: &Answer) -> Vec<String> {
-    let mut notes = Vec::new();
-    match &answer.limit {
-        Some(limit) => notes.push(how_exact(limit)),
-        None if answer.setting.spread() == 0 => {
-            notes.push("exact: nothing is random here, so there is nothing to compute".into());
-        }
-        None if answer.setting.latency.fixed().is_none() => {
-            notes.push("exact: only for a fixed latency; a random one would be part of the state".into());
-        }
-        None => {
-            notes.push(format!("exact: the smallest chain is larger than --ways allows{}", smaller(&answer.setting)))
-        }
+    let exact = answer.limit.as_ref().map_or_else(|| why_not_exact(&answer.setting), how_exact);
+    let notes = [Some(exact), Some(how_simulated(answer)), unfinished(answer)];
+    let closed_form = format!("closed form: {}", judged(answer));
+    notes.into_iter().flatten().chain([closed_form]).collect()
+}
+
+fn why_not_exact(setting: &Setting) -> String {
+    if setting.spread() == 0 {
+        "exact: nothing is random here, so there is nothing to compute".into()
+    } else if setting.latency.fixed().is_none() {
+        "exact: only for a fixed latency; a random one would be part of the state".into()
+    } else {
+        format!("exact: the smallest chain is larger than --ways allows{}", smaller(setting))
     }
-    let trials = grouped(answer.sample.trials as u64);
-    notes.push(format!(
-        "simulated: {trials} elections in continuous time, seed {}, {}; Wilson intervals for probabilities, order statistics for percentiles, normal ones for means",
+}
+
+fn how_simulated(answer: &Answer) -> String {
+    format!(
+        "simulated: {} elections in continuous time, seed {}, {}; Wilson intervals for probabilities, order statistics for percentiles, normal ones for means",
+        grouped(answer.sample.trials as u64),
         answer.seed,
         seconds(answer.simulated_in)
-    ));
-    let unfinished = answer.sample.trials - answer.sample.times.len();
-    if 0 < unfinished {
-        let limit = crate::timing::continuous::longest(&answer.setting) as f64 / 1e9;
-        notes.push(format!("{} elections had no end within {limit} s, and are in no mean", grouped(unfinished as u64)));
-    }
-    notes.push(format!("closed form: {}", judged(answer)));
-    notes
+    )
+}
+
+fn unfinished(answer: &Answer) -> Option<String> {
+    let count = answer.sample.trials - answer.sample.times.len();
+    let limit = longest(&answer.setting) as f64 / 1e9;
+    (0 < count).then(|| format!("{} elections had no end within {limit} s, and are in no mean", grouped(count as u64)))
 }
 
 /// Which setting nearby has a smaller chain.
@@ -144,140 +151,66 @@ fn how_exact(limit: &Limit) -> String {
     )
 }
 
-/// Whether the closed form gives what the first term does, and why not.
-fn judged(answer: &Answer) -> String {
-    let first = answer.limit.as_ref().map_or(answer.sample.within_terms(1).value, |limit| limit.within_terms(1));
-    let (failed, split) = (1.0 - first, answer.split);
-    let form =
-        format!("a term splits with {}, P(Bin(alive, latency / range) >= alive - floor(servers / 2))", percent(split));
-    let simulated = answer.sample.within_terms(1);
-    if simulated.holds(1.0 - split) || (failed - split).abs() < 0.05 * split {
-        return format!("{form}; it holds here for the first term");
-    }
-    let Setting { behind, latency, start, .. } = &answer.setting;
-    let why = if 0 < *behind {
-        "it takes every live server to be eligible"
-    } else if hop_is_wide(answer) {
-        "it takes a latency that is a small part of the range, and every term as a fresh draw"
-    } else if !matches!(latency, Latency::Fixed(_)) {
-        "it knows one latency, here the mean"
-    } else if *start == Start::Random {
-        "it takes every term as a fresh draw"
-    } else {
-        "it does not know the phases of the timers"
-    };
-    format!("{form}; it does not hold here, where {} of first terms fail: {why}", percent(failed))
-}
-
-fn hop_is_wide(answer: &Answer) -> bool {
-    0.3 < crate::timing::answer::hop(&answer.setting)
-}
-
 /// The chain on each grid: how the answer converges.
 pub(crate) fn steps(limit: &Limit) -> String {
-    let mut out = String::from(
-        "step       cells    states       ways    1 term   2 terms      mean    median       p99  not followed   took\n",
+    let head =
+        ["step", "cells", "states", "ways", "1 term", "2 terms", "mean", "median", "p99", "not followed", "took"];
+    let rows = limit.grids.iter().map(step_cells).chain([limit_cells(limit)]);
+    [head.map(str::to_owned)].into_iter().chain(rows).map(step_line).collect()
+}
+
+fn step_line(cells: [String; 11]) -> String {
+    let [step, cells, states, transitions, one, two, mean, median, p99, lost, took] = cells;
+    let line = format!(
+        "{step:<10}{cells:>6}{states:>10}{transitions:>11}{one:>10}{two:>10}{mean:>10}{median:>10}{p99:>10}{lost:>14}{took:>7}"
     );
-    for it in &limit.grids {
-        let quantile = |probability| it.distribution.quantile(probability).map_or("-".into(), millis);
-        let (one, two) = (percent(it.within_terms(1)), percent(it.within_terms(2)));
-        let (states, ways) = (grouped(it.exact.states as u64), grouped(it.exact.transitions as u64));
-        let _ = writeln!(
-            out,
-            "{:<10}{:>6.1}{states:>10}{ways:>11}{one:>10}{two:>10}{:>10}{:>10}{:>10}{:>14.0e}{:>7}",
-            millis(it.step()),
-            it.exact.grid.cells,
-            millis(it.distribution.mean()),
-            quantile(0.5),
-            quantile(0.99),
-            it.exact.lost,
-            seconds(it.took)
-        );
+    format!("{}\n", line.trim_end())
+}
+
+fn step_cells(it: &Refined) -> [String; 11] {
+    let quantile = |probability| it.distribution.quantile(probability).map_or("-".into(), millis);
+    [
+        millis(it.step()),
+        format!("{:.1}", it.exact.grid.cells),
+        grouped(it.exact.states as u64),
+        grouped(it.exact.transitions as u64),
+        percent(it.within_terms(1)),
+        percent(it.within_terms(2)),
+        millis(it.distribution.mean()),
+        quantile(0.5),
+        quantile(0.99),
+        format!("{:.0e}", it.exact.lost),
+        seconds(it.took),
+    ]
+}
+
+fn limit_cells(limit: &Limit) -> [String; 11] {
+    let quantile = |probability| limit.quantile(probability).map_or("-".into(), millis);
+    let (none, name) = (String::new, if limit.tends() { "limit" } else { "taken" });
+    let [one, two] = [1, 2].map(|terms| percent(limit.within_terms(terms)));
+    let times = [millis(limit.mean()), quantile(0.5), quantile(0.99)];
+    let [mean, median, p99] = times;
+    [name.into(), none(), none(), none(), one, two, mean, median, p99, none(), none()]
+}
+
+/// Which timeouts meet a demand, or that none do.
+pub(crate) fn required_timeouts(demand: Demand, found: &Result<Found, Option<Found>>) -> String {
+    let met = |found: &Found| {
+        let sure = [found.met.value, found.met.low, found.met.high].map(percent);
+        format!("a leader within {}: {} [{}, {}]\n{}", ms(demand.within), sure[0], sure[1], sure[2], found.setting)
+    };
+    match found {
+        Ok(found) => {
+            let Range { least, most } = found.setting.timeout;
+            format!("timeouts {} to {}, heartbeat {}\n{}", ms(least), ms(most), ms(found.setting.heartbeat), met(found))
+        }
+        Err(best) => {
+            let best = best.as_ref().map_or(String::new(), |best| {
+                format!("\nthe best that was tried, timeouts from {}:\n{}", ms(best.setting.timeout.least), met(best))
+            });
+            format!("no timeouts T to 2T give that{best}")
+        }
     }
-    let _ = writeln!(
-        out,
-        "{:<10}{:>6}{:>10}{:>11}{:>10}{:>10}{:>10}{:>10}{:>10}",
-        if limit.tends() { "limit" } else { "taken" },
-        "",
-        "",
-        "",
-        percent(limit.within_terms(1)),
-        percent(limit.within_terms(2)),
-        millis(limit.mean()),
-        limit.quantile(0.5).map_or("-".into(), millis),
-        limit.quantile(0.99).map_or("-".into(), millis)
-    );
-    out
-}
-
-/// The same for programs; times in milliseconds.
-pub(crate) fn value(answer: &Answer) -> Value {
-    let interval =
-        |it: Estimate, unit: f64| json!({"value": it.value / unit, "low": it.low / unit, "high": it.high / unit});
-    let (limit, sample) = (answer.limit.as_ref(), &answer.sample);
-    let terms: Vec<_> = (1..=TERMS)
-        .map(|terms| {
-            json!({
-                "terms": terms,
-                "exact": limit.map(|limit| limit.within_terms(terms)),
-                "simulated": interval(sample.within_terms(terms), 1.0),
-                "closed_form": closed_form::within_terms(answer.split, terms),
-            })
-        })
-        .collect();
-    let percentiles: Vec<_> = PERCENTILES
-        .iter()
-        .map(|&(name, probability)| {
-            json!({
-                "name": name,
-                "probability": probability,
-                "exact": limit.and_then(|limit| limit.quantile(probability)).map(|it| it / 1e6),
-                "simulated": sample.quantile(probability).map(|it| interval(it, 1e6)),
-            })
-        })
-        .collect();
-    let grids = limit.iter().flat_map(|limit| &limit.grids).map(|it| {
-        json!({
-            "step_ms": it.step() / 1e6,
-            "cells": it.exact.grid.cells,
-            "states": it.exact.states,
-            "ways": it.exact.transitions,
-            "within_one_term": it.within_terms(1),
-            "mean_ms": it.distribution.mean() / 1e6,
-            "median_ms": it.distribution.quantile(0.5).map(|it| it / 1e6),
-            "not_followed": it.exact.lost,
-        })
-    });
-    json!({
-        "setting": setting(&answer.setting),
-        "within_terms": terms,
-        "mean_terms": {"exact": limit.map(Limit::mean_terms), "simulated": interval(sample.mean_terms(), 1.0)},
-        "mean_ms": {"exact": limit.map(|it| it.mean() / 1e6), "simulated": interval(sample.mean(), 1e6)},
-        "percentiles_ms": percentiles,
-        "longest_seen_ms": sample.times.last().map(|&time| time as f64 / 1e6),
-        "trials": sample.trials,
-        "without_end": sample.trials - sample.times.len(),
-        "seed": answer.seed,
-        "closed_form_split": answer.split,
-        "closed_form_judged": judged(answer),
-        "grids": grids.collect::<Vec<_>>(),
-    })
-}
-
-fn setting(setting: &Setting) -> Value {
-    json!({
-        "words": setting.to_string(),
-        "servers": setting.servers,
-        "alive": setting.alive,
-        "behind": setting.behind,
-        "timeout_ms": [setting.timeout.least as f64 / 1e6, setting.timeout.most as f64 / 1e6],
-        "heartbeat_ms": setting.heartbeat as f64 / 1e6,
-        "latency": setting.latency.to_string(),
-        "flush_ms": setting.flush as f64 / 1e6,
-        "pre_vote": setting.pre_vote,
-        "start": if setting.start == Start::Random { "random" } else { "worst" },
-        "until": if setting.until == Until::Known { "known" } else { "elected" },
-    })
 }
 
 /// Long lines, broken at spaces, further ones indented.
