@@ -8,7 +8,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cli::options::{CheckpointArgs, Chosen, LimitArgs, SystemArgs, Usage};
 use crate::cli::presets::{PAPER, Part};
-use crate::cli::report::{Subject, Ticker, grouped, seconds};
+use crate::cli::progress::Ticker;
+use crate::cli::report::{Subject, grouped, seconds};
 use crate::inductive;
 use crate::liveness::Recovery;
 use crate::mutants::{source, zoo};
@@ -29,6 +30,7 @@ mod explorer;
 mod ledger;
 pub(crate) mod options;
 pub(crate) mod presets;
+pub(crate) mod progress;
 pub(crate) mod report;
 mod speed;
 pub(crate) mod tables;
@@ -284,7 +286,7 @@ fn search(
     // Other bounds have other witnesses; a search that meets no leader checks nothing at any.
     let leader = verdict::Expected { witnesses: &[Witness::Leader], ..NOTHING };
     let expected = if chosen.changed || chosen.exhibit.is_some() { leader } else { chosen.preset.parts[at].1 };
-    let mut ticker = Ticker::new();
+    let ticker = Ticker::new();
     let mut tick = |progress: &search::Progress| ticker.tick(progress);
     let (outcome, watched) = match part {
         Part::Quotient(scope) => {
@@ -318,7 +320,9 @@ fn visit_zoo(rows: &[String], save: Option<&Path>, limits: &Limits, json: bool) 
     let exhibits = tables::chosen(rows).map_err(Usage)?;
     let mut escaped = Vec::new();
     let mut results = Vec::new();
-    for exhibit in &exhibits {
+    let ticker = Ticker::new();
+    for (done, exhibit) in exhibits.iter().enumerate() {
+        ticker.count(&format!("mutants, now {}", exhibit.name), done as u64, exhibits.len() as u64);
         let mut outcome = exhibit.hunt(exhibit.part, limits).map_err(|why| Usage(why.to_string()))?;
         let found = Counterexample::of(Some(exhibit), exhibit.part, &mut outcome);
         let caught = outcome.broken.contains(exhibit.caught_by) && found.is_some();
@@ -334,10 +338,16 @@ fn visit_zoo(rows: &[String], save: Option<&Path>, limits: &Limits, json: bool) 
             let (steps, states) = (outcome.steps, grouped(outcome.states));
             let within = exhibit.part.short();
             let time = seconds(outcome.time);
-            say!("{row:>3}  {:<26}{by:<24}{within:<14}{steps:>3} steps {states:>10} states {time:>8}", exhibit.name);
+            ticker.aside(|| {
+                say!(
+                    "{row:>3}  {:<26}{by:<24}{within:<14}{steps:>3} steps {states:>10} states {time:>8}",
+                    exhibit.name
+                );
+            });
         }
         results.push(tables::exhibit_value(exhibit, &outcome));
     }
+    drop(ticker);
     if json {
         say!("{:#}", serde_json::Value::from(results));
     } else if escaped.is_empty() {

@@ -1,14 +1,13 @@
 //! What a person or a program reads of a search.
 
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Write as _};
-use std::time::{Duration, Instant};
+use std::io::Write as _;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::cli::presets::Part;
 use crate::properties::{Property, PropertySet};
-use crate::search::Progress;
 use crate::system::Action;
 use crate::verdict::{CODE, Kind, Met, Outcome, Verdict, names};
 
@@ -257,67 +256,4 @@ pub(crate) fn wrap(text: &str, indent: usize) -> String {
         column += word.len();
     }
     out
-}
-
-/// Tells on stderr how far a search is: one line, rewritten, on a terminal; a line each half
-/// minute elsewhere.
-pub(crate) struct Ticker {
-    terminal: bool,
-    shown: Instant,
-    wrote: bool,
-}
-
-impl Ticker {
-    pub(crate) fn new() -> Ticker {
-        Ticker { terminal: std::io::stderr().is_terminal(), shown: Instant::now(), wrote: false }
-    }
-
-    pub(crate) fn tick(&mut self, progress: &Progress) {
-        self.show(|| progress.words());
-    }
-
-    /// Shows a line, if it is time for one.
-    pub(crate) fn show(&mut self, line: impl FnOnce() -> String) {
-        let pause = Duration::from_millis(if self.terminal { 200 } else { 30_000 });
-        if self.shown.elapsed() < pause {
-            return;
-        }
-        self.shown = Instant::now();
-        self.wrote = true;
-        let line = line();
-        // Progress that cannot be written is no reason to stop.
-        let _ = if self.terminal {
-            write!(std::io::stderr(), "\r\x1b[K{line}")
-        } else {
-            writeln!(std::io::stderr(), "{line}")
-        };
-    }
-}
-
-impl Progress {
-    fn words(&self) -> String {
-        let progress = self;
-        let rate = progress.transitions as f64 / progress.elapsed.as_secs_f64().max(0.001) / 1000.0;
-        match progress.simulated {
-            Some((done, all)) => format!("local simulation: {} of {} servers", grouped(done), grouped(all)),
-            None => format!(
-                "{}{} states, {} to go in this layer, {rate:.0}k transitions/s, {} steps deep, {} MiB, {} of them for what was visited, {}",
-                if progress.is_retracing { "the way to it: " } else { "" },
-                grouped(progress.states),
-                grouped(progress.waiting),
-                progress.depth,
-                progress.resident >> 20,
-                progress.table_bytes >> 20,
-                seconds(progress.elapsed)
-            ),
-        }
-    }
-}
-
-impl Drop for Ticker {
-    fn drop(&mut self) {
-        if self.terminal && self.wrote {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-        }
-    }
 }

@@ -167,7 +167,7 @@ pub(crate) fn proof(limits: &Limits) -> u8 {
     let mut worst = 0;
     for preset in PRESETS.iter().filter(|preset| preset.name != LONGEST) {
         for (part, expected) in preset.parts {
-            let mut ticker = crate::cli::report::Ticker::new();
+            let ticker = crate::cli::progress::Ticker::new();
             let mut tick = |progress: &crate::search::Progress| ticker.tick(progress);
             let words = part.words();
             let outcome = match part {

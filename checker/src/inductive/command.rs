@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 
 use crate::cli::options::Usage;
-use crate::cli::report::{self, Ticker, grouped, seconds, wrap};
+use crate::cli::progress::Ticker;
+use crate::cli::report::{self, seconds, wrap};
 use crate::inductive::conjuncts::Conjunct;
 use crate::inductive::mistakes::{Code, Wrong};
 use crate::inductive::stages::{Check, Checked, Ended, Scope, Shown, Stage};
@@ -103,13 +104,8 @@ pub(crate) fn report(limits: &Limits) -> u8 {
 pub(crate) fn check(chosen: &Chosen, limits: &Limits, json: bool) -> Result<u8, Usage> {
     let started = Instant::now();
     let code = chosen.wrong.map_or(Code::DEPLOYED, |wrong| wrong.code);
-    let mut ticker = Ticker::new();
-    let mut tick = |stage: &str, done: usize, all: usize| {
-        ticker.show(|| {
-            let (done, all) = (grouped(done as u64), grouped(all as u64));
-            format!("{stage}: {done} of {all}, {}", seconds(started.elapsed()))
-        });
-    };
+    let ticker = Ticker::new();
+    let mut tick = |stage: &str, done: usize, all: usize| ticker.reach(stage, done as u64, all as u64);
     let check = Check { scope: chosen.scope, code, limits, started, tick: &mut tick, checked: Checked::default() };
     let checked = check.run();
     drop(ticker);

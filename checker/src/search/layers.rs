@@ -65,6 +65,11 @@ impl Totals {
         (self.layers.len() as u64).saturating_sub(1)
     }
 
+    /// States of the layer before the one that is expanded, and of that one.
+    fn current_layers(&self) -> [u64; 2] {
+        [2, 1].map(|back| self.layer.checked_sub(back).map_or(0, |at| self.layers[at]))
+    }
+
     fn add_states(&mut self, states: u64) {
         if 0 < states {
             self.reach_layer();
@@ -199,6 +204,7 @@ impl<'a, S: Space, P: Print> Layers<'a, S, P> {
             transitions: self.totals.transitions,
             depth: self.totals.depth(),
             waiting: self.frontier.waiting(),
+            layers: self.totals.current_layers(),
             resident: watch.resident(),
             table_bytes: self.table.bytes(),
             elapsed: watch.elapsed(),

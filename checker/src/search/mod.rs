@@ -71,6 +71,8 @@ pub(crate) struct Progress {
     pub(crate) depth: u64,
     /// States of the current layer that were not expanded yet.
     pub(crate) waiting: u64,
+    /// States of the layer before, and of the current one.
+    pub(crate) layers: [u64; 2],
     pub(crate) resident: u64,
     pub(crate) table_bytes: u64,
     pub(crate) elapsed: Duration,

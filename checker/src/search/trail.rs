@@ -236,6 +236,7 @@ impl<'a, S: Space, P: Print> Trail<'a, S, P> {
             transitions: self.transitions,
             depth: self.parents.len() as u64,
             waiting: self.frontier.waiting(),
+            layers: [2, 1].map(|back| self.parents.iter().nth_back(back - 1).map_or(0, |layer| layer.len() as u64)),
             resident: watch.resident(),
             table_bytes: self.known.table.bytes(),
             elapsed: watch.elapsed(),

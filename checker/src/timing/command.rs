@@ -1,10 +1,13 @@
 //! The command line of `odds`.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clap::{Args, Subcommand, ValueEnum};
 
 use crate::cli::options::Usage;
+use crate::cli::progress::Ticker;
+use crate::cli::report::grouped;
 use crate::timing::answer::Answer;
 use crate::timing::continuous::Trials;
 use crate::timing::limit::MAX_TRANSITIONS;
@@ -132,13 +135,16 @@ pub(crate) fn default_heartbeat(minimum_timeout: Nanos) -> Nanos {
 
 pub(crate) fn run(args: &OddsArgs, json: bool) -> Result<u8, Usage> {
     match &args.what {
-        Some(What::Paper { trials, seed, svg }) => paper(&Trials::new(*trials, *seed), svg.as_deref(), json),
+        Some(What::Paper { trials, seed, svg }) => paper(*trials, *seed, svg.as_deref(), json),
         None => args.asked.answer(json),
     }
 }
 
-fn paper(trials: &Trials, svg: Option<&Path>, json: bool) -> Result<u8, Usage> {
-    let paper = Paper::new(trials);
+fn paper(count: usize, seed: u64, svg: Option<&Path>, json: bool) -> Result<u8, Usage> {
+    let (ticker, all) = (Ticker::new(), Paper::elections(count) as u64);
+    let progress = |more| ticker.reach_by("elections", more as u64, all);
+    let paper = Paper::new(&Trials { count, seed, progress: &progress });
+    drop(ticker);
     if let Some(path) = svg {
         write(path, &paper.svg())?;
     }
@@ -177,7 +183,11 @@ impl AskedArgs {
         if let Some(why) = setting.refusal() {
             return Err(Usage(why));
         }
-        let answer = Answer::new(setting, &Trials::new(self.trials, self.seed), self.ways);
+        let ticker = Ticker::new();
+        let progress = |more| ticker.reach_by("elections", more as u64, self.trials as u64);
+        let trials = Trials { count: self.trials, seed: self.seed, progress: &progress };
+        let answer = Answer::new(setting, &trials, self.ways);
+        drop(ticker);
         if let Some(path) = &self.svg {
             write(path, &plot::answer(&answer))?;
         }
@@ -197,8 +207,15 @@ impl AskedArgs {
     fn required_timeouts(&self, demand: Demand, json: bool) -> Result<u8, Usage> {
         self.refuse(demand)?;
         let heartbeat = |least| self.heartbeat.unwrap_or(default_heartbeat(least));
-        let trials = Trials::new(self.trials, self.seed);
+        let (ticker, drawn) = (Ticker::new(), AtomicUsize::new(0));
+        // How many timeouts are tried is not known before.
+        let progress = |more| {
+            let before = drawn.fetch_add(more, Ordering::Relaxed);
+            ticker.show(|| format!("{} elections", grouped((before + more) as u64)));
+        };
+        let trials = Trials { count: self.trials, seed: self.seed, progress: &progress };
         let found = smallest(&self.base(demand), demand, heartbeat, &trials);
+        drop(ticker);
         if json {
             say!("{:#}", report::json::required_timeouts(demand, &found));
         } else {

@@ -27,7 +27,8 @@ pub(crate) struct Trials<'a> {
 }
 
 impl Trials<'_> {
-    /// That nobody is told of.
+    /// Elections that nobody is told of.
+    #[cfg(test)]
     pub(crate) fn new(count: usize, seed: u64) -> Self {
         Trials { count, seed, progress: &|_| {} }
     }

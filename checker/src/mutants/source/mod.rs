@@ -13,7 +13,6 @@ mod tests;
 mod text;
 
 use std::collections::BTreeSet;
-use std::io::{IsTerminal, Write as _};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
@@ -24,6 +23,7 @@ use serde_json::{Value, json};
 
 use crate::cli::options::{Usage, parse_time};
 use crate::cli::presets;
+use crate::cli::progress::Ticker;
 use crate::cli::report::seconds;
 use crate::inductive;
 use crate::mutants::source::catalogue::{Expected, Mutant};
@@ -209,16 +209,16 @@ fn judge_all<T: Send>(
         drop(sender);
         let mut waiting = std::collections::BTreeMap::new();
         let mut left = chosen.iter();
-        let mut progress = Progress::new(chosen.len());
+        let (ticker, mut judged) = (Ticker::new(), 0);
         for (number, verdict) in receiver {
             waiting.insert(number, verdict.map_err(Usage)?);
-            progress.judged_one_more();
+            judged += 1;
+            ticker.count("judged", judged, chosen.len() as u64);
             while let Some((number, mutant)) = left.clone().next()
                 && let Some(verdict) = waiting.remove(number)
             {
                 left.next();
-                progress.clear();
-                tell(mutant, verdict);
+                ticker.aside(|| tell(mutant, verdict));
             }
         }
         Ok(())
@@ -308,35 +308,4 @@ fn row(mutant: &Mutant, verdict: &Verdict) -> Value {
         row.insert("seconds".into(), json!(time.as_secs_f64()));
     }
     row.into()
-}
-
-/// How far the judging is, on stderr: a line that is rewritten on a terminal, or one now and then.
-struct Progress {
-    terminal: bool,
-    judged: usize,
-    all: usize,
-    shown: Instant,
-}
-
-impl Progress {
-    fn new(all: usize) -> Progress {
-        Progress { terminal: std::io::stderr().is_terminal(), judged: 0, all, shown: Instant::now() }
-    }
-
-    fn judged_one_more(&mut self) {
-        self.judged += 1;
-        let pause = Duration::from_secs(if self.terminal { 0 } else { 10 });
-        if pause <= self.shown.elapsed() {
-            self.shown = Instant::now();
-            let (begin, end) = if self.terminal { ("\r\x1b[K", "") } else { ("", "\n") };
-            // Progress that cannot be written is no reason to stop.
-            let _ = write!(std::io::stderr(), "{begin}judged {} of {}{end}", self.judged, self.all);
-        }
-    }
-
-    fn clear(&self) {
-        if self.terminal {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-        }
-    }
 }

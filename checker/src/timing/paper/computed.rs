@@ -89,6 +89,14 @@ impl Computed {
     }
 }
 
+/// The elections of all tables, with so many for each row.
+pub(super) fn elections(count: usize) -> usize {
+    let panels = SECOND_PANEL.len();
+    let rows = 2 * SPLITS.len() * LATENCIES.len() + 3 * panels + CHOICES.len() * panels;
+    let rows_of_fewer = LOOKED_AT.count() * panels + 2 * 3 * FIRST_PANEL.len();
+    rows * count + rows_of_fewer * (count / 4)
+}
+
 fn splits(trials: &Trials) -> Vec<Split> {
     let row = |(servers, alive, published): (u8, u8, [f64; 3])| {
         let cells = LATENCIES.into_iter().zip(published);
@@ -161,9 +169,12 @@ pub(super) fn summary(sample: &Sample) -> Summary {
     [quantile(0.5), quantile(0.9), quantile(0.99), quantile(longest_of_thousand()), mean]
 }
 
-/// Of latencies from 1 ms to 10 ms in halves.
+/// Latencies from 1 ms to 10 ms, in halves of a millisecond.
+const LOOKED_AT: std::ops::RangeInclusive<u64> = 2..=20;
+
+/// Of those that are looked at.
 fn nearest(trials: &Trials) -> Nearest {
-    let latencies = (2..=20).map(|halves| halves * MILLISECOND / 2);
+    let latencies = LOOKED_AT.map(|halves| halves * MILLISECOND / 2);
     let all = latencies.map(|latency| Nearest { latency, distance: distance(latency, trials) });
     all.min_by(|one, other| one.distance.total_cmp(&other.distance)).expect("there are latencies")
 }

@@ -31,6 +31,12 @@ impl Paper {
         Paper(Computed::new(trials))
     }
 
+    /// How many elections that are in all, if so many are drawn for each row; some of its settings are
+    /// refused, and their elections are not drawn.
+    pub(crate) fn elections(count: usize) -> usize {
+        computed::elections(count)
+    }
+
     pub(crate) fn text(&self) -> String {
         text::text(&self.0)
     }
