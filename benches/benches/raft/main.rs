@@ -15,7 +15,6 @@ fn main() {
         .warm_up_time(Duration::from_millis(200))
         .measurement_time(Duration::from_millis(800))
         .nresamples(10_000)
-        .without_plots()
         .configure_from_args();
     rounds::measure(&mut criterion);
     steps::measure(&mut criterion);
