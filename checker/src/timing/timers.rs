@@ -1,6 +1,6 @@
 //! The timers of a simulated server, with the meaning that the deployed server gives them.
 //!
-//! The deployed timers (`impl/src/timers.rs`) belong to another crate, which the checker does not
+//! The deployed timers (`impl/src/core/timers.rs`) belong to another crate, which the checker does not
 //! depend on, and they draw a timeout when it is needed; the Markov chain leaves it open for longer. So
 //! this is a second version of the rules that both have: which timers run after a restart, which fires
 //! first, and which runs again. `checker/tests/timers` drives both with the same restarts and the same

@@ -3,13 +3,14 @@
 //! Neither crate depends on the other, and neither shows its timers, so this test takes the sources of
 //! both as its own modules. It reads the workspace, so it is no part of the packed crate.
 
-#[path = "../../../impl/src/timers.rs"]
+#[path = "../../../impl/src/core/timers.rs"]
 #[allow(dead_code, unreachable_pub, missing_docs)]
 mod deployed;
 #[path = "../../src/timing/timers.rs"]
 #[allow(dead_code)]
 mod simulated;
-mod transport;
+#[path = "../../../impl/src/core/stamp.rs"]
+mod stamp;
 
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use rand::{RngExt, SeedableRng};
 
 use deployed::Timers;
 use simulated::{Moment, SimulatedTimers, Spans};
-use transport::Stamp;
+use stamp::Stamp;
 
 const T: Duration = Duration::from_millis(100);
 const HEARTBEAT: Duration = Duration::from_millis(10);
