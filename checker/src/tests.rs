@@ -1,7 +1,6 @@
 //! What the checker must be able to see, and what it may leave out.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
-use std::path::{Path, PathBuf};
 
 use rafttree_model::{Relabelled, ServerId};
 
@@ -14,8 +13,8 @@ use crate::system::network;
 use crate::system::server::Server;
 use crate::system::world::World;
 use crate::system::{Action, Bounds, System};
-use crate::trace::scenario::{Scenario, wide};
-use crate::verdict::{Limits, NOTHING, Outcome, Verdict, explore, replay};
+use crate::trace::run::{play, wide};
+use crate::verdict::{Limits, NOTHING, Outcome, Verdict, explore};
 
 /// Bounds that are exhausted in a moment.
 const TINY: Bounds = Bounds {
@@ -211,10 +210,10 @@ fn a_counterexample_in_the_plain_system_is_the_shortest() {
     assert_eq!((one.steps, one.states), (two.steps, two.states));
     let Part::Plain(bounds) = exhibit.part else { panic!("it is hunted in the plain system") };
     let system = System { symmetric: false, ..exhibit.placed(bounds) };
-    let steps = replay(&system, &one.counterexample.expect("it is told")).expect("it replays");
+    let steps = play(&system, &one.counterexample.expect("it is told")).expect("it replays");
     let (last, before) = steps.split_last().expect("it has steps");
-    assert!(last.1.broken.contains(Property::OwnVotes));
-    assert!(before.iter().all(|(_, world)| world.broken.is_empty()));
+    assert!(last.world.broken.contains(Property::OwnVotes));
+    assert!(before.iter().all(|step| step.world.broken.is_empty()));
 }
 
 #[test]
@@ -248,30 +247,9 @@ fn what_the_quotient_catches_is_broken_in_the_plain_system_too() {
         let actions = outcome.counterexample.unwrap_or_else(|why| panic!("{}: {why}", exhibit.name));
         let bounds = if let Part::Plain(bounds) = exhibit.part { bounds } else { wide(exhibit.part.servers()) };
         let system = System { symmetric: false, ..exhibit.placed(bounds) };
-        let steps = replay(&system, &actions).unwrap_or_else(|why| panic!("{}: {why}", exhibit.name));
-        let end = steps.last().expect("it has steps").1.broken;
+        let steps = play(&system, &actions).unwrap_or_else(|why| panic!("{}: {why}", exhibit.name));
+        let end = steps.last().expect("it has steps").world.broken;
         assert!(!end.is_empty(), "{}", exhibit.name);
-    }
-}
-
-/// They are written by `zoo --save checker/counterexamples`, and still break what they broke.
-#[test]
-fn every_mistake_has_a_counterexample_that_is_kept() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("counterexamples");
-    let exhibits = zoo::exhibits();
-    let files = std::fs::read_dir(&folder).expect("counterexamples are kept").count();
-    assert_eq!(files, exhibits.len(), "one for each mistake");
-    for exhibit in exhibits {
-        let file = folder.join(exhibit.name).with_extension("txt");
-        let text = std::fs::read_to_string(&file).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
-        assert!(text.starts_with("# breaks ") && text.contains(exhibit.caught_by.name()), "{}", exhibit.name);
-        if exhibit.caught_by == Property::Recovery {
-            continue; // A schedule from a state on: `check` tells it anew.
-        }
-        let scenario = Scenario::parse(&text).unwrap_or_else(|why| panic!("{}: {why}", exhibit.name));
-        let played = scenario.play(&scenario.system()).unwrap_or_else(|why| panic!("{}: {why}", exhibit.name));
-        let broken = played.last().broken;
-        assert!(broken.contains(exhibit.caught_by), "{}: {broken:?}", exhibit.name);
     }
 }
 
@@ -281,42 +259,6 @@ fn presets_have_their_own_names_and_words() {
     assert_eq!(names.len(), PRESETS.len());
     let words = PRESETS.iter().flat_map(|preset| preset.parts).map(|(part, _)| part.words());
     assert!(words.into_iter().all(|words| words.contains(" servers; terms ")));
-}
-
-#[test]
-fn what_is_wrong_in_a_scenario_is_said_with_its_line() {
-    let refused = |text: &str| {
-        let scenario = Scenario::parse(text);
-        scenario.and_then(|scenario| scenario.play(&scenario.system()).map(|_| ())).expect_err("it is refused")
-    };
-    assert!(refused("servers 12").starts_with("line 1: 'servers' takes"));
-    assert!(refused("\nablate nothing").starts_with("line 2: no ablation is called"));
-    assert!(refused("flush 1").starts_with("line 1: 'flush 1': cannot happen here"));
-    assert!(refused("elect x by 2").contains("'x' is no server"));
-}
-
-/// Every scenario plays, and the story below its line is what happens. `RAFTTREE_BLESS=1` writes
-/// the stories anew; read them before they are committed.
-#[test]
-fn every_scenario_tells_what_happens() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("scenarios");
-    let mut files: Vec<PathBuf> =
-        std::fs::read_dir(folder).expect("there are scenarios").map(|file| file.expect("a file").path()).collect();
-    files.sort();
-    assert!(!files.is_empty());
-    for file in files {
-        let text = std::fs::read_to_string(&file).expect("scenarios are text");
-        let scenario = Scenario::parse(&text).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
-        let played = scenario.play(&scenario.system()).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
-        assert!(played.last().broken.is_empty(), "{}: {:?}", file.display(), played.last().broken);
-        let verbs = text.split("---\n").next().unwrap_or_default();
-        let told = format!("{verbs}---\n{}", played.story());
-        if std::env::var_os("RAFTTREE_BLESS").is_some() {
-            std::fs::write(&file, told).expect("scenarios can be written");
-        } else {
-            assert_eq!(text, told, "{}: see RAFTTREE_BLESS", file.display());
-        }
-    }
 }
 
 #[test]

@@ -15,8 +15,7 @@ use crate::quotient::link::Linked;
 use crate::quotient::{Failure, Tally};
 use crate::search::panics;
 use crate::search::{Bits, CheckpointError, Ended, Found, Progress, Search, Space};
-use crate::system::world::World;
-use crate::system::{Action, System};
+use crate::system::Action;
 
 /// How to search, and what ends a search early.
 #[derive(Clone, Debug)]
@@ -329,19 +328,6 @@ impl Outcome {
         }
         self
     }
-}
-
-/// Follows a counterexample action by action; an error names the action that cannot happen.
-pub(crate) fn replay(system: &System, actions: &[Action]) -> Result<Vec<(Action, World)>, String> {
-    let mut world = system.start.clone();
-    let mut steps = Vec::new();
-    for action in actions {
-        let offered = system.offered(&world).contains(action);
-        let next = if offered { system.after(&world, action) } else { None };
-        world = next.ok_or_else(|| format!("'{action}' cannot happen there"))?;
-        steps.push((action.clone(), world.clone()));
-    }
-    Ok(steps)
 }
 
 /// The properties of a set, by name.

@@ -22,7 +22,7 @@ use crate::system::System;
 use crate::timing;
 use crate::trace::counterexample::{Counterexample, told_in};
 use crate::trace::language;
-use crate::trace::scenario::Scenario;
+use crate::trace::scenario::{Played, Scenario};
 use crate::verdict;
 use crate::verdict::{Limits, NOTHING, Outcome, Verdict};
 
@@ -368,35 +368,31 @@ fn explore(args: &SystemArgs, address: &str, from: Option<&PathBuf>) -> Result<u
     let chosen = args.chosen()?;
     let mut system = told_in(chosen.exhibit.as_ref(), chosen.parts[0]);
     if let Some(path) = from {
-        let scenario = read(path)?;
-        let played = scenario.play(&scenario.system()).map_err(Usage)?;
-        system.start = played.last().clone();
+        system.start = played(path)?.last().clone();
     }
     say!("Stateright's Explorer shows the system at http://{address}/ (end it with Ctrl-C)");
     system.serve(address);
     Ok(0)
 }
 
-fn play(file: &PathBuf, json: bool) -> Result<u8, Usage> {
-    let scenario = read(file)?;
-    let system = scenario.system();
-    let played = scenario.play(&system).map_err(Usage)?;
-    let broken = verdict::names(played.last().broken);
+fn play(file: &Path, json: bool) -> Result<u8, Usage> {
+    let played = played(file)?;
+    let (broken, end) = (verdict::names(played.last().broken), language::Picture(played.last()).to_string());
     if json {
-        let steps: Vec<_> = played.steps.iter().map(|(action, _)| action.to_string()).collect();
-        say!(
-            "{:#}",
-            serde_json::json!({"steps": steps, "broken": broken, "end": language::Picture(played.last()).to_string()})
-        );
+        let steps: Vec<_> = played.steps.iter().map(|step| step.action.to_string()).collect();
+        let unsent: Vec<_> = played.steps.iter().filter(|step| !step.sent).map(|it| it.action.to_string()).collect();
+        say!("{:#}", serde_json::json!({"steps": steps, "not_sent": unsent, "broken": broken, "end": end}));
     } else {
-        say!("{}\nin the end:\n{}", played.story(), language::Picture(played.last()));
+        say!("{}\nin the end:\n{end}", played.notebook());
     }
     Ok(u8::from(!broken.is_empty()))
 }
 
-fn read(path: &PathBuf) -> Result<Scenario, Usage> {
-    let text =
-        if path.as_os_str() == "-" { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) };
+/// A scenario, played; what is wrong is said with the file, the line, and what to do.
+fn played(path: &Path) -> Result<Played, Usage> {
+    let stdin = path.as_os_str() == "-";
+    let text = if stdin { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) };
     let text = text.map_err(|why| Usage(format!("cannot read {}: {why}", path.display())))?;
-    Scenario::parse(&text).map_err(|why| Usage(format!("{}: {why}", path.display())))
+    let played = Scenario::parse(&text).and_then(|scenario| scenario.play(&scenario.system()));
+    played.map_err(|why| Usage(format!("{}: {why}", path.display())))
 }

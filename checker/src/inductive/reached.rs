@@ -8,8 +8,9 @@ use crate::mutants::zoo::{self, Exhibit};
 use crate::properties::{Property, PropertySet};
 use crate::system::server::Ground;
 use crate::system::{Action, System};
-use crate::trace::counterexample::Counterexample;
-use crate::trace::scenario::{Played, wide};
+use crate::trace::counterexample::{Counterexample, in_full};
+use crate::trace::language;
+use crate::trace::run::concrete;
 use crate::verdict::{self, Limits, NOTHING, Outcome, Verdict};
 
 /// Bounds within which a run is sought, the narrowest first, and how long in each.
@@ -80,14 +81,13 @@ fn run(outcome: &Outcome, ground: Ground) -> Vec<String> {
         return story.clone();
     }
     match outcome.counterexample.as_ref() {
-        Ok(actions) => replayed(actions, ground).unwrap_or_else(|why| vec![why]),
+        Ok(actions) => replayed(actions, ground, outcome.broken).unwrap_or_else(|why| vec![why]),
         Err(why) => vec![format!("there is no run to show: {why}")],
     }
 }
 
-fn replayed(actions: &[Action], ground: Ground) -> Result<Vec<String>, String> {
-    let mut system = System { symmetric: false, ..System::with(ground, wide(3)) };
-    system.watched = PropertySet::of_states();
-    let steps = verdict::replay(&system, actions)?;
-    Ok(Played { steps, start: system.start }.story().lines().map(str::to_owned).collect())
+fn replayed(actions: &[Action], ground: Ground, broken: PropertySet) -> Result<Vec<String>, String> {
+    let system = System { symmetric: false, watched: broken, ..System::with(ground, concrete(3)) };
+    let steps = in_full(&system, actions, true)?;
+    Ok(language::story(&system.start, &steps).lines().map(str::to_owned).collect())
 }

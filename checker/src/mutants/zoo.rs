@@ -9,7 +9,7 @@ use crate::properties::{Property, PropertySet};
 use crate::search::CheckpointError;
 use crate::system::server::{Ground, Mistake, StepBy, Tag};
 use crate::system::{Bounds, System};
-use crate::trace::scenario::Scenario;
+use crate::trace::scenario::{Played, Scenario};
 use crate::verdict::{self, Limits, NOTHING, Outcome};
 
 /// One mistake.
@@ -56,9 +56,7 @@ impl Exhibit {
         let mut system = System::with(self.ground, bounds);
         system.watched = self.counted();
         if let Some(start) = self.start {
-            let scenario = Scenario::parse(start_text(start)).expect("starting points are well-formed");
-            let played = scenario.play(&scenario.system()).expect("starting points can be played");
-            system.start = played.last().clone();
+            system.start = played(start).last().clone();
             if bounds.forgets {
                 system.start.forget();
             }
@@ -79,8 +77,17 @@ impl Exhibit {
     }
 }
 
-/// The scenario that leads to a starting point.
-pub(crate) fn start_text(name: &str) -> &'static str {
+/// The scenario that leads to a starting point, with what comes of it.
+pub(crate) fn start_played(name: &str) -> String {
+    played(name).notebook()
+}
+
+fn played(start: &str) -> Played {
+    let scenario = Scenario::parse(start_text(start)).expect("starting points are well-formed");
+    scenario.play(&scenario.system()).expect("starting points can be played")
+}
+
+fn start_text(name: &str) -> &'static str {
     match name {
         "stale_acknowledgement" => include_str!("../../starts/stale_acknowledgement.txt"),
         _ => unreachable!("every starting point is listed here"),

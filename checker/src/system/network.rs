@@ -85,6 +85,16 @@ fn position(entries: &[Entry<Tag>], index: usize) -> Position {
     index.checked_sub(1).map_or(Position::default(), |at| entries[at].position)
 }
 
+/// Whether this message was sent, which stays so; of its log a leader may have sent any part.
+pub(crate) fn is_sent(world: &World, letter: &Letter) -> bool {
+    let is_part = |leadership: &Leadership| {
+        (leadership.term, leadership.leader) == (letter.term, letter.from)
+            && parts_for(leadership, letter.to).any(|part| part == *letter)
+    };
+    world.network.binary_search_by(|other| (**other).cmp(letter)).is_ok()
+        || letter.from != letter.to && world.leaderships.iter().any(|leadership| is_part(leadership))
+}
+
 /// What may be heard at any time without being kept in the network.
 ///
 /// - Any server may learn the term on another's disk: that stands for every answer that tells

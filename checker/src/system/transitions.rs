@@ -118,11 +118,21 @@ impl System {
         {
             return actions.push(question);
         }
+        self.offers_of_servers(world, actions);
+        self.offers_of_messages(world, actions);
+    }
+
+    /// What may happen to servers, but for messages.
+    pub(crate) fn offers_of_servers(&self, world: &World, actions: &mut Vec<Action>) {
         for id in world.ids() {
             let server = world.server(id);
             self.offer_events(world, id, &server.node, actions);
             self.offer_disk(server, actions);
         }
+    }
+
+    /// Which messages may arrive.
+    pub(crate) fn offers_of_messages(&self, world: &World, actions: &mut Vec<Action>) {
         actions.extend(world.network.iter().map(|letter| Action::Deliver(Arc::clone(letter))));
         let parts = network::parts(world, !self.bounds.is_concrete());
         actions.extend(parts.map(|letter| Action::Deliver(Arc::new(letter))));

@@ -1,19 +1,22 @@
-//! Counterexamples: each is told in the plain system, where nothing is left out, before it is shown,
-//! and can be kept as a file.
+//! Counterexamples: each is played in the concrete system, where nothing is left out and what arrives
+//! was sent, before it is shown, and can be kept as a file.
 
 use std::path::Path;
 
 use crate::cli::options::Usage;
 use crate::cli::presets::{self, Part};
 use crate::mutants::zoo::{self, Exhibit};
-use crate::system::{Action, System};
-use crate::trace::scenario::{Played, wide};
-use crate::verdict::{self, Outcome, Verdict, replay};
+use crate::properties::Property;
+use crate::system::{Action, Bounds, System};
+use crate::trace::concretise::concretise;
+use crate::trace::language;
+use crate::trace::run::{self, Step};
+use crate::verdict::{self, Outcome, Verdict};
 
 /// What a broken property is shown by, in words.
 pub(crate) struct Counterexample {
     story: String,
-    /// Whether it is a run of the plain system, and not what happens once faults have stopped.
+    /// Whether it is a run of the concrete system, and not what happens once faults have stopped.
     replays: bool,
 }
 
@@ -24,12 +27,13 @@ impl Counterexample {
         if let Some(lines) = &outcome.story {
             return Some(Counterexample { story: lines.join("\n"), replays: false });
         }
-        let mut system = told_in(exhibit, part);
-        // Of a mistake only the property that is hunted counts, where no other is named.
-        system.watched.extend(outcome.broken);
+        let system = System { watched: outcome.broken, ..concrete_in(exhibit, part) };
         let must_break = outcome.panic.is_none();
-        match outcome.telling(|| replayed(system, &actions, must_break)) {
-            Ok(story) => Some(Counterexample { story, replays: true }),
+        match outcome.telling(|| in_full(&system, &actions, must_break)) {
+            Ok(steps) => {
+                outcome.counterexample = Ok(steps.iter().map(|step| step.action.clone()).collect());
+                Some(Counterexample { story: language::story(&system.start, &steps), replays: true })
+            }
             Err(why) => {
                 outcome.counterexample = Err(why);
                 None
@@ -46,16 +50,14 @@ impl Counterexample {
     pub(crate) fn file(&self, exhibit: Option<&Exhibit>, part: Part, outcome: &Outcome) -> String {
         let (broken, words, servers) = (verdict::names(outcome.broken).join(", "), part.words(), part.servers());
         let title = format!("# breaks {broken}\n# found within: {words}\n");
-        let ablation = exhibit.map_or(String::new(), |exhibit| format!("ablate {}\n", exhibit.name));
+        let mutant = exhibit.map_or(String::new(), |exhibit| format!("mutant {}\n", exhibit.name));
         let Counterexample { story, replays } = self;
         if *replays {
-            let start = exhibit.and_then(|exhibit| exhibit.start);
-            let start = start.map_or(String::new(), |name| format!("{}\n", zoo::start_text(name)));
-            let actions = outcome.counterexample.iter().flatten();
-            let verbs: String = actions.map(|action: &Action| format!("{action}\n")).collect();
-            format!("{title}servers {servers}\n{ablation}{start}{verbs}---\n{story}")
+            let start = exhibit.and_then(|exhibit| exhibit.start).map_or(String::new(), zoo::start_played);
+            let ids: Vec<_> = outcome.broken.iter().map(Property::id).collect();
+            format!("{title}servers {servers}\n{mutant}property {}\n{start}{story}", ids.join(" "))
         } else {
-            format!("{title}# a schedule, which cannot be replayed\n{ablation}---\n{story}\n")
+            format!("{title}# a schedule, which cannot be replayed\n{mutant}---\n{story}\n")
         }
     }
 
@@ -72,21 +74,30 @@ impl Counterexample {
     }
 }
 
-/// What happens in a run; one that ends in a panic may break nothing.
-fn replayed(system: System, actions: &[Action], must_break: bool) -> Result<String, String> {
-    let steps = replay(&system, actions)?;
-    if must_break && steps.last().is_none_or(|(_, world)| world.broken.is_empty()) {
-        return Err("the same run breaks nothing there".to_owned());
+/// The run with every message sent before it arrives, as far as that can be; one that ends in a panic
+/// may break nothing.
+pub(crate) fn in_full(system: &System, actions: &[Action], must_break: bool) -> Result<Vec<Step>, String> {
+    match concretise(system, actions, &|world| !world.broken.is_empty()) {
+        Err(_) if !must_break => run::play(system, actions),
+        told => told,
     }
-    Ok(Played { steps, start: system.start }.story())
 }
 
-/// The plain system, with every server under its own name: for people to follow.
-pub(crate) fn told_in(exhibit: Option<&Exhibit>, part: Part) -> System {
-    let bounds = match part {
-        Part::Quotient(_) | Part::Recovery(_) => wide(part.servers()),
-        Part::Plain(bounds) => bounds,
-    };
+/// The concrete system, with every server under its own name: for people to follow.
+fn concrete_in(exhibit: Option<&Exhibit>, part: Part) -> System {
+    placed_in(exhibit, run::concrete(part.servers()))
+}
+
+fn placed_in(exhibit: Option<&Exhibit>, bounds: Bounds) -> System {
     let system = exhibit.map_or_else(|| presets::plain(bounds), |exhibit| exhibit.placed(bounds));
     System { symmetric: false, ..system }
+}
+
+/// The same for the Explorer: whatever may happen is offered, sent or not.
+pub(crate) fn told_in(exhibit: Option<&Exhibit>, part: Part) -> System {
+    let bounds = match part {
+        Part::Quotient(_) | Part::Recovery(_) => run::wide(part.servers()),
+        Part::Plain(bounds) => bounds,
+    };
+    placed_in(exhibit, bounds)
 }

@@ -8,12 +8,40 @@ use crate::system::Action;
 use crate::system::observed::{Contact, Observed};
 use crate::system::server::{Server, Tag};
 use crate::system::world::{Leadership, Letter, World};
+use crate::trace::run::Step;
+
+/// What is said of a delivery of a message that is not sent in the same run.
+pub(crate) const NOT_SENT: &str = " (possible, not sent above)";
+
+/// What happens in a run, for people: each action, and below it only what it changed.
+pub(crate) fn story(start: &World, steps: &[Step]) -> String {
+    let before = std::iter::once(start).chain(steps.iter().map(|step| &step.world));
+    let told = steps.iter().zip(before).map(|(step, before)| {
+        let mark = if step.sent { "" } else { NOT_SENT };
+        format!("{}{mark}\n{}", step.action, indented(&came_of(before, &step.world)))
+    });
+    told.collect()
+}
+
+pub(crate) fn indented(lines: &[String]) -> String {
+    lines.iter().map(|line| format!("    {line}\n")).collect()
+}
+
+/// What a step changed, if it changed anything.
+pub(crate) fn came_of(before: &World, after: &World) -> Vec<String> {
+    if before == after { vec!["changes nothing".to_owned()] } else { changes(before, after) }
+}
 
 /// What a step changed, one line each: servers first, then what was sent.
 pub(crate) fn changes(before: &World, after: &World) -> Vec<String> {
+    changes_but(before, after, |_| false)
+}
+
+/// The same without what was sent and has arrived.
+pub(crate) fn changes_but(before: &World, after: &World, has_arrived: impl Fn(&Letter) -> bool) -> Vec<String> {
     let changed = after.servers.iter().zip(&before.servers).filter(|(new, old)| new != old);
     let mut lines: Vec<_> = changed.map(|(new, old)| line(old, new)).collect();
-    let sent = after.network.iter().filter(|letter| !before.network.contains(letter));
+    let sent = after.network.iter().filter(|letter| !before.network.contains(letter) && !has_arrived(letter));
     lines.extend(sent.map(|letter| format!("sends {}", Words::<Letter>(letter))));
     let told = after.leaderships.iter().filter(|leadership| !before.leaderships.contains(leadership));
     lines.extend(told.map(|leadership| format!("sends {}", leadership_words(leadership))));
@@ -25,6 +53,39 @@ pub(crate) fn changes(before: &World, after: &World) -> Vec<String> {
 fn leadership_words(leadership: &Leadership) -> String {
     let Leadership { term, leader, entries, commit } = leadership;
     format!("{leader}->all term {term} append parts of {} commit up to {commit}", Words(&entries.as_slice()))
+}
+
+/// Actions in few words, several a line.
+pub(crate) fn short<'a>(actions: impl Iterator<Item = &'a Action>) -> Vec<String> {
+    let words: Vec<_> = actions.map(in_few_words).collect();
+    let mut lines = Vec::new();
+    let mut line = String::new();
+    for (at, word) in words.iter().enumerate() {
+        let comma = if at + 1 < words.len() { "," } else { "" };
+        if !line.is_empty() && WIDTH < line.len() + word.len() {
+            lines.push(std::mem::take(&mut line));
+        }
+        line.push_str(if line.is_empty() { ".. " } else { " " });
+        line.push_str(word);
+        line.push_str(comma);
+    }
+    lines.extend((!line.is_empty()).then_some(line));
+    if lines.is_empty() { vec!["changes nothing".to_owned()] } else { lines }
+}
+
+/// How long a line with several actions may be.
+const WIDTH: usize = 90;
+
+fn in_few_words(action: &Action) -> String {
+    let Action::Deliver(letter) = action else { return action.to_string() };
+    let Envelope { from, to, message, .. } = &**letter;
+    let all = Words::<Letter>(letter).to_string();
+    let mut words = all.split_whitespace().skip(3);
+    match message {
+        Message::AppendRequest { entries, .. } => format!("{from}->{to} append {}", Words(&entries.entries())),
+        Message::AppendReply { matched } => format!("{from}->{to} appended up to {matched}"),
+        _ => format!("{from}->{to} {}", words.next().unwrap_or_default()),
+    }
 }
 
 fn line(old: &Server, new: &Server) -> String {
@@ -83,15 +144,16 @@ pub(crate) fn event(id: ServerId, event: &Event<Tag>) -> String {
 pub(crate) fn role(role: &Role) -> String {
     match role {
         Role::Follower { leader: Some(leader), .. } => format!("follows {leader}"),
-        Role::Follower { leader: None, loyal: true } => "follows nobody, loyal".into(),
+        Role::Follower { leader: None, loyal: true } => "follows nobody, may have heard a leader recently".into(),
         Role::Follower { leader: None, loyal: false } => "follows nobody".into(),
         Role::PreCandidate { votes } => format!("pre-candidate {}", set(votes)),
         Role::Candidate { votes, transfer: false } => format!("candidate {}", set(votes)),
         Role::Candidate { votes, transfer: true } => format!("candidate by transfer {}", set(votes)),
         Role::Leader { progress, heard, transfer } => {
-            let matched: Vec<_> = progress.iter().map(|(id, it)| format!("{id}:{}<{}", it.matched, it.next)).collect();
-            let handing = transfer.map_or(String::new(), |to| format!(" handing over to {to}"));
-            format!("leader matched<next {} heard {}{handing}", matched.join(" "), set(heard))
+            let progress: Vec<_> =
+                progress.iter().map(|(id, it)| format!("{id}:{}->{}", it.matched, it.next)).collect();
+            let transfer = transfer.map_or(String::new(), |to| format!(" transfer to {to}"));
+            format!("leader progress={{{}}} heard={}{transfer}", progress.join(" "), set(heard))
         }
     }
 }

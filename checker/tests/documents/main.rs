@@ -222,7 +222,7 @@ fn every_preset_has_its_place_in_the_checkers_readme() {
 #[test]
 fn the_counterexample_that_is_explained_is_the_one_that_is_printed() {
     let readme = document("checker/README.md");
-    let shown = block(&readme, "<!-- counterexample: cargo checker check --ablate vote_again -->\n\n```text\n");
-    let printed = said(&["check", "--ablate", "vote_again"]);
+    let shown = block(&readme, "<!-- counterexample: cargo checker check --mutant vote_again -->\n\n```text\n");
+    let printed = said(&["check", "--mutant", "vote_again"]);
     assert!(printed.contains(shown), "the counterexample is another one now:\n{printed}");
 }
