@@ -217,7 +217,7 @@ fn a_counterexample_in_the_plain_system_is_the_shortest() {
 }
 
 #[test]
-fn every_rule_has_an_ablation_and_every_ablation_a_rule() {
+fn every_rule_has_a_mutant_and_every_mutant_a_rule() {
     let stated: BTreeSet<_> = tables::stated_rules().into_iter().map(|(rule, _)| rule).collect();
     let broken: BTreeSet<_> =
         zoo::exhibits().iter().map(|it| it.rule.to_owned()).filter(|it| !it.starts_with("the ")).collect();
@@ -235,7 +235,7 @@ fn every_property_is_named_once() {
 }
 
 /// Caught where runs have any length, and told in the plain system: so they are no fruit of what
-/// the quotient leaves out. (Figure 8 takes longest: `zoo` visits it.)
+/// the quotient leaves out. (Figure 8 takes longest: `catalogue` visits it.)
 #[test]
 fn what_the_quotient_catches_is_broken_in_the_plain_system_too() {
     let exhibits = zoo::exhibits();

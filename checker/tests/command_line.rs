@@ -74,7 +74,7 @@ fn a_search_that_was_cut_goes_on_from_its_checkpoint() {
 fn a_search_does_not_go_on_from_one_that_judged_other_properties() {
     let file = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("vote_again.checkpoint");
     let path = file.to_str().expect("the path is UTF-8");
-    let broken = ["check", "--ablate", "vote_again", "--spread", "2"];
+    let broken = ["check", "--mutant", "vote_again", "--spread", "2"];
     let cut = checker(&[&broken[..], &["--property", "C3", "--states", "2000", "--checkpoint", path]].concat());
     assert_eq!(code(&cut), 3, "{}", text(&cut.stdout));
     let resumed = checker(&[&broken[..], &["--resume", path]].concat());
@@ -90,7 +90,7 @@ fn where_none_of_the_properties_is_judged_nothing_is_said_to_hold() {
     let of_logs: [&[&str]; 3] = [
         &["elections-3", "--property", "C10"],
         &["recovery-3", "--property", "C10"],
-        &["elections-3", "--ablate", "count_any_copy"],
+        &["elections-3", "--mutant", "count_any_copy"],
     ];
     for arguments in of_logs {
         let output = checker(&[&["check"], arguments].concat());
@@ -104,7 +104,7 @@ fn where_none_of_the_properties_is_judged_nothing_is_said_to_hold() {
 fn a_broken_rule_is_violated_and_its_counterexample_replays() {
     let trace = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("vote_again.txt");
     let path = trace.to_str().expect("the path is UTF-8");
-    let output = checker(&["check", "--ablate", "may_vote", "--save", path]);
+    let output = checker(&["check", "--mutant", "may_vote", "--save", path]);
     let said = text(&output.stdout);
     assert_eq!(code(&output), 1, "{said}");
     assert!(said.starts_with("VIOLATED\n") && said.contains("counterexample, "), "{said}");
@@ -116,7 +116,7 @@ fn a_broken_rule_is_violated_and_its_counterexample_replays() {
 
 #[test]
 fn a_step_that_panics_is_violated_and_says_what_and_where() {
-    let output = checker(&["check", "--ablate", "never_truncate"]);
+    let output = checker(&["check", "--mutant", "never_truncate"]);
     let said = text(&output.stdout);
     assert_eq!(code(&output), 1, "{said}");
     assert!(said.contains("\npanicked    a log has no gaps (model/src/log.rs:"), "{said}");
@@ -156,7 +156,7 @@ fn a_search_that_met_no_leader_is_vacuous() {
 fn what_cannot_be_understood_is_a_usage_error() {
     let wrong: [&[&str]; 16] = [
         &["check", "nonsense"],
-        &["check", "--ablate", "nonsense"],
+        &["check", "--mutant", "nonsense"],
         &["check", "--property", "nonsense"],
         &["check", "--servers", "10"],
         &["check", "--servers", "9"],
@@ -165,7 +165,7 @@ fn what_cannot_be_understood_is_a_usage_error() {
         &["check", "--checkpoint", "two-parts"],
         &["check", "--time", "soon"],
         &["check", "--memory", "8"],
-        &["zoo", "nonsense"],
+        &["catalogue", "nonsense"],
         &["mutants", "nonsense"],
         &["mutants", "--checks", "nonsense"],
         &["mutants", "--limit", "soon"],
@@ -180,8 +180,8 @@ fn what_cannot_be_understood_is_a_usage_error() {
 }
 
 #[test]
-fn a_part_of_the_zoo_can_be_named() {
-    let output = checker(&["zoo", "may_vote", "1", "--format", "json"]);
+fn a_part_of_the_catalogue_can_be_named() {
+    let output = checker(&["catalogue", "may_vote", "1", "--format", "json"]);
     assert_eq!(code(&output), 0, "{}", text(&output.stderr));
     let value = json(&output);
     let caught: Vec<_> = value.as_array().expect("a list").iter().map(|it| it["caught"].clone()).collect();
@@ -189,9 +189,21 @@ fn a_part_of_the_zoo_can_be_named() {
     assert_eq!(value[0]["caught_by"][0], "C2 VoteOnce");
 }
 
+/// The words of before: whoever has written them down goes on.
+#[test]
+fn older_names_are_still_understood() {
+    let older: [&[&str]; 4] = [
+        &["zoo", "1"],
+        &["list", "zoo"],
+        &["check", "plain-flush", "--handovers", "false", "--states", "9"],
+        &["check", "--ablate", "vote_again"],
+    ];
+    assert_eq!(older.map(|words| code(&checker(words))), [0, 0, 3, 1]);
+}
+
 #[test]
 fn everything_that_can_be_named_is_listed() {
-    for what in ["properties", "presets", "actions", "zoo"] {
+    for what in ["properties", "presets", "actions", "catalogue"] {
         let output = checker(&["list", what]);
         assert_eq!(code(&output), 0);
         assert!(2 < text(&output.stdout).lines().count());
@@ -266,7 +278,7 @@ fn what_the_invariant_has_no_use_for_is_refused() {
         (&["--property", "C1"], "the invariant is judged whole"),
         (&["--states", "9"], "no states are kept for the invariant"),
         (&["--narrow", "commit"], "the invariant is judged whole"),
-        (&["--mutant", "torn_vote"], "no mistake of a step is called 'torn_vote'"),
+        (&["--mutant", "torn_vote"], "no mutant of a step is called 'torn_vote'"),
     ];
     for (options, why) in refused {
         let output = checker(&[&["check", "inductive"], options].concat());

@@ -37,7 +37,7 @@ impl Exhibit {
 
 /// The minimal bounds: each property with the mistakes that it catches, and from which bounds on.
 pub(crate) fn report(limits: &Limits) -> u8 {
-    say!("| property | mistake | caught from | states | steps |\n| --- | --- | --- | --- | --- |");
+    say!("| property | mutant | caught from | states | steps |\n| --- | --- | --- | --- | --- |");
     let mut missed = 0;
     let mut all = exhibits();
     all.sort_by_key(|exhibit| exhibit.caught_by);

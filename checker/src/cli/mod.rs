@@ -39,11 +39,11 @@ const EXAMPLES: &str = "\
 Examples:
   rafttree-checker check                       exhaust the default preset
   rafttree-checker check log-3 --threads 1     another preset, on one core
-  rafttree-checker check --ablate may_vote     a search with a broken rule: it must be caught
+  rafttree-checker check --mutant may_vote     a search with a broken rule: it must be caught
   rafttree-checker check log-3 --window 3 --time 10m --checkpoint wide.ckpt
                                                larger bounds, as far as ten minutes get
   rafttree-checker check inductive             an inductive invariant: every server that it allows, reached or not
-  rafttree-checker zoo                         every known mistake must be caught
+  rafttree-checker catalogue                   the mutation catalogue: every mutant must be caught
   rafttree-checker mutants                     mutants of the model: a check must kill each
   rafttree-checker explore                     walk through the states in a browser
 
@@ -74,17 +74,18 @@ enum Format {
 enum Command {
     /// Visit every state within bounds, and say in one word what came out.
     Check(CheckArgs),
-    /// Break one rule at a time: every mistake must be caught.
-    Zoo {
+    /// Run the mutation catalogue, one mutant of the protocol after the other: each must be caught.
+    #[command(visible_alias = "zoo")]
+    Catalogue {
         /// Names, rules or row numbers; all, if none is given.
         rows: Vec<String>,
-        /// Keep the counterexamples in this directory, a file for each mistake.
+        /// Keep the counterexamples in this directory, a file for each mutant.
         #[arg(long, value_name = "DIR")]
         save: Option<PathBuf>,
         #[command(flatten)]
         limits: LimitArgs,
     },
-    /// Put mistakes into the text of the model, one at a time: a check must kill each.
+    /// Mutants of the model's text, one at a time: a check must kill each.
     Mutants(source::MutantsArgs),
     /// Show that without randomness an election can fail for ever: a run in lock-step that comes back
     /// to where it was, one term later, and never has a leader.
@@ -130,7 +131,9 @@ enum Listed {
     Properties,
     Presets,
     Actions,
-    Zoo,
+    /// The mutation catalogue.
+    #[value(alias = "zoo")]
+    Catalogue,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -139,7 +142,7 @@ enum Table {
     Rules,
     /// What was exhausted.
     Proof,
-    /// For each mistake the least bounds at which it is caught.
+    /// For each mutant the least bounds at which it is caught.
     Ledger,
     /// The quotient beside the plain system, both explored to the end; minutes, and some memory.
     SecondOpinion,
@@ -189,7 +192,7 @@ fn run(cli: &Cli) -> Result<u8, Usage> {
     let json = cli.format == Format::Json;
     match &cli.command {
         Command::Check(args) => check(args, json),
-        Command::Zoo { rows, save, limits } => visit_zoo(rows, save.as_deref(), &limits.limits(), json),
+        Command::Catalogue { rows, save, limits } => run_catalogue(rows, save.as_deref(), &limits.limits(), json),
         Command::Mutants(args) => source::run(args, json),
         Command::Lasso { servers } => Ok(tables::lasso(*servers, json)),
         Command::Odds(args) => timing::run(args, json),
@@ -200,7 +203,7 @@ fn run(cli: &Cli) -> Result<u8, Usage> {
                 Listed::Properties => tables::properties(json),
                 Listed::Presets => tables::presets(json),
                 Listed::Actions => tables::actions(json),
-                Listed::Zoo => tables::zoo(json),
+                Listed::Catalogue => tables::zoo(json),
             }
             Ok(0)
         }
@@ -235,11 +238,11 @@ fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
     let (mut worst, mut values) = (0, Vec::new());
     for (at, part) in chosen.parts.iter().enumerate().filter(|(_, part)| part.judges(only)) {
         let (mut outcome, watched) = search(&chosen, at, *part, only, args.narrow, &limits)?;
-        let ablation = chosen.exhibit.as_ref().map(|exhibit| exhibit.name);
-        let in_zoo = ablation.is_some() && args.system.preset.is_none();
-        let name = if in_zoo { "as in the zoo" } else { chosen.preset.name };
+        let mutant = chosen.exhibit.as_ref().map(|exhibit| exhibit.name);
+        let in_catalogue = mutant.is_some() && args.system.preset.is_none();
+        let name = if in_catalogue { "as in the catalogue" } else { chosen.preset.name };
         let Limits { threads, memory, .. } = limits;
-        let subject = Subject { preset: name, part: *part, ablation, watched, threads, memory };
+        let subject = Subject { preset: name, part: *part, mutant, watched, threads, memory };
         let found = Counterexample::of(chosen.exhibit.as_ref(), *part, &mut outcome);
         if let (Some(path), Some(found)) = (&args.save, &found) {
             found.save(path, chosen.exhibit.as_ref(), *part, &outcome)?;
@@ -316,7 +319,7 @@ fn watched(named: &[String]) -> Result<PropertySet, Usage> {
     named.iter().map(|name| Property::named(name).ok_or_else(|| unknown(name))).collect()
 }
 
-fn visit_zoo(rows: &[String], save: Option<&Path>, limits: &Limits, json: bool) -> Result<u8, Usage> {
+fn run_catalogue(rows: &[String], save: Option<&Path>, limits: &Limits, json: bool) -> Result<u8, Usage> {
     let exhibits = tables::chosen(rows).map_err(Usage)?;
     let mut escaped = Vec::new();
     let mut results = Vec::new();

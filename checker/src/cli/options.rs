@@ -20,12 +20,12 @@ pub(crate) struct Usage(pub(crate) String);
 
 #[derive(Args)]
 pub(crate) struct SystemArgs {
-    /// A named system; see 'list presets'. Without one: 'quick', or with --ablate the bounds at
-    /// which the zoo catches the mistake.
+    /// A named system; see 'list presets'. Without one: 'quick', or with --mutant the bounds at
+    /// which the catalogue catches the mutant.
     pub(crate) preset: Option<String>,
-    /// Put a mistake into the system: a name of the zoo, a rule, or a row; see 'list zoo'.
-    #[arg(long, visible_alias = "mutant")]
-    pub(crate) ablate: Option<String>,
+    /// Check a mutant: a name of the mutation catalogue, a rule, or a row; see 'list catalogue'.
+    #[arg(long, alias = "ablate")]
+    pub(crate) mutant: Option<String>,
     /// Servers in the group, 1 to 9; up to 7 where runs have any length.
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=9))]
     servers: Option<u8>,
@@ -48,7 +48,7 @@ pub(crate) struct SystemArgs {
     /// Minimum timeouts of all servers together.
     #[arg(long, help_heading = "The plain system (presets plain-*, concrete-*)")]
     minimums: Option<u32>,
-    /// Commands, hand-overs and step-downs that are asked for.
+    /// Commands, transfers and step-downs that are asked for.
     #[arg(long, help_heading = "The plain system (presets plain-*, concrete-*)")]
     requests: Option<u32>,
     /// Crashes of all servers together.
@@ -63,8 +63,8 @@ pub(crate) struct SystemArgs {
     /// Whether clients propose commands.
     #[arg(long, help_heading = "The plain system (presets plain-*, concrete-*)")]
     proposals: Option<bool>,
-    /// Whether leaders are told to hand over and to step down.
-    #[arg(long, help_heading = "The plain system (presets plain-*, concrete-*)")]
+    /// Whether leaders are told to transfer leadership and to step down.
+    #[arg(long = "transfers", alias = "handovers", help_heading = "The plain system (presets plain-*, concrete-*)")]
     handovers: Option<bool>,
 }
 
@@ -157,7 +157,7 @@ pub(crate) struct Chosen {
     pub(crate) preset: &'static Preset,
     pub(crate) exhibit: Option<Exhibit>,
     pub(crate) parts: Vec<Part>,
-    /// Whether the bounds are others than those of the preset or of the zoo.
+    /// Whether the bounds are others than those of the preset or of the catalogue.
     pub(crate) changed: bool,
 }
 
@@ -212,10 +212,10 @@ impl SystemArgs {
         }
         let unknown = |name: &String| {
             Usage(format!(
-                "no mistake of a step is called '{name}'; 'list zoo' shows those that the invariant may catch"
+                "no mutant of a step is called '{name}'; 'list catalogue' shows those that the invariant may catch"
             ))
         };
-        let wrong = self.ablate.as_ref().map(|name| inductive::find(name).ok_or_else(|| unknown(name))).transpose()?;
+        let wrong = self.mutant.as_ref().map(|name| inductive::find(name).ok_or_else(|| unknown(name))).transpose()?;
         Ok(inductive::Chosen { preset: preset.name, scope, wrong })
     }
 
@@ -229,8 +229,8 @@ impl SystemArgs {
     }
 
     fn exhibit(&self) -> Result<Option<Exhibit>, Usage> {
-        let Some(name) = &self.ablate else { return Ok(None) };
-        let unknown = || Usage(format!("no mistake is called '{name}'; 'list zoo' shows them all"));
+        let Some(name) = &self.mutant else { return Ok(None) };
+        let unknown = || Usage(format!("no mutant is called '{name}'; 'list catalogue' shows them all"));
         zoo::find(name).map(Some).ok_or_else(unknown)
     }
 
@@ -246,7 +246,7 @@ impl SystemArgs {
             ("unsynced", self.unsynced.is_some()),
             ("interleaved", self.interleaved.is_some()),
             ("proposals", self.proposals.is_some()),
-            ("handovers", self.handovers.is_some()),
+            ("transfers", self.handovers.is_some()),
         ];
         let is_quotient = |part: &Part| !matches!(part, Part::Plain(_));
         let named =

@@ -265,9 +265,9 @@ impl Scope {
     /// The properties that say something where logs do not count, or all.
     pub(crate) fn watched(&self) -> PropertySet {
         use Property::{
-            Answered, AskFirst, Asked, ClientsTold, ElectionSafety, GatheredSame, InTime, LocalSimulation, Loyalty,
-            LoyaltyEnds, NonDisruption, OutsidersIgnored, OwnVotes, PreVoteBindsNobody, QuorumHeard, RoleTransitions,
-            StaleAnswered, TermMonotonic, TimersOfRole, Totality, TransferSent, VoteOnce,
+            Answered, AskFirst, Asked, ClientsTold, ElectionSafety, GatheredSame, InTime, LocalSimulation,
+            NonDisruption, OutsidersIgnored, OwnVotes, PreVoteBindsNobody, QuorumHeard, RoleTransitions, StaleAnswered,
+            Stickiness, StickinessEnds, TermMonotonic, TimersOfRole, Totality, TransferSent, VoteOnce,
         };
         let of_elections = [
             ElectionSafety,
@@ -288,9 +288,9 @@ impl Scope {
             ClientsTold,
             GatheredSame,
             InTime,
-            Loyalty,
+            Stickiness,
             TransferSent,
-            LoyaltyEnds,
+            StickinessEnds,
             LocalSimulation,
         ];
         if self.window.is_some() { PropertySet::of_logs() } else { of_elections.into_iter().collect() }
@@ -377,7 +377,7 @@ impl Part {
     }
 }
 
-const QUOTIENT_ALWAYS: &str = "any number of elections, commands, crashes, hand-overs; messages are lost, duplicated, \
+const QUOTIENT_ALWAYS: &str = "any number of elections, commands, crashes, leadership transfers; messages are lost, duplicated, \
     delayed and reordered without limit; timers fire at any moment; leaders send any part of their logs at any \
     moment; a crash comes between any two of change, flush and send, and keeps any number of the records that were \
     not flushed; states are one that differ only in names, in where terms and indices begin to count, or in what \
@@ -387,7 +387,7 @@ const RECOVERY_ALWAYS: &str = "faults stop: what was under way is lost, disks ar
     work from now on, in both directions; in each round the minimum timeout of all who heard no leader fires, and of \
     leaders, then the election timeout of one server in turn, then the heartbeat timeouts, and all messages arrive in \
     the order in which they were sent; whether servers have just heard each other or, where logs do not count, a leader that \
-    is gone, have asked for pre-votes, have lost votes or are handing over is tried in several ways; then a leader has to lead on for three rounds, whoever else times out";
+    is gone, have asked for pre-votes, have lost votes or transfer leadership is tried in several ways; then a leader has to lead on for three rounds, whoever else times out";
 
 const PLAIN_ALWAYS: &str = "messages are lost, duplicated, delayed and reordered without limit; timers fire at any \
     moment; leaders send any part of their logs at any moment; states that differ in the servers' names alone are \
@@ -428,7 +428,7 @@ impl Bounds {
             limit(self.timeouts, "election timeout", "election timeouts"),
             limit(self.crashes, "crash", "crashes"),
             yes(self.proposals, "commands"),
-            yes(self.handovers, "hand-overs"),
+            yes(self.handovers, "transfers"),
         )
     }
 }

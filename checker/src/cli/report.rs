@@ -50,7 +50,7 @@ impl Verdict {
 pub(crate) struct Subject<'a> {
     pub(crate) preset: &'a str,
     pub(crate) part: Part,
-    pub(crate) ablation: Option<&'a str>,
+    pub(crate) mutant: Option<&'a str>,
     pub(crate) watched: PropertySet,
     pub(crate) threads: usize,
     /// The memory limit, in bytes.
@@ -67,8 +67,8 @@ pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) ->
     line(outcome.verdict.word().to_owned());
     outcome.verdict.reasons().iter().for_each(|why| line(format!("  {why}")));
     line(String::new());
-    let ablated = subject.ablation.map_or(String::new(), |name| format!(", with the mistake '{name}'"));
-    line(format!("system      {}{ablated}", subject.preset));
+    let mutant = subject.mutant.map_or(String::new(), |name| format!(", with the mutant '{name}'"));
+    line(format!("system      {}{mutant}", subject.preset));
     line(format!("bounds      {}", wrap(&subject.part.words(), 12)));
     line(format!("always      {}", wrap(subject.part.always(), 12)));
     line(format!("code        {CODE}"));
@@ -172,7 +172,7 @@ pub(crate) fn value(subject: &Subject, outcome: &Outcome) -> Value {
         "verdict": outcome.verdict.word(),
         "reasons": outcome.verdict.reasons(),
         "preset": subject.preset,
-        "ablation": subject.ablation,
+        "mutant": subject.mutant,
         "bounds": subject.part,
         "bounds_in_words": subject.part.words(),
         "always": subject.part.always(),

@@ -91,7 +91,7 @@ pub(crate) fn chosen(names: &[String]) -> Result<Vec<Exhibit>, String> {
     if names.is_empty() {
         return Ok(exhibits());
     }
-    let unknown = |name: &String| format!("nothing in the zoo is called '{name}'; 'list zoo' shows them all");
+    let unknown = |name: &String| format!("no mutant is called '{name}'; 'list catalogue' shows them all");
     names.iter().map(|name| find(name).ok_or_else(|| unknown(name))).collect()
 }
 

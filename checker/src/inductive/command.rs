@@ -171,7 +171,7 @@ impl Whole<'_> {
 
     fn text(&self) -> String {
         let Whole { chosen, limits, checked, verdict, time, story } = self;
-        let mistake = chosen.wrong.map_or(String::new(), |wrong| format!(", with the mistake '{}'", wrong.name));
+        let mistake = chosen.wrong.map_or(String::new(), |wrong| format!(", with the mutant '{}'", wrong.name));
         let mut lines = vec![verdict.word().to_owned()];
         lines.extend(self.reasons().into_iter().map(|why| format!("  {why}")));
         lines.extend([

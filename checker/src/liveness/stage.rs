@@ -300,7 +300,7 @@ fn happening(id: ServerId, event: &Event<Tag>) -> String {
         Event::HeartbeatTimeout => format!("{id} heartbeat timeout"),
         Event::MinimumTimeout => format!("{id} minimum timeout"),
         Event::Propose(_) => format!("{id} is proposed a command"),
-        Event::Transfer(to) => format!("{id} is told to hand over to {to}"),
+        Event::Transfer(to) => format!("{id} is told to transfer leadership to {to}"),
         Event::StepDown => format!("{id} is told to step down"),
     }
 }

@@ -117,7 +117,7 @@ fn words(step: Move) -> String {
         Stimulus::HeartbeatTimeout => format!("{id} repeats what it said"),
         Stimulus::MinimumTimeout { heard } => format!("minimum timeout of {id}, which heard {}", servers(heard)),
         Stimulus::Propose { .. } => format!("{id} is proposed a command"),
-        Stimulus::Transfer { to, .. } => format!("{id} is told to hand over to {to}"),
+        Stimulus::Transfer { to, .. } => format!("{id} is told to transfer leadership to {to}"),
         Stimulus::TimeoutNow { from } => format!("{id} is told by {from} to take over"),
         Stimulus::StepDown => format!("{id} is told to step down"),
         Stimulus::Flush => format!("{id} flushes an entry"),

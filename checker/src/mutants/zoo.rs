@@ -1,4 +1,4 @@
-//! The zoo: mistakes that were made elsewhere, each of which the checker must catch.
+//! The mutation catalogue: mistakes that were made elsewhere, each of which the checker must catch.
 
 use rafttree_model::{Rules, step_by};
 
@@ -14,7 +14,7 @@ use crate::verdict::{self, Limits, NOTHING, Outcome};
 
 /// One mistake.
 pub(crate) struct Exhibit {
-    /// What `--ablate` and `zoo` call it.
+    /// What `--mutant` and `catalogue` call it.
     pub(crate) name: &'static str,
     /// Its row in the published list of Raft bugs that this project keeps, if it stands there.
     pub(crate) row: Option<u8>,
@@ -221,7 +221,7 @@ pub(crate) fn exhibits() -> Vec<Exhibit> {
         rule::<broken::CountUnsyncedOwn>(("count_unsynced_own", Some(28)), "may_leave_early",
             "a leader counts its own copy before it is durable", "openraft a9f696a9, etcd#14370", PersistBeforeSend),
         rule::<broken::HandOverEarly>(("hand_over_early", Some(18)), "may_hand_over",
-            "leadership is handed to a server that lacks entries", "openraft#1805, hashicorp#581", HandOverComplete),
+            "leadership is transferred to a server that lacks entries", "openraft#1805, hashicorp#581", TransferComplete),
         around(("append_in_learned_term", Some(7)),
             "a leader appends an entry in a term that it just learned of, and only then steps down", "hashicorp#695",
             LogMatching, broken::append_in_learned_term),
@@ -260,7 +260,7 @@ pub(crate) fn exhibits() -> Vec<Exhibit> {
             "of two logs, one longer and one of a later term, neither counts as the newer", "async-raft vote.rs:53",
             Recovery).within(from(logs(3, 1, 2))),
         rule::<broken::LeadUnheard>(("loyal_bridge", Some(14)), "must_step_down",
-            "a leader without a majority keeps the one server loyal that could be elected",
+            "a leader without a majority keeps at its side the one server that could be elected",
             "openraft#2080, Howard & Abraham 2020", Recovery).within(from(elections(4, 1))),
         rule::<broken::CampaignAtOnce>(("plain_raft", None), "must_ask_first",
             "without PreVote a server that is linked to few deposes, time and again, whoever could be elected",

@@ -18,9 +18,9 @@ pub(crate) fn broken_memory(server: &Server) -> PropertySet {
         &Role::Follower { leader, loyal } => {
             let heard = leader_of(observed.contact);
             let remembers = (observed.contact == Contact::None || loyal) && (heard.is_none() || leader == heard);
-            broken.insert_unless(remembers, Property::Loyalty);
+            broken.insert_unless(remembers, Property::Stickiness);
             let has_cause = (observed.contact != Contact::None || !loyal) && (leader.is_none() || leader == heard);
-            broken.insert_unless(has_cause, Property::LoyaltyEnds);
+            broken.insert_unless(has_cause, Property::StickinessEnds);
         }
         Role::PreCandidate { votes } => broken.insert_unless(servers(votes) == observed.granted, Property::AskFirst),
         Role::Candidate { votes, transfer } => {

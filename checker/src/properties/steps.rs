@@ -71,7 +71,7 @@ pub(crate) fn broken_by_event(
     broken.insert_unless(memory::is_elected_by_votes(&step), Property::OwnVotes);
     broken.insert_unless(memory::asks_first(&step), Property::AskFirst);
     broken.insert_unless(memory::leads_on_by_majority(&step), Property::QuorumHeard);
-    broken.insert_unless(memory::helps_nobody_else(&step), Property::Loyalty);
+    broken.insert_unless(memory::helps_nobody_else(&step), Property::Stickiness);
     broken.insert_unless(duties::transfer_is_sent(&step), Property::TransferSent);
     if let Event::Receive(letter) = event {
         broken.insert_unless(is_idempotent(step_by, letter, new), Property::Totality);

@@ -43,7 +43,7 @@ impl Witness {
             Witness::RefusedVote => "a refused vote reached its candidate",
             Witness::RefusedPreVote => "a refused pre-vote reached who had asked for it",
             Witness::RefusedEntries => "a refusal of entries reached their leader",
-            Witness::TransferVote => "a vote request of a transfer reached a loyal server",
+            Witness::TransferVote => "a vote request of a transfer reached a server that had just heard a leader",
             Witness::LateTransfer => "a request to take over arrived too late, at who no longer follows",
             Witness::LateVote => "a vote arrived too late, at no candidate",
             Witness::KnownTerm => "a server was told the term that it is in",

@@ -183,7 +183,7 @@ impl Quotient {
             let members = self.members;
             let servers = [(leader, leads), (to, target)].map(|(id, seat)| seat.server(id, members, state.base));
             let mut broken = told.broken;
-            broken.insert_unless(properties::may_take_over(&servers[0], &servers[1]), Property::HandOverComplete);
+            broken.insert_unless(properties::may_take_over(&servers[0], &servers[1]), Property::TransferComplete);
             let stimulus = Stimulus::TimeoutNow { from: leader };
             worker.offered[kind_of(stimulus)] += 1;
             for (way, outcome) in (0..).zip(worker.local.outcomes(target, to, state.base, stimulus)) {

@@ -340,7 +340,7 @@ impl System {
         world.broken.extend(found);
         if letter.message == Message::TimeoutNow {
             let may = properties::may_take_over(world.server(id), world.server(letter.to));
-            world.broken.insert_unless(may, Property::HandOverComplete);
+            world.broken.insert_unless(may, Property::TransferComplete);
         }
         world.note_vote(&letter);
         if letter.to == id {

@@ -127,7 +127,7 @@ fn known(at: usize, name: &str) -> Result<String, String> {
     let exhibit = zoo::find(name.trim());
     exhibit
         .map(|it| it.name.to_owned())
-        .ok_or_else(|| format!("line {at}: no mutant is called '{name}'; 'list zoo' shows them all"))
+        .ok_or_else(|| format!("line {at}: no mutant is called '{name}'; 'list catalogue' shows them all"))
 }
 
 impl Played {

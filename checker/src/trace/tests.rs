@@ -95,7 +95,7 @@ fn what_arrives_in_kept_traces_was_sent_above() {
     assert_eq!(marked, NOT_SENT_IN_FILES, "deliveries of what was not sent");
 }
 
-/// They are written by `zoo --save checker/counterexamples`, and still break what they broke.
+/// They are written by `catalogue --save checker/counterexamples`, and still break what they broke.
 #[test]
 fn every_mutant_has_a_counterexample_that_is_kept() {
     let (exhibits, files) = (zoo::exhibits(), files("counterexamples"));
@@ -202,7 +202,7 @@ fn servers_that_are_apart_hear_each_other_again_when_that_is_healed() {
 fn what_is_wrong_in_a_scenario_is_said_with_its_line_and_what_to_do() {
     let refused = |text: &str| played(text).map(|_| ()).expect_err("it is refused");
     assert!(refused("servers 12").starts_with("line 1: 'servers' takes a number from 1 to 9, as in"));
-    assert!(refused("\nmutant nothing").starts_with("line 2: no mutant is called 'nothing'; 'list zoo' shows"));
+    assert!(refused("\nmutant nothing").starts_with("line 2: no mutant is called 'nothing'; 'list catalogue' shows"));
     assert!(refused("property C99").starts_with("line 1: no property is called 'C99'; 'list properties' shows"));
     assert!(refused("\n\nflsh 1").starts_with("line 3: 'flsh 1' is no verb and no output of one; a line begins with"));
     assert!(refused("    flsh 1").starts_with("line 1: 'flsh 1' is no verb"), "indented or not");

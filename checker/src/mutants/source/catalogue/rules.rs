@@ -1,4 +1,4 @@
-//! Mutants of the rules, beyond those of `list zoo`.
+//! Mutants of the rules, beyond those of `list catalogue`.
 
 use super::Mutant;
 
