@@ -6,21 +6,22 @@ use crate::liveness::{Choice, Failed, Recovery, Stage, Timeouts, run};
 use crate::properties::{Property, PropertySet};
 use crate::quotient::{Move, Quotient, Reach, State, Stimulus};
 use crate::search::panics;
-use crate::trace::language::{Picture, role};
+use crate::system::world::World;
+use crate::trace::language::{self, Picture, role};
 
 /// The run and the schedule, line by line, every server under its own name.
 pub(super) fn story(recovery: &Recovery, path: &[Move], broken: PropertySet) -> Vec<String> {
-    let (mut lines, state) = match named_run(&recovery.quotient, path) {
+    let quotient = &recovery.quotient;
+    let (mut lines, world) = match concrete_run(quotient, path).or_else(|_| named_run(quotient, path)) {
         Ok(run) => run,
         Err(why) => return vec![why],
     };
     if !broken.contains(Property::Recovery) {
         return lines;
     }
-    let quotient = &recovery.quotient;
-    let world = state.world(quotient.members);
     lines.push(String::new());
-    lines.push("Faults stop here. What was under way is lost, and every disk is flushed:".to_owned());
+    let no_logs = if quotient.forgets_logs { ", and logs do not count from here on" } else { "" };
+    lines.push(format!("Faults stop here. What was under way is lost, and every disk is flushed{no_logs}:"));
     let from = Stage::of_world(&world, quotient.ground);
     lines.extend(Picture(&world).to_string().lines().filter(|line| !line.starts_with("sent:")).map(str::to_owned));
     // The state has other names than the one that was judged, so that the links have, too.
@@ -31,6 +32,12 @@ pub(super) fn story(recovery: &Recovery, path: &[Move], broken: PropertySet) -> 
     };
     lines.extend(schedule(&from, stage, choice, why, recovery.rounds_allowed));
     lines
+}
+
+/// A run of the concrete system, in which what arrives was sent, and the state to which it leads.
+fn concrete_run(quotient: &Quotient, path: &[Move]) -> Result<(Vec<String>, World), String> {
+    let (system, steps, world) = quotient.concrete_run(path)?;
+    Ok((language::story(&system.start, &steps).lines().map(str::to_owned).collect(), world))
 }
 
 /// What each round of a schedule did, until it has been there before.
@@ -66,8 +73,9 @@ fn schedule(from: &Stage, stage: Stage, choice: Choice, why: Failed, allowed: u3
     lines
 }
 
-/// The moves of a run in words, and the state that it leads to, without renamings in between.
-fn named_run(quotient: &Quotient, path: &[Move]) -> Result<(Vec<String>, State), String> {
+/// Where there is no such run: the moves in words, and the state that they lead to, without renamings in
+/// between.
+fn named_run(quotient: &Quotient, path: &[Move]) -> Result<(Vec<String>, World), String> {
     let reach = Reach { absolute: true, spread: 30, window: crate::quotient::LONGEST as u8 };
     let unnamed = Quotient { symmetric: false, reach, ..quotient.clone() };
     let form = |state: &State| state.settled(quotient.reach).ok().map(|state| state.canonical());
@@ -78,10 +86,10 @@ fn named_run(quotient: &Quotient, path: &[Move]) -> Result<(Vec<String>, State),
         let target = target.ok_or_else(|| format!("step {} is no move there", at + 1))?.1;
         let told = first_move(&unnamed, &here, |_, next| form(next) == Some(target));
         let (own, next) = told.ok_or_else(|| format!("step {} cannot be told under the first names", at + 1))?;
-        lines.push(format!("{:>3}. {}", at + 1, words(own)));
+        lines.push(format!("# {:>3}. {}", at + 1, words(own)));
         (here, there) = (next, target);
     }
-    Ok((lines, here))
+    Ok((lines, here.world(quotient.members)))
 }
 
 fn first_move(quotient: &Quotient, state: &State, fits: impl Fn(&Move, &State) -> bool) -> Option<(Move, State)> {

@@ -3,12 +3,16 @@
 
 use rafttree_model::{Event, Index, Labels, Message, Relabelled, Role, ServerId, Slice, Term};
 
+use crate::properties::PropertySet;
 use crate::quotient::local::{Stimulus, script};
 use crate::quotient::seat::{Cells, LONGEST, Part};
 use crate::quotient::{Move, Quotient, Reach, State};
 use crate::system::server::{Mistake, Server, Tag};
 use crate::system::world::{Letter, World};
 use crate::system::{Action, System};
+use crate::trace::concretise::concretise;
+use crate::trace::language;
+use crate::trace::run::{self, Step};
 
 /// Terms of a state are one above those of the plain system.
 struct FromZero;
@@ -19,6 +23,8 @@ impl Labels for FromZero {
     }
 }
 
+const FROM_THE_BEGINNING: Reach = Reach { spread: 30, window: LONGEST as u8, absolute: true };
+
 /// How often a leader hears its minimum timeout until it steps down for want of answers.
 const PATIENCE: usize = 2;
 
@@ -26,8 +32,36 @@ impl Quotient {
     /// The actions of the plain system that such a run consists of; an error says where it cannot be
     /// followed, or that it breaks nothing and must.
     pub(crate) fn in_the_plain_system(&self, path: &[Move], must_break: bool) -> Result<Vec<Action>, String> {
-        let absolute = Reach { spread: 30, window: LONGEST as u8, absolute: true };
-        let unnamed = Quotient { symmetric: false, reach: absolute, ..self.clone() };
+        Ok(self.followed(path, must_break)?.0)
+    }
+
+    /// A run of the concrete system to the state to which this one leads, and that state as a world,
+    /// with terms and names of that run.
+    pub(crate) fn concrete_run(&self, path: &[Move]) -> Result<(System, Vec<Step>, World), String> {
+        let (actions, state) = self.followed(path, false)?;
+        let bounds = run::concrete(self.members.ids().len() as u32);
+        let system = System { symmetric: false, watched: PropertySet::default(), ..System::with(self.ground, bounds) };
+        let target = self.settled_in_full(state);
+        let is_there = |world: &World| {
+            let reached = State::of_world(world).and_then(|state| self.settled_in_full(state));
+            reached.is_some() && reached == target
+        };
+        let steps = if is_there(&system.start) { Vec::new() } else { concretise(&system, &actions, &is_there)? };
+        let mut world = state.world(self.members).relabelled(&FromZero);
+        if !self.forgets_logs {
+            world.take_logs_of(steps.last().map_or(&system.start, |step| &step.world));
+        }
+        Ok((system, steps, world))
+    }
+
+    /// What is left of a state, with terms and indices from the beginning.
+    fn settled_in_full(&self, state: State) -> Option<State> {
+        let state = if self.forgets_logs { state.without_logs() } else { state };
+        state.settled(FROM_THE_BEGINNING).ok()
+    }
+
+    fn followed(&self, path: &[Move], must_break: bool) -> Result<(Vec<Action>, State), String> {
+        let unnamed = Quotient { symmetric: false, reach: FROM_THE_BEGINNING, ..self.clone() };
         let system = self.plain();
         let refused = path.iter().any(|step| matches!(step.stimulus, Stimulus::Refuse { .. }));
         let mut stage = Stage { system: &system, world: system.start.clone(), actions: Vec::new(), refused };
@@ -44,17 +78,17 @@ impl Quotient {
             (stage, here, there) = (told, next, target);
             // What is told apart in full may be found broken sooner.
             if !stage.world.broken.is_empty() {
-                return Ok(stage.actions);
+                return Ok((stage.actions, here));
             }
         }
-        if must_break { Err("the same run breaks nothing there".to_owned()) } else { Ok(stage.actions) }
+        if must_break { Err("the same run breaks nothing there".to_owned()) } else { Ok((stage.actions, here)) }
     }
 
     /// How a state is reached that is not in the class of the invariant, and what is missed there.
     pub(crate) fn missed(&self, path: &[Move]) -> Vec<String> {
-        let mut lines = match self.in_the_plain_system(path, false) {
-            Ok(actions) => actions.iter().map(Action::to_string).collect(),
-            Err(why) => vec![format!("the way there cannot be told in the plain system: {why}")],
+        let mut lines = match self.concrete_run(path) {
+            Ok((system, steps, _)) => language::story(&system.start, &steps).lines().map(str::to_owned).collect(),
+            Err(why) => vec![format!("the way there cannot be told in the concrete system: {why}")],
         };
         match path.iter().try_fold(self.start(), |state, step| Ok::<_, String>(self.led_to(&state, *step)?.0)) {
             Err(why) => lines.push(why),
@@ -68,7 +102,7 @@ impl Quotient {
 
     /// The plain system with the same mistake, without bounds that matter.
     pub(crate) fn plain(&self) -> System {
-        let bounds = crate::trace::run::wide(self.members.ids().len() as u32);
+        let bounds = run::wide(self.members.ids().len() as u32);
         System { symmetric: false, watched: self.watched, ..System::with(self.ground, bounds) }
     }
 

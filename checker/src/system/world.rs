@@ -87,6 +87,16 @@ impl World {
         Arc::make_mut(&mut self.servers[id.number() as usize - 1])
     }
 
+    /// Another state of which the servers hold the same logs, each command by the name that it has there.
+    pub(crate) fn take_logs_of(&mut self, other: &World) {
+        for (server, other) in self.servers.iter_mut().zip(&other.servers) {
+            let server = Arc::make_mut(server);
+            server.entries.clone_from(&other.entries);
+            server.disk.entries.clone_from(&other.disk.entries);
+            server.unsynced.clone_from(&other.unsynced);
+        }
+    }
+
     pub(crate) fn ids(&self) -> impl Iterator<Item = ServerId> + use<> {
         (1..=self.servers.len() as u32).map(ServerId::new)
     }

@@ -52,13 +52,19 @@ impl Counterexample {
         let title = format!("# breaks {broken}\n# found within: {words}\n");
         let mutant = exhibit.map_or(String::new(), |exhibit| format!("mutant {}\n", exhibit.name));
         let Counterexample { story, replays } = self;
+        let ids: Vec<_> = outcome.broken.iter().map(Property::id).collect();
+        let start = exhibit.and_then(|exhibit| exhibit.start).map_or(String::new(), zoo::start_played);
+        let title = format!("{title}servers {servers}\n{mutant}property {}\n{start}", ids.join(" "));
         if *replays {
-            let start = exhibit.and_then(|exhibit| exhibit.start).map_or(String::new(), zoo::start_played);
-            let ids: Vec<_> = outcome.broken.iter().map(Property::id).collect();
-            format!("{title}servers {servers}\n{mutant}property {}\n{start}{story}", ids.join(" "))
-        } else {
-            format!("{title}# a schedule, which cannot be replayed\n{mutant}---\n{story}\n")
+            return format!("{title}{story}");
         }
+        // The run up to where faults stop can be replayed, and what happens then cannot.
+        let (run, schedule) = match story.strip_prefix('\n') {
+            None if outcome.broken.contains(Property::Recovery) => story.split_once("\n\n").unwrap_or(("", story)),
+            other => ("", other.unwrap_or(story)),
+        };
+        let end = if run.is_empty() { "" } else { "\n" };
+        format!("{title}{run}{end}---\n{schedule}\n")
     }
 
     /// Writes that file.

@@ -1,6 +1,6 @@
 //! Traces: their language, scenarios, counterexamples.
 
-mod concretise;
+pub(crate) mod concretise;
 pub(crate) mod counterexample;
 pub(crate) mod language;
 pub(crate) mod run;
