@@ -1,4 +1,7 @@
 //! The distribution as a picture: measured as steps, theory as a line.
+//!
+//! Written by hand: one picture of two lines, in which a library would leave the axes, the steps and the
+//! legend to be described all the same.
 
 use std::fmt::Write as _;
 

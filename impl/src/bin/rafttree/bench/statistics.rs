@@ -1,4 +1,6 @@
 //! Figures from samples, each with the interval that holds the true one 95 times in a hundred.
+//!
+//! Written by hand: the intervals, of order statistics and Wilson's, are what `statrs` does not have.
 
 use std::fmt;
 

@@ -1,4 +1,6 @@
 //! The distribution of the first survivor's timeout, if timeouts are drawn continuously.
+//!
+//! Written by hand: no library has the distribution of a minimum of timeouts less a phase.
 
 /// s servers survive the leader. Each draws its timeout U(T, 2T) anew whenever it hears a
 /// heartbeat, so what counts was drawn at the last one. Heartbeats are sent every h, and the
