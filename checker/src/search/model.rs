@@ -5,8 +5,8 @@ use std::hash::Hash;
 
 use stateright::{Expectation, Model, Property};
 
-use super::fingerprint::fingerprint;
-use super::space::{Bits, Judgement, Space};
+use crate::search::fingerprint::fingerprint;
+use crate::search::space::{Bits, Judgement, Space};
 
 /// Any Stateright model. Its properties have their bits in the order in which it lists them:
 /// `always` ones may be broken, `sometimes` ones may be met.

@@ -1,6 +1,6 @@
 //! What a search explores.
 
-use super::identity::Identity;
+use crate::search::identity::Identity;
 use crate::search::panics;
 
 /// A set of up to 64 properties or witnesses.

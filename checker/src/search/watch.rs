@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::memory::resident_bytes;
+use crate::search::memory::resident_bytes;
 
 /// Bounds on what a search may use. None of them bounds what is explored: that is up to the space.
 #[derive(Clone, Copy, Debug, Default)]
