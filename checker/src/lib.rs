@@ -6,6 +6,7 @@ macro_rules! say {
     ($($words:tt)*) => { crate::cli::report::say(format_args!($($words)*)) };
 }
 
+mod checks;
 pub mod cli;
 mod inductive;
 mod liveness;
@@ -19,3 +20,4 @@ mod tests;
 mod timing;
 mod trace;
 mod verdict;
+mod world;

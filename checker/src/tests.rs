@@ -10,12 +10,11 @@ use crate::cli::tables;
 use crate::mutants::zoo::{self, Exhibit};
 use crate::properties::Property;
 use crate::quotient::Quotient;
-use crate::system::network;
-use crate::system::server::Server;
-use crate::system::world::World;
-use crate::system::{Action, Bounds, System};
+use crate::system::{Action, Bounds, System, network};
 use crate::trace::scenario::{Scenario, wide};
 use crate::verdict::{Limits, NOTHING, Outcome, Verdict, explore, replay};
+use crate::world::server::Server;
+use crate::world::state::World;
 
 /// Bounds that are exhausted in a moment.
 const TINY: Bounds = Bounds {

@@ -13,10 +13,9 @@ use crate::properties::witness::Witness;
 use crate::properties::{Property, PropertySet};
 use crate::quotient::link::Linked;
 use crate::quotient::{Failure, Tally};
-use crate::search::panics;
-use crate::search::{Bits, CheckpointError, Ended, Found, Progress, Search, Space};
-use crate::system::world::World;
+use crate::search::{Bits, CheckpointError, Ended, Found, Progress, Search, Space, panics};
 use crate::system::{Action, System};
+use crate::world::state::World;
 
 /// How to search, and what ends a search early.
 #[derive(Clone, Debug)]

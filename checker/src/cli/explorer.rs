@@ -7,11 +7,10 @@ use rafttree_model::{Message, Role, RoleName};
 use crate::properties::witness::Witness;
 use crate::properties::{Property, PropertySet};
 use crate::search::{Bits, Judgement, Space, fingerprint};
-use crate::system::symmetry;
-use crate::system::world::World;
-use crate::system::{Action, System};
+use crate::system::{Action, System, symmetry};
 use crate::trace::language;
 use crate::verdict::Checked;
+use crate::world::state::World;
 
 /// The kinds of [`Action`], as they are counted.
 pub(crate) const KINDS: [&str; 9] = [

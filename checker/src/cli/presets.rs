@@ -7,9 +7,9 @@ use crate::liveness::Premise;
 use crate::properties::witness::Witness;
 use crate::properties::{Property, PropertySet};
 use crate::quotient::{self, Quotient, Reach};
-use crate::system::server::{Ground, Tag};
 use crate::system::{Bounds, System};
 use crate::verdict::Expected;
+use crate::world::server::{Ground, Tag};
 
 /// A named set of systems to check.
 pub(crate) struct Preset {

@@ -8,7 +8,7 @@ use rafttree_model::{
 
 use crate::inductive::history::Terms;
 use crate::mutants::zoo;
-use crate::system::server::{StepBy, Tag};
+use crate::world::server::{StepBy, Tag};
 
 /// The code under judgement: the step of a server, and how it starts again.
 #[derive(Clone, Copy, Debug)]

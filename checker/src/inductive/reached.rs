@@ -6,11 +6,11 @@ use crate::cli::presets::{PAPER, Part, Scope};
 use crate::inductive::mistakes::Wrong;
 use crate::mutants::zoo::{self, Exhibit};
 use crate::properties::{Property, PropertySet};
-use crate::system::server::Ground;
 use crate::system::{Action, System};
 use crate::trace::counterexample::Counterexample;
 use crate::trace::scenario::{Played, wide};
 use crate::verdict::{self, Limits, NOTHING, Outcome, Verdict};
+use crate::world::server::Ground;
 
 /// Bounds within which a run is sought, the narrowest first, and how long in each.
 const WITHIN: [Scope; 3] = [

@@ -8,9 +8,9 @@ use crate::inductive::instances::{Drawn, Draws, draw};
 use crate::inductive::symbols::KINDS;
 use crate::inductive::work::Clock;
 use crate::inductive::{mistakes, shape};
-use crate::system::server::{StepBy, Tag};
 use crate::tests::limits;
 use crate::verdict::Limits;
+use crate::world::server::{StepBy, Tag};
 
 const SMALL: Scope = Scope { terms: 2, entries: 2, window: 3 };
 

@@ -11,8 +11,8 @@ use rafttree_model::{Event, Labels, Node, Relabelled, Role, ServerId, Term};
 use crate::cli::presets::PAPER;
 use crate::liveness::Stage;
 use crate::quotient::{Reach, State};
-use crate::system::server::Ground;
-use crate::system::world::World;
+use crate::world::server::Ground;
+use crate::world::state::World;
 
 /// A run that never elects.
 #[derive(Debug)]

@@ -7,10 +7,10 @@ use crate::liveness::Recovery;
 use crate::mutants::rules as broken;
 use crate::properties::{Property, PropertySet};
 use crate::search::CheckpointError;
-use crate::system::server::{Ground, Mistake, StepBy, Tag};
 use crate::system::{Bounds, System};
 use crate::trace::scenario::Scenario;
 use crate::verdict::{self, Limits, NOTHING, Outcome};
+use crate::world::server::{Ground, Mistake, StepBy, Tag};
 
 /// One mistake.
 pub(crate) struct Exhibit {

@@ -8,8 +8,8 @@ use crate::quotient::local::index_of;
 use crate::quotient::seat::Part;
 use crate::quotient::{Quotient, Reach, State};
 use crate::search::fingerprint;
-use crate::system::world::World;
 use crate::system::{Bounds, System};
+use crate::world::state::World;
 
 /// What came of a comparison.
 pub(crate) struct Comparison {

@@ -12,12 +12,12 @@ use rafttree_model::{
 };
 use rustc_hash::FxHashMap;
 
-use crate::properties;
+use crate::checks;
 use crate::properties::witness::Witness;
 use crate::properties::{Property, PropertySet};
 use crate::quotient::seat::{Cells, Part, Seat, term_of};
-use crate::system::server::{Ground, Mistake, Server, StepBy, Stepped, Tag};
-use crate::system::world::Letter;
+use crate::world::server::{Ground, Mistake, Server, StepBy, Stepped, Tag};
+use crate::world::state::Letter;
 
 /// Servers of a set, one bit each: server 1 is the lowest bit.
 pub(crate) type Mask = u8;
@@ -207,7 +207,7 @@ impl Local {
 
     /// What it breaks if a server does nothing upon this event.
     pub(crate) fn broken_by_nothing(&self, server: &Server, event: &Event<Tag>) -> PropertySet {
-        let mut broken = properties::broken_by_event(self.ground.step_by, server, event, server, &Stepped::default());
+        let mut broken = checks::broken_by_event(self.ground.step_by, server, event, server, &Stepped::default());
         broken.keep(self.watched);
         broken
     }
@@ -300,7 +300,7 @@ impl Local {
         let Stepped { early, records, outputs, moved, broken, .. } = course.server.step(self.ground, event);
         course.broken.extend(broken);
         if moved {
-            course.broken.extend(properties::broken_when_tried(self.ground.step_by, &course.server));
+            course.broken.extend(checks::broken_when_tried(self.ground.step_by, &course.server));
         }
         course.broken.keep(self.watched);
         if records.iter().any(|record| matches!(record, Record::Truncate { .. })) {
@@ -377,7 +377,7 @@ impl Course {
             return;
         }
         let letter: Letter = envelope.with_entries(|_| None).expect("the one message with entries is dealt with above");
-        self.broken.extend(properties::broken_by_send(&self.server, &letter));
+        self.broken.extend(checks::broken_by_send(&self.server, &letter));
         if letter.to == letter.from {
             return self.own.push_back(Event::Receive(letter));
         }

@@ -7,7 +7,7 @@ use std::sync::PoisonError;
 
 use rustc_hash::FxHashSet;
 
-use crate::properties;
+use crate::checks;
 use crate::properties::{Property, PropertySet};
 use crate::quotient::link::Link;
 use crate::quotient::local::{Indices, Local, Mask, Outcome, Sent, Stimulus, index_of};
@@ -183,7 +183,7 @@ impl Quotient {
             let members = self.members;
             let servers = [(leader, leads), (to, target)].map(|(id, seat)| seat.server(id, members, state.base));
             let mut broken = told.broken;
-            broken.insert_unless(properties::may_take_over(&servers[0], &servers[1]), Property::HandOverComplete);
+            broken.insert_unless(checks::may_take_over(&servers[0], &servers[1]), Property::HandOverComplete);
             let stimulus = Stimulus::TimeoutNow { from: leader };
             worker.offered[kind_of(stimulus)] += 1;
             for (way, outcome) in (0..).zip(worker.local.outcomes(target, to, state.base, stimulus)) {

@@ -6,9 +6,9 @@ use rafttree_model::{Event, Index, Labels, Message, Relabelled, Role, ServerId, 
 use crate::quotient::local::{Stimulus, script};
 use crate::quotient::seat::{Cells, LONGEST, Part};
 use crate::quotient::{Move, Quotient, Reach, State};
-use crate::system::server::{Mistake, Server, Tag};
-use crate::system::world::{Letter, World};
 use crate::system::{Action, System};
+use crate::world::server::{Mistake, Server, Tag};
+use crate::world::state::{Letter, World};
 
 /// Terms of a state are one above those of the plain system.
 struct FromZero;

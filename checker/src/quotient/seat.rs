@@ -6,8 +6,8 @@ use rafttree_model::{
     ServerId, ServerMap, ServerSet, Term,
 };
 
-use crate::system::observed::Observed;
-use crate::system::server::{Disk, Server, Tag, Unsynced};
+use crate::world::observed::Observed;
+use crate::world::server::{Disk, Server, Tag, Unsynced};
 
 /// The longest log behind the base.
 pub(crate) const LONGEST: usize = 4;

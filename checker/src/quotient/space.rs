@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 
 use stateright::Model;
 
-use crate::properties;
+use crate::checks;
 use crate::properties::witness::Witness;
 use crate::properties::{Property, PropertySet};
 use crate::quotient::link::Linked;
@@ -37,7 +37,7 @@ impl Space for Quotient {
     fn judge(&self, worker: &mut Worker, state: &Packed) -> Judgement {
         let state = state.state();
         worker.note(self, &state);
-        let mut broken = properties::broken_in(&state.world(self.members));
+        let mut broken = checks::broken_in(&state.world(self.members));
         if self.is_linked() {
             broken.insert_unless(worker.link.look_up(self, &state).is_ok(), Property::InClass);
         }

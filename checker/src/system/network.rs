@@ -7,8 +7,8 @@
 
 use rafttree_model::{Entry, Envelope, Index, Message, Position, Role, ServerId, Slice};
 
-use crate::system::server::Tag;
-use crate::system::world::{Leadership, Letter, World};
+use crate::world::server::Tag;
+use crate::world::state::{Leadership, Letter, World};
 
 /// Whether messages of this kind are not kept, as there are [`rumours`] of them.
 pub(crate) fn is_never_kept<E>(envelope: &Envelope<E>) -> bool {

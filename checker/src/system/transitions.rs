@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use rafttree_model::{Effects, Envelope, Event, Index, Message, Node, Output, Range, Role, ServerId};
 
-use crate::properties;
+use crate::checks;
 use crate::properties::{Property, PropertySet};
 use crate::system::network;
-use crate::system::server::{Ground, Mistake, Server, Stepped, Tag};
-use crate::system::world::{Letter, World};
+use crate::world::server::{Ground, Mistake, Server, Stepped, Tag};
+use crate::world::state::{Letter, World};
 
 /// Something that may happen.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -173,9 +173,9 @@ impl System {
             return None;
         }
         world.spent = spent;
-        world.broken.extend(properties::broken_in(&world));
+        world.broken.extend(checks::broken_in(&world));
         if self.bounds.is_concrete() {
-            world.broken.insert_unless(properties::campaigns_are_allowed(&world), Property::AskFirst);
+            world.broken.insert_unless(checks::campaigns_are_allowed(&world), Property::AskFirst);
         }
         world.broken.keep(self.watched);
         Some(self.represented(world))
@@ -289,8 +289,7 @@ impl System {
         let server = world.server_mut(id);
         let committed = server.node.commit();
         let Stepped { early, records, outputs, moved, broken, .. } = server.step(self.ground, event);
-        let broken =
-            if moved { broken.and(properties::broken_when_tried(self.ground.step_by, server)) } else { broken };
+        let broken = if moved { broken.and(checks::broken_when_tried(self.ground.step_by, server)) } else { broken };
         let (term, last) = (server.node.term(), server.node.log().last().index);
         world.broken.extend(broken);
         if self.bounds.terms < term.number() || self.bounds.entries < last.number() {
@@ -325,11 +324,11 @@ impl System {
             return world.put_leadership(id, envelope.term);
         }
         let Some(letter) = envelope.with_entries(|_| None) else { return };
-        let mut found = properties::broken_by_send(world.server(id), &letter);
-        found.extend(properties::broken_by_saying(&letter));
+        let mut found = checks::broken_by_send(world.server(id), &letter);
+        found.extend(checks::broken_by_saying(&letter));
         world.broken.extend(found);
         if letter.message == Message::TimeoutNow {
-            let may = properties::may_take_over(world.server(id), world.server(letter.to));
+            let may = checks::may_take_over(world.server(id), world.server(letter.to));
             world.broken.insert_unless(may, Property::HandOverComplete);
         }
         world.note_vote(&letter);
@@ -347,7 +346,7 @@ impl System {
         if let Role::Leader { .. } = node.role()
             && !world.history.elected.contains(&(term, id))
         {
-            world.broken.insert_unless(properties::has_votes_of_majority(world, &server), Property::OwnVotes);
+            world.broken.insert_unless(checks::has_votes_of_majority(world, &server), Property::OwnVotes);
             let elected = &mut Arc::make_mut(&mut world.history).elected;
             elected.push((term, id));
             elected.sort_unstable();

@@ -26,10 +26,10 @@ use std::hash::Hash;
 use rafttree_model::{Labels, MOST_SERVERS, Node, Output, Record, Relabelled, Replica, Role, ServerId, Term};
 use rustc_hash::FxHashMap;
 
-use crate::system::server::Tag;
 use crate::timing::ground;
 use crate::timing::group::{ElectionTimer, FIRST_TERM, Group, Letter, Luck, Pace, Seat, Tick, entries};
 use crate::timing::setting::{Nanos, Setting};
+use crate::world::server::Tag;
 
 /// Moments of a state count from here on: what began before has smaller ones.
 const NOW: Tick = 1 << 40;

@@ -10,8 +10,8 @@ use rafttree_model::{
     Position, Record, Replica, Role, ServerId, Slice, Term, Timers,
 };
 
-use crate::system::server::{Ground, Tag};
 use crate::timing::setting::{Setting, Until};
+use crate::world::server::{Ground, Tag};
 
 /// A message with its entries.
 pub(crate) type Letter = Envelope<Slice<Tag>>;

@@ -24,7 +24,7 @@ pub(crate) use command::{OddsArgs, run};
 
 use crate::cli::presets::PAPER;
 use crate::mutants::zoo;
-use crate::system::server::Ground;
+use crate::world::server::Ground;
 
 /// The deployed rules; without PreVote those of the zoo's exhibit, which breaks that one rule.
 fn ground(pre_vote: bool) -> Ground {

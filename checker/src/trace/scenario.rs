@@ -11,9 +11,9 @@ use rafttree_model::{Message, RoleName, ServerId};
 
 use crate::cli::presets::PAPER;
 use crate::mutants::zoo;
-use crate::system::world::World;
 use crate::system::{Action, Bounds, System};
 use crate::trace::language;
+use crate::world::state::World;
 
 /// A scenario, read but not played.
 pub(crate) struct Scenario {
@@ -205,7 +205,7 @@ impl Stage<'_> {
     }
 }
 
-type Letter = crate::system::world::Letter;
+type Letter = crate::world::state::Letter;
 
 fn is_about_votes(letter: &Letter) -> bool {
     matches!(

@@ -33,14 +33,13 @@ use rafttree_model::{Entry, Event, Message, Node};
 
 use crate::cli::report::grouped;
 use crate::properties::{Property, PropertySet};
-use crate::quotient::link;
 use crate::quotient::local::{Happening, Local, Outcome};
 use crate::quotient::seat::Seat;
-use crate::quotient::{Quotient, State};
+use crate::quotient::{Quotient, State, link};
 use crate::search::panics;
-use crate::system::server::{Server, Tag};
 use crate::trace::language;
 use crate::verdict::{Limits, Simulated};
+use crate::world::server::{Server, Tag};
 use reference::{Happens, Reference};
 
 /// A compact server, its id, and the term of the entry before its log.

@@ -2,10 +2,10 @@
 
 use rafttree_model::{Index, Members, Node, Progress, Role, ServerId, ServerMap, ServerSet};
 
-use crate::properties::may_be_committed;
+use crate::checks::may_be_committed;
 use crate::quotient::seat::{Part, Seat};
-use crate::system::observed::{Contact, Observed};
-use crate::system::server::Server;
+use crate::world::observed::{Contact, Observed};
+use crate::world::server::Server;
 
 /// What a server may have in memory, and what must have reached it for that.
 type Memory = (Role, Observed);

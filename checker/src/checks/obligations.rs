@@ -3,10 +3,10 @@
 
 use rafttree_model::{Envelope, Event, Index, Message, Output, Payload, Progress, Range, Role, ServerId, Timers};
 
-use crate::properties::answers::{holds, may_agree};
-use crate::properties::memory;
-use crate::properties::steps::Seen;
-use crate::system::server::Server;
+use crate::checks::memory;
+use crate::checks::replies::{holds, may_agree};
+use crate::checks::steps::Seen;
+use crate::world::server::Server;
 
 /// The requests of a step, and what the server tells itself, are those that its part calls for: no
 /// more, no less.

@@ -7,11 +7,11 @@ use rafttree_model::{Effects, Envelope, Event, Message, Position, Range, Record,
 
 use rustc_hash::FxHashMap;
 
+use crate::checks::{batching, memory, obligations, replies, stray};
 use crate::properties::{Property, PropertySet};
-use crate::properties::{answers, duties, gathered, memory, noise};
 use crate::search::fingerprint;
-use crate::system::server::{Server, StepBy, Stepped, Tag};
-use crate::system::world::Letter;
+use crate::world::server::{Server, StepBy, Stepped, Tag};
+use crate::world::state::Letter;
 
 /// A step of one server, as it is seen from outside.
 #[derive(Clone, Copy)]
@@ -72,7 +72,7 @@ pub(crate) fn broken_by_event(
     broken.insert_unless(memory::asks_first(&step), Property::AskFirst);
     broken.insert_unless(memory::leads_on_by_majority(&step), Property::QuorumHeard);
     broken.insert_unless(memory::helps_nobody_else(&step), Property::Loyalty);
-    broken.insert_unless(duties::transfer_is_sent(&step), Property::TransferSent);
+    broken.insert_unless(obligations::transfer_is_sent(&step), Property::TransferSent);
     if let Event::Receive(letter) = event {
         broken.insert_unless(is_idempotent(step_by, letter, new), Property::Totality);
         broken.insert_unless(disturbs_nobody(letter, old, new), Property::NonDisruption);
@@ -80,12 +80,15 @@ pub(crate) fn broken_by_event(
         let asks = matches!(letter.message, Message::PreVoteRequest { .. }) && letter.term == old.node.term();
         broken.insert_unless(!asks || old.node == new.node, Property::PreVoteBindsNobody);
     }
-    broken.insert_unless(answers::is_answered(&step) && answers::is_stored(&step), Property::Answered);
-    broken.insert_unless(duties::asks_whom_it_must(&step) && duties::sends_on_from_there(&step), Property::Asked);
-    broken.insert_unless(duties::counts_at_once(&step), Property::CountedAtOnce);
-    broken.insert_unless(duties::timers_are_of_its_role(&step), Property::TimersOfRole);
-    broken.insert_unless(duties::clients_are_told(&step), Property::ClientsTold);
-    broken.insert_unless(duties::all_is_in_time(&step), Property::InTime);
+    broken.insert_unless(replies::is_answered(&step) && replies::is_stored(&step), Property::Answered);
+    broken.insert_unless(
+        obligations::asks_whom_it_must(&step) && obligations::sends_on_from_there(&step),
+        Property::Asked,
+    );
+    broken.insert_unless(obligations::counts_at_once(&step), Property::CountedAtOnce);
+    broken.insert_unless(obligations::timers_are_of_its_role(&step), Property::TimersOfRole);
+    broken.insert_unless(obligations::clients_are_told(&step), Property::ClientsTold);
+    broken.insert_unless(obligations::all_is_in_time(&step), Property::InTime);
     broken
 }
 
@@ -96,8 +99,8 @@ pub(crate) fn broken_when_tried(step_by: StepBy, server: &Server) -> PropertySet
     if let Some(broken) = TRIED.with_borrow(|tried| tried.get(&key).copied()) {
         return broken;
     }
-    let mut broken = noise::broken_by_noise(step_by, server);
-    broken.insert_unless(gathered::asks_the_same_at_once(step_by, server), Property::GatheredSame);
+    let mut broken = stray::broken_by_noise(step_by, server);
+    broken.insert_unless(batching::asks_the_same_at_once(step_by, server), Property::GatheredSame);
     TRIED.with_borrow_mut(|tried| {
         if tried.len() == MAX_TRIED {
             tried.clear();
@@ -178,7 +181,7 @@ fn disturbs_nobody(letter: &Letter, old: &Server, new: &Server) -> bool {
     let leader = memory::leader(old);
     let hears_another = leader.is_some() && leader != Some(letter.from);
     let unmoved = old.node.durable() == new.node.durable() && old.node.role() == new.node.role();
-    !answers::campaigns(letter) || !hears_another || unmoved
+    !replies::campaigns(letter) || !hears_another || unmoved
 }
 
 /// §5.5: a message that arrives twice in a row does no more than one that arrives once.

@@ -6,9 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rafttree_model::{Durable, Effects, Entries, Envelope, Event, Node, Output, Range, Record, Role, ServerId};
 
-use crate::properties;
+use crate::checks;
 use crate::properties::{Property, PropertySet};
-use crate::system::observed::Observed;
+use crate::world::observed::Observed;
 
 /// A command's payload: who proposed it, so that two entries of one index and term can be told
 /// apart when a broken rule makes them.
@@ -113,7 +113,7 @@ impl Server {
             stepped.records.push(self.drop_uncommitted());
         }
         stepped.records.iter().for_each(|record| self.entries.apply(record));
-        let broken = properties::broken_by_event(step_by, &old, &again, self, &stepped);
+        let broken = checks::broken_by_event(step_by, &old, &again, self, &stepped);
         stepped.broken.extend(broken);
         stepped.moved = self.node != old.node;
         stepped
@@ -158,7 +158,7 @@ impl Server {
             _ => {}
         }
         records.iter().for_each(|record| self.disk.apply(record));
-        (held, properties::broken_on_disk(&old, &self.disk.durable))
+        (held, checks::broken_on_disk(&old, &self.disk.durable))
     }
 
     /// The server stops and starts again. Of its unsynced records the first `keep` had reached the
@@ -194,7 +194,7 @@ impl Server {
         self.entries.clone_from(&self.disk.entries);
         self.node = Node::recover(self.node.id(), *self.node.members(), self.disk.durable.clone());
         self.observed = Observed::after_restart();
-        properties::broken_on_disk(old, &self.disk.durable).and(properties::broken_memory(self))
+        checks::broken_on_disk(old, &self.disk.durable).and(checks::broken_memory(self))
     }
 
     pub(crate) fn unsynced_records(&self) -> usize {

@@ -4,11 +4,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rafttree_model::{Effects, Envelope, Event, Index, Message, Node, Output, Position, Range, ServerId, Slice, Term};
 
-use crate::properties::answers::asks;
-use crate::properties::memory::is_disturbance;
+use crate::checks::memory::is_disturbance;
+use crate::checks::replies::asks;
 use crate::properties::{Property, PropertySet};
-use crate::system::server::{Server, StepBy, Tag};
-use crate::system::world::Letter;
+use crate::world::server::{Server, StepBy, Tag};
+use crate::world::state::Letter;
 
 /// The properties that this server breaks when it hears what is not for it, or is over.
 pub(super) fn broken_by_noise(step_by: StepBy, server: &Server) -> PropertySet {

@@ -6,8 +6,8 @@
 
 use rafttree_model::{Event, Labels, Message, Node, Relabelled, Role, RoleName, ServerId};
 
-use crate::system::server::Tag;
-use crate::system::world::Letter;
+use crate::world::server::Tag;
+use crate::world::state::Letter;
 
 /// What a server has heard that matters to the role that it plays.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]

@@ -3,8 +3,8 @@
 use rafttree_model::{Durable, Entry, Message, Node, Role, ServerId, Term};
 
 use crate::properties::{Property, PropertySet};
-use crate::system::server::{Disk, Server, Tag};
-use crate::system::world::{Letter, World};
+use crate::world::server::{Disk, Server, Tag};
+use crate::world::state::{Letter, World};
 
 // Of a state.
 

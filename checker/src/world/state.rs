@@ -7,8 +7,8 @@ use rafttree_model::{Durable, Entries, Entry, Envelope, Index, Members, Message,
 
 use crate::properties::PropertySet;
 use crate::system::network;
-use crate::system::observed::Observed;
-use crate::system::server::{Disk, Server, Tag};
+use crate::world::observed::Observed;
+use crate::world::server::{Disk, Server, Tag};
 
 pub(crate) type Letter = Envelope<Slice<Tag>>;
 

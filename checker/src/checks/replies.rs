@@ -2,10 +2,10 @@
 
 use rafttree_model::{Envelope, Message, Position, Range};
 
-use crate::properties::memory::is_disturbance;
-use crate::properties::steps::{Seen, is_as_new};
-use crate::system::server::Server;
-use crate::system::world::Letter;
+use crate::checks::memory::is_disturbance;
+use crate::checks::steps::{Seen, is_as_new};
+use crate::world::server::Server;
+use crate::world::state::Letter;
 
 /// Whoever asks in the server's term, or in a later one, gets one answer, and that is true.
 pub(super) fn is_answered(step: &Seen) -> bool {

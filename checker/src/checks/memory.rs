@@ -3,12 +3,12 @@
 
 use rafttree_model::{Event, Message, Role, ServerId, ServerSet};
 
-use crate::properties::answers;
-use crate::properties::steps::Seen;
+use crate::checks::replies;
+use crate::checks::steps::Seen;
 use crate::properties::{Property, PropertySet};
-use crate::system::observed::{Contact, Servers};
-use crate::system::server::{Server, Tag};
-use crate::system::world::Letter;
+use crate::world::observed::{Contact, Servers};
+use crate::world::server::{Server, Tag};
+use crate::world::state::Letter;
 
 /// The properties that a server breaks by remembering something else than what reached it.
 pub(crate) fn broken_memory(server: &Server) -> PropertySet {
@@ -98,7 +98,7 @@ pub(super) fn helps_nobody_else(step: &Seen) -> bool {
 
 /// Dissertation 4.2.3: whether it is a campaign that this server must not listen to.
 pub(crate) fn is_disturbance(server: &Server, letter: &Letter) -> bool {
-    answers::campaigns(letter) && is_loyal(server) && leader(server) != Some(letter.from)
+    replies::campaigns(letter) && is_loyal(server) && leader(server) != Some(letter.from)
 }
 
 fn servers(set: &ServerSet) -> Servers {
