@@ -5,16 +5,15 @@ use std::path::{Path, PathBuf};
 
 use rafttree_model::{Relabelled, ServerId};
 
-use crate::cli::presets::{self, PAPER, PRESETS, Part, plain};
+use crate::cli::presets::{self, PRESETS, Part, plain};
 use crate::cli::tables;
 use crate::mutants::zoo::{self, Exhibit};
 use crate::properties::Property;
 use crate::quotient::Quotient;
-use crate::system::{Action, Bounds, System, network};
+use crate::system::{Action, Bounds, System, forgetting, network};
 use crate::trace::scenario::{Scenario, wide};
 use crate::verdict::{Limits, NOTHING, Outcome, Verdict, explore, replay};
-use crate::world::server::Server;
-use crate::world::state::World;
+use crate::world::{PAPER, Server, World};
 
 /// Bounds that are exhausted in a moment.
 const TINY: Bounds = Bounds {
@@ -164,7 +163,7 @@ fn what_is_forgotten_could_not_have_changed_anything() {
     let servers = |world: &World| -> Vec<Server> {
         let mut servers: Vec<_> = world.servers.iter().map(|server| (**server).clone()).collect();
         let waiting = servers.iter_mut().flat_map(|server| &mut server.unsynced);
-        waiting.for_each(|step| step.held.retain(|envelope| !network::is_never_kept(envelope)));
+        waiting.for_each(|step| step.held.retain(|envelope| !forgetting::is_never_kept(envelope)));
         servers
     };
     for seed in 1..=12 {
@@ -172,7 +171,7 @@ fn what_is_forgotten_could_not_have_changed_anything() {
             let offered = system.offered(world);
             let outcomes: HashSet<_> = offered.iter().filter_map(|action| system.after(world, action)).collect();
             let rumoured: BTreeSet<_> = network::rumours(world).collect();
-            for letter in world.network.iter().filter(|letter| network::is_dead(world, letter)) {
+            for letter in world.network.iter().filter(|letter| forgetting::is_dead(world, letter)) {
                 let Some(next) = system.after(world, &Action::Deliver(letter.clone())) else { continue };
                 let by_rumour = || {
                     let heard = rumoured.iter().map(|rumour| Action::Deliver(rumour.clone().into()));

@@ -15,7 +15,7 @@ use crate::quotient::link::Linked;
 use crate::quotient::{Failure, Tally};
 use crate::search::{Bits, CheckpointError, Ended, Found, Progress, Search, Space, panics};
 use crate::system::{Action, System};
-use crate::world::state::World;
+use crate::world::World;
 
 /// How to search, and what ends a search early.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rafttree_model::{Effects, Envelope, Event, Message, Output, Range, Record, Role, ServerId, Slice};
 
-use crate::world::server::{Server, StepBy, Tag};
+use crate::world::{Server, StepBy, Tag};
 
 /// What several steps asked for: records, what may leave early, and what waits.
 type Asked = (Vec<Record<Tag>>, Vec<Output>, Vec<Output>);

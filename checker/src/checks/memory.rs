@@ -3,12 +3,9 @@
 
 use rafttree_model::{Event, Message, Role, ServerId, ServerSet};
 
-use crate::checks::replies;
-use crate::checks::steps::Seen;
+use crate::checks::seen::Seen;
 use crate::properties::{Property, PropertySet};
-use crate::world::observed::{Contact, Servers};
-use crate::world::server::{Server, Tag};
-use crate::world::state::Letter;
+use crate::world::{Contact, Letter, Server, Servers, Tag};
 
 /// The properties that a server breaks by remembering something else than what reached it.
 pub(crate) fn broken_memory(server: &Server) -> PropertySet {
@@ -98,7 +95,16 @@ pub(super) fn helps_nobody_else(step: &Seen) -> bool {
 
 /// Dissertation 4.2.3: whether it is a campaign that this server must not listen to.
 pub(crate) fn is_disturbance(server: &Server, letter: &Letter) -> bool {
-    replies::campaigns(letter) && is_loyal(server) && leader(server) != Some(letter.from)
+    campaigns(letter) && is_loyal(server) && leader(server) != Some(letter.from)
+}
+
+/// Whether this message is part of a campaign that no leader asked for.
+pub(super) fn campaigns(letter: &Letter) -> bool {
+    match letter.message {
+        Message::PreVoteRequest { .. } => true,
+        Message::VoteRequest { transfer, .. } => !transfer,
+        _ => false,
+    }
 }
 
 fn servers(set: &ServerSet) -> Servers {

@@ -5,8 +5,8 @@ use rafttree_model::{Envelope, Event, Index, Message, Output, Payload, Progress,
 
 use crate::checks::memory;
 use crate::checks::replies::{holds, may_agree};
-use crate::checks::steps::Seen;
-use crate::world::server::Server;
+use crate::checks::seen::Seen;
+use crate::world::Server;
 
 /// The requests of a step, and what the server tells itself, are those that its part calls for: no
 /// more, no less.

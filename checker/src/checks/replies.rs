@@ -3,9 +3,8 @@
 use rafttree_model::{Envelope, Message, Position, Range};
 
 use crate::checks::memory::is_disturbance;
-use crate::checks::steps::{Seen, is_as_new};
-use crate::world::server::Server;
-use crate::world::state::Letter;
+use crate::checks::seen::{Seen, is_as_new};
+use crate::world::{Letter, Server};
 
 /// Whoever asks in the server's term, or in a later one, gets one answer, and that is true.
 pub(super) fn is_answered(step: &Seen) -> bool {
@@ -22,15 +21,6 @@ pub(super) fn is_answered(step: &Seen) -> bool {
 pub(super) fn asks(letter: &Letter) -> bool {
     use Message::{AppendRequest, PreVoteRequest, VoteRequest};
     matches!(letter.message, PreVoteRequest { .. } | VoteRequest { .. } | AppendRequest { .. })
-}
-
-/// Whether this message is part of a campaign that no leader asked for.
-pub(super) fn campaigns(letter: &Letter) -> bool {
-    match letter.message {
-        Message::PreVoteRequest { .. } => true,
-        Message::VoteRequest { transfer, .. } => !transfer,
-        _ => false,
-    }
 }
 
 fn answer(server: &Server, letter: &Letter) -> Option<Message<Range>> {

@@ -3,8 +3,7 @@
 use rafttree_model::{Durable, Entry, Message, Node, Role, ServerId, Term};
 
 use crate::properties::{Property, PropertySet};
-use crate::world::server::{Disk, Server, Tag};
-use crate::world::state::{Letter, World};
+use crate::world::{Disk, Letter, Server, Tag, World};
 
 // Of a state.
 

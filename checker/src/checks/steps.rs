@@ -3,58 +3,40 @@
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rafttree_model::{Effects, Envelope, Event, Message, Position, Range, Record, Role, RoleName, ServerId};
-
+use rafttree_model::{Effects, Envelope, Event, Message, Range, Record, Role, RoleName};
 use rustc_hash::FxHashMap;
 
+use crate::checks::seen::{Seen, is_as_new};
+use crate::checks::state::broken_on_disk;
 use crate::checks::{batching, memory, obligations, replies, stray};
 use crate::properties::{Property, PropertySet};
 use crate::search::fingerprint;
-use crate::world::server::{Server, StepBy, Stepped, Tag};
-use crate::world::state::Letter;
+use crate::world::{Ground, Letter, Ready, Server, StepBy, Stepped, Tag};
 
-/// A step of one server, as it is seen from outside.
-#[derive(Clone, Copy)]
-pub(super) struct Seen<'a> {
-    pub(super) old: &'a Server,
-    pub(super) event: &'a Event<Tag>,
-    pub(super) new: &'a Server,
-    pub(super) stepped: &'a Stepped,
+/// A server takes a step, and that is judged.
+pub(crate) fn judged_step(server: &mut Server, ground: Ground, event: &Event<Tag>) -> (Stepped, PropertySet) {
+    let (new, stepped) = server.step(ground, event);
+    let mut broken = PropertySet::default();
+    broken.insert_unless(!stepped.panicked && !stepped.is_miscounted, Property::Totality);
+    if !stepped.panicked {
+        broken.extend(broken_by_event(ground.step_by, server, event, &new, &stepped));
+        *server = new;
+    }
+    (stepped, broken)
 }
 
-impl Seen<'_> {
-    /// The messages of the step, to itself as well.
-    pub(super) fn sent(&self) -> impl Iterator<Item = &Envelope<Range>> {
-        self.stepped.early.iter().chain(&self.stepped.outputs)
-    }
-
-    /// The message that arrived, if one did.
-    pub(super) fn letter(&self) -> Option<&Letter> {
-        if let Event::Receive(letter) = self.event { Some(letter) } else { None }
-    }
+/// What waited longest becomes durable, and that is judged.
+pub(crate) fn judged_flush(server: &mut Server, ground: Ground) -> (Ready, PropertySet) {
+    let old = server.disk.durable.clone();
+    let ready = server.flush(ground);
+    (ready, broken_on_disk(&old, &server.disk.durable))
 }
 
-impl Server {
-    /// Last entry of the log, or what it begins behind.
-    pub(super) fn last(&self) -> Position {
-        self.entries.last().map_or(self.node.log().base(), |entry| entry.position)
-    }
-
-    /// The entry at this index, or what the log begins behind.
-    pub(super) fn position(&self, index: u64) -> Option<Position> {
-        let Some(at) = index.checked_sub(1) else { return Some(self.node.log().base()) };
-        self.entries.get(at as usize).map(|entry| entry.position)
-    }
-
-    /// Some other server of the group, if it has one.
-    pub(super) fn peer(&self) -> Option<ServerId> {
-        self.node.peers().next()
-    }
-}
-
-/// §5.4.1: the later term is the newer log, or else the longer log.
-pub(super) fn is_as_new(theirs: Position, ours: Position) -> bool {
-    ours.term < theirs.term || (ours.term == theirs.term && ours.index <= theirs.index)
+/// A server crashes in some way, and what it then finds is judged.
+pub(crate) fn judged_crash(server: &mut Server, crash: impl FnOnce(&mut Server)) -> PropertySet {
+    let old = server.disk.durable.clone();
+    crash(server);
+    broken_on_disk(&old, &server.disk.durable).and(memory::broken_memory(server))
 }
 
 /// The properties that this step of one server broke.
@@ -181,7 +163,7 @@ fn disturbs_nobody(letter: &Letter, old: &Server, new: &Server) -> bool {
     let leader = memory::leader(old);
     let hears_another = leader.is_some() && leader != Some(letter.from);
     let unmoved = old.node.durable() == new.node.durable() && old.node.role() == new.node.role();
-    !replies::campaigns(letter) || !hears_another || unmoved
+    !memory::campaigns(letter) || !hears_another || unmoved
 }
 
 /// §5.5: a message that arrives twice in a row does no more than one that arrives once.

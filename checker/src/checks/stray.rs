@@ -7,8 +7,7 @@ use rafttree_model::{Effects, Envelope, Event, Index, Message, Node, Output, Pos
 use crate::checks::memory::is_disturbance;
 use crate::checks::replies::asks;
 use crate::properties::{Property, PropertySet};
-use crate::world::server::{Server, StepBy, Tag};
-use crate::world::state::Letter;
+use crate::world::{Letter, Server, StepBy, Tag};
 
 /// The properties that this server breaks when it hears what is not for it, or is over.
 pub(super) fn broken_by_noise(step_by: StepBy, server: &Server) -> PropertySet {

@@ -10,7 +10,7 @@ use crate::search::{Bits, Judgement, Space, fingerprint};
 use crate::system::{Action, System, symmetry};
 use crate::trace::language;
 use crate::verdict::Checked;
-use crate::world::state::World;
+use crate::world::World;
 
 /// The kinds of [`Action`], as they are counted.
 pub(crate) const KINDS: [&str; 9] = [

@@ -7,23 +7,21 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cli::options::{CheckpointArgs, Chosen, LimitArgs, SystemArgs, Usage};
-use crate::cli::presets::{PAPER, Part};
+use crate::cli::presets::Part;
 use crate::cli::report::{Subject, Ticker, grouped, seconds};
-use crate::inductive;
 use crate::liveness::Recovery;
 use crate::mutants::{source, zoo};
 use crate::properties::witness::Witness;
 use crate::properties::{Property, PropertySet};
 use crate::quotient::link::Narrowed;
-use crate::search;
-use crate::search::panics;
+use crate::search::{self, panics};
 use crate::system::System;
-use crate::timing;
 use crate::trace::counterexample::{Counterexample, told_in};
 use crate::trace::language;
 use crate::trace::scenario::Scenario;
-use crate::verdict;
-use crate::verdict::{Limits, NOTHING, Outcome, Verdict};
+use crate::verdict::{self, Limits, NOTHING, Outcome, Verdict};
+use crate::world::PAPER;
+use crate::{inductive, timing};
 
 mod explorer;
 mod ledger;

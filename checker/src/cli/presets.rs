@@ -1,7 +1,5 @@
 //! Named systems, how far each is explored, and what must be met on the way.
 
-use rafttree_model::step;
-
 use crate::cli::explorer;
 use crate::liveness::Premise;
 use crate::properties::witness::Witness;
@@ -9,7 +7,7 @@ use crate::properties::{Property, PropertySet};
 use crate::quotient::{self, Quotient, Reach};
 use crate::system::{Bounds, System};
 use crate::verdict::Expected;
-use crate::world::server::{Ground, Tag};
+use crate::world::{Ground, PAPER};
 
 /// A named set of systems to check.
 pub(crate) struct Preset {
@@ -249,9 +247,6 @@ const LOGS_OF_ONE: Expected = Expected { witnesses: &OF_LOGS, ..LOGS };
 pub(crate) fn named(name: &str) -> Option<&'static Preset> {
     PRESETS.iter().find(|preset| preset.name == name)
 }
-
-/// The step that servers call.
-pub(crate) const PAPER: Ground = Ground { mutant: "none", step_by: step::<Tag>, mistake: None, looks_at_names: false };
 
 impl Scope {
     pub(crate) fn quotient(&self, ground: Ground) -> Quotient {

@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use stateright::{Checker, Model};
 
-use crate::cli::presets::{self, PAPER, Part};
+use crate::cli::presets::{self, Part};
 use crate::cli::report::grouped;
 use crate::search::{OfModel, Search, resident_bytes};
 use crate::system::System;
 use crate::verdict::{Limits, NOTHING, explore};
+use crate::world::PAPER;
 
 /// One row: who searched what, and what it took.
 struct Row {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::presets::{LONGEST, PAPER, PRESETS, Part, plain};
+use crate::cli::presets::{LONGEST, PRESETS, Part, plain};
 use crate::cli::report::{grouped, seconds, told, worse};
 use crate::inductive;
 use crate::liveness::Recovery;
@@ -11,6 +11,7 @@ use crate::mutants::zoo::{Exhibit, exhibits, find};
 use crate::properties::{Property, PropertySet};
 use crate::quotient::Tally;
 use crate::verdict::{Limits, Outcome, Verdict, explore};
+use crate::world::PAPER;
 
 /// Where the rules are stated; read for their sections.
 const RULES: &str = rafttree_model::rules::TEXT;

@@ -8,7 +8,7 @@ use rafttree_model::{
 
 use crate::inductive::history::Terms;
 use crate::mutants::zoo;
-use crate::world::server::{StepBy, Tag};
+use crate::world::{StepBy, Tag};
 
 /// The code under judgement: the step of a server, and how it starts again.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,7 @@ pub(crate) struct Wrong {
 
 impl Code {
     /// What is deployed.
-    pub(crate) const DEPLOYED: Code = Code::stepping(crate::cli::presets::PAPER.step_by);
+    pub(crate) const DEPLOYED: Code = Code::stepping(crate::world::PAPER.step_by);
 
     pub(crate) const fn stepping(step_by: StepBy) -> Code {
         Code { step_by, recover }
@@ -90,7 +90,7 @@ pub(crate) const ALL: [Wrong; 15] = [
     Wrong {
         name: "restart_trusts_log",
         about: "a restarted server takes its whole log for committed",
-        code: Code { step_by: crate::cli::presets::PAPER.step_by, recover: recover_all_committed },
+        code: Code { step_by: crate::world::PAPER.step_by, recover: recover_all_committed },
     },
 ];
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cli::presets::{PAPER, Part, Scope};
+use crate::cli::presets::{Part, Scope};
 use crate::inductive::mistakes::Wrong;
 use crate::mutants::zoo::{self, Exhibit};
 use crate::properties::{Property, PropertySet};
@@ -10,7 +10,7 @@ use crate::system::{Action, System};
 use crate::trace::counterexample::Counterexample;
 use crate::trace::scenario::{Played, wide};
 use crate::verdict::{self, Limits, NOTHING, Outcome, Verdict};
-use crate::world::server::Ground;
+use crate::world::{Ground, PAPER};
 
 /// Bounds within which a run is sought, the narrowest first, and how long in each.
 const WITHIN: [Scope; 3] = [

@@ -8,11 +8,9 @@
 
 use rafttree_model::{Event, Labels, Node, Relabelled, Role, ServerId, Term};
 
-use crate::cli::presets::PAPER;
 use crate::liveness::Stage;
 use crate::quotient::{Reach, State};
-use crate::world::server::Ground;
-use crate::world::state::World;
+use crate::world::{Ground, PAPER, World};
 
 /// A run that never elects.
 #[derive(Debug)]

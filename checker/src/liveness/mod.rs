@@ -25,7 +25,7 @@ use crate::quotient::{MOST_SEATS, Move, Packed, Quotient, Worker};
 use crate::search::{Bits, Judgement, Space};
 use crate::system::Action;
 use crate::verdict::Checked;
-use crate::world::server::Ground;
+use crate::world::Ground;
 
 /// Link sets, each with something in memory, that are tried in each state of a group too large for
 /// all of them.

@@ -13,8 +13,7 @@ use rafttree_model::{
 use crate::liveness::links::Links;
 use crate::quotient::MOST_SEATS;
 use crate::trace::language::{Words, role};
-use crate::world::server::{Ground, Server, Tag};
-use crate::world::state::{Letter, World};
+use crate::world::{Ground, Letter, Server, Tag, World};
 
 /// Steps that a round may take until all is quiet: far more than any round needs.
 const QUIET: usize = 20_000;

@@ -5,13 +5,13 @@ use std::sync::atomic::AtomicBool;
 
 use rafttree_model::step_by;
 
-use crate::cli::presets::{PAPER, Scope};
+use crate::cli::presets::Scope;
 use crate::liveness::{Choice, Failed, Premise, Recovery, Stage, lasso, recover};
 use crate::mutants::{rules, zoo};
 use crate::properties::Property;
 use crate::search::Space;
 use crate::verdict::{self, Limits, NOTHING, Outcome, Verdict};
-use crate::world::server::{Ground, StepBy, Tag};
+use crate::world::{Ground, PAPER, StepBy, Tag};
 
 const fn elections(servers: u8, spread: u8) -> Scope {
     Scope { servers, spread, window: None }

@@ -2,7 +2,7 @@
 
 use rafttree_model::{Rules, step_by};
 
-use crate::cli::presets::{PAPER, Part, SMALL, Scope};
+use crate::cli::presets::{Part, SMALL, Scope};
 use crate::liveness::Recovery;
 use crate::mutants::rules as broken;
 use crate::properties::{Property, PropertySet};
@@ -10,7 +10,7 @@ use crate::search::CheckpointError;
 use crate::system::{Bounds, System};
 use crate::trace::scenario::Scenario;
 use crate::verdict::{self, Limits, NOTHING, Outcome};
-use crate::world::server::{Ground, Mistake, StepBy, Tag};
+use crate::world::{Ground, Mistake, PAPER, StepBy, Tag};
 
 /// One mistake.
 pub(crate) struct Exhibit {

@@ -3,13 +3,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::cli::presets::{PAPER, plain};
+use crate::cli::presets::plain;
 use crate::quotient::local::index_of;
 use crate::quotient::seat::Part;
 use crate::quotient::{Quotient, Reach, State};
 use crate::search::fingerprint;
 use crate::system::{Bounds, System};
-use crate::world::state::World;
+use crate::world::{PAPER, World};
 
 /// What came of a comparison.
 pub(crate) struct Comparison {

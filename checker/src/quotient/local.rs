@@ -16,8 +16,7 @@ use crate::checks;
 use crate::properties::witness::Witness;
 use crate::properties::{Property, PropertySet};
 use crate::quotient::seat::{Cells, Part, Seat, term_of};
-use crate::world::server::{Ground, Mistake, Server, StepBy, Stepped, Tag};
-use crate::world::state::Letter;
+use crate::world::{Ground, Letter, Mistake, Server, StepBy, Stepped, Tag};
 
 /// Servers of a set, one bit each: server 1 is the lowest bit.
 pub(crate) type Mask = u8;
@@ -297,7 +296,8 @@ impl Local {
 
     fn step(&mut self, course: &mut Course, event: Event<Tag>) {
         self.steps += 1;
-        let Stepped { early, records, outputs, moved, broken, .. } = course.server.step(self.ground, event);
+        let (stepped, broken) = checks::judged_step(&mut course.server, self.ground, &event);
+        let Stepped { early, records, outputs, moved, .. } = stepped;
         course.broken.extend(broken);
         if moved {
             course.broken.extend(checks::broken_when_tried(self.ground.step_by, &course.server));
@@ -347,7 +347,7 @@ impl Course {
     }
 
     fn flush(&mut self, ground: Ground) {
-        let (ready, broken) = self.server.flush(ground);
+        let (ready, broken) = checks::judged_flush(&mut self.server, ground);
         self.broken.extend(broken);
         ready.into_iter().for_each(|envelope| self.perform(envelope));
     }
@@ -356,13 +356,13 @@ impl Course {
         if usize::from(keep) < self.server.unsynced_records() {
             self.met |= 1 << Witness::UnsyncedLost as u8;
         }
-        let broken = self.server.crash(ground, keep.into());
+        let broken = checks::judged_crash(&mut self.server, |server| server.crash(ground, keep.into()));
         self.broken.extend(broken);
         Course { cut: Some(keep), ..self }
     }
 
     fn crashed_torn(mut self, ground: Ground) -> Course {
-        let broken = self.server.crash_torn(ground);
+        let broken = checks::judged_crash(&mut self.server, |server| server.crash_torn(ground));
         self.broken.extend(broken);
         Course { cut: Some(0), ..self }
     }

@@ -60,7 +60,7 @@ pub(crate) use state::{Reach, State};
 
 use crate::properties::{Property, PropertySet};
 use crate::quotient::link::{Gathered, Link, Linked, Narrowed};
-use crate::world::server::Ground;
+use crate::world::Ground;
 use local::Local;
 pub(crate) use local::{Stimulus, own, script};
 pub(crate) use simulation::{Compact, Failure, Tally};

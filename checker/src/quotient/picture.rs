@@ -8,8 +8,7 @@ use rafttree_model::{Entries, Entry, Envelope, Index, Members, Message, Payload,
 use crate::quotient::local::{index_of, members_of};
 use crate::quotient::seat::{Cells, LONGEST, MOST_SEATS, Part, Seat, TooLong};
 use crate::quotient::state::{Asked, Past, State};
-use crate::world::server::{Server, Tag};
-use crate::world::state::{History, Leadership, Letter, Spent, World};
+use crate::world::{History, Leadership, Letter, Server, Spent, Tag, World};
 
 impl State {
     /// A world that this state stands for: the servers hear no leader, have counted no vote but

@@ -7,8 +7,7 @@ use crate::quotient::local::{Stimulus, script};
 use crate::quotient::seat::{Cells, LONGEST, Part};
 use crate::quotient::{Move, Quotient, Reach, State};
 use crate::system::{Action, System};
-use crate::world::server::{Mistake, Server, Tag};
-use crate::world::state::{Letter, World};
+use crate::world::{Letter, Mistake, Server, Tag, World};
 
 /// Terms of a state are one above those of the plain system.
 struct FromZero;

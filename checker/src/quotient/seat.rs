@@ -6,8 +6,7 @@ use rafttree_model::{
     ServerId, ServerMap, ServerSet, Term,
 };
 
-use crate::world::observed::Observed;
-use crate::world::server::{Disk, Server, Tag, Unsynced};
+use crate::world::{Disk, Observed, Server, Tag, Unsynced};
 
 /// The longest log behind the base.
 pub(crate) const LONGEST: usize = 4;

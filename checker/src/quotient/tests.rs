@@ -4,11 +4,12 @@ use std::collections::HashSet;
 
 use stateright::{Checker, Model};
 
-use crate::cli::presets::{PAPER, Part, named};
+use crate::cli::presets::{Part, named};
 use crate::quotient::compare::{all_states, compare, renamings};
 use crate::quotient::seat::term_of;
 use crate::quotient::{Packed, Quotient, Reach, State};
 use crate::system::Bounds;
+use crate::world::PAPER;
 
 /// Two servers with everything at once.
 const TWO: Bounds = Bounds {

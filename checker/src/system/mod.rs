@@ -1,7 +1,11 @@
 //! The concrete system: what may happen to a group of servers, with disks and messages in full.
 
+pub(crate) mod forgetting;
+
 pub(crate) mod network;
+
 pub(crate) mod symmetry;
+
 mod transitions;
 
 pub(crate) use transitions::{Action, Bounds, System};

@@ -11,9 +11,8 @@ use rafttree_model::{Effects, Envelope, Event, Index, Message, Node, Output, Ran
 
 use crate::checks;
 use crate::properties::{Property, PropertySet};
-use crate::system::network;
-use crate::world::server::{Ground, Mistake, Server, Stepped, Tag};
-use crate::world::state::{Letter, World};
+use crate::system::{forgetting, network};
+use crate::world::{Ground, Letter, Mistake, Server, Stepped, Tag, World};
 
 /// Something that may happen.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -224,7 +223,7 @@ impl System {
 
     /// Where nothing is forgotten, rumours come on top of what was really said.
     fn is_told_by_rumours(&self, envelope: &Envelope<Range>) -> bool {
-        self.bounds.forgets && network::is_never_kept(envelope)
+        self.bounds.forgets && forgetting::is_never_kept(envelope)
     }
 
     fn act(&self, world: &mut World, action: &Action) -> Result<(), OutOfBounds> {
@@ -252,7 +251,7 @@ impl System {
                 Ok(())
             }
             Action::CrashTorn(id) => {
-                let broken = world.server_mut(*id).crash_torn(self.ground);
+                let broken = checks::judged_crash(world.server_mut(*id), |server| server.crash_torn(self.ground));
                 world.broken.extend(broken);
                 Ok(())
             }
@@ -288,7 +287,8 @@ impl System {
     ) -> Result<(), OutOfBounds> {
         let server = world.server_mut(id);
         let committed = server.node.commit();
-        let Stepped { early, records, outputs, moved, broken, .. } = server.step(self.ground, event);
+        let (stepped, broken) = checks::judged_step(server, self.ground, &event);
+        let Stepped { early, records, outputs, moved, .. } = stepped;
         let broken = if moved { broken.and(checks::broken_when_tried(self.ground.step_by, server)) } else { broken };
         let (term, last) = (server.node.term(), server.node.log().last().index);
         world.broken.extend(broken);
@@ -366,7 +366,7 @@ impl System {
     }
 
     fn flush(&self, world: &mut World, id: ServerId) -> Result<(), OutOfBounds> {
-        let (ready, broken) = world.server_mut(id).flush(self.ground);
+        let (ready, broken) = checks::judged_flush(world.server_mut(id), self.ground);
         world.broken.extend(broken);
         let mut own = VecDeque::new();
         ready.into_iter().for_each(|envelope| self.perform(world, id, envelope, &mut own));
@@ -374,7 +374,7 @@ impl System {
     }
 
     fn crash(&self, world: &mut World, id: ServerId, keep: usize) {
-        let broken = world.server_mut(id).crash(self.ground, keep);
+        let broken = checks::judged_crash(world.server_mut(id), |server| server.crash(self.ground, keep));
         world.broken.extend(broken);
     }
 }

@@ -29,7 +29,7 @@ use rustc_hash::FxHashMap;
 use crate::timing::ground;
 use crate::timing::group::{ElectionTimer, FIRST_TERM, Group, Letter, Luck, Pace, Seat, Tick, entries};
 use crate::timing::setting::{Nanos, Setting};
-use crate::world::server::Tag;
+use crate::world::Tag;
 
 /// Moments of a state count from here on: what began before has smaller ones.
 const NOW: Tick = 1 << 40;

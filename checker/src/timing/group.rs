@@ -11,7 +11,7 @@ use rafttree_model::{
 };
 
 use crate::timing::setting::{Setting, Until};
-use crate::world::server::{Ground, Tag};
+use crate::world::{Ground, Tag};
 
 /// A message with its entries.
 pub(crate) type Letter = Envelope<Slice<Tag>>;

@@ -22,9 +22,8 @@ mod told;
 
 pub(crate) use command::{OddsArgs, run};
 
-use crate::cli::presets::PAPER;
 use crate::mutants::zoo;
-use crate::world::server::Ground;
+use crate::world::{Ground, PAPER};
 
 /// The deployed rules; without PreVote those of the zoo's exhibit, which breaks that one rule.
 fn ground(pre_vote: bool) -> Ground {

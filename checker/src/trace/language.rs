@@ -5,9 +5,7 @@ use std::fmt;
 use rafttree_model::{Entry, Envelope, Event, Message, Payload, Role, ServerId, ServerSet};
 
 use crate::system::Action;
-use crate::world::observed::{Contact, Observed};
-use crate::world::server::{Server, Tag};
-use crate::world::state::{Leadership, Letter, World};
+use crate::world::{Contact, Leadership, Letter, Observed, Server, Tag, World};
 
 /// What a step changed, one line each: servers first, then what was sent.
 pub(crate) fn changes(before: &World, after: &World) -> Vec<String> {

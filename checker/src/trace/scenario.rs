@@ -9,11 +9,10 @@ use std::collections::VecDeque;
 
 use rafttree_model::{Message, RoleName, ServerId};
 
-use crate::cli::presets::PAPER;
 use crate::mutants::zoo;
 use crate::system::{Action, Bounds, System};
 use crate::trace::language;
-use crate::world::state::World;
+use crate::world::{PAPER, World};
 
 /// A scenario, read but not played.
 pub(crate) struct Scenario {
@@ -205,7 +204,7 @@ impl Stage<'_> {
     }
 }
 
-type Letter = crate::world::state::Letter;
+type Letter = crate::world::Letter;
 
 fn is_about_votes(letter: &Letter) -> bool {
     matches!(

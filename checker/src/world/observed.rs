@@ -6,8 +6,7 @@
 
 use rafttree_model::{Event, Labels, Message, Node, Relabelled, Role, RoleName, ServerId};
 
-use crate::world::server::Tag;
-use crate::world::state::Letter;
+use crate::world::message::{Letter, Tag};
 
 /// What a server has heard that matters to the role that it plays.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]

@@ -4,49 +4,11 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rafttree_model::{Durable, Effects, Entries, Envelope, Event, Node, Output, Range, Record, Role, ServerId};
+use rafttree_model::{Durable, Effects, Entries, Envelope, Event, Node, Output, Range, Record, Role};
 
-use crate::checks;
-use crate::properties::{Property, PropertySet};
+use crate::world::ground::{Ground, Mistake};
+use crate::world::message::Tag;
 use crate::world::observed::Observed;
-
-/// A command's payload: who proposed it, so that two entries of one index and term can be told
-/// apart when a broken rule makes them.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub(crate) struct Tag(pub(crate) ServerId);
-
-/// The deployed `step`, by the rules of the paper or with a mistake put into it.
-pub(crate) type StepBy = fn(&mut Node, Event<Tag>, &mut Effects<Tag>);
-
-/// A mistake that is not a rule of the protocol but lies in what surrounds it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Mistake {
-    /// Term and vote are written to different places, so that a crash may keep either.
-    TornVote,
-    /// The vote of a server that holds no entry yet is not written.
-    UnsavedFirstVote,
-    /// A server whose term and vote were lost starts as if for the first time.
-    LostHardState,
-    /// A write fails, and is reported as done.
-    SwallowedError,
-    /// When the oldest write is done, the newest is reported.
-    SwappedCompletions,
-    /// A restart finds the log without its last entry.
-    LostTail,
-    /// A leader that steps down drops what is not committed.
-    DropsWhenDeposed,
-}
-
-/// What a server runs on: the transitions, and what surrounds them.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Ground {
-    /// What the mistake in it is called; `none`, where there is none.
-    pub(crate) mutant: &'static str,
-    pub(crate) step_by: StepBy,
-    pub(crate) mistake: Option<Mistake>,
-    /// Whether the mistake looks at names, so that servers are not alike.
-    pub(crate) looks_at_names: bool,
-}
 
 /// One server with its disk.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -78,7 +40,7 @@ pub(crate) struct Unsynced {
     pub(crate) held: Vec<Envelope<Range>>,
 }
 
-/// What a step asks for, and what it broke.
+/// What a step asks for, and what is seen of it.
 #[derive(Debug, Default)]
 pub(crate) struct Stepped {
     /// Messages that need not wait for the records.
@@ -92,31 +54,29 @@ pub(crate) struct Stepped {
     pub(crate) told_late: Vec<Output>,
     /// Whether the server has changed.
     pub(crate) moved: bool,
-    pub(crate) broken: PropertySet,
+    /// Nothing came of it but a panic.
+    pub(crate) panicked: bool,
+    /// The effects say that they are empty when they are not, or the other way round.
+    pub(crate) is_miscounted: bool,
 }
 
 impl Server {
-    /// An event happens: the deployed step changes the node, and its records the log in memory. A
-    /// panic is a finding, not the end of the search.
-    pub(crate) fn step(&mut self, ground: Ground, event: Event<Tag>) -> Stepped {
+    /// What an event makes of it: the deployed step changes the node, and its records the log in
+    /// memory. A panic is a finding, not the end of the search, and leaves it as it was.
+    pub(crate) fn step(&self, ground: Ground, event: &Event<Tag>) -> (Server, Stepped) {
         let Ground { step_by, mistake, .. } = ground;
-        let old = self.clone();
-        let mut effects = Effects::new();
-        let again = event.clone();
-        if catch_unwind(AssertUnwindSafe(|| step_by(&mut self.node, event, &mut effects))).is_err() {
-            *self = old;
-            return Stepped { broken: PropertySet::from_iter([Property::Totality]), ..Stepped::default() };
+        let (mut new, mut effects) = (self.clone(), Effects::new());
+        if catch_unwind(AssertUnwindSafe(|| step_by(&mut new.node, event.clone(), &mut effects))).is_err() {
+            return (self.clone(), Stepped { panicked: true, ..Stepped::default() });
         }
-        self.observed = old.observed.after(&old.node, &again, &self.node);
+        new.observed = self.observed.after(&self.node, event, &new.node);
         let mut stepped = Stepped::of(effects);
-        if mistake == Some(Mistake::DropsWhenDeposed) && old.leads() && !self.leads() {
-            stepped.records.push(self.drop_uncommitted());
+        if mistake == Some(Mistake::DropsWhenDeposed) && self.leads() && !new.leads() {
+            stepped.records.push(new.drop_uncommitted());
         }
-        stepped.records.iter().for_each(|record| self.entries.apply(record));
-        let broken = checks::broken_by_event(step_by, &old, &again, self, &stepped);
-        stepped.broken.extend(broken);
-        stepped.moved = self.node != old.node;
-        stepped
+        stepped.records.iter().for_each(|record| new.entries.apply(record));
+        stepped.moved = new.node != self.node;
+        (new, stepped)
     }
 
     pub(crate) fn leads(&self) -> bool {
@@ -146,9 +106,8 @@ impl Server {
     }
 
     /// The oldest unsynced step becomes durable: what waited for it is ready.
-    pub(crate) fn flush(&mut self, ground: Ground) -> (Ready, PropertySet) {
-        let Some(Unsynced { mut records, mut held, .. }) = self.unsynced.pop_front() else { return Default::default() };
-        let old = self.disk.durable.clone();
+    pub(crate) fn flush(&mut self, ground: Ground) -> Ready {
+        let Some(Unsynced { mut records, mut held, .. }) = self.unsynced.pop_front() else { return Ready::new() };
         match (ground.mistake, self.unsynced.back_mut()) {
             (Some(Mistake::SwallowedError), _) => records.clear(),
             (Some(Mistake::UnsavedFirstVote), _) if self.disk.entries.is_empty() => {
@@ -158,29 +117,27 @@ impl Server {
             _ => {}
         }
         records.iter().for_each(|record| self.disk.apply(record));
-        (held, checks::broken_on_disk(&old, &self.disk.durable))
+        held
     }
 
     /// The server stops and starts again. Of its unsynced records the first `keep` had reached the
     /// disk; what waited for them is lost.
-    pub(crate) fn crash(&mut self, ground: Ground, keep: usize) -> PropertySet {
+    pub(crate) fn crash(&mut self, ground: Ground, keep: usize) {
         let unsynced = std::mem::take(&mut self.unsynced);
-        let old = self.disk.durable.clone();
         let survivors = unsynced.into_iter().flat_map(|step| step.records).take(keep);
         survivors.for_each(|record| self.disk.apply(&record));
-        self.restart(&old, ground)
+        self.restart(ground);
     }
 
     /// The same with a disk on which votes are written apart from terms, and sooner.
-    pub(crate) fn crash_torn(&mut self, ground: Ground) -> PropertySet {
+    pub(crate) fn crash_torn(&mut self, ground: Ground) {
         let unsynced = std::mem::take(&mut self.unsynced);
-        let old = self.disk.durable.clone();
         let records = unsynced.into_iter().flat_map(|step| step.records);
         records.filter(|record| matches!(record, Record::Vote(_))).for_each(|vote| self.disk.apply(&vote));
-        self.restart(&old, ground)
+        self.restart(ground);
     }
 
-    fn restart(&mut self, old: &Durable, ground: Ground) -> PropertySet {
+    fn restart(&mut self, ground: Ground) {
         let disk = &mut self.disk;
         match ground.mistake {
             Some(Mistake::LostHardState) => {
@@ -194,7 +151,6 @@ impl Server {
         self.entries.clone_from(&self.disk.entries);
         self.node = Node::recover(self.node.id(), *self.node.members(), self.disk.durable.clone());
         self.observed = Observed::after_restart();
-        checks::broken_on_disk(old, &self.disk.durable).and(checks::broken_memory(self))
     }
 
     pub(crate) fn unsynced_records(&self) -> usize {
@@ -221,7 +177,7 @@ impl Stepped {
         effects.done();
         let has_none = stepped.early.is_empty() && stepped.outputs.is_empty() && stepped.told().next().is_none();
         let says_so = is_idle == (has_none && stepped.records.is_empty()) && effects.is_empty();
-        stepped.broken.insert_unless(says_so, Property::Totality);
+        stepped.is_miscounted = !says_so;
         stepped
     }
 

@@ -3,14 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use rafttree_model::{Durable, Entries, Entry, Envelope, Index, Members, Message, Node, ServerId, Slice, Term};
+use rafttree_model::{Durable, Entries, Entry, Index, Members, Message, Node, ServerId, Term};
 
 use crate::properties::PropertySet;
-use crate::system::network;
+use crate::world::message::{Letter, Tag};
 use crate::world::observed::Observed;
-use crate::world::server::{Disk, Server, Tag};
-
-pub(crate) type Letter = Envelope<Slice<Tag>>;
+use crate::world::server::{Disk, Server};
 
 /// One state of the whole system.
 #[derive(Clone, Eq, Hash, PartialEq)]
@@ -100,29 +98,6 @@ impl World {
         }
     }
 
-    /// The lowest term on any disk.
-    fn lowest_term(&self) -> Term {
-        self.servers.iter().map(|server| server.disk.durable.term()).min().unwrap_or_default()
-    }
-
-    /// Forgets what can no longer matter to anyone.
-    pub(crate) fn forget(&mut self) {
-        if self.network.iter().any(|letter| network::is_dead(self, letter)) {
-            let mut alive = (*self.network).clone();
-            alive.retain(|letter| !network::is_dead(self, letter));
-            self.network = Arc::new(alive);
-        }
-        if self.leaderships.iter().any(|leadership| network::is_over(self, leadership)) {
-            let mut alive = (*self.leaderships).clone();
-            alive.retain(|leadership| !network::is_over(self, leadership));
-            self.leaderships = Arc::new(alive);
-        }
-        let lowest = self.lowest_term();
-        if self.history.has_before(lowest) {
-            Arc::make_mut(&mut self.history).forget_before(lowest);
-        }
-    }
-
     pub(crate) fn put_into_network(&mut self, letter: Letter) {
         if let Err(at) = self.network.binary_search_by(|other| (**other).cmp(&letter)) {
             Arc::make_mut(&mut self.network).insert(at, Arc::new(letter));
@@ -141,21 +116,6 @@ impl World {
         leaderships.retain(|old| !new.says_all_of(old));
         leaderships.push(Arc::new(new));
         leaderships.sort_unstable();
-    }
-}
-
-impl History {
-    fn has_before(&self, lowest: Term) -> bool {
-        let elected = self.elected.iter().any(|(term, _)| *term < lowest);
-        let votes = self.votes.iter().any(|(term, _, _)| *term < lowest);
-        elected || votes || self.committed.iter().any(|(_, term)| *term < lowest && *term != Term::new(0))
-    }
-
-    fn forget_before(&mut self, lowest: Term) {
-        self.elected.retain(|(term, _)| lowest <= *term);
-        self.votes.retain(|(term, _, _)| lowest <= *term);
-        // Whoever leads from now on leads in a later term, which is all that is asked.
-        self.committed.iter_mut().filter(|(_, term)| *term < lowest).for_each(|(_, term)| *term = Term::new(0));
     }
 }
 

@@ -28,7 +28,7 @@ use crate::inductive::conjuncts::{Conjunct, Conjuncts};
 use crate::inductive::history::{History, MOST_TERMS, Terms, entry, place, position};
 use crate::quotient::{LONGEST, Part, Quotient, Seat, State, Stimulus, own, script};
 use crate::trace::language;
-use crate::world::server::{Server, Tag};
+use crate::world::{Server, Tag};
 
 /// What a thread keeps: what it has looked up.
 pub(crate) struct Link {

@@ -2,7 +2,7 @@
 
 use rafttree_model::{Event, Message};
 
-use crate::cli::presets::{PAPER, Scope};
+use crate::cli::presets::Scope;
 use crate::inductive::history::{History, Terms};
 use crate::properties::{Property, PropertySet};
 use crate::quotient::compare::all_states;
@@ -11,6 +11,7 @@ use crate::quotient::link::{Gathered, Linked, Narrowed};
 use crate::quotient::{Asked, Cells, Part, Past, Quotient, Seat, State, Stimulus, script};
 use crate::tests::limits;
 use crate::verdict::{Limits, NOTHING, Outcome, Verdict, explore};
+use crate::world::PAPER;
 
 const THREE: Scope = Scope { servers: 3, spread: 1, window: Some(1) };
 const TWO: Scope = Scope { servers: 2, spread: 1, window: Some(2) };

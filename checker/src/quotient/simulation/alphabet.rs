@@ -4,8 +4,7 @@
 use rafttree_model::{Entry, Envelope, Event, Index, Message, Payload, Position, ServerId, Slice, Term};
 
 use crate::quotient::local::Happening;
-use crate::world::server::{Server, Tag};
-use crate::world::state::Letter;
+use crate::world::{Letter, Server, Tag};
 
 /// What a server is told by others, by itself and by its timers, service and disk.
 pub(super) fn happenings(server: &Server, window: u64) -> Vec<Happening> {

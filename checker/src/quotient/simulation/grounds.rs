@@ -6,9 +6,7 @@ use rafttree_model::{Event, Index, Message, Position, Role, ServerId};
 use crate::checks::is_disturbance;
 use crate::quotient::local::{Happening, Indices, Mask, Stimulus};
 use crate::quotient::seat::{Cells, Seat};
-use crate::world::observed::{Contact, Servers};
-use crate::world::server::{Server, Tag};
-use crate::world::state::Letter;
+use crate::world::{Contact, Letter, Server, Servers, Tag};
 
 /// Inputs of the compact server, in a row, that the search offers whenever this may happen; what
 /// comes of it must be what comes of some of them, or nothing.

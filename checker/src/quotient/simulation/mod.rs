@@ -39,7 +39,7 @@ use crate::quotient::{Quotient, State, link};
 use crate::search::panics;
 use crate::trace::language;
 use crate::verdict::{Limits, Simulated};
-use crate::world::server::{Server, Tag};
+use crate::world::{Server, Tag};
 use reference::{Happens, Reference};
 
 /// A compact server, its id, and the term of the entry before its log.

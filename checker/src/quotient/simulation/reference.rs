@@ -7,7 +7,7 @@ use rafttree_model::{Effects, Event, Message, Node, Role};
 
 use crate::properties::PropertySet;
 use crate::quotient::local::{Happening, Local};
-use crate::world::server::{Server, Tag};
+use crate::world::{Server, Tag};
 
 /// Of leaders that differ in the progress of their followers alone, the first, and what it did.
 #[derive(Default)]

@@ -4,8 +4,7 @@ use rafttree_model::{Index, Members, Node, Progress, Role, ServerId, ServerMap, 
 
 use crate::checks::may_be_committed;
 use crate::quotient::seat::{Part, Seat};
-use crate::world::observed::{Contact, Observed};
-use crate::world::server::Server;
+use crate::world::{Contact, Observed, Server};
 
 /// What a server may have in memory, and what must have reached it for that.
 type Memory = (Role, Observed);
