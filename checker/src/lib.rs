@@ -3,21 +3,46 @@
 
 /// Prints a line, as `println!` does, but whoever reads may stop reading.
 macro_rules! say {
-    ($($words:tt)*) => { crate::cli::report::say(format_args!($($words)*)) };
+    ($($words:tt)*) => { crate::console::say(format_args!($($words)*)) };
 }
 
-mod checks;
-pub mod cli;
-mod inductive;
-mod liveness;
-mod mutants;
-mod properties;
-mod quotient;
 mod search;
+
+mod console;
+
+mod properties;
+
+mod world;
+
+mod checks;
+
 mod system;
+
+mod scope;
+
+mod mutants;
+
+mod verdict;
+
+mod trace;
+
+mod concrete;
+
+mod inductive;
+
+mod quotient;
+
+mod liveness;
+
+mod hunt;
+
+mod presets;
+
+mod source_mutants;
+
+mod timing;
+
+pub mod cli;
+
 #[cfg(test)]
 mod tests;
-mod timing;
-mod trace;
-mod verdict;
-mod world;

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use rafttree_model::{Relabelled, ServerId};
 
-use crate::cli::presets::{self, PRESETS, Part, plain};
 use crate::cli::tables;
-use crate::mutants::zoo::{self, Exhibit};
+use crate::mutants::catalogue::{self, Exhibit};
+use crate::presets::{self, PRESETS};
 use crate::properties::Property;
 use crate::quotient::Quotient;
-use crate::system::{Action, Bounds, System, forgetting, network};
-use crate::trace::scenario::{Scenario, wide};
+use crate::scope::Part;
+use crate::system::{Action, Bounds, System, forgetting, network, plain, wide};
+use crate::trace::scenario::Scenario;
 use crate::verdict::{Limits, NOTHING, Outcome, Verdict, explore, replay};
 use crate::world::{PAPER, Server, World};
 
@@ -130,7 +131,7 @@ fn a_panic_over_a_state_is_a_violation() {
 
 #[test]
 fn a_panic_in_the_telling_leaves_the_violation_and_is_one() {
-    let exhibit = zoo::find("vote_again").unwrap();
+    let exhibit = catalogue::find("vote_again").unwrap();
     let mut outcome = exhibit.hunt(exhibit.part, &limits(2)).unwrap();
     let told: Result<(), _> = outcome.telling(|| panic!("no words"));
     assert_eq!(told, Err("the telling panicked: no words".to_owned()));
@@ -204,7 +205,7 @@ fn prompt_flushes_hide_no_state_of_the_servers() {
 
 #[test]
 fn a_counterexample_in_the_plain_system_is_the_shortest() {
-    let exhibit = zoo::find("accept_stale").expect("it is in the zoo");
+    let exhibit = catalogue::find("accept_stale").expect("it is in the zoo");
     let [one, two] = [1, 2].map(|threads| exhibit.hunt(exhibit.part, &limits(threads)).expect("nothing is resumed"));
     assert_eq!((one.steps, one.states), (two.steps, two.states));
     let Part::Plain(bounds) = exhibit.part else { panic!("it is hunted in the plain system") };
@@ -219,7 +220,7 @@ fn a_counterexample_in_the_plain_system_is_the_shortest() {
 fn every_rule_has_an_ablation_and_every_ablation_a_rule() {
     let stated: BTreeSet<_> = tables::stated_rules().into_iter().map(|(rule, _)| rule).collect();
     let broken: BTreeSet<_> =
-        zoo::exhibits().iter().map(|it| it.rule.to_owned()).filter(|it| !it.starts_with("the ")).collect();
+        catalogue::exhibits().iter().map(|it| it.rule.to_owned()).filter(|it| !it.starts_with("the ")).collect();
     assert_eq!(stated, broken);
     assert!(tables::stated_rules().iter().all(|(_, section)| section.contains('§') || section.contains("diss.")));
 }
@@ -237,7 +238,7 @@ fn every_property_is_named_once() {
 /// the quotient leaves out. (Figure 8 takes longest: `zoo` visits it.)
 #[test]
 fn what_the_quotient_catches_is_broken_in_the_plain_system_too() {
-    let exhibits = zoo::exhibits();
+    let exhibits = catalogue::exhibits();
     // What liveness catches is told by the schedule that fails: see `recovery`.
     let breaks_safety = |exhibit: &&Exhibit| !matches!(exhibit.part, Part::Recovery(_)) && exhibit.name != "figure_8";
     for exhibit in exhibits.iter().filter(breaks_safety) {
@@ -256,7 +257,7 @@ fn what_the_quotient_catches_is_broken_in_the_plain_system_too() {
 #[test]
 fn every_mistake_has_a_counterexample_that_is_kept() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("counterexamples");
-    let exhibits = zoo::exhibits();
+    let exhibits = catalogue::exhibits();
     let files = std::fs::read_dir(&folder).expect("counterexamples are kept").count();
     assert_eq!(files, exhibits.len(), "one for each mistake");
     for exhibit in exhibits {

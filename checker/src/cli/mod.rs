@@ -6,14 +6,15 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::cli::options::{CheckpointArgs, Chosen, LimitArgs, SystemArgs, Usage};
-use crate::cli::presets::Part;
-use crate::cli::report::{Subject, Ticker, grouped, seconds};
+use crate::cli::options::{CheckpointArgs, Chosen, LimitArgs, SystemArgs};
+use crate::cli::report::Subject;
+use crate::console::{Ticker, Usage, grouped, seconds, worse};
 use crate::liveness::Recovery;
-use crate::mutants::{source, zoo};
+use crate::mutants::catalogue;
 use crate::properties::witness::Witness;
 use crate::properties::{Property, PropertySet};
 use crate::quotient::link::Narrowed;
+use crate::scope::Part;
 use crate::search::{self, panics};
 use crate::system::System;
 use crate::trace::counterexample::{Counterexample, told_in};
@@ -21,12 +22,10 @@ use crate::trace::language;
 use crate::trace::scenario::Scenario;
 use crate::verdict::{self, Limits, NOTHING, Outcome, Verdict};
 use crate::world::PAPER;
-use crate::{inductive, timing};
+use crate::{inductive, source_mutants, timing};
 
-mod explorer;
 mod ledger;
 pub(crate) mod options;
-pub(crate) mod presets;
 pub(crate) mod report;
 mod speed;
 pub(crate) mod tables;
@@ -81,7 +80,7 @@ enum Command {
         limits: LimitArgs,
     },
     /// Put mistakes into the text of the model, one at a time: a check must kill each.
-    Mutants(source::MutantsArgs),
+    Mutants(source_mutants::MutantsArgs),
     /// Show that without randomness an election can fail for ever: a run in lock-step that comes back
     /// to where it was, one term later, and never has a leader.
     Lasso {
@@ -186,7 +185,7 @@ fn run(cli: &Cli) -> Result<u8, Usage> {
     match &cli.command {
         Command::Check(args) => check(args, json),
         Command::Zoo { rows, save, limits } => visit_zoo(rows, save.as_deref(), &limits.limits(), json),
-        Command::Mutants(args) => source::run(args, json),
+        Command::Mutants(args) => source_mutants::run(args, json),
         Command::Lasso { servers } => Ok(tables::lasso(*servers, json)),
         Command::Odds(args) => timing::run(args, json),
         Command::Explore { system, address, from } => explore(system, address, from.as_ref()),
@@ -214,7 +213,7 @@ fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
         return check_inductive(args, &chosen?, json);
     }
     let chosen = args.system.chosen()?;
-    let counted = chosen.exhibit.as_ref().map_or(PropertySet::all(), zoo::Exhibit::counted);
+    let counted = chosen.exhibit.as_ref().map_or(PropertySet::all(), catalogue::Exhibit::counted);
     let only = if args.property.is_empty() { counted } else { watched(&args.property)? };
     if !chosen.parts.iter().any(|part| part.judges(only)) {
         return Err(Usage(format!(
@@ -246,7 +245,7 @@ fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
             let story = found.as_ref().map(Counterexample::story);
             say!("{}", report::text(&subject, &outcome, story));
         }
-        worst = report::worse(worst, outcome.verdict.exit_code());
+        worst = worse(worst, outcome.verdict.exit_code());
         if outcome.verdict == Verdict::Violated {
             break;
         }
@@ -297,7 +296,7 @@ fn search(
             (verdict::explore(&recovery, limits, expected, &mut tick), recovery.quotient.watched)
         }
         Part::Plain(bounds) => {
-            let placed = |exhibit: &zoo::Exhibit| exhibit.placed(bounds);
+            let placed = |exhibit: &catalogue::Exhibit| exhibit.placed(bounds);
             let mut system = chosen.exhibit.as_ref().map_or_else(|| System::with(ground, bounds), placed);
             system.watched = PropertySet::of_states();
             system.watched.keep(only);

@@ -1,21 +1,12 @@
 //! What a person or a program reads of a search.
 
-use std::fmt::Write as _;
-use std::io::{IsTerminal, Write as _};
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 
-use crate::cli::presets::Part;
+use crate::console::{grouped, seconds, wrap};
 use crate::properties::{Property, PropertySet};
-use crate::search::Progress;
+use crate::scope::Part;
 use crate::system::Action;
 use crate::verdict::{CODE, Kind, Met, Outcome, Verdict, names};
-
-/// Prints a line. Nobody may read any more (`| head`); the exit code still tells the verdict.
-pub(crate) fn say(words: std::fmt::Arguments) {
-    let _ = writeln!(std::io::stdout(), "{words}");
-}
 
 impl Verdict {
     pub(crate) fn word(&self) -> &'static str {
@@ -216,108 +207,4 @@ pub(crate) fn all(preset: &str, worst: u8, parts: Vec<Value>) -> Value {
     let words = [(1, "VIOLATED"), (3, "INCOMPLETE"), (4, "VACUOUS")];
     let word = words.iter().find(|(code, _)| *code == worst).map_or("COMPLETE", |(_, word)| word);
     json!({"preset": preset, "verdict": word, "parts": parts})
-}
-
-/// Of two exit codes the one that says the worse: violated, incomplete, vacuous, complete.
-pub(crate) fn worse(one: u8, other: u8) -> u8 {
-    let rank = |code: u8| [0, 4, 3, 1].iter().position(|&known| known == code);
-    if rank(one) < rank(other) { other } else { one }
-}
-
-/// A number as people write it: 1,234,567.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-pub(crate) fn seconds(time: Duration) -> String {
-    format!("{:.1} s", time.as_secs_f64())
-}
-
-/// Breaks a long line at spaces, further lines indented.
-pub(crate) fn wrap(text: &str, indent: usize) -> String {
-    let mut out = String::new();
-    let mut column = indent;
-    for word in text.split(' ') {
-        if column + word.len() > 100 {
-            let _ = write!(out, "\n{:indent$}", "");
-            column = indent;
-        } else if !out.is_empty() {
-            out.push(' ');
-            column += 1;
-        }
-        out.push_str(word);
-        column += word.len();
-    }
-    out
-}
-
-/// Tells on stderr how far a search is: one line, rewritten, on a terminal; a line each half
-/// minute elsewhere.
-pub(crate) struct Ticker {
-    terminal: bool,
-    shown: Instant,
-    wrote: bool,
-}
-
-impl Ticker {
-    pub(crate) fn new() -> Ticker {
-        Ticker { terminal: std::io::stderr().is_terminal(), shown: Instant::now(), wrote: false }
-    }
-
-    pub(crate) fn tick(&mut self, progress: &Progress) {
-        self.show(|| progress.words());
-    }
-
-    /// Shows a line, if it is time for one.
-    pub(crate) fn show(&mut self, line: impl FnOnce() -> String) {
-        let pause = Duration::from_millis(if self.terminal { 200 } else { 30_000 });
-        if self.shown.elapsed() < pause {
-            return;
-        }
-        self.shown = Instant::now();
-        self.wrote = true;
-        let line = line();
-        // Progress that cannot be written is no reason to stop.
-        let _ = if self.terminal {
-            write!(std::io::stderr(), "\r\x1b[K{line}")
-        } else {
-            writeln!(std::io::stderr(), "{line}")
-        };
-    }
-}
-
-impl Progress {
-    fn words(&self) -> String {
-        let progress = self;
-        let rate = progress.transitions as f64 / progress.elapsed.as_secs_f64().max(0.001) / 1000.0;
-        match progress.simulated {
-            Some((done, all)) => format!("local simulation: {} of {} servers", grouped(done), grouped(all)),
-            None => format!(
-                "{}{} states, {} to go in this layer, {rate:.0}k transitions/s, {} steps deep, {} MiB, {} of them for what was visited, {}",
-                if progress.is_retracing { "the way to it: " } else { "" },
-                grouped(progress.states),
-                grouped(progress.waiting),
-                progress.depth,
-                progress.resident >> 20,
-                progress.table_bytes >> 20,
-                seconds(progress.elapsed)
-            ),
-        }
-    }
-}
-
-impl Drop for Ticker {
-    fn drop(&mut self) {
-        if self.terminal && self.wrote {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-        }
-    }
 }

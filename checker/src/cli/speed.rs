@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use stateright::{Checker, Model};
 
-use crate::cli::presets::{self, Part};
-use crate::cli::report::grouped;
+use crate::console::grouped;
+use crate::presets;
+use crate::scope::Part;
 use crate::search::{OfModel, Search, resident_bytes};
-use crate::system::System;
+use crate::system::{PAIR, System, plain};
 use crate::verdict::{Limits, NOTHING, explore};
 use crate::world::PAPER;
 
@@ -50,14 +51,14 @@ fn deployed(limits: &Limits) -> Row {
     Row { search: "ours", model: "log-3", states, transitions, time, memory }
 }
 
-fn plain() -> System {
-    presets::plain(presets::PAIR)
+fn pair() -> System {
+    plain(PAIR)
 }
 
 /// The plain system, through Stateright's interface.
 fn ours(limits: &Limits) -> Row {
     let before = resident_bytes();
-    let model = OfModel::new(plain()).expect("its properties are of states");
+    let model = OfModel::new(pair()).expect("its properties are of states");
     let found = Search { threads: limits.threads, ..Search::default() }.run(&model, &mut |_| {});
     let memory = found.peak_resident.saturating_sub(before);
     let (states, transitions, time) = (found.states, found.transitions, found.elapsed);
@@ -67,7 +68,7 @@ fn ours(limits: &Limits) -> Row {
 /// The same model in Stateright's breadth-first search.
 fn theirs(limits: &Limits) -> Row {
     let (before, started, mut peak) = (resident_bytes(), Instant::now(), 0);
-    let checker = plain().checker().threads(limits.threads).spawn_bfs();
+    let checker = pair().checker().threads(limits.threads).spawn_bfs();
     while !checker.is_done() {
         peak = peak.max(resident_bytes());
         std::thread::park_timeout(Duration::from_millis(20));

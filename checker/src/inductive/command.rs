@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::cli::options::Usage;
-use crate::cli::report::{self, Ticker, grouped, seconds, wrap};
+use crate::cli::report;
+use crate::console::{Ticker, Usage, grouped, seconds, worse, wrap};
 use crate::inductive::conjuncts::Conjunct;
 use crate::inductive::mistakes::{Code, Wrong};
 use crate::inductive::stages::{Check, Checked, Ended, Scope, Shown, Stage};
@@ -90,7 +90,7 @@ pub(crate) fn report(limits: &Limits) -> u8 {
         let check = Check { scope: *scope, code: Code::DEPLOYED, limits, started, tick: &mut |_, _, _| {}, checked };
         let checked = check.run();
         let verdict = verdict(&checked);
-        worst = report::worse(worst, verdict.exit_code());
+        worst = worse(worst, verdict.exit_code());
         for Stage { name: stage, about, size, time, .. } in &checked.stages {
             say!("| `{name}` | {stage} | {about} | {size} | {} |", seconds(*time));
         }

@@ -7,7 +7,7 @@ use rafttree_model::{
 };
 
 use crate::inductive::history::Terms;
-use crate::mutants::zoo;
+use crate::mutants::catalogue;
 use crate::world::{StepBy, Tag};
 
 /// The code under judgement: the step of a server, and how it starts again.
@@ -40,8 +40,8 @@ fn recover(node: &Node) -> Node {
 
 /// The mistake of this name: of the zoo, if it is one of the step, or of this list.
 pub(crate) fn find(name: &str) -> Option<Wrong> {
-    let of_zoo = || zoo::find(name).filter(|exhibit| exhibit.ground.mistake.is_none());
-    let step = |exhibit: zoo::Exhibit| {
+    let of_zoo = || catalogue::find(name).filter(|exhibit| exhibit.ground.mistake.is_none());
+    let step = |exhibit: catalogue::Exhibit| {
         let code = Code::stepping(exhibit.ground.step_by);
         Wrong { name: exhibit.name, about: exhibit.about, code }
     };

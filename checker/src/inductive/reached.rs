@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::cli::presets::{Part, Scope};
 use crate::inductive::mistakes::Wrong;
-use crate::mutants::zoo::{self, Exhibit};
+use crate::mutants::catalogue::{self, Exhibit};
 use crate::properties::{Property, PropertySet};
-use crate::system::{Action, System};
+use crate::scope::{Part, Scope};
+use crate::system::{Action, System, wide};
 use crate::trace::counterexample::Counterexample;
-use crate::trace::scenario::{Played, wide};
+use crate::trace::scenario::Played;
 use crate::verdict::{self, Limits, NOTHING, Outcome, Verdict};
 use crate::world::{Ground, PAPER};
 
@@ -24,7 +24,7 @@ const TIME: Duration = Duration::from_secs(10);
 pub(crate) fn told(wrong: Option<Wrong>, limits: &Limits) -> Vec<String> {
     let ground = wrong.map_or(PAPER, |wrong| Ground { mutant: wrong.name, step_by: wrong.code.step_by, ..PAPER });
     let limits = Limits { time: Some(TIME), checkpoint: None, resume: None, ..limits.clone() };
-    if let Some(lines) = wrong.and_then(|wrong| zoo::find(wrong.name)).and_then(|it| hunted(&it, &limits)) {
+    if let Some(lines) = wrong.and_then(|wrong| catalogue::find(wrong.name)).and_then(|it| hunted(&it, &limits)) {
         return lines;
     }
     // What people fear comes first; what leads to it otherwise.

@@ -15,13 +15,13 @@ mod told;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-pub(crate) use links::{Links, Premise};
+pub(crate) use links::Links;
 use rafttree_model::{Node, ServerId};
 pub(crate) use stage::{Memories, Memory, NeverQuiet, Stage, Timeouts};
 
-use crate::cli::presets::Scope;
 use crate::properties::{Property, PropertySet};
 use crate::quotient::{MOST_SEATS, Move, Packed, Quotient, Worker};
+use crate::scope::{Premise, Scope};
 use crate::search::{Bits, Judgement, Space};
 use crate::system::Action;
 use crate::verdict::Checked;

@@ -3,12 +3,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::cli::presets::plain;
 use crate::quotient::local::index_of;
 use crate::quotient::seat::Part;
 use crate::quotient::{Quotient, Reach, State};
 use crate::search::fingerprint;
-use crate::system::{Bounds, System};
+use crate::system::{Bounds, System, plain};
 use crate::world::{PAPER, World};
 
 /// What came of a comparison.

@@ -59,11 +59,13 @@ pub(crate) use state::{Asked, Past};
 pub(crate) use state::{Reach, State};
 
 use crate::properties::{Property, PropertySet};
-use crate::quotient::link::{Gathered, Link, Linked, Narrowed};
+use crate::quotient::link::{Gathered, Link, Narrowed};
+use crate::scope::Scope;
+use crate::verdict::Linked;
 use crate::world::Ground;
 use local::Local;
 pub(crate) use local::{Stimulus, own, script};
-pub(crate) use simulation::{Compact, Failure, Tally};
+pub(crate) use simulation::Compact;
 
 /// The system, explored in its quotient.
 #[derive(Clone)]
@@ -85,6 +87,16 @@ pub(crate) struct Quotient {
     pub(crate) narrowed: Option<Narrowed>,
     /// What was looked up in that class.
     pub(crate) linked: Arc<Mutex<Gathered>>,
+}
+
+impl Scope {
+    pub(crate) fn quotient(&self, ground: Ground) -> Quotient {
+        let reach = Reach { spread: self.spread, window: self.window.unwrap_or(0), absolute: false };
+        let mut quotient = Quotient::new(ground, self.servers, reach);
+        quotient.forgets_logs = self.window.is_none();
+        quotient.watched = self.watched();
+        quotient
+    }
 }
 
 impl Quotient {

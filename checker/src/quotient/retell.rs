@@ -67,7 +67,7 @@ impl Quotient {
 
     /// The plain system with the same mistake, without bounds that matter.
     pub(crate) fn plain(&self) -> System {
-        let bounds = crate::trace::scenario::wide(self.members.ids().len() as u32);
+        let bounds = crate::system::wide(self.members.ids().len() as u32);
         System { symmetric: false, watched: self.watched, ..System::with(self.ground, bounds) }
     }
 

@@ -8,12 +8,11 @@ use stateright::Model;
 use crate::checks;
 use crate::properties::witness::Witness;
 use crate::properties::{Property, PropertySet};
-use crate::quotient::link::Linked;
 use crate::quotient::seat::{Part, Seat, term_of};
 use crate::quotient::{CUT_OFF, KINDS, Move, Packed, Quotient, Reach, State, Worker};
 use crate::search::{Bits, Fingerprinter, Identity, Judgement, Space};
 use crate::system::Action;
-use crate::verdict::{Checked, Limits, Simulated};
+use crate::verdict::{Checked, Limits, Linked, Simulated};
 
 impl Space for Quotient {
     type State = Packed;

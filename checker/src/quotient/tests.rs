@@ -4,10 +4,11 @@ use std::collections::HashSet;
 
 use stateright::{Checker, Model};
 
-use crate::cli::presets::{Part, named};
+use crate::presets::named;
 use crate::quotient::compare::{all_states, compare, renamings};
 use crate::quotient::seat::term_of;
 use crate::quotient::{Packed, Quotient, Reach, State};
+use crate::scope::Part;
 use crate::system::Bounds;
 use crate::world::PAPER;
 

@@ -1,5 +1,7 @@
 //! The concrete system: what may happen to a group of servers, with disks and messages in full.
 
+mod bounds;
+
 pub(crate) mod forgetting;
 
 pub(crate) mod network;
@@ -8,4 +10,5 @@ pub(crate) mod symmetry;
 
 mod transitions;
 
-pub(crate) use transitions::{Action, Bounds, System};
+pub(crate) use bounds::{Bounds, PAIR, SMALL, wide};
+pub(crate) use transitions::{Action, System, plain};

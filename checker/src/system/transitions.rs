@@ -11,8 +11,8 @@ use rafttree_model::{Effects, Envelope, Event, Index, Message, Node, Output, Ran
 
 use crate::checks;
 use crate::properties::{Property, PropertySet};
-use crate::system::{forgetting, network};
-use crate::world::{Ground, Letter, Mistake, Server, Stepped, Tag, World};
+use crate::system::{Bounds, forgetting, network};
+use crate::world::{Ground, Letter, Mistake, PAPER, Server, Stepped, Tag, World};
 
 /// Something that may happen.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -39,41 +39,6 @@ pub(crate) enum Action {
     CrashTorn(ServerId),
 }
 
-/// How far the system is explored. Everything else is unlimited: losses, duplications, delays,
-/// reorderings, heartbeat timeouts, minimum timeouts, flushes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Serialize)]
-pub(crate) struct Bounds {
-    /// Servers in the group.
-    pub(crate) servers: u32,
-    /// Election timeouts that fire, of all servers together.
-    pub(crate) timeouts: Option<u32>,
-    /// Minimum timeouts that fire, of all servers together.
-    pub(crate) minimums: Option<u32>,
-    /// Commands, transfers and step-downs that are asked for, of all servers together.
-    pub(crate) requests: Option<u32>,
-    /// Crashes, of all servers together.
-    pub(crate) crashes: Option<u32>,
-    /// The highest term that any server reaches.
-    pub(crate) terms: u64,
-    /// The longest log, the leaders' own first entries included.
-    pub(crate) entries: u64,
-    /// Steps of one server that may wait for a flush at the same time.
-    pub(crate) unsynced: usize,
-    /// Whether a server goes on while a step that nobody can have seen waits for its flush. If
-    /// not, such a step is flushed, or cut off by a crash, before anything else happens.
-    pub(crate) interleaved: bool,
-    /// Whether messages are forgotten that no server reacts to any more, by the rules of the paper.
-    /// Where those rules are broken, they have to be kept.
-    pub(crate) forgets: bool,
-    /// Whether messages arrive as well that may never have been sent, which only finds more. Where
-    /// they do not, what arrives was sent in the same run.
-    pub(crate) rumours: bool,
-    /// Whether clients propose commands.
-    pub(crate) proposals: bool,
-    /// Whether leaders are told to hand over or to step down.
-    pub(crate) handovers: bool,
-}
-
 /// The system to explore: the deployed transitions in a world that may go wrong in every way
 /// within the bounds.
 #[derive(Clone)]
@@ -92,13 +57,10 @@ pub(crate) struct System {
 #[derive(Debug)]
 pub(crate) struct OutOfBounds;
 
-impl Bounds {
-    /// Whether every message that was sent stays, and no other arrives.
-    pub(crate) fn is_concrete(&self) -> bool {
-        !self.forgets && !self.rumours
-    }
+/// The deployed rules in the plain system.
+pub(crate) fn plain(bounds: Bounds) -> System {
+    System::with(PAPER, bounds)
 }
-
 impl System {
     pub(crate) fn with(ground: Ground, bounds: Bounds) -> Self {
         let start = World::new(bounds.servers);

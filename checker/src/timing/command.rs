@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
-use crate::cli::options::Usage;
+use crate::console::Usage;
 use crate::timing::answer::{Answer, MOST_WAYS};
 use crate::timing::inverse::{Demand, Found, smallest};
 use crate::timing::setting::{

@@ -22,10 +22,10 @@ mod told;
 
 pub(crate) use command::{OddsArgs, run};
 
-use crate::mutants::zoo;
+use crate::mutants::catalogue;
 use crate::world::{Ground, PAPER};
 
 /// The deployed rules; without PreVote those of the zoo's exhibit, which breaks that one rule.
 fn ground(pre_vote: bool) -> Ground {
-    if pre_vote { PAPER } else { zoo::find("plain_raft").expect("plain Raft is in the zoo").ground }
+    if pre_vote { PAPER } else { catalogue::find("plain_raft").expect("plain Raft is in the zoo").ground }
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::cli::options::Usage;
+use crate::console::Usage;
 use crate::timing::answer::Limit;
 use crate::timing::closed;
 use crate::timing::command::write;

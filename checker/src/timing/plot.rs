@@ -211,7 +211,7 @@ fn legend(svg: &mut Svg, answer: &Answer) {
         12.5,
         Anchor::Start,
         INK,
-        &format!("simulated, {} elections", crate::cli::report::grouped(answer.sample.trials as u64)),
+        &format!("simulated, {} elections", crate::console::grouped(answer.sample.trials as u64)),
     );
 }
 

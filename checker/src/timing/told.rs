@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::cli::report::{grouped, seconds};
+use crate::console::{grouped, seconds};
 use crate::timing::answer::{Answer, Limit};
 use crate::timing::closed;
 use crate::timing::sample::Estimate;

@@ -3,11 +3,12 @@
 
 use std::path::Path;
 
-use crate::cli::options::Usage;
-use crate::cli::presets::{self, Part};
-use crate::mutants::zoo::{self, Exhibit};
-use crate::system::{Action, System};
-use crate::trace::scenario::{Played, wide};
+use crate::console::Usage;
+use crate::mutants::catalogue::Exhibit;
+use crate::scope::Part;
+use crate::system::{Action, System, plain, wide};
+use crate::trace::scenario::Played;
+use crate::trace::start;
 use crate::verdict::{self, Outcome, Verdict, replay};
 
 /// What a broken property is shown by, in words.
@@ -50,7 +51,7 @@ impl Counterexample {
         let Counterexample { story, replays } = self;
         if *replays {
             let start = exhibit.and_then(|exhibit| exhibit.start);
-            let start = start.map_or(String::new(), |name| format!("{}\n", zoo::start_text(name)));
+            let start = start.map_or(String::new(), |name| format!("{}\n", start::start_text(name)));
             let actions = outcome.counterexample.iter().flatten();
             let verbs: String = actions.map(|action: &Action| format!("{action}\n")).collect();
             format!("{title}servers {servers}\n{ablation}{start}{verbs}---\n{story}")
@@ -87,6 +88,6 @@ pub(crate) fn told_in(exhibit: Option<&Exhibit>, part: Part) -> System {
         Part::Quotient(_) | Part::Recovery(_) => wide(part.servers()),
         Part::Plain(bounds) => bounds,
     };
-    let system = exhibit.map_or_else(|| presets::plain(bounds), |exhibit| exhibit.placed(bounds));
+    let system = exhibit.map_or_else(|| plain(bounds), |exhibit| exhibit.placed(bounds));
     System { symmetric: false, ..system }
 }

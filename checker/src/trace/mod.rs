@@ -1,5 +1,9 @@
 //! Traces: their language, scenarios, counterexamples.
 
-pub(crate) mod counterexample;
 pub(crate) mod language;
+
 pub(crate) mod scenario;
+
+mod start;
+
+pub(crate) mod counterexample;

@@ -9,8 +9,8 @@ use std::collections::VecDeque;
 
 use rafttree_model::{Message, RoleName, ServerId};
 
-use crate::mutants::zoo;
-use crate::system::{Action, Bounds, System};
+use crate::mutants::catalogue;
+use crate::system::{Action, System, wide};
 use crate::trace::language;
 use crate::world::{PAPER, World};
 
@@ -26,25 +26,6 @@ pub(crate) struct Played {
     /// Every action with the state that it led to.
     pub(crate) steps: Vec<(Action, World)>,
     pub(crate) start: World,
-}
-
-/// Scenarios are not bounded but by this, which no sensible one reaches.
-pub(crate) fn wide(servers: u32) -> Bounds {
-    Bounds {
-        servers,
-        timeouts: None,
-        minimums: None,
-        requests: None,
-        crashes: None,
-        terms: 99,
-        entries: 99,
-        unsynced: 99,
-        interleaved: true,
-        forgets: false,
-        rumours: true,
-        proposals: true,
-        handovers: true,
-    }
 }
 
 impl Scenario {
@@ -67,7 +48,7 @@ impl Scenario {
     /// The system in which it plays.
     pub(crate) fn system(&self) -> System {
         let bounds = wide(self.servers);
-        let exhibit = self.ablation.as_deref().and_then(zoo::find);
+        let exhibit = self.ablation.as_deref().and_then(catalogue::find);
         let ground = exhibit.map_or(PAPER, |exhibit| exhibit.ground);
         System { symmetric: false, ..System::with(ground, bounds) }
     }
@@ -88,7 +69,7 @@ fn parse_servers(at: usize, count: &str) -> Result<u32, String> {
 }
 
 fn known(at: usize, name: &str) -> Result<String, String> {
-    let exhibit = zoo::find(name.trim());
+    let exhibit = catalogue::find(name.trim());
     exhibit
         .map(|it| it.name.to_owned())
         .ok_or_else(|| format!("line {at}: no ablation is called '{name}'; see 'list zoo'"))

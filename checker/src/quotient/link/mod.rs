@@ -18,7 +18,7 @@ use std::sync::OnceLock;
 use rafttree_model::{Envelope, Event, Index, Labels, Members, Message, Relabelled, ServerId, Slice};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-pub(crate) use counts::{Gathered, Linked};
+pub(crate) use counts::Gathered;
 use explained::{Fault, Traces, place_of};
 pub(crate) use miss::Miss;
 pub(crate) use narrowed::Narrowed;
@@ -28,6 +28,7 @@ use crate::inductive::conjuncts::{Conjunct, Conjuncts};
 use crate::inductive::history::{History, MOST_TERMS, Terms, entry, place, position};
 use crate::quotient::{LONGEST, Part, Quotient, Seat, State, Stimulus, own, script};
 use crate::trace::language;
+use crate::verdict::Linked;
 use crate::world::{Server, Tag};
 
 /// What a thread keeps: what it has looked up.

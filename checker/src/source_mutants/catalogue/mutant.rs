@@ -1,16 +1,4 @@
-//! The mutation catalogue: semantic mistakes in the deployed model, one entry each.
-//!
-//! An entry names a snippet of the model's text and what stands in its place in the mutant. The
-//! snippet is an expression or whole statements, and it stands in its file once: a test says so, so
-//! that the catalogue cannot drift away from the model.
-
-mod effects;
-mod election;
-mod replication;
-mod rules;
-mod state;
-mod step;
-pub(crate) mod text;
+//! One entry of the catalogue.
 
 /// One mistake in the text of the model.
 #[derive(Clone, Copy, Debug)]
@@ -37,7 +25,7 @@ pub(crate) enum Expected {
 }
 
 impl Mutant {
-    const fn new(
+    pub(super) const fn new(
         file: &'static str,
         name: &'static str,
         about: &'static str,
@@ -47,7 +35,7 @@ impl Mutant {
         Mutant { name, about, file, find, replace, expected: Expected::Harmful }
     }
 
-    const fn equivalent(self, reason: &'static str) -> Mutant {
+    pub(super) const fn equivalent(self, reason: &'static str) -> Mutant {
         Mutant { expected: Expected::Equivalent(reason), ..self }
     }
 
@@ -55,9 +43,4 @@ impl Mutant {
     pub(crate) fn module(&self) -> &'static str {
         self.file.strip_suffix(".rs").unwrap_or(self.file)
     }
-}
-
-/// Every mutant, in the reading order of the model. The number of a mutant is its place here, from 1 on.
-pub(crate) fn all() -> Vec<Mutant> {
-    [rules::MUTANTS, state::MUTANTS, step::MUTANTS, election::MUTANTS, replication::MUTANTS, effects::MUTANTS].concat()
 }

@@ -1,6 +1,6 @@
 //! Mutants of the state: `node`, `durable`, `log` and `members`.
 
-use super::Mutant;
+use crate::source_mutants::catalogue::mutant::Mutant;
 
 const fn node(name: &'static str, about: &'static str, find: &'static str, replace: &'static str) -> Mutant {
     Mutant::new("node.rs", name, about, find, replace)

@@ -22,12 +22,10 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use serde_json::{Value, json};
 
-use crate::cli::options::{Usage, parse_time};
-use crate::cli::presets;
-use crate::cli::report::seconds;
-use crate::inductive;
-use crate::mutants::source::catalogue::{Expected, Mutant};
-use crate::mutants::source::judge::{Judge, Verdict};
+use crate::console::{Usage, parse_time, seconds};
+use crate::source_mutants::catalogue::{Expected, Mutant};
+use crate::source_mutants::judge::{Judge, Verdict};
+use crate::{inductive, presets};
 
 const EXAMPLES: &str = "\
 Each mutant is the model with one mistake in its text: a guard that is missing, a flag that is

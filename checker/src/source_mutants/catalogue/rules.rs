@@ -1,6 +1,6 @@
 //! Mutants of the rules, beyond those of `list zoo`.
 
-use super::Mutant;
+use crate::source_mutants::catalogue::mutant::Mutant;
 
 const fn mutant(name: &'static str, about: &'static str, find: &'static str, replace: &'static str) -> Mutant {
     Mutant::new("rules.rs", name, about, find, replace)

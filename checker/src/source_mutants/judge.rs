@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::mutants::source::catalogue::Expected;
-use crate::mutants::source::switch::VARIABLE;
+use crate::source_mutants::catalogue::Expected;
+use crate::source_mutants::switch::VARIABLE;
 
 /// How long a search may take to end after its own limit has struck.
 const GRACE: Duration = Duration::from_secs(10);

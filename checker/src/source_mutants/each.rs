@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
-use crate::cli::options::Usage;
-use crate::mutants::source::judge::{Judge, Verdict};
-use crate::mutants::source::{Numbered, described, judge_all, words};
+use crate::console::Usage;
+use crate::source_mutants::judge::{Judge, Verdict};
+use crate::source_mutants::{Numbered, described, judge_all, words};
 
 /// Judges each mutant by every check; what it prints ends with the mutants by who sees them.
 pub(super) fn run(judge: &Judge, chosen: &[Numbered], jobs: usize, json: bool) -> Result<u8, Usage> {

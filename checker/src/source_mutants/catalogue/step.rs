@@ -1,6 +1,6 @@
 //! Mutants of `step`: the gate, terms, records, timers, and what every part shares.
 
-use super::Mutant;
+use crate::source_mutants::catalogue::mutant::Mutant;
 
 const fn mutant(name: &'static str, about: &'static str, find: &'static str, replace: &'static str) -> Mutant {
     Mutant::new("step.rs", name, about, find, replace)

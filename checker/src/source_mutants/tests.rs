@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::mutants::source::catalogue::{self, Expected, Mutant};
-use crate::mutants::source::judge::Verdict;
-use crate::mutants::source::switch::switched;
-use crate::mutants::source::{build, chosen, line, text};
+use crate::source_mutants::catalogue::{self, Expected, Mutant};
+use crate::source_mutants::judge::Verdict;
+use crate::source_mutants::switch::switched;
+use crate::source_mutants::{build, chosen, line, text};
 
 fn mutant(name: &'static str, find: &'static str, replace: &'static str) -> Mutant {
     Mutant { name, about: "", file: "step.rs", find, replace, expected: Expected::Harmful }

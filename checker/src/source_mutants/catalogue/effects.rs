@@ -1,7 +1,7 @@
 //! Mutants of `effects`: what several steps ask for in one value. What timers mean is for whoever
 //! runs servers: here any timer may fire at any time, so mutants of `Timers` are not looked for.
 
-use super::Mutant;
+use crate::source_mutants::catalogue::mutant::Mutant;
 
 const fn mutant(name: &'static str, about: &'static str, find: &'static str, replace: &'static str) -> Mutant {
     Mutant::new("effects.rs", name, about, find, replace)

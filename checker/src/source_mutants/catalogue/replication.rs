@@ -1,6 +1,6 @@
 //! Mutants of `replication`: entries out, entries in, answers, commitment.
 
-use super::Mutant;
+use crate::source_mutants::catalogue::mutant::Mutant;
 
 const fn mutant(name: &'static str, about: &'static str, find: &'static str, replace: &'static str) -> Mutant {
     Mutant::new("replication.rs", name, about, find, replace)

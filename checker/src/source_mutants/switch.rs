@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use crate::mutants::source::catalogue::Mutant;
+use crate::source_mutants::catalogue::Mutant;
 
 /// The environment variable that says which mutant runs, by number; none, if it is 0 or not set.
 pub(super) const VARIABLE: &str = "RAFTTREE_MUTANT";

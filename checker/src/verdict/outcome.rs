@@ -1,48 +1,15 @@
-//! What a search finds, turned into a verdict.
-//!
-//! A search that was cut short never says COMPLETE, one that met nothing worth checking says
-//! VACUOUS, and a counterexample is believed only after it was told in the plain system, action by
-//! action.
+//! What is searched, and what is said of it.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::properties::witness::Witness;
 use crate::properties::{Property, PropertySet};
-use crate::quotient::link::Linked;
-use crate::quotient::{Failure, Tally};
-use crate::search::{Bits, CheckpointError, Ended, Found, Progress, Search, Space, panics};
+use crate::search::{CheckpointError, Ended, Found, Progress, Space, panics};
 use crate::system::{Action, System};
+use crate::verdict::expected::{Expected, Kind, Met, kinds};
+use crate::verdict::figures::{Linked, Tally};
+use crate::verdict::limits::Limits;
 use crate::world::World;
-
-/// How to search, and what ends a search early.
-#[derive(Clone, Debug)]
-pub(crate) struct Limits {
-    pub(crate) threads: usize,
-    pub(crate) time: Option<Duration>,
-    /// Resident memory of the whole process, in bytes.
-    pub(crate) memory: u64,
-    pub(crate) states: Option<u64>,
-    /// Chooses the fingerprints.
-    pub(crate) seed: u64,
-    /// Fingerprints of 128 bits instead of 64.
-    pub(crate) wide: bool,
-    /// Where to write down what was searched, so that another search can go on.
-    pub(crate) checkpoint: Option<PathBuf>,
-    /// The checkpoint to go on from.
-    pub(crate) resume: Option<PathBuf>,
-    /// Set by a signal.
-    pub(crate) stop: Arc<AtomicBool>,
-}
-
-/// A digest of all that a search is made of: the sources of the model and of the checker, what they
-/// link, and what compiled them.
-pub(crate) const CODE: &str = env!("RAFTTREE_CODE");
-
-/// How often a long search writes its checkpoint on the way.
-const CHECKPOINT_EVERY: Duration = Duration::from_secs(600);
 
 /// The four words.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -95,6 +62,14 @@ pub(crate) struct Simulated {
     pub(crate) is_whole: bool,
 }
 
+/// A step of one server that the search has not tried, or that breaks a property.
+#[derive(Clone, Debug)]
+pub(crate) struct Failure {
+    pub(crate) broken: PropertySet,
+    /// The step, for a person to read.
+    pub(crate) story: Vec<String>,
+}
+
 /// What a search found.
 #[derive(Clone, Debug)]
 pub(crate) struct Outcome {
@@ -131,77 +106,6 @@ pub(crate) struct Outcome {
     pub(crate) resumed_from: Option<u64>,
     /// What became of the checkpoint.
     pub(crate) saved: Option<Result<(), String>>,
-}
-
-/// How often actions of a kind were tried, and how often that changed something.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Kind {
-    pub(crate) name: &'static str,
-    pub(crate) offered: u64,
-    pub(crate) changed: u64,
-}
-
-/// Whether a witness was reached, and whether the search would say nothing without it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Met {
-    pub(crate) name: &'static str,
-    pub(crate) reached: bool,
-    pub(crate) expected: bool,
-}
-
-/// What must be met for COMPLETE to mean something.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Expected {
-    pub(crate) witnesses: &'static [Witness],
-    /// Kinds of action that the bounds rule out, so that none is offered.
-    pub(crate) ruled_out: &'static [&'static str],
-    /// Kinds that are offered and may change nothing by themselves.
-    pub(crate) idle: &'static [&'static str],
-    /// Whether kinds of action count at all.
-    pub(crate) kinds: bool,
-}
-
-/// Nothing is expected: what is looked for is a violation.
-pub(crate) const NOTHING: Expected = Expected { witnesses: &[], ruled_out: &[], idle: &[], kinds: false };
-
-impl Expected {
-    fn met(&self, witness: Witness, met: Bits) -> Met {
-        let reached = met & 1 << witness as u8 != 0;
-        Met { name: witness.words(), reached, expected: self.witnesses.contains(&witness) }
-    }
-
-    /// What is missing of a kind of action, if anything.
-    fn lacks(&self, kind: &Kind) -> Option<String> {
-        let Kind { name, offered, changed } = *kind;
-        if !self.kinds || self.ruled_out.contains(&name) {
-            None
-        } else if offered == 0 {
-            Some(format!("'{name}' was never offered"))
-        } else {
-            (changed == 0 && !self.idle.contains(&name)).then(|| format!("'{name}' never changed anything"))
-        }
-    }
-}
-
-fn kinds(names: Vec<&'static str>, offered: &[u64], changed: &[u64]) -> Vec<Kind> {
-    let counts = offered.iter().zip(changed);
-    names.into_iter().zip(counts).map(|(name, (&offered, &changed))| Kind { name, offered, changed }).collect()
-}
-
-impl Limits {
-    fn search(&self) -> Search {
-        let limits = crate::search::Limits { time: self.time, memory: Some(self.memory), states: self.states };
-        Search {
-            threads: self.threads,
-            seed: self.seed,
-            wide_fingerprints: self.wide,
-            limits,
-            stop: Arc::clone(&self.stop),
-            checkpoint: self.checkpoint.clone(),
-            checkpoint_every: self.checkpoint.as_ref().map(|_| CHECKPOINT_EVERY),
-            code: CODE,
-        }
-    }
 }
 
 /// Searches until nothing is left, something is broken, or a limit strikes.
@@ -304,7 +208,7 @@ impl Outcome {
             self.broken = failure.broken;
             self.broken_in_layer = failure.broken;
             self.steps = 1;
-            self.story = Some(failure.story());
+            self.story = Some(failure.story);
         } else if !is_whole {
             self.verdict = Verdict::Incomplete("the local simulation was cut short".to_owned());
         }

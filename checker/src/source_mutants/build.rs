@@ -7,8 +7,8 @@ use std::{fs, io};
 
 use serde_json::Value;
 
-use crate::mutants::source::catalogue::Mutant;
-use crate::mutants::source::switch::{SWITCH, switched};
+use crate::source_mutants::catalogue::Mutant;
+use crate::source_mutants::switch::{SWITCH, switched};
 
 /// The directory of the workspace, as it was when this checker was built.
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");

@@ -2,14 +2,10 @@
 
 use rafttree_model::{Rules, step_by};
 
-use crate::cli::presets::{Part, SMALL, Scope};
-use crate::liveness::Recovery;
 use crate::mutants::rules as broken;
 use crate::properties::{Property, PropertySet};
-use crate::search::CheckpointError;
-use crate::system::{Bounds, System};
-use crate::trace::scenario::Scenario;
-use crate::verdict::{self, Limits, NOTHING, Outcome};
+use crate::scope::{Part, Scope};
+use crate::system::{Bounds, SMALL};
 use crate::world::{Ground, Mistake, PAPER, StepBy, Tag};
 
 /// One mistake.
@@ -33,37 +29,9 @@ pub(crate) struct Exhibit {
 }
 
 impl Exhibit {
-    /// Searches for this mistake within these bounds.
-    pub(crate) fn hunt(&self, part: Part, limits: &Limits) -> Result<Outcome, CheckpointError> {
-        match part {
-            Part::Quotient(scope) => {
-                let mut quotient = scope.quotient(self.ground);
-                quotient.watched.keep(self.counted());
-                verdict::explore(&quotient, limits, NOTHING, &mut |_| {})
-            }
-            Part::Recovery(scope) => verdict::explore(&Recovery::new(scope, self.ground), limits, NOTHING, &mut |_| {}),
-            Part::Plain(bounds) => verdict::explore(&self.placed(bounds), limits, NOTHING, &mut |_| {}),
-        }
-    }
-
     /// The one property that is hunted.
     pub(crate) fn counted(&self) -> PropertySet {
         PropertySet::from_iter([self.caught_by])
-    }
-
-    /// The plain system with this mistake, where the hunt for it starts.
-    pub(crate) fn placed(&self, bounds: Bounds) -> System {
-        let mut system = System::with(self.ground, bounds);
-        system.watched = self.counted();
-        if let Some(start) = self.start {
-            let scenario = Scenario::parse(start_text(start)).expect("starting points are well-formed");
-            let played = scenario.play(&scenario.system()).expect("starting points can be played");
-            system.start = played.last().clone();
-            if bounds.forgets {
-                system.start.forget();
-            }
-        }
-        system
     }
 
     fn starting(self, start: &'static str) -> Exhibit {
@@ -76,14 +44,6 @@ impl Exhibit {
 
     fn looking_at_names(self) -> Exhibit {
         Exhibit { ground: Ground { looks_at_names: true, ..self.ground }, ..self }
-    }
-}
-
-/// The scenario that leads to a starting point.
-pub(crate) fn start_text(name: &str) -> &'static str {
-    match name {
-        "stale_acknowledgement" => include_str!("../../starts/stale_acknowledgement.txt"),
-        _ => unreachable!("every starting point is listed here"),
     }
 }
 

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use crate::mutants::source::build::{Copied, cargo, workspace};
-use crate::mutants::source::catalogue::{Expected, Mutant, text};
+use crate::source_mutants::build::{Copied, cargo, workspace};
+use crate::source_mutants::catalogue::{Expected, Mutant, text};
 
 /// Sees more than the checks before it, and takes longer.
 pub(super) const LAST: (&str, Duration) = ("log-3-narrow", Duration::from_secs(300));
