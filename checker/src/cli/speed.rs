@@ -88,7 +88,7 @@ pub(crate) fn second_opinion() -> u8 {
     say!("| --- | --- | --- | --- | --- | --- |");
     let mut worst = 0;
     for bounds in presets::COMPARED {
-        let it = crate::quotient::compare::compare(bounds, true);
+        let it = crate::quotient::cross_check::compare(bounds, true);
         let (missing, extra) = (it.missing.len(), it.extra.len());
         let [plain, kept, quotient] = [it.plain, it.kept, it.quotient].map(|count| grouped(count as u64));
         say!("| {} | {plain} | {kept} | {quotient} | {missing} | {extra} |", bounds.words());

@@ -8,7 +8,7 @@
 
 use rafttree_model::{Event, Labels, Node, Relabelled, Role, ServerId, Term};
 
-use crate::liveness::Stage;
+use crate::liveness::schedule::Stage;
 use crate::quotient::{Reach, State};
 use crate::world::{Ground, PAPER, World};
 

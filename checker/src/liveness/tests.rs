@@ -5,7 +5,9 @@ use std::sync::atomic::AtomicBool;
 
 use rafttree_model::step_by;
 
-use crate::liveness::{Choice, Failed, Recovery, Stage, lasso, recover};
+use crate::liveness::lasso;
+use crate::liveness::recovery::{Choice, Failed, Recovery, recover};
+use crate::liveness::schedule::Stage;
 use crate::mutants::{catalogue, rules};
 use crate::properties::Property;
 use crate::scope::{Premise, Scope};

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::console::Usage;
 use crate::source_mutants::judge::{Judge, Verdict};
-use crate::source_mutants::{Numbered, described, judge_all, words};
+use crate::source_mutants::judging::{Numbered, described, judge_all, words};
 
 /// Judges each mutant by every check; what it prints ends with the mutants by who sees them.
 pub(super) fn run(judge: &Judge, chosen: &[Numbered], jobs: usize, json: bool) -> Result<u8, Usage> {

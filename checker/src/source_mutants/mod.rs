@@ -3,20 +3,25 @@
 //! Nothing of this is in what ships. A copy of the model, in which a switch stands at each mutated
 //! place, is built once with the checker; then that one program judges every mutant.
 
-mod build;
 mod catalogue;
-mod each;
-mod judge;
+
 mod switch;
-#[cfg(test)]
-mod tests;
+
+mod build;
+
 mod text;
 
+mod judge;
+
+mod judging;
+
+mod each;
+
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeSet;
-use std::io::{IsTerminal, Write as _};
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
@@ -25,6 +30,7 @@ use serde_json::{Value, json};
 use crate::console::{Usage, parse_time, seconds};
 use crate::source_mutants::catalogue::{Expected, Mutant};
 use crate::source_mutants::judge::{Judge, Verdict};
+use crate::source_mutants::judging::{Judged, Numbered, described, judge_all, judged, line, words};
 use crate::{inductive, presets};
 
 const EXAMPLES: &str = "\
@@ -81,20 +87,6 @@ pub(crate) struct MutantsArgs {
     /// List the mutants instead of judging them.
     #[arg(long)]
     list: bool,
-}
-
-/// A mutant with its number in the catalogue.
-type Numbered = (u32, Mutant);
-
-/// What is said of a mutant that was judged.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Judged {
-    Killed,
-    Equivalent,
-    Survived,
-    Broken,
-    NoBuild,
-    NoVerdict,
 }
 
 pub(crate) fn run(args: &MutantsArgs, json: bool) -> Result<u8, Usage> {
@@ -166,98 +158,6 @@ fn list(chosen: &[Numbered], json: bool) {
     }
 }
 
-fn described(mutant: &Mutant) -> serde_json::Map<String, Value> {
-    let (expected, reason) = match mutant.expected {
-        Expected::Harmful => ("harmful", None),
-        Expected::Equivalent(reason) => ("equivalent", Some(reason)),
-    };
-    let pairs = [
-        ("name", json!(mutant.name)),
-        ("about", json!(mutant.about)),
-        ("file", json!(mutant.file)),
-        ("find", json!(mutant.find)),
-        ("replace", json!(mutant.replace)),
-        ("expected", json!(expected)),
-        ("reason", json!(reason)),
-    ];
-    pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
-}
-
-/// Judges the mutants with so many at a time; tells of each in their order.
-fn judge_all<T: Send>(
-    judge: impl Fn(u32, Expected) -> Result<T, String> + Sync,
-    chosen: &[Numbered],
-    jobs: usize,
-    tell: &mut dyn FnMut(&Mutant, T),
-) -> Result<(), Usage> {
-    let next = AtomicUsize::new(0);
-    let (sender, receiver) = mpsc::channel();
-    std::thread::scope(|scope| {
-        for _ in 0..jobs {
-            let (next, judge, sender) = (&next, &judge, sender.clone());
-            scope.spawn(move || {
-                while let Some((number, mutant)) = chosen.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    // Nobody listens any more when a verdict could not be had.
-                    if sender.send((*number, judge(*number, mutant.expected))).is_err() {
-                        break;
-                    }
-                }
-            });
-        }
-        drop(sender);
-        let mut waiting = std::collections::BTreeMap::new();
-        let mut left = chosen.iter();
-        let mut progress = Progress::new(chosen.len());
-        for (number, verdict) in receiver {
-            waiting.insert(number, verdict.map_err(Usage)?);
-            progress.judged_one_more();
-            while let Some((number, mutant)) = left.clone().next()
-                && let Some(verdict) = waiting.remove(number)
-            {
-                left.next();
-                progress.clear();
-                tell(mutant, verdict);
-            }
-        }
-        Ok(())
-    })
-}
-
-fn judged(mutant: &Mutant, verdict: &Verdict) -> Judged {
-    match (verdict, mutant.expected) {
-        (Verdict::Killed { .. }, Expected::Harmful) => Judged::Killed,
-        (Verdict::Killed { .. }, Expected::Equivalent(_)) => Judged::Broken,
-        (Verdict::Survived, Expected::Harmful) => Judged::Survived,
-        (Verdict::Survived, Expected::Equivalent(_)) => Judged::Equivalent,
-        (Verdict::Unbuilt, Expected::Harmful) => Judged::NoBuild,
-        (Verdict::Unbuilt, Expected::Equivalent(_)) => Judged::Broken,
-        (Verdict::Cut { .. } | Verdict::Failed { .. }, _) => Judged::NoVerdict,
-    }
-}
-
-/// What is said of a mutant behind its name.
-fn line(mutant: &Mutant, verdict: &Verdict) -> String {
-    match (judged(mutant, verdict), mutant.expected) {
-        (Judged::Broken, _) => format!("BROKEN: listed as equivalent but {}", words(verdict)),
-        (Judged::Equivalent, Expected::Equivalent(reason)) => format!("equivalent: {reason}"),
-        _ => words(verdict),
-    }
-}
-
-fn words(verdict: &Verdict) -> String {
-    match verdict {
-        Verdict::Killed { by, check, steps: 0, time } => format!("killed by {by} in {check} ({})", seconds(*time)),
-        Verdict::Killed { by, check, steps, time } => {
-            let steps = if *steps == 1 { "1 step".to_owned() } else { format!("{steps} steps") };
-            format!("killed by {by} in {check} ({steps}, {})", seconds(*time))
-        }
-        Verdict::Survived => "SURVIVED".to_owned(),
-        Verdict::Unbuilt => "no build".to_owned(),
-        Verdict::Cut { check, why } => format!("TIMEOUT in {check}: {why}"),
-        Verdict::Failed { check, why } => format!("INTERNAL ERROR in {check}: {why}"),
-    }
-}
-
 /// The totals; the exit code.
 fn report(results: &[(Mutant, Verdict)], time: Duration, json: bool) -> u8 {
     let count = |kind: Judged| results.iter().filter(|(mutant, verdict)| judged(mutant, verdict) == kind).count();
@@ -306,35 +206,4 @@ fn row(mutant: &Mutant, verdict: &Verdict) -> Value {
         row.insert("seconds".into(), json!(time.as_secs_f64()));
     }
     row.into()
-}
-
-/// How far the judging is, on stderr: a line that is rewritten on a terminal, or one now and then.
-struct Progress {
-    terminal: bool,
-    judged: usize,
-    all: usize,
-    shown: Instant,
-}
-
-impl Progress {
-    fn new(all: usize) -> Progress {
-        Progress { terminal: std::io::stderr().is_terminal(), judged: 0, all, shown: Instant::now() }
-    }
-
-    fn judged_one_more(&mut self) {
-        self.judged += 1;
-        let pause = Duration::from_secs(if self.terminal { 0 } else { 10 });
-        if pause <= self.shown.elapsed() {
-            self.shown = Instant::now();
-            let (begin, end) = if self.terminal { ("\r\x1b[K", "") } else { ("", "\n") };
-            // Progress that cannot be written is no reason to stop.
-            let _ = write!(std::io::stderr(), "{begin}judged {} of {}{end}", self.judged, self.all);
-        }
-    }
-
-    fn clear(&self) {
-        if self.terminal {
-            let _ = write!(std::io::stderr(), "\r\x1b[K");
-        }
-    }
 }

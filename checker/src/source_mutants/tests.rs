@@ -8,8 +8,9 @@ use serde_json::json;
 
 use crate::source_mutants::catalogue::{self, Expected, Mutant};
 use crate::source_mutants::judge::Verdict;
+use crate::source_mutants::judging::line;
 use crate::source_mutants::switch::switched;
-use crate::source_mutants::{build, chosen, line, text};
+use crate::source_mutants::{build, chosen, text};
 
 fn mutant(name: &'static str, find: &'static str, replace: &'static str) -> Mutant {
     Mutant { name, about: "", file: "step.rs", find, replace, expected: Expected::Harmful }

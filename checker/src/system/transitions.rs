@@ -11,7 +11,8 @@ use rafttree_model::{Effects, Envelope, Event, Index, Message, Node, Output, Ran
 
 use crate::checks;
 use crate::properties::{Property, PropertySet};
-use crate::system::{Bounds, forgetting, network};
+use crate::system::bounds::Bounds;
+use crate::system::{forgetting, network};
 use crate::world::{Ground, Letter, Mistake, PAPER, Server, Stepped, Tag, World};
 
 /// Something that may happen.

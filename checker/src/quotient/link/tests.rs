@@ -4,10 +4,13 @@ use rafttree_model::{Event, Message};
 
 use crate::inductive::history::{History, Terms};
 use crate::properties::{Property, PropertySet};
-use crate::quotient::compare::all_states;
+use crate::quotient::cross_check::all_states;
+use crate::quotient::inputs::{Stimulus, script};
 use crate::quotient::link::explained::Traces;
 use crate::quotient::link::{Gathered, Narrowed};
-use crate::quotient::{Asked, Cells, Part, Past, Quotient, Seat, State, Stimulus, script};
+use crate::quotient::server::{Cells, Part, Seat};
+use crate::quotient::settings::Quotient;
+use crate::quotient::state::{Asked, Past, State};
 use crate::scope::Scope;
 use crate::tests::limits;
 use crate::verdict::{Limits, Linked, NOTHING, Outcome, Verdict, explore};

@@ -3,7 +3,7 @@
 
 use rafttree_model::{Entry, Envelope, Event, Index, Message, Payload, Position, ServerId, Slice, Term};
 
-use crate::quotient::local::Happening;
+use crate::quotient::inputs::Happening;
 use crate::world::{Letter, Server, Tag};
 
 /// What a server is told by others, by itself and by its timers, service and disk.

@@ -4,8 +4,9 @@
 use rafttree_model::{Event, Index, Message, Position, Role, ServerId};
 
 use crate::checks::is_disturbance;
-use crate::quotient::local::{Happening, Indices, Mask, Stimulus};
-use crate::quotient::seat::{Cells, Seat};
+use crate::quotient::inputs::{Happening, Stimulus};
+use crate::quotient::server::{Cells, Seat};
+use crate::quotient::sets::{Indices, Mask};
 use crate::world::{Contact, Letter, Server, Servers, Tag};
 
 /// Inputs of the compact server, in a row, that the search offers whenever this may happen; what

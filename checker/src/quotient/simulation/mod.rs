@@ -32,17 +32,17 @@ use std::time::{Duration, Instant};
 use rafttree_model::{Entry, Event, Message, Node};
 
 use crate::properties::{Property, PropertySet};
-use crate::quotient::local::{Happening, Local, Outcome};
-use crate::quotient::seat::Seat;
-use crate::quotient::{Quotient, State, link};
+use crate::quotient::inputs::Happening;
+use crate::quotient::link;
+use crate::quotient::local::{Local, Outcome};
+use crate::quotient::server::Seat;
+use crate::quotient::settings::{Compact, Quotient};
+use crate::quotient::state::State;
 use crate::search::panics;
 use crate::trace::language;
 use crate::verdict::{self, Limits, Simulated, Tally};
 use crate::world::{Server, Tag};
 use reference::{Happens, Reference};
-
-/// A compact server, its id, and the term of the entry before its log.
-pub(crate) type Compact = (Seat, u8, u8);
 
 /// A step of one server that the search has not tried, or that breaks a property.
 #[derive(Clone, Debug)]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rafttree_model::{Effects, Envelope, Event, Message, Node, Role, ServerSet};
 
 use crate::properties::{Property, PropertySet};
-use crate::quotient::local::Happening;
+use crate::quotient::inputs::Happening;
 use crate::quotient::simulation::alphabet;
 use crate::scope::Scope;
 use crate::tests::limits;

@@ -3,7 +3,7 @@
 use rafttree_model::{Index, Members, Node, Progress, Role, ServerId, ServerMap, ServerSet};
 
 use crate::checks::may_be_committed;
-use crate::quotient::seat::{Part, Seat};
+use crate::quotient::server::{Part, Seat};
 use crate::world::{Contact, Observed, Server};
 
 /// What a server may have in memory, and what must have reached it for that.

@@ -251,3 +251,10 @@ fn unsynced(id: ServerId, term: Term, entry: &Entry<Tag>) -> Unsynced {
         held: vec![Envelope { from: id, to: id, term, message }],
     }
 }
+
+impl Seat {
+    /// Whether this seat is still in this part of this term.
+    pub(crate) fn still(self, part: Part, term: u8) -> bool {
+        self.is(part) && self.term() == term
+    }
+}

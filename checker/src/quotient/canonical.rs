@@ -5,8 +5,8 @@
 //! nothing, or every order of them is tried and the least state is taken. So two states get the
 //! same form if, and only if, names are all that they differ in.
 
-use crate::quotient::local::index_of;
-use crate::quotient::seat::{MOST_SEATS, Part};
+use crate::quotient::server::{MOST_SEATS, Part};
+use crate::quotient::sets::index_of;
 use crate::quotient::state::State;
 
 type Names = [u8; MOST_SEATS];

@@ -3,9 +3,11 @@
 
 use rafttree_model::{Event, Index, Labels, Message, Relabelled, Role, ServerId, Slice, Term};
 
-use crate::quotient::local::{Stimulus, script};
-use crate::quotient::seat::{Cells, LONGEST, Part};
-use crate::quotient::{Move, Quotient, Reach, State};
+use crate::quotient::inputs::{Stimulus, script};
+use crate::quotient::server::{Cells, LONGEST, Part};
+use crate::quotient::settings::Quotient;
+use crate::quotient::state::{Reach, State};
+use crate::quotient::successors::Move;
 use crate::system::{Action, System};
 use crate::world::{Letter, Mistake, Server, Tag, World};
 
@@ -57,7 +59,7 @@ impl Quotient {
         };
         match path.iter().try_fold(self.start(), |state, step| Ok::<_, String>(self.led_to(&state, *step)?.0)) {
             Err(why) => lines.push(why),
-            Ok(state) => match self.new_worker().link.look_up(self, &state) {
+            Ok(state) => match self.new_worker().link.look_up(&state, |state, offers| self.offer_all(state, offers)) {
                 Err(miss) => lines.extend(miss.story(&state, self.members)),
                 Ok(()) => lines.push("looked up anew it is not missed".to_owned()),
             },

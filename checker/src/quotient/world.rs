@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use rafttree_model::{Entries, Entry, Envelope, Index, Members, Message, Payload, Position, Role, ServerId, Term};
 
-use crate::quotient::local::{index_of, members_of};
-use crate::quotient::seat::{Cells, LONGEST, MOST_SEATS, Part, Seat, TooLong};
+use crate::quotient::server::{Cells, LONGEST, MOST_SEATS, Part, Seat, TooLong};
+use crate::quotient::sets::{index_of, members_of};
 use crate::quotient::state::{Asked, Past, State};
 use crate::world::{History, Leadership, Letter, Server, Spent, Tag, World};
 

@@ -4,73 +4,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::cli::report;
+use crate::cli::{reached, report};
 use crate::console::{Ticker, Usage, grouped, seconds, worse, wrap};
 use crate::inductive::conjuncts::Conjunct;
-use crate::inductive::mistakes::{Code, Wrong};
-use crate::inductive::stages::{Check, Checked, Ended, Scope, Shown, Stage};
-use crate::inductive::{reached, told};
+use crate::inductive::mistakes::Code;
+use crate::inductive::stages::{Check, Checked, Ended, Shown, Stage};
+use crate::inductive::{Chosen, PRESETS, Preset, told};
 use crate::verdict::{CODE, Limits, Verdict};
-
-/// A named scope.
-pub(crate) struct Preset {
-    pub(crate) name: &'static str,
-    pub(crate) about: &'static str,
-    pub(crate) scope: Scope,
-}
 
 /// What the table of `docs/inductive.md` leaves out, since it takes a while.
 const LONGEST: &str = "inductive-wide";
-
-pub(crate) const PRESETS: [Preset; 4] = [
-    Preset {
-        name: "inductive",
-        about: "an inductive invariant, judged for every server that it allows, reached or not; half a minute",
-        scope: Scope { servers: 9, terms: 3, entries: 3, further: None, window: 8, instances: 16 },
-    },
-    Preset {
-        name: "inductive-quick",
-        about: "the same for smaller groups and histories; seconds",
-        scope: Scope { servers: 5, terms: 3, entries: 2, further: None, window: 6, instances: 4 },
-    },
-    Preset {
-        name: "inductive-steps",
-        about: "the steps of 'inductive-quick' alone, without tables of cases: for mutants",
-        scope: Scope { servers: 5, terms: 3, entries: 2, further: None, window: 6, instances: 0 },
-    },
-    Preset {
-        name: "inductive-wide",
-        about: "the same for four terms, and for four entries; a quarter of an hour",
-        scope: Scope { servers: 9, terms: 4, entries: 3, further: Some((3, 4)), window: 8, instances: 64 },
-    },
-];
-
-pub(crate) fn named(name: &str) -> Option<&'static Preset> {
-    PRESETS.iter().find(|preset| preset.name == name)
-}
-
-/// What is to be checked.
-pub(crate) struct Chosen {
-    pub(crate) preset: &'static str,
-    pub(crate) scope: Scope,
-    pub(crate) wrong: Option<Wrong>,
-}
-
-impl Scope {
-    /// How far it goes, in words: nothing beyond this was judged.
-    pub(crate) fn words(&self) -> String {
-        let Scope { servers, terms, entries, further, window, instances } = self;
-        let tables = if *instances == 0 { "; no tables of cases" } else { "" };
-        let further = further.map_or(String::new(), |(terms, entries)| {
-            format!(", and terms up to {terms}, logs up to {entries} entries")
-        });
-        format!(
-            "groups of 1 to {servers}: every set of votes and every message of elections; three servers: terms up to \
-             {terms}, logs up to {entries} entries{further}, every history of leaders' logs; long logs: two branches of \
-             up to {window} entries, with every request and every acknowledgement{tables}"
-        )
-    }
-}
 
 /// What every such check covers, and what it does not.
 pub(crate) const ALWAYS: &str = "every server and every event that the invariant allows, whether a run leads there or \

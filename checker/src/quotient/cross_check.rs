@@ -3,9 +3,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::quotient::local::index_of;
-use crate::quotient::seat::Part;
-use crate::quotient::{Quotient, Reach, State};
+use crate::quotient::server::Part;
+use crate::quotient::sets::index_of;
+use crate::quotient::settings::Quotient;
+use crate::quotient::state::{Reach, State};
 use crate::search::fingerprint;
 use crate::system::{Bounds, System, plain};
 use crate::world::{PAPER, World};

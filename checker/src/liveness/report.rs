@@ -2,7 +2,8 @@
 
 use rafttree_model::ServerId;
 
-use crate::liveness::{Choice, Failed, Recovery, Stage, Timeouts, run};
+use crate::liveness::recovery::{Choice, Failed, Recovery, run};
+use crate::liveness::schedule::{Stage, Timeouts};
 use crate::properties::{Property, PropertySet};
 use crate::quotient::{Move, Quotient, Reach, State, Stimulus};
 use crate::search::panics;
