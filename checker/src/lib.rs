@@ -6,7 +6,7 @@ macro_rules! say {
     ($($words:tt)*) => { crate::console::say(format_args!($($words)*)) };
 }
 
-mod search;
+pub mod search;
 
 mod console;
 

@@ -90,14 +90,7 @@ pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) ->
     for (what, count) in &outcome.measured {
         line(format!("{:<12}{what}", grouped(*count)));
     }
-    if let Some(states) = outcome.resumed_from {
-        line(format!("resumed     from a checkpoint with {} states", grouped(states)));
-    }
-    match &outcome.saved {
-        Some(Ok(())) => line("checkpoint  written; --resume goes on from it".into()),
-        Some(Err(why)) => line(format!("checkpoint  not written: {why}")),
-        None => {}
-    }
+    checkpoint_lines(outcome).into_iter().for_each(&mut line);
     line(String::new());
     for property in subject.watched.and(outcome.broken).iter() {
         line(format!("{:<12}  {}", state_of(property, outcome), property.name()));
@@ -112,19 +105,35 @@ pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) ->
     if let Some(why) = &outcome.panic {
         line(format!("\npanicked    {why}"));
     }
-    if outcome.verdict == Verdict::Violated {
-        let broken = names(outcome.broken).join(", ");
-        match (&outcome.counterexample, story) {
-            (Ok(actions), Some(story)) => {
-                let steps = if outcome.story.is_some() { outcome.steps } else { actions.len() };
-                line(format!("\ncounterexample, {steps} steps; it breaks {broken}\n"));
-                line(story.to_owned());
-            }
-            (Err(why), _) => line(format!("\nit breaks {broken}; there is no counterexample to show: {why}")),
-            _ => {}
-        }
-    }
+    counterexample_lines(outcome, story).into_iter().for_each(line);
     out
+}
+
+/// What became of checkpoints.
+fn checkpoint_lines(outcome: &Outcome) -> Vec<String> {
+    let resumed =
+        outcome.resumed_from.map(|states| format!("resumed     from a checkpoint with {} states", grouped(states)));
+    let saved = outcome.saved.as_ref().map(|saved| match saved {
+        Ok(()) => "checkpoint  written; --resume goes on from it".to_owned(),
+        Err(why) => format!("checkpoint  not written: {why}"),
+    });
+    resumed.into_iter().chain(saved).collect()
+}
+
+/// The violation, if there is one, and the way to it.
+fn counterexample_lines(outcome: &Outcome, story: Option<&str>) -> Vec<String> {
+    if outcome.verdict != Verdict::Violated {
+        return Vec::new();
+    }
+    let broken = names(outcome.broken).join(", ");
+    match (&outcome.counterexample, story) {
+        (Ok(actions), Some(story)) => {
+            let steps = if outcome.story.is_some() { outcome.steps } else { actions.len() };
+            vec![format!("\ncounterexample, {steps} steps; it breaks {broken}\n"), story.to_owned()]
+        }
+        (Err(why), _) => vec![format!("\nit breaks {broken}; there is no counterexample to show: {why}")],
+        _ => Vec::new(),
+    }
 }
 
 impl Met {

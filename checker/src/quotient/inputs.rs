@@ -99,6 +99,11 @@ fn position((term, index): (u8, u8)) -> Position {
     Position { term: Term::new(term.into()), index: Index::new(index.into()) }
 }
 
+fn slice(previous: (u8, u8), cells: Cells) -> Slice<Tag> {
+    let entries = Slice::new(position(previous), cells.entries(previous.1));
+    entries.expect("a log has no gaps and its terms never fall")
+}
+
 /// What a leader has acknowledged to itself: it does so for each entry that it appends, once that is
 /// durable, and not for those that it had before.
 pub(crate) fn own(seat: Seat) -> u8 {
@@ -117,8 +122,7 @@ pub(crate) fn script(seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> Vec<Ev
         members_of(votes).map(|voter| receive(voter, seat.term(), message.clone())).collect::<Vec<_>>()
     };
     let append = |from, term, previous: (u8, u8), cells: Cells, commit: u8| {
-        let entries = Slice::new(position(previous), cells.entries(previous.1));
-        let entries = entries.expect("a log has no gaps and its terms never fall");
+        let entries = slice(previous, cells);
         receive(from, term, Message::AppendRequest { entries, commit: Index::new(commit.into()) })
     };
     let heard = |leader: u8| (leader != 0).then(|| append(leader, seat.term(), (base, 0), Cells::default(), 0));

@@ -23,7 +23,9 @@ const CHECKSUM_BYTES: u64 = 4;
 
 /// Why a search cannot be gone on with.
 #[derive(Debug)]
-pub(crate) enum CheckpointError {
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// The file cannot be read.
     Unreadable(io::Error),
     /// Something else than a checkpoint.
     Foreign,

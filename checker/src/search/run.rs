@@ -17,7 +17,7 @@ impl Search {
     ///
     /// # Panics
     /// If the space does, and if checkpoints are wanted of a space that cannot write them.
-    pub(crate) fn run<S: Space>(&self, space: &S, progress: &mut dyn FnMut(&Progress)) -> Found<S::Action> {
+    pub fn run<S: Space>(&self, space: &S, progress: &mut dyn FnMut(&Progress)) -> Found<S::Action> {
         let mut watch = self.watch(space);
         if self.wide_fingerprints {
             let layers = Layers::<S, u128>::start(self, space);
@@ -29,7 +29,7 @@ impl Search {
     }
 
     /// Goes on from a checkpoint, as if there had been no end. Limits count from here.
-    pub(crate) fn resume<S: Space>(
+    pub fn resume<S: Space>(
         &self,
         space: &S,
         path: &Path,
