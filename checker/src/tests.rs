@@ -4,17 +4,16 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 
 use rafttree_model::{Relabelled, ServerId};
 
-use crate::cli::presets::{self, PAPER, PRESETS, Part, plain};
 use crate::cli::tables;
-use crate::mutants::zoo::{self, Exhibit};
+use crate::mutants::catalogue::{self, Exhibit};
+use crate::presets::{self, PRESETS};
 use crate::properties::Property;
 use crate::quotient::Quotient;
-use crate::system::network;
-use crate::system::server::Server;
-use crate::system::world::World;
-use crate::system::{Action, Bounds, System};
-use crate::trace::run::{play, wide};
+use crate::scope::Part;
+use crate::system::{Action, Bounds, System, forgetting, network, plain, wide};
+use crate::trace::run::play;
 use crate::verdict::{Limits, NOTHING, Outcome, Verdict, explore};
+use crate::world::{PAPER, Server, World};
 
 /// Bounds that are exhausted in a moment.
 const TINY: Bounds = Bounds {
@@ -131,7 +130,7 @@ fn a_panic_over_a_state_is_a_violation() {
 
 #[test]
 fn a_panic_in_the_telling_leaves_the_violation_and_is_one() {
-    let exhibit = zoo::find("vote_again").unwrap();
+    let exhibit = catalogue::find("vote_again").unwrap();
     let mut outcome = exhibit.hunt(exhibit.part, &limits(2)).unwrap();
     let told: Result<(), _> = outcome.telling(|| panic!("no words"));
     assert_eq!(told, Err("the telling panicked: no words".to_owned()));
@@ -164,7 +163,7 @@ fn what_is_forgotten_could_not_have_changed_anything() {
     let servers = |world: &World| -> Vec<Server> {
         let mut servers: Vec<_> = world.servers.iter().map(|server| (**server).clone()).collect();
         let waiting = servers.iter_mut().flat_map(|server| &mut server.unsynced);
-        waiting.for_each(|step| step.held.retain(|envelope| !network::is_never_kept(envelope)));
+        waiting.for_each(|step| step.held.retain(|envelope| !forgetting::is_never_kept(envelope)));
         servers
     };
     for seed in 1..=12 {
@@ -172,7 +171,7 @@ fn what_is_forgotten_could_not_have_changed_anything() {
             let offered = system.offered(world);
             let outcomes: HashSet<_> = offered.iter().filter_map(|action| system.after(world, action)).collect();
             let rumoured: BTreeSet<_> = network::rumours(world).collect();
-            for letter in world.network.iter().filter(|letter| network::is_dead(world, letter)) {
+            for letter in world.network.iter().filter(|letter| forgetting::is_dead(world, letter)) {
                 let Some(next) = system.after(world, &Action::Deliver(letter.clone())) else { continue };
                 let by_rumour = || {
                     let heard = rumoured.iter().map(|rumour| Action::Deliver(rumour.clone().into()));
@@ -205,7 +204,7 @@ fn prompt_flushes_hide_no_state_of_the_servers() {
 
 #[test]
 fn a_counterexample_in_the_plain_system_is_the_shortest() {
-    let exhibit = zoo::find("accept_stale").expect("it is in the zoo");
+    let exhibit = catalogue::find("accept_stale").expect("it is in the zoo");
     let [one, two] = [1, 2].map(|threads| exhibit.hunt(exhibit.part, &limits(threads)).expect("nothing is resumed"));
     assert_eq!((one.steps, one.states), (two.steps, two.states));
     let Part::Plain(bounds) = exhibit.part else { panic!("it is hunted in the plain system") };
@@ -220,7 +219,7 @@ fn a_counterexample_in_the_plain_system_is_the_shortest() {
 fn every_rule_has_a_mutant_and_every_mutant_a_rule() {
     let stated: BTreeSet<_> = tables::stated_rules().into_iter().map(|(rule, _)| rule).collect();
     let broken: BTreeSet<_> =
-        zoo::exhibits().iter().map(|it| it.rule.to_owned()).filter(|it| !it.starts_with("the ")).collect();
+        catalogue::exhibits().iter().map(|it| it.rule.to_owned()).filter(|it| !it.starts_with("the ")).collect();
     assert_eq!(stated, broken);
     assert!(tables::stated_rules().iter().all(|(_, section)| section.contains('§') || section.contains("diss.")));
 }
@@ -238,7 +237,7 @@ fn every_property_is_named_once() {
 /// the quotient leaves out. (Figure 8 takes longest: `catalogue` visits it.)
 #[test]
 fn what_the_quotient_catches_is_broken_in_the_plain_system_too() {
-    let exhibits = zoo::exhibits();
+    let exhibits = catalogue::exhibits();
     // What liveness catches is told by the schedule that fails: see `recovery`.
     let breaks_safety = |exhibit: &&Exhibit| !matches!(exhibit.part, Part::Recovery(_)) && exhibit.name != "figure_8";
     for exhibit in exhibits.iter().filter(breaks_safety) {

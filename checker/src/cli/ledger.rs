@@ -1,9 +1,9 @@
 //! The bounds ledger: the least bounds at which each mistake is caught. Bounds below them would not
 //! have shown it, so they say what a search at some bounds is worth.
 
-use crate::cli::presets::{Part, Scope};
-use crate::cli::report::grouped;
-use crate::mutants::zoo::{Exhibit, exhibits};
+use crate::console::grouped;
+use crate::mutants::catalogue::{Exhibit, exhibits};
+use crate::scope::{Part, Scope};
 use crate::verdict::{Limits, Outcome, Verdict};
 
 const fn elections(servers: u8, spread: u8) -> Scope {

@@ -1,39 +1,35 @@
 //! Explores all interleavings of messages, timers, crashes and disk flushes of the deployed Raft
 //! transitions. The command line is the interface; see `--help`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::cli::options::{CheckpointArgs, Chosen, LimitArgs, SystemArgs, Usage};
-use crate::cli::presets::{PAPER, Part};
-use crate::cli::progress::Ticker;
-use crate::cli::report::{Subject, grouped, seconds};
-use crate::inductive;
-use crate::liveness::Recovery;
-use crate::mutants::{source, zoo};
-use crate::properties::witness::Witness;
-use crate::properties::{Property, PropertySet};
-use crate::quotient::link::Narrowed;
-use crate::search;
+use crate::cli::options::{LimitArgs, SystemArgs};
+use crate::console::Usage;
 use crate::search::panics;
-use crate::system::System;
-use crate::timing;
-use crate::trace::counterexample::{Counterexample, told_in};
-use crate::trace::language;
-use crate::trace::scenario::{Played, Scenario};
-use crate::verdict;
-use crate::verdict::{Limits, NOTHING, Outcome, Verdict};
+use crate::{source_mutants, timing};
 
-mod explorer;
-mod ledger;
-pub(crate) mod options;
-pub(crate) mod presets;
-pub(crate) mod progress;
-pub(crate) mod report;
-mod speed;
+mod options;
+
+mod report;
+
 pub(crate) mod tables;
+
+mod ledger;
+
+mod speed;
+
+mod reached;
+
+mod inductive;
+
+mod check;
+
+mod catalogue;
+
+mod play;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -73,7 +69,7 @@ enum Format {
 #[derive(Subcommand)]
 enum Command {
     /// Visit every state within bounds, and say in one word what came out.
-    Check(CheckArgs),
+    Check(check::CheckArgs),
     /// Run the mutation catalogue, one mutant of the protocol after the other: each must be caught.
     #[command(visible_alias = "zoo")]
     Catalogue {
@@ -86,7 +82,7 @@ enum Command {
         limits: LimitArgs,
     },
     /// Mutants of the model's text, one at a time: a check must kill each.
-    Mutants(source::MutantsArgs),
+    Mutants(source_mutants::MutantsArgs),
     /// Show that without randomness an election can fail for ever: a run in lock-step that comes back
     /// to where it was, one term later, and never has a leader.
     Lasso {
@@ -152,26 +148,6 @@ enum Table {
     Speed,
 }
 
-#[derive(Args)]
-struct CheckArgs {
-    #[command(flatten)]
-    system: SystemArgs,
-    #[command(flatten)]
-    limits: LimitArgs,
-    #[command(flatten)]
-    checkpoints: CheckpointArgs,
-    /// Only these properties count (ids or names); may be given several times.
-    #[arg(long)]
-    property: Vec<String>,
-    /// Write a counterexample to this file, as a scenario.
-    #[arg(long)]
-    save: Option<PathBuf>,
-    /// Leave something out of the class of the inductive invariant that a search with logs must reach, to see
-    /// that its absence is noticed: VIOLATED, by I1.
-    #[arg(long, value_enum, hide_short_help = true)]
-    narrow: Option<Narrowed>,
-}
-
 /// Runs the command line, to its exit code.
 pub fn main() -> ExitCode {
     panics::keep();
@@ -191,13 +167,15 @@ pub fn main() -> ExitCode {
 fn run(cli: &Cli) -> Result<u8, Usage> {
     let json = cli.format == Format::Json;
     match &cli.command {
-        Command::Check(args) => check(args, json),
-        Command::Catalogue { rows, save, limits } => run_catalogue(rows, save.as_deref(), &limits.limits(), json),
-        Command::Mutants(args) => source::run(args, json),
+        Command::Check(args) => check::check(args, json),
+        Command::Catalogue { rows, save, limits } => {
+            catalogue::run_catalogue(rows, save.as_deref(), &limits.limits(), json)
+        }
+        Command::Mutants(args) => source_mutants::run(args, json),
         Command::Lasso { servers } => Ok(tables::lasso(*servers, json)),
         Command::Odds(args) => timing::run(args, json),
-        Command::Explore { system, address, from } => explore(system, address, from.as_ref()),
-        Command::Replay { file } => play(file, json),
+        Command::Explore { system, address, from } => play::explore(system, address, from.as_ref()),
+        Command::Replay { file } => play::play(file, json),
         Command::List { what } => {
             match what {
                 Listed::Properties => tables::properties(json),
@@ -214,188 +192,4 @@ fn run(cli: &Cli) -> Result<u8, Usage> {
         Command::Report { table: Table::Speed, limits } => Ok(speed::report(&limits.limits())),
         Command::Report { table: Table::Proof, limits } => Ok(tables::proof(&limits.limits())),
     }
-}
-
-fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
-    if let Some(chosen) = args.system.inductive() {
-        return check_inductive(args, &chosen?, json);
-    }
-    let chosen = args.system.chosen()?;
-    let counted = chosen.exhibit.as_ref().map_or(PropertySet::all(), zoo::Exhibit::counted);
-    let only = if args.property.is_empty() { counted } else { watched(&args.property)? };
-    if !chosen.parts.iter().any(|part| part.judges(only)) {
-        return Err(Usage(format!(
-            "nothing is judged there of {}: recovery-* judges V1, the others the rest, and that of logs where they count",
-            verdict::names(only).join(", ")
-        )));
-    }
-    let in_class = PropertySet::from_iter([Property::InClass]);
-    let is_linked = only.contains(Property::InClass) && chosen.parts.iter().any(|part| part.judges(in_class));
-    if args.narrow.is_some() && !is_linked {
-        return Err(Usage("--narrow is for runs of any length with logs, where I1 is judged".into()));
-    }
-    let limits = args.checkpoints.put_into(args.limits.limits(), &chosen.parts)?;
-    let (mut worst, mut values) = (0, Vec::new());
-    for (at, part) in chosen.parts.iter().enumerate().filter(|(_, part)| part.judges(only)) {
-        let (mut outcome, watched) = search(&chosen, at, *part, only, args.narrow, &limits)?;
-        let mutant = chosen.exhibit.as_ref().map(|exhibit| exhibit.name);
-        let in_catalogue = mutant.is_some() && args.system.preset.is_none();
-        let name = if in_catalogue { "as in the catalogue" } else { chosen.preset.name };
-        let Limits { threads, memory, .. } = limits;
-        let subject = Subject { preset: name, part: *part, mutant, watched, threads, memory };
-        let found = Counterexample::of(chosen.exhibit.as_ref(), *part, &mut outcome);
-        if let (Some(path), Some(found)) = (&args.save, &found) {
-            found.save(path, chosen.exhibit.as_ref(), *part, &outcome)?;
-        }
-        if json {
-            values.push(report::value(&subject, &outcome));
-        } else {
-            let story = found.as_ref().map(Counterexample::story);
-            say!("{}", report::text(&subject, &outcome, story));
-        }
-        worst = report::worse(worst, outcome.verdict.exit_code());
-        if outcome.verdict == Verdict::Violated {
-            break;
-        }
-    }
-    if json {
-        say!("{:#}", report::all(chosen.preset.name, worst, values));
-    }
-    Ok(worst)
-}
-
-fn check_inductive(args: &CheckArgs, chosen: &inductive::Chosen, json: bool) -> Result<u8, Usage> {
-    let others = [!args.property.is_empty(), args.save.is_some(), args.narrow.is_some(), args.checkpoints.are_given()];
-    if others.contains(&true) {
-        let why = "the invariant is judged whole, in minutes: no --property, --save, --narrow, --checkpoint, --resume";
-        return Err(Usage(why.to_owned()));
-    }
-    let limits = args.limits.limits();
-    if limits.states.is_some() || limits.wide {
-        return Err(Usage("no states are kept for the invariant: no --states, no --wide-fingerprints".to_owned()));
-    }
-    inductive::check(chosen, &limits, json)
-}
-
-fn search(
-    chosen: &Chosen,
-    at: usize,
-    part: Part,
-    only: PropertySet,
-    narrow: Option<Narrowed>,
-    limits: &Limits,
-) -> Result<(Outcome, PropertySet), Usage> {
-    let ground = chosen.exhibit.as_ref().map_or(PAPER, |exhibit| exhibit.ground);
-    // Other bounds have other witnesses; a search that meets no leader checks nothing at any.
-    let leader = verdict::Expected { witnesses: &[Witness::Leader], ..NOTHING };
-    let expected = if chosen.changed || chosen.exhibit.is_some() { leader } else { chosen.preset.parts[at].1 };
-    let ticker = Ticker::new();
-    let mut tick = |progress: &search::Progress| ticker.tick(progress);
-    let (outcome, watched) = match part {
-        Part::Quotient(scope) => {
-            let mut quotient = scope.quotient(ground);
-            quotient.watched.keep(only);
-            quotient.narrowed = narrow;
-            (verdict::explore(&quotient, limits, expected, &mut tick), quotient.watched)
-        }
-        Part::Recovery(scope) => {
-            let mut recovery = Recovery::new(scope, ground);
-            recovery.quotient.watched.keep(only);
-            (verdict::explore(&recovery, limits, expected, &mut tick), recovery.quotient.watched)
-        }
-        Part::Plain(bounds) => {
-            let placed = |exhibit: &zoo::Exhibit| exhibit.placed(bounds);
-            let mut system = chosen.exhibit.as_ref().map_or_else(|| System::with(ground, bounds), placed);
-            system.watched = PropertySet::of_states();
-            system.watched.keep(only);
-            (verdict::explore(&system, limits, expected, &mut tick), system.watched)
-        }
-    };
-    outcome.map(|outcome| (outcome, watched)).map_err(|why| Usage(why.to_string()))
-}
-
-fn watched(named: &[String]) -> Result<PropertySet, Usage> {
-    let unknown = |name: &String| Usage(format!("no property is called '{name}'; 'list properties' shows them all"));
-    named.iter().map(|name| Property::named(name).ok_or_else(|| unknown(name))).collect()
-}
-
-fn run_catalogue(rows: &[String], save: Option<&Path>, limits: &Limits, json: bool) -> Result<u8, Usage> {
-    let exhibits = tables::chosen(rows).map_err(Usage)?;
-    let mut escaped = Vec::new();
-    let mut results = Vec::new();
-    let ticker = Ticker::new();
-    for (done, exhibit) in exhibits.iter().enumerate() {
-        ticker.count(&format!("mutants, now {}", exhibit.name), done as u64, exhibits.len() as u64);
-        let mut outcome = exhibit.hunt(exhibit.part, limits).map_err(|why| Usage(why.to_string()))?;
-        let found = Counterexample::of(Some(exhibit), exhibit.part, &mut outcome);
-        let caught = outcome.broken.contains(exhibit.caught_by) && found.is_some();
-        if let (Some(folder), Some(found)) = (save, found) {
-            found.save(&folder.join(exhibit.name).with_extension("txt"), Some(exhibit), exhibit.part, &outcome)?;
-        }
-        if !caught {
-            escaped.push(exhibit.name);
-        }
-        if !json {
-            let row = exhibit.row.map_or(String::new(), |row| row.to_string());
-            let by = if caught { exhibit.caught_by.name().to_owned() } else { tables::escape(&outcome) };
-            let (steps, states) = (outcome.steps, grouped(outcome.states));
-            let within = exhibit.part.short();
-            let time = seconds(outcome.time);
-            ticker.aside(|| {
-                say!(
-                    "{row:>3}  {:<26}{by:<24}{within:<14}{steps:>3} steps {states:>10} states {time:>8}",
-                    exhibit.name
-                );
-            });
-        }
-        results.push(tables::exhibit_value(exhibit, &outcome));
-    }
-    drop(ticker);
-    if json {
-        say!("{:#}", serde_json::Value::from(results));
-    } else if escaped.is_empty() {
-        let rows: std::collections::BTreeSet<_> = exhibits.iter().filter_map(|exhibit| exhibit.row).collect();
-        say!("\nall {} caught, of {} rows", exhibits.len(), rows.len());
-    } else {
-        say!("\nnot caught: {}", escaped.join(", "));
-    }
-    Ok(u8::from(!escaped.is_empty()))
-}
-
-fn explore(args: &SystemArgs, address: &str, from: Option<&PathBuf>) -> Result<u8, Usage> {
-    use std::net::ToSocketAddrs;
-    let resolved = address.to_socket_addrs().map_err(|why| Usage(format!("'{address}' is no address: {why}")))?;
-    // Asked first, so that a taken port is an error in words.
-    std::net::TcpListener::bind(resolved.collect::<Vec<_>>().as_slice())
-        .map_err(|why| Usage(format!("cannot serve at {address}: {why}; choose another with --address")))?;
-    let chosen = args.chosen()?;
-    let mut system = told_in(chosen.exhibit.as_ref(), chosen.parts[0]);
-    if let Some(path) = from {
-        system.start = played(path)?.last().clone();
-    }
-    say!("Stateright's Explorer shows the system at http://{address}/ (end it with Ctrl-C)");
-    system.serve(address);
-    Ok(0)
-}
-
-fn play(file: &Path, json: bool) -> Result<u8, Usage> {
-    let played = played(file)?;
-    let (broken, end) = (verdict::names(played.last().broken), language::Picture(played.last()).to_string());
-    if json {
-        let steps: Vec<_> = played.steps.iter().map(|step| step.action.to_string()).collect();
-        let unsent: Vec<_> = played.steps.iter().filter(|step| !step.sent).map(|it| it.action.to_string()).collect();
-        say!("{:#}", serde_json::json!({"steps": steps, "not_sent": unsent, "broken": broken, "end": end}));
-    } else {
-        say!("{}\nin the end:\n{end}", played.notebook());
-    }
-    Ok(u8::from(!broken.is_empty()))
-}
-
-/// A scenario, played; what is wrong is said with the file, the line, and what to do.
-fn played(path: &Path) -> Result<Played, Usage> {
-    let stdin = path.as_os_str() == "-";
-    let text = if stdin { std::io::read_to_string(std::io::stdin()) } else { std::fs::read_to_string(path) };
-    let text = text.map_err(|why| Usage(format!("cannot read {}: {why}", path.display())))?;
-    let played = Scenario::parse(&text).and_then(|scenario| scenario.play(&scenario.system()));
-    played.map_err(|why| Usage(format!("{}: {why}", path.display())))
 }

@@ -7,16 +7,15 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::cli::presets::{self, Part, Preset, Scope};
+use crate::console::{Usage, parse_time};
 use crate::inductive;
-use crate::mutants::zoo::{self, Exhibit};
+use crate::mutants::catalogue::{self, Exhibit};
+use crate::presets::{self, Preset};
 use crate::quotient::{LONGEST, MOST_SEATS};
+use crate::scope::{Part, Scope};
 use crate::search::allowed_bytes;
 use crate::system::Bounds;
 use crate::verdict::Limits;
-
-/// What goes wrong before anything is searched: exit code 2.
-pub(crate) struct Usage(pub(crate) String);
 
 #[derive(Args)]
 pub(crate) struct SystemArgs {
@@ -91,18 +90,6 @@ pub(crate) struct LimitArgs {
     /// Fingerprints of 128 bits instead of 64: twice the memory, and no collision to fear.
     #[arg(long)]
     wide_fingerprints: bool,
-}
-
-pub(crate) fn parse_time(text: &str) -> Result<Duration, String> {
-    let (digits, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let count: u64 = digits.parse().map_err(|_| format!("'{text}' is no time; write it as 30s, 10m or 2h"))?;
-    let seconds = match unit {
-        "" | "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        _ => return Err(format!("'{unit}' is no unit of time; use s, m or h")),
-    };
-    Ok(Duration::from_secs(count * seconds))
 }
 
 /// What a search may use if nothing is said: the rest is for what the system counts besides.
@@ -231,7 +218,7 @@ impl SystemArgs {
     fn exhibit(&self) -> Result<Option<Exhibit>, Usage> {
         let Some(name) = &self.mutant else { return Ok(None) };
         let unknown = || Usage(format!("no mutant is called '{name}'; 'list catalogue' shows them all"));
-        zoo::find(name).map(Some).ok_or_else(unknown)
+        catalogue::find(name).map(Some).ok_or_else(unknown)
     }
 
     fn refuse_misplaced(&self, parts: &[Part]) -> Result<(), Usage> {

@@ -1,20 +1,12 @@
 //! What a person or a program reads of a search.
 
-use std::fmt::Write as _;
-use std::io::Write as _;
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
-use crate::cli::presets::Part;
+use crate::console::{grouped, seconds, wrap};
 use crate::properties::{Property, PropertySet};
+use crate::scope::Part;
 use crate::system::Action;
 use crate::verdict::{CODE, Kind, Met, Outcome, Verdict, names};
-
-/// Prints a line. Nobody may read any more (`| head`); the exit code still tells the verdict.
-pub(crate) fn say(words: std::fmt::Arguments) {
-    let _ = writeln!(std::io::stdout(), "{words}");
-}
 
 impl Verdict {
     pub(crate) fn word(&self) -> &'static str {
@@ -98,14 +90,7 @@ pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) ->
     for (what, count) in &outcome.measured {
         line(format!("{:<12}{what}", grouped(*count)));
     }
-    if let Some(states) = outcome.resumed_from {
-        line(format!("resumed     from a checkpoint with {} states", grouped(states)));
-    }
-    match &outcome.saved {
-        Some(Ok(())) => line("checkpoint  written; --resume goes on from it".into()),
-        Some(Err(why)) => line(format!("checkpoint  not written: {why}")),
-        None => {}
-    }
+    checkpoint_lines(outcome).into_iter().for_each(&mut line);
     line(String::new());
     for property in subject.watched.and(outcome.broken).iter() {
         line(format!("{:<12}  {}", state_of(property, outcome), property.name()));
@@ -120,19 +105,35 @@ pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) ->
     if let Some(why) = &outcome.panic {
         line(format!("\npanicked    {why}"));
     }
-    if outcome.verdict == Verdict::Violated {
-        let broken = names(outcome.broken).join(", ");
-        match (&outcome.counterexample, story) {
-            (Ok(actions), Some(story)) => {
-                let steps = if outcome.story.is_some() { outcome.steps } else { actions.len() };
-                line(format!("\ncounterexample, {steps} steps; it breaks {broken}\n"));
-                line(story.to_owned());
-            }
-            (Err(why), _) => line(format!("\nit breaks {broken}; there is no counterexample to show: {why}")),
-            _ => {}
-        }
-    }
+    counterexample_lines(outcome, story).into_iter().for_each(line);
     out
+}
+
+/// What became of checkpoints.
+fn checkpoint_lines(outcome: &Outcome) -> Vec<String> {
+    let resumed =
+        outcome.resumed_from.map(|states| format!("resumed     from a checkpoint with {} states", grouped(states)));
+    let saved = outcome.saved.as_ref().map(|saved| match saved {
+        Ok(()) => "checkpoint  written; --resume goes on from it".to_owned(),
+        Err(why) => format!("checkpoint  not written: {why}"),
+    });
+    resumed.into_iter().chain(saved).collect()
+}
+
+/// The violation, if there is one, and the way to it.
+fn counterexample_lines(outcome: &Outcome, story: Option<&str>) -> Vec<String> {
+    if outcome.verdict != Verdict::Violated {
+        return Vec::new();
+    }
+    let broken = names(outcome.broken).join(", ");
+    match (&outcome.counterexample, story) {
+        (Ok(actions), Some(story)) => {
+            let steps = if outcome.story.is_some() { outcome.steps } else { actions.len() };
+            vec![format!("\ncounterexample, {steps} steps; it breaks {broken}\n"), story.to_owned()]
+        }
+        (Err(why), _) => vec![format!("\nit breaks {broken}; there is no counterexample to show: {why}")],
+        _ => Vec::new(),
+    }
 }
 
 impl Met {
@@ -215,45 +216,4 @@ pub(crate) fn all(preset: &str, worst: u8, parts: Vec<Value>) -> Value {
     let words = [(1, "VIOLATED"), (3, "INCOMPLETE"), (4, "VACUOUS")];
     let word = words.iter().find(|(code, _)| *code == worst).map_or("COMPLETE", |(_, word)| word);
     json!({"preset": preset, "verdict": word, "parts": parts})
-}
-
-/// Of two exit codes the one that says the worse: violated, incomplete, vacuous, complete.
-pub(crate) fn worse(one: u8, other: u8) -> u8 {
-    let rank = |code: u8| [0, 4, 3, 1].iter().position(|&known| known == code);
-    if rank(one) < rank(other) { other } else { one }
-}
-
-/// A number as people write it: 1,234,567.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
-pub(crate) fn seconds(time: Duration) -> String {
-    format!("{:.1} s", time.as_secs_f64())
-}
-
-/// Breaks a long line at spaces, further lines indented.
-pub(crate) fn wrap(text: &str, indent: usize) -> String {
-    let mut out = String::new();
-    let mut column = indent;
-    for word in text.split(' ') {
-        if column + word.len() > 100 {
-            let _ = write!(out, "\n{:indent$}", "");
-            column = indent;
-        } else if !out.is_empty() {
-            out.push(' ');
-            column += 1;
-        }
-        out.push_str(word);
-        column += word.len();
-    }
-    out
 }

@@ -4,11 +4,13 @@ use std::time::{Duration, Instant};
 
 use stateright::{Checker, Model};
 
-use crate::cli::presets::{self, PAPER, Part};
-use crate::cli::report::grouped;
+use crate::console::grouped;
+use crate::presets;
+use crate::scope::Part;
 use crate::search::{OfModel, Search, resident_bytes};
-use crate::system::System;
+use crate::system::{PAIR, System, plain};
 use crate::verdict::{Limits, NOTHING, explore};
+use crate::world::PAPER;
 
 /// One row: who searched what, and what it took.
 struct Row {
@@ -49,14 +51,14 @@ fn deployed(limits: &Limits) -> Row {
     Row { search: "ours", model: "log-3", states, transitions, time, memory }
 }
 
-fn plain() -> System {
-    presets::plain(presets::PAIR)
+fn pair() -> System {
+    plain(PAIR)
 }
 
 /// The plain system, through Stateright's interface.
 fn ours(limits: &Limits) -> Row {
     let before = resident_bytes();
-    let model = OfModel::new(plain()).expect("its properties are of states");
+    let model = OfModel::new(pair()).expect("its properties are of states");
     let found = Search { threads: limits.threads, ..Search::default() }.run(&model, &mut |_| {});
     let memory = found.peak_resident.saturating_sub(before);
     let (states, transitions, time) = (found.states, found.transitions, found.elapsed);
@@ -66,7 +68,7 @@ fn ours(limits: &Limits) -> Row {
 /// The same model in Stateright's breadth-first search.
 fn theirs(limits: &Limits) -> Row {
     let (before, started, mut peak) = (resident_bytes(), Instant::now(), 0);
-    let checker = plain().checker().threads(limits.threads).spawn_bfs();
+    let checker = pair().checker().threads(limits.threads).spawn_bfs();
     while !checker.is_done() {
         peak = peak.max(resident_bytes());
         std::thread::park_timeout(Duration::from_millis(20));
@@ -86,7 +88,7 @@ pub(crate) fn second_opinion() -> u8 {
     say!("| --- | --- | --- | --- | --- | --- |");
     let mut worst = 0;
     for bounds in presets::COMPARED {
-        let it = crate::quotient::compare::compare(bounds, true);
+        let it = crate::quotient::cross_check::compare(bounds, true);
         let (missing, extra) = (it.missing.len(), it.extra.len());
         let [plain, kept, quotient] = [it.plain, it.kept, it.quotient].map(|count| grouped(count as u64));
         say!("| {} | {plain} | {kept} | {quotient} | {missing} | {extra} |", bounds.words());

@@ -2,15 +2,20 @@
 
 use serde_json::{Value, json};
 
-use crate::cli::presets::{LONGEST, PAPER, PRESETS, Part, plain};
-use crate::cli::report::{grouped, seconds, told, worse};
+use crate::cli::report::told;
+use crate::concrete;
+use crate::console::{grouped, seconds, worse};
 use crate::inductive;
 use crate::liveness::Recovery;
 use crate::liveness::lasso::{self, Lasso};
-use crate::mutants::zoo::{Exhibit, exhibits, find};
+use crate::mutants::catalogue::{Exhibit, exhibits, find};
+use crate::presets::{LONGEST, PRESETS};
 use crate::properties::{Property, PropertySet};
-use crate::quotient::Tally;
-use crate::verdict::{Limits, Outcome, Verdict, explore};
+use crate::quotient;
+use crate::scope::Part;
+use crate::system::plain;
+use crate::verdict::{Limits, Outcome, Tally, Verdict, explore};
+use crate::world::PAPER;
 
 /// Where the rules are stated; read for their sections.
 const RULES: &str = rafttree_model::rules::TEXT;
@@ -55,15 +60,10 @@ pub(crate) fn presets(json: bool) {
 }
 
 pub(crate) fn actions(json: bool) {
-    let any =
-        |wanted: fn(&Part) -> bool| PRESETS.iter().flat_map(|it| it.parts).map(|(part, _)| part).find(|it| wanted(it));
-    let parts = [any(|part| matches!(part, Part::Quotient(_))), any(|part| matches!(part, Part::Plain(_)))];
-    let systems = ["runs of any length", "the plain system"];
-    let of = |(part, system): (Option<&Part>, &'static str)| {
-        let kinds = part.map(Part::kinds).unwrap_or_default();
-        kinds.into_iter().map(move |kind| json!({"name": kind, "system": system})).collect::<Vec<_>>()
-    };
-    let rows: Vec<Value> = parts.into_iter().zip(systems).flat_map(of).collect();
+    let of_quotient = quotient::KINDS.into_iter().chain([quotient::CUT_OFF]).map(|kind| (kind, "runs of any length"));
+    let of_plain = concrete::KINDS.into_iter().map(|kind| (kind, "the plain system"));
+    let row = |(kind, system)| json!({"name": kind, "system": system});
+    let rows: Vec<Value> = of_quotient.chain(of_plain).map(row).collect();
     print(json, &rows, |row| format!("{:<24}{}", text(row, "name"), text(row, "system")));
 }
 
@@ -167,7 +167,7 @@ pub(crate) fn proof(limits: &Limits) -> u8 {
     let mut worst = 0;
     for preset in PRESETS.iter().filter(|preset| preset.name != LONGEST) {
         for (part, expected) in preset.parts {
-            let ticker = crate::cli::progress::Ticker::new();
+            let ticker = crate::progress::Ticker::new();
             let mut tick = |progress: &crate::search::Progress| ticker.tick(progress);
             let words = part.words();
             let outcome = match part {

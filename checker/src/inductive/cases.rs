@@ -12,7 +12,7 @@ use crate::inductive::conjuncts::Cause;
 use crate::inductive::history::{History, Terms};
 use crate::inductive::symbols::{Case, KINDS, Outcome, Scene, Sign, Stepper};
 use crate::inductive::work::{Clock, share};
-use crate::system::server::{StepBy, Tag};
+use crate::world::{StepBy, Tag};
 
 /// How large the logs are that fill the tables.
 #[derive(Clone, Copy, Debug)]

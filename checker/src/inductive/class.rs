@@ -10,7 +10,7 @@ use crate::inductive::conjuncts::{
     Cause, Conjunct, Conjuncts, is_of_its_time, leader_has_history, progress_is_sound, votes_for_itself,
 };
 use crate::inductive::history::{History, Place, Terms, position};
-use crate::system::server::Tag;
+use crate::world::Tag;
 
 /// The server that takes the steps.
 pub(crate) const ITSELF: ServerId = ServerId::new(1);

@@ -8,7 +8,7 @@ use rafttree_model::{
 use tinyvec::ArrayVec;
 
 use crate::inductive::history::{History, Place, Terms, place};
-use crate::system::server::Tag;
+use crate::world::Tag;
 
 /// A part of the invariant.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]

@@ -8,7 +8,7 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::inductive::symbols::{Case, MOST, Order, Scene, Transfer, Who};
-use crate::system::server::Tag;
+use crate::world::Tag;
 
 /// Random numbers, and what is made of them.
 pub(crate) struct Dice(SmallRng);

@@ -5,7 +5,7 @@ use std::fmt;
 
 use rafttree_model::{Entry, Index, Log, Payload, Position, ServerId, Slice, Term};
 
-use crate::system::server::Tag;
+use crate::world::Tag;
 
 /// Entries of the longest log there is room for.
 pub(crate) const MOST_ENTRIES: usize = 16;

@@ -5,7 +5,7 @@ use crate::inductive::cases::Tables;
 use crate::inductive::dice::{Dice, Instance};
 use crate::inductive::symbols::{Case, Stepper};
 use crate::inductive::work::{Clock, share};
-use crate::system::server::StepBy;
+use crate::world::StepBy;
 
 /// How much is drawn.
 #[derive(Clone, Copy, Debug)]

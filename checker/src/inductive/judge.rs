@@ -8,7 +8,7 @@ use crate::inductive::class::{Assumption, Class};
 use crate::inductive::conjuncts::{Cause, Conjunct, Conjuncts, Disk, Taken};
 use crate::inductive::history::Terms;
 use crate::inductive::mistakes::Code;
-use crate::system::server::Tag;
+use crate::world::Tag;
 
 /// What came of a step.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -7,8 +7,8 @@ use rafttree_model::{
 };
 
 use crate::inductive::history::Terms;
-use crate::mutants::zoo;
-use crate::system::server::{StepBy, Tag};
+use crate::mutants::catalogue;
+use crate::world::{StepBy, Tag};
 
 /// The code under judgement: the step of a server, and how it starts again.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,7 @@ pub(crate) struct Wrong {
 
 impl Code {
     /// What is deployed.
-    pub(crate) const DEPLOYED: Code = Code::stepping(crate::cli::presets::PAPER.step_by);
+    pub(crate) const DEPLOYED: Code = Code::stepping(crate::world::PAPER.step_by);
 
     pub(crate) const fn stepping(step_by: StepBy) -> Code {
         Code { step_by, recover }
@@ -40,8 +40,8 @@ fn recover(node: &Node) -> Node {
 
 /// The mistake of this name: of the zoo, if it is one of the step, or of this list.
 pub(crate) fn find(name: &str) -> Option<Wrong> {
-    let of_zoo = || zoo::find(name).filter(|exhibit| exhibit.ground.mistake.is_none());
-    let step = |exhibit: zoo::Exhibit| {
+    let of_zoo = || catalogue::find(name).filter(|exhibit| exhibit.ground.mistake.is_none());
+    let step = |exhibit: catalogue::Exhibit| {
         let code = Code::stepping(exhibit.ground.step_by);
         Wrong { name: exhibit.name, about: exhibit.about, code }
     };
@@ -90,7 +90,7 @@ pub(crate) const ALL: [Wrong; 15] = [
     Wrong {
         name: "restart_trusts_log",
         about: "a restarted server takes its whole log for committed",
-        code: Code { step_by: crate::cli::presets::PAPER.step_by, recover: recover_all_committed },
+        code: Code { step_by: crate::world::PAPER.step_by, recover: recover_all_committed },
     },
 ];
 

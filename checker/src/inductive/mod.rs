@@ -20,7 +20,7 @@ pub(crate) mod conjuncts;
 
 pub(crate) mod class;
 
-mod mistakes;
+pub(crate) mod mistakes;
 
 mod judge;
 
@@ -46,13 +46,11 @@ mod instances;
 
 mod shape;
 
-mod stages;
+pub(crate) mod stages;
 
-mod told;
+pub(crate) mod told;
 
-mod reached;
-
-mod command;
+mod presets;
 
 #[cfg(test)]
 mod tests;
@@ -60,6 +58,6 @@ mod tests;
 #[cfg(test)]
 mod tests_cases;
 
-pub(crate) use command::{Chosen, PRESETS, Preset, check, named, report};
 pub(crate) use mistakes::{ALL as MISTAKES, find};
+pub(crate) use presets::{Chosen, PRESETS, Preset, named};
 pub(crate) use stages::Scope;

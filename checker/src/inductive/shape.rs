@@ -7,7 +7,7 @@ use std::hash::BuildHasher;
 use rafttree_model::{Durable, Index, Log, Position, Record, Term};
 use rustc_hash::FxBuildHasher;
 
-use crate::system::server::Tag;
+use crate::world::Tag;
 
 /// Entries of the longest logs that are compared.
 pub(crate) const LONGEST: u64 = 8;

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::cli::report::grouped;
+use crate::console::grouped;
 use crate::inductive::class::Assumption;
 use crate::inductive::conjuncts::{Conjunct, Conjuncts};
 use crate::inductive::history::History;

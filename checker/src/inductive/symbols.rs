@@ -10,7 +10,7 @@ use rafttree_model::{
 };
 use tinyvec::TinyVec;
 
-use crate::system::server::{StepBy, Tag};
+use crate::world::{StepBy, Tag};
 
 /// A server, and a message that arrives at it.
 #[derive(Clone, Copy)]

@@ -2,15 +2,14 @@ use std::time::Instant;
 
 use rafttree_model::{Effects, Event, Index, Log, Members, Node, Position, Rules, ServerId, Term, step_by};
 
-use crate::cli::presets::PAPER;
 use crate::inductive::cases::{Filled, Scope, fill};
 use crate::inductive::instances::{Drawn, Draws, draw};
 use crate::inductive::symbols::KINDS;
 use crate::inductive::work::Clock;
 use crate::inductive::{mistakes, shape};
-use crate::system::server::{StepBy, Tag};
 use crate::tests::limits;
 use crate::verdict::Limits;
+use crate::world::{PAPER, StepBy, Tag};
 
 const SMALL: Scope = Scope { terms: 2, entries: 2, window: 3 };
 

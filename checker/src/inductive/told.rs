@@ -8,8 +8,8 @@ use crate::inductive::history::{History, Terms, entry};
 use crate::inductive::judge::Judge;
 use crate::inductive::mistakes::Code;
 use crate::inductive::work::Finding;
-use crate::system::server::Tag;
 use crate::trace::language::{self, Words};
+use crate::world::Tag;
 
 /// The finding, line by line: history, server, event, what became of it, what it breaks.
 pub(crate) fn story(finding: &Finding, code: Code) -> Vec<String> {

@@ -8,11 +8,9 @@
 
 use rafttree_model::{Event, Labels, Node, Relabelled, Role, ServerId, Term};
 
-use crate::cli::presets::PAPER;
-use crate::liveness::Stage;
+use crate::liveness::schedule::Stage;
 use crate::quotient::{Reach, State};
-use crate::system::server::Ground;
-use crate::system::world::World;
+use crate::world::{Ground, PAPER, World};
 
 /// A run that never elects.
 #[derive(Debug)]

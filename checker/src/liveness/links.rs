@@ -4,22 +4,14 @@ use std::fmt;
 
 use rafttree_model::{Node, ServerId};
 
+use crate::scope::Premise;
+
 /// A set of working links, each for both directions: bit `b - 1` of row `a - 1` is the link of `a`
 /// and `b`. A server is linked to itself.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Links {
     rows: [u8; 8],
     servers: u8,
-}
-
-/// What has to be linked for a group to recover.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Premise {
-    /// Some server is linked to a majority, itself counted.
-    Hub,
-    /// The same of a server whose log nobody's is newer than; or the servers of some majority are
-    /// linked each to each.
-    NewestHub,
 }
 
 impl Links {
@@ -76,16 +68,6 @@ impl Premise {
         let newest = || nodes.iter().map(|node| node.log().last()).max();
         let is_newest_hub = |node: &Node| links.is_hub(node.id()) && Some(node.log().last()) == newest();
         self == Premise::Hub || links.has_clique() || nodes.iter().copied().any(is_newest_hub)
-    }
-
-    pub(crate) fn words(self) -> &'static str {
-        match self {
-            Premise::Hub => "in which some server is linked to a majority",
-            Premise::NewestHub => {
-                "in which a server whose log nobody's is newer than is linked to a majority, or the servers of some \
-                 majority are all linked to each other"
-            }
-        }
     }
 }
 

@@ -5,14 +5,15 @@ use std::sync::atomic::AtomicBool;
 
 use rafttree_model::step_by;
 
-use crate::cli::presets::{PAPER, Scope};
-use crate::liveness::{Choice, Failed, Premise, Recovery, Stage, lasso, recover};
-use crate::mutants::rules;
-use crate::mutants::zoo;
+use crate::liveness::lasso;
+use crate::liveness::recovery::{Choice, Failed, Recovery, recover};
+use crate::liveness::schedule::Stage;
+use crate::mutants::{catalogue, rules};
 use crate::properties::Property;
+use crate::scope::{Premise, Scope};
 use crate::search::Space;
-use crate::system::server::{Ground, StepBy, Tag};
 use crate::verdict::{self, Limits, NOTHING, Outcome, Verdict};
+use crate::world::{Ground, PAPER, StepBy, Tag};
 
 const fn elections(servers: u8, spread: u8) -> Scope {
     Scope { servers, spread, window: None }
@@ -54,8 +55,8 @@ fn one_round_fewer_is_too_few() {
 #[test]
 fn what_breaks_recovery_is_caught_with_a_schedule_that_comes_back() {
     for name in ["loyal_bridge", "plain_raft", "pre_votes_teach_no_term", "loyal_pre_candidate"] {
-        let exhibit = zoo::find(name).expect("it is in the zoo");
-        let crate::cli::presets::Part::Recovery(scope) = exhibit.part else { panic!("{name} breaks no recovery") };
+        let exhibit = catalogue::find(name).expect("it is in the zoo");
+        let crate::scope::Part::Recovery(scope) = exhibit.part else { panic!("{name} breaks no recovery") };
         let caught = outcome(scope, exhibit.ground.step_by);
         assert_eq!(caught.verdict, Verdict::Violated, "{name}");
         assert!(caught.broken.contains(Property::Recovery));

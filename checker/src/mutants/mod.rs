@@ -1,5 +1,5 @@
-//! Mutants: of rules, steps and disks, and of the text of the model.
+//! Mutants of rules, steps and disks: the mutation catalogue.
 
 pub(crate) mod rules;
-pub(crate) mod source;
-pub(crate) mod zoo;
+
+pub(crate) mod catalogue;

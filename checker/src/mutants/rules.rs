@@ -5,7 +5,7 @@ use rafttree_model::{
     ServerId, ServerSet, Term, step_by,
 };
 
-use crate::system::server::Tag;
+use crate::world::Tag;
 
 /// Defines rules that break one rule of the paper.
 macro_rules! ablation {

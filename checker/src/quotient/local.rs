@@ -1,118 +1,22 @@
-//! What can happen to one server, and what comes of it: the deployed steps, run once for each
-//! server state and stimulus and remembered, since they look at nothing else.
+//! What comes of an input: the deployed steps, run once for each server state and input and remembered,
+//! since they look at nothing else.
 //!
-//! A stimulus is one thing that may happen, or several of which only the end matters: what lies
+//! An input is one thing that may happen, or several of which only the end matters: what lies
 //! between is told apart by nobody else. Steps that nobody can have seen are flushed, or cut off
 //! by a crash, before anything else happens.
 
 use std::collections::VecDeque;
 
-use rafttree_model::{
-    Entries, Envelope, Event, Index, Members, Message, Position, Range, Record, Role, ServerId, Slice, Term,
-};
+use rafttree_model::{Entries, Envelope, Event, Members, Message, Range, Record, Role};
 use rustc_hash::FxHashMap;
 
-use crate::properties;
+use crate::checks;
 use crate::properties::witness::Witness;
 use crate::properties::{Property, PropertySet};
-use crate::quotient::seat::{Cells, Part, Seat, term_of};
-use crate::system::server::{Ground, Mistake, Server, StepBy, Stepped, Tag};
-use crate::system::world::Letter;
-
-/// Servers of a set, one bit each: server 1 is the lowest bit.
-pub(crate) type Mask = u8;
-
-/// Three bits for each server.
-pub(crate) type Indices = u32;
-
-/// Something that may happen to a server. Terms, indices and ids are those of the state.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub(crate) enum Stimulus {
-    /// §5.2: times out, and hears that these others would vote for it.
-    Campaign {
-        grants: Mask,
-    },
-    /// Counts the votes of these others.
-    Count {
-        votes: Mask,
-    },
-    /// Learns that a newer term has begun.
-    Learn {
-        term: u8,
-        from: u8,
-    },
-    /// Is asked for its vote; it may have just heard from this leader (0: from none).
-    VoteRequest {
-        term: u8,
-        from: u8,
-        last: (u8, u8),
-        loyal_to: u8,
-    },
-    /// Is asked how it would vote.
-    PreVoteRequest {
-        term: u8,
-        from: u8,
-        last: (u8, u8),
-        loyal_to: u8,
-    },
-    /// Is sent this part of a leader's log.
-    Append {
-        term: u8,
-        from: u8,
-        previous: (u8, u8),
-        cells: Cells,
-        commit: u8,
-    },
-    /// A leader hears what followers acknowledge.
-    Acknowledge {
-        matched: Indices,
-    },
-    /// A leader that was told so much hears that a follower lacks an entry.
-    Refuse {
-        from: u8,
-        missing: u8,
-        hint: (u8, u8),
-        matched: u8,
-    },
-    /// It is time to repeat what was said.
-    HeartbeatTimeout,
-    /// The minimum timeout passes after these were heard.
-    MinimumTimeout {
-        heard: Mask,
-    },
-    /// A client proposes a command.
-    Propose {
-        version: u8,
-    },
-    /// The leader is told to hand over to a server that has acknowledged so much.
-    Transfer {
-        to: u8,
-        matched: u8,
-    },
-    /// The leader, just heard, hands over.
-    TimeoutNow {
-        from: u8,
-    },
-    StepDown,
-    /// A leader's oldest unsynced entry becomes durable.
-    Flush,
-    /// The server stops and starts again; of its unsynced records so many are on the disk.
-    Crash {
-        keep: u8,
-    },
-}
-
-/// Something that happens to a concrete server.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Happening {
-    Event(Event<Tag>),
-    /// Its oldest unsynced step becomes durable.
-    Flush,
-    /// It stops and starts again; of its unsynced records so many are on the disk.
-    Crash {
-        keep: u8,
-    },
-}
+use crate::quotient::inputs::{Happening, Stimulus, script};
+use crate::quotient::server::Seat;
+use crate::quotient::sets::Indices;
+use crate::world::{Ground, Letter, Mistake, Server, StepBy, Stepped, Tag};
 
 /// What leaves a server.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -207,7 +111,7 @@ impl Local {
 
     /// What it breaks if a server does nothing upon this event.
     pub(crate) fn broken_by_nothing(&self, server: &Server, event: &Event<Tag>) -> PropertySet {
-        let mut broken = properties::broken_by_event(self.ground.step_by, server, event, server, &Stepped::default());
+        let mut broken = checks::broken_by_event(self.ground.step_by, server, event, server, &Stepped::default());
         broken.keep(self.watched);
         broken
     }
@@ -297,10 +201,11 @@ impl Local {
 
     fn step(&mut self, course: &mut Course, event: Event<Tag>) {
         self.steps += 1;
-        let Stepped { early, records, outputs, moved, broken, .. } = course.server.step(self.ground, event);
+        let (stepped, broken) = checks::judged_step(&mut course.server, self.ground, &event);
+        let Stepped { early, records, outputs, moved, .. } = stepped;
         course.broken.extend(broken);
         if moved {
-            course.broken.extend(properties::broken_when_tried(self.ground.step_by, &course.server));
+            course.broken.extend(checks::broken_when_tried(self.ground.step_by, &course.server));
         }
         course.broken.keep(self.watched);
         if records.iter().any(|record| matches!(record, Record::Truncate { .. })) {
@@ -347,7 +252,7 @@ impl Course {
     }
 
     fn flush(&mut self, ground: Ground) {
-        let (ready, broken) = self.server.flush(ground);
+        let (ready, broken) = checks::judged_flush(&mut self.server, ground);
         self.broken.extend(broken);
         ready.into_iter().for_each(|envelope| self.perform(envelope));
     }
@@ -356,13 +261,13 @@ impl Course {
         if usize::from(keep) < self.server.unsynced_records() {
             self.met |= 1 << Witness::UnsyncedLost as u8;
         }
-        let broken = self.server.crash(ground, keep.into());
+        let broken = checks::judged_crash(&mut self.server, |server| server.crash(ground, keep.into()));
         self.broken.extend(broken);
         Course { cut: Some(keep), ..self }
     }
 
     fn crashed_torn(mut self, ground: Ground) -> Course {
-        let broken = self.server.crash_torn(ground);
+        let broken = checks::judged_crash(&mut self.server, |server| server.crash_torn(ground));
         self.broken.extend(broken);
         Course { cut: Some(0), ..self }
     }
@@ -377,7 +282,7 @@ impl Course {
             return;
         }
         let letter: Letter = envelope.with_entries(|_| None).expect("the one message with entries is dealt with above");
-        self.broken.extend(properties::broken_by_send(&self.server, &letter));
+        self.broken.extend(checks::broken_by_send(&self.server, &letter));
         if letter.to == letter.from {
             return self.own.push_back(Event::Receive(letter));
         }
@@ -397,94 +302,4 @@ fn believed(server: &Server) -> Indices {
     let Role::Leader { progress, .. } = server.node.role() else { return 0 };
     let others = progress.iter().filter(|(id, _)| *id != server.node.id());
     others.map(|(id, it)| (it.matched.number().min(7) as Indices) << (3 * (id.number() - 1))).sum()
-}
-
-pub(crate) fn members_of(mask: Mask) -> impl Iterator<Item = u8> {
-    (1..=8).filter(move |id| mask & (1 << (id - 1)) != 0)
-}
-
-pub(crate) fn index_of(indices: Indices, id: u8) -> u8 {
-    (indices >> (3 * (id - 1))) as u8 & 7
-}
-
-fn position((term, index): (u8, u8)) -> Position {
-    Position { term: Term::new(term.into()), index: Index::new(index.into()) }
-}
-
-/// What a leader has acknowledged to itself: it does so for each entry that it appends, once that is
-/// durable, and not for those that it had before.
-pub(crate) fn own(seat: Seat) -> u8 {
-    let synced = seat.cells().first(seat.synced());
-    let is_own = synced.len != 0 && term_of(synced.get(synced.len - 1)) == seat.term();
-    if is_own { synced.len } else { 0 }
-}
-
-/// The events that a stimulus consists of.
-pub(crate) fn script(seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> Vec<Event<Tag>> {
-    let receive = |from: u8, term: u8, message| {
-        let (from, to) = (ServerId::new(from.into()), ServerId::new(id.into()));
-        Event::Receive(Envelope { from, to, term: Term::new(term.into()), message })
-    };
-    let granted = |votes: Mask, message: Message<Slice<Tag>>| {
-        members_of(votes).map(|voter| receive(voter, seat.term(), message.clone())).collect::<Vec<_>>()
-    };
-    let append = |from, term, previous: (u8, u8), cells: Cells, commit: u8| {
-        let entries = Slice::new(position(previous), cells.entries(previous.1));
-        let entries = entries.expect("a log has no gaps and its terms never fall");
-        receive(from, term, Message::AppendRequest { entries, commit: Index::new(commit.into()) })
-    };
-    let heard = |leader: u8| (leader != 0).then(|| append(leader, seat.term(), (base, 0), Cells::default(), 0));
-    let asked =
-        |loyal_to, from, term, message| heard(loyal_to).into_iter().chain([receive(from, term, message)]).collect();
-    let acknowledged = |from, matched: u8| {
-        (matched != 0).then(|| receive(from, seat.term(), Message::AppendReply { matched: Index::new(matched.into()) }))
-    };
-    match stimulus {
-        Stimulus::Campaign { grants } => {
-            let replies = granted(grants, Message::PreVoteReply { granted: true });
-            [vec![Event::ElectionTimeout], replies].concat()
-        }
-        Stimulus::Count { votes } => granted(votes, Message::VoteReply { granted: true }),
-        Stimulus::Learn { term, from } => vec![receive(from, term, Message::Stale)],
-        Stimulus::VoteRequest { term, from, last, loyal_to } => {
-            asked(loyal_to, from, term, Message::VoteRequest { last: position(last), transfer: false })
-        }
-        Stimulus::PreVoteRequest { term, from, last, loyal_to } => {
-            asked(loyal_to, from, term, Message::PreVoteRequest { last: position(last) })
-        }
-        Stimulus::Append { term, from, previous, cells, commit } => vec![append(from, term, previous, cells, commit)],
-        Stimulus::Acknowledge { matched } => {
-            let others =
-                (1..=8).filter(|other| *other != id).map(|other| acknowledged(other, index_of(matched, other)));
-            [acknowledged(id, own(seat))].into_iter().chain(others).flatten().collect()
-        }
-        Stimulus::Refuse { from, missing, hint, matched } => {
-            let message = Message::AppendRefusal { missing: Index::new(missing.into()), hint: position(hint) };
-            let refusal = receive(from, seat.term(), message);
-            // What it has acknowledged may arrive again when the leader is sending anew.
-            let again = acknowledged(from, matched);
-            acknowledged(from, matched).into_iter().chain([refusal]).chain(again).collect()
-        }
-        Stimulus::HeartbeatTimeout => vec![Event::HeartbeatTimeout],
-        Stimulus::MinimumTimeout { heard } => {
-            let answers = granted(heard, Message::AppendReply { matched: Index::ZERO });
-            [answers, vec![Event::MinimumTimeout]].concat()
-        }
-        Stimulus::Propose { version } => vec![Event::Propose(Tag(ServerId::new(version.into())))],
-        Stimulus::Transfer { to, matched } => {
-            acknowledged(to, matched).into_iter().chain([Event::Transfer(ServerId::new(to.into()))]).collect()
-        }
-        Stimulus::TimeoutNow { from } => {
-            heard(from).into_iter().chain([receive(from, seat.term(), Message::TimeoutNow)]).collect()
-        }
-        Stimulus::StepDown => vec![Event::StepDown],
-        Stimulus::Flush | Stimulus::Crash { .. } => unreachable!("no event of the server"),
-    }
-}
-
-impl Seat {
-    /// Whether this seat is still in this part of this term.
-    pub(crate) fn still(self, part: Part, term: u8) -> bool {
-        self.is(part) && self.term() == term
-    }
 }

@@ -10,7 +10,7 @@
 //! On top of that a state is left with what matters. Four things make it small, and each is shown to
 //! lose nothing and to make nothing up: by [`simulation`] on the deployed step, for every server
 //! that is reached, with everything that it may have in memory, on every message there can be; and
-//! by `compare`, which explores the concrete system beside this one.
+//! by `cross_check`, which explores the concrete system beside this one.
 //!
 //! - **What can be forgotten and heard again at any time is not kept.** A message is delivered and
 //!   stays. So a follower hears its leader again whenever it likes, and may be taken to hear
@@ -32,109 +32,44 @@
 //! Nothing is assumed that is to be shown: there is room for several votes, leaders and entries
 //! where there should be one.
 
-use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex, PoisonError};
+mod sets;
 
-pub(crate) mod compare;
-pub(crate) mod link;
-mod local;
-mod moves;
-mod names;
-mod packed;
-mod picture;
-mod retell;
-mod seat;
-mod simulation;
-mod space;
+mod server;
+
 mod state;
+
+mod canonical;
+
+mod packed;
+
+mod world;
+
+mod inputs;
+
+pub(crate) mod link;
+
+mod local;
+
+mod settings;
+
+mod offers;
+
+mod successors;
+
+mod simulation;
+
+mod concretise;
+
+mod space;
+
+pub(crate) mod cross_check;
+
 #[cfg(test)]
 mod tests;
 
-pub(crate) use moves::{CUT_OFF, KINDS, Move, Worker};
+pub(crate) use inputs::Stimulus;
 pub(crate) use packed::Packed;
-use rafttree_model::{Members, ServerId};
-pub(crate) use seat::{Cells, LONGEST, MOST_SEATS, Part, Seat, term_of};
-#[cfg(test)]
-pub(crate) use state::{Asked, Past};
+pub(crate) use server::{LONGEST, MOST_SEATS};
+pub(crate) use settings::Quotient;
 pub(crate) use state::{Reach, State};
-
-use crate::properties::{Property, PropertySet};
-use crate::quotient::link::{Gathered, Link, Linked, Narrowed};
-use crate::system::server::Ground;
-use local::Local;
-pub(crate) use local::{Stimulus, own, script};
-pub(crate) use simulation::{Compact, Failure, Tally};
-
-/// The system, explored in its quotient.
-#[derive(Clone)]
-pub(crate) struct Quotient {
-    pub(crate) ground: Ground,
-    pub(crate) members: Members,
-    pub(crate) reach: Reach,
-    /// Elections alone: logs are forgotten after each step.
-    pub(crate) forgets_logs: bool,
-    /// Whether clients propose commands.
-    pub(crate) proposals: bool,
-    /// Only these properties count.
-    pub(crate) watched: PropertySet,
-    /// Whether one state stands for all its renamings.
-    pub(crate) symmetric: bool,
-    /// The compact servers of all states that were judged.
-    pub(crate) reached: Arc<Mutex<BTreeSet<Compact>>>,
-    /// What the class of the invariant lacks on purpose.
-    pub(crate) narrowed: Option<Narrowed>,
-    /// What was looked up in that class.
-    pub(crate) linked: Arc<Mutex<Gathered>>,
-}
-
-impl Quotient {
-    pub(crate) fn new(ground: Ground, servers: u8, reach: Reach) -> Quotient {
-        let members = Members::new((1..=u32::from(servers)).map(ServerId::new)).expect("one to seven servers");
-        Quotient {
-            ground,
-            members,
-            reach,
-            forgets_logs: false,
-            proposals: true,
-            watched: PropertySet::of_states(),
-            reached: Arc::default(),
-            narrowed: None,
-            linked: Arc::default(),
-            symmetric: !ground.looks_at_names,
-        }
-    }
-
-    pub(crate) fn start(&self) -> State {
-        State::start(self.members.ids().len() as u8)
-    }
-
-    /// The compact servers of a state; under one name where names make no difference.
-    fn compact(&self, state: &State) -> impl Iterator<Item = Compact> {
-        let (base, symmetric) = (state.base, self.symmetric);
-        let seats: Vec<(u8, Seat)> = state.seats().collect();
-        seats.into_iter().map(move |(id, seat)| if symmetric { (seat.as_first(id), 1, base) } else { (seat, id, base) })
-    }
-
-    /// These compact servers are among those of the states that were judged.
-    fn note(&self, compact: impl IntoIterator<Item = Compact>) {
-        self.reached.lock().unwrap_or_else(PoisonError::into_inner).extend(compact);
-    }
-
-    fn reached(&self) -> BTreeSet<Compact> {
-        self.reached.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Whether what is reached is looked up in the class of the invariant, which speaks of logs.
-    pub(crate) fn is_linked(&self) -> bool {
-        self.watched.contains(Property::InClass) && !self.forgets_logs
-    }
-
-    fn linked(&self) -> Linked {
-        self.linked.lock().unwrap_or_else(PoisonError::into_inner).counts()
-    }
-
-    pub(crate) fn new_worker(&self) -> Worker {
-        let local = Local::new(self.ground, self.members, self.forgets_logs, self.watched);
-        Worker::new(local, Link::new(self.members, self.narrowed))
-    }
-}
+pub(crate) use successors::{CUT_OFF, KINDS, Move, Worker};

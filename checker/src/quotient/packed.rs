@@ -2,7 +2,7 @@
 
 use tinyvec::TinyVec;
 
-use crate::quotient::seat::{Cells, Seat};
+use crate::quotient::server::{Cells, Seat};
 use crate::quotient::state::{Asked, Past, State};
 
 /// A state in words, most of the time without a heap.

@@ -5,15 +5,17 @@ use std::sync::PoisonError;
 
 use stateright::Model;
 
-use crate::properties;
+use crate::checks;
 use crate::properties::witness::Witness;
 use crate::properties::{Property, PropertySet};
-use crate::quotient::link::Linked;
-use crate::quotient::seat::{Part, Seat, term_of};
-use crate::quotient::{CUT_OFF, KINDS, Move, Packed, Quotient, Reach, State, Worker};
+use crate::quotient::packed::Packed;
+use crate::quotient::server::{Part, Seat, term_of};
+use crate::quotient::settings::Quotient;
+use crate::quotient::state::{Reach, State};
+use crate::quotient::successors::{CUT_OFF, KINDS, Move, Worker};
 use crate::search::{Bits, Fingerprinter, Identity, Judgement, Space};
 use crate::system::Action;
-use crate::verdict::{Checked, Limits, Simulated};
+use crate::verdict::{Checked, Limits, Linked, Simulated};
 
 impl Space for Quotient {
     type State = Packed;
@@ -37,9 +39,12 @@ impl Space for Quotient {
     fn judge(&self, worker: &mut Worker, state: &Packed) -> Judgement {
         let state = state.state();
         worker.note(self, &state);
-        let mut broken = properties::broken_in(&state.world(self.members));
+        let mut broken = checks::broken_in(&state.world(self.members));
         if self.is_linked() {
-            broken.insert_unless(worker.link.look_up(self, &state).is_ok(), Property::InClass);
+            broken.insert_unless(
+                worker.link.look_up(&state, |state, offers| self.offer_all(state, offers)).is_ok(),
+                Property::InClass,
+            );
         }
         broken.keep(self.watched);
         Judgement { broken: broken.bits(), met: state.witnesses() }

@@ -3,8 +3,8 @@
 
 use tinyvec::ArrayVec;
 
-use crate::quotient::local::{Indices, Mask, index_of};
-use crate::quotient::seat::{Cells, MOST_SEATS, Part, Seat, term_of, with_term};
+use crate::quotient::server::{Cells, MOST_SEATS, Part, Seat, term_of, with_term};
+use crate::quotient::sets::{Indices, Mask, index_of};
 
 /// A leadership that is over and may still be heard: its term, its leader, and all that it said.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]

@@ -4,11 +4,15 @@ use std::collections::HashSet;
 
 use stateright::{Checker, Model};
 
-use crate::cli::presets::{PAPER, Part, named};
-use crate::quotient::compare::{all_states, compare, renamings};
-use crate::quotient::seat::term_of;
-use crate::quotient::{Packed, Quotient, Reach, State};
+use crate::presets::named;
+use crate::quotient::cross_check::{all_states, compare, renamings};
+use crate::quotient::packed::Packed;
+use crate::quotient::server::term_of;
+use crate::quotient::settings::Quotient;
+use crate::quotient::state::{Reach, State};
+use crate::scope::Part;
 use crate::system::Bounds;
+use crate::world::PAPER;
 
 /// Two servers with everything at once.
 const TWO: Bounds = Bounds {
@@ -138,7 +142,7 @@ fn an_election_leads_back_to_a_state_from_before_it() {
     let quotient = scope.quotient(PAPER);
     let start = quotient.start();
     let is_higher_start = |state: &State| {
-        let alike = |seat: crate::quotient::Seat| (seat.len(), seat.vote()) == (0, 0);
+        let alike = |seat: crate::quotient::server::Seat| (seat.len(), seat.vote()) == (0, 0);
         state.base != 0 && state.past.is_empty() && state.seats().all(|(_, seat)| alike(seat))
     };
     assert!(!is_higher_start(&start));

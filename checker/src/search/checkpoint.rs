@@ -9,13 +9,13 @@ use std::io::{self, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::Search;
-use super::fingerprint::Print;
-use super::frontier::{Block, Frontier};
-use super::identity::Identity;
-use super::layers::{Layers, Totals};
-use super::space::Space;
-use super::table::Table;
+use crate::search::explored::{Explored, Totals};
+use crate::search::fingerprint::Print;
+use crate::search::frontier::{Block, Frontier};
+use crate::search::identity::Identity;
+use crate::search::settings::Search;
+use crate::search::space::Space;
+use crate::search::table::Table;
 
 const MAGIC: &[u8; 8] = b"RTsearch";
 const VERSION: u32 = 2;
@@ -23,7 +23,9 @@ const CHECKSUM_BYTES: u64 = 4;
 
 /// Why a search cannot be gone on with.
 #[derive(Debug)]
-pub(crate) enum CheckpointError {
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// The file cannot be read.
     Unreadable(io::Error),
     /// Something else than a checkpoint.
     Foreign,
@@ -86,13 +88,21 @@ impl Saver {
 }
 
 /// Writes all that a search is at a moment at which nobody works.
-pub(super) fn write<S: Space, P: Print>(path: &Path, layers: &Layers<S, P>, elapsed: Duration) -> io::Result<()> {
+pub(super) fn write<S: Space, P: Print>(
+    path: &Path,
+    search: &Search,
+    space: &S,
+    explored: &Explored<S, P>,
+    elapsed: Duration,
+) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".part");
     let mut out = Sealed { file: BufWriter::new(File::create(&beside)?), checksum: crc32fast::Hasher::new() };
     out.write_all(MAGIC)?;
     out.write_all(&VERSION.to_le_bytes())?;
-    write_body(&mut out, layers, elapsed)?;
+    write_identity(&mut out, &identity::<S, P>(search, space))?;
+    put(&mut out, elapsed.as_nanos() as u64)?;
+    write_body(&mut out, space, explored)?;
     let checksum = out.checksum.finalize();
     out.file.write_all(&checksum.to_le_bytes())?;
     out.file.into_inner()?.sync_all()?;
@@ -102,15 +112,13 @@ pub(super) fn write<S: Space, P: Print>(path: &Path, layers: &Layers<S, P>, elap
     File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }
 
-fn write_body<S: Space, P: Print>(out: &mut impl Write, layers: &Layers<S, P>, elapsed: Duration) -> io::Result<()> {
-    write_identity(out, &identity::<S, P>(layers.search, layers.space))?;
-    put(out, elapsed.as_nanos() as u64)?;
-    write_totals(out, &layers.totals)?;
-    write_table(out, &layers.table)?;
-    write_blocks(out, layers.space, layers.frontier.current())?;
-    write_blocks(out, layers.space, layers.frontier.next())?;
+fn write_body<S: Space, P: Print>(out: &mut impl Write, space: &S, explored: &Explored<S, P>) -> io::Result<()> {
+    write_totals(out, &explored.totals)?;
+    write_table(out, &explored.table)?;
+    write_blocks(out, space, explored.frontier.current())?;
+    write_blocks(out, space, explored.frontier.next())?;
     let mut gathered = Vec::new();
-    layers.space.encode_gathered(&mut gathered);
+    space.encode_gathered(&mut gathered);
     put_bytes(out, &gathered)
 }
 
@@ -194,11 +202,11 @@ impl Write for Sealed {
 }
 
 /// The search as it was written down, and how long it had taken.
-pub(super) fn read<'a, S: Space, P: Print>(
+pub(super) fn read<S: Space, P: Print>(
     path: &Path,
-    search: &'a Search,
-    space: &'a S,
-) -> Result<(Layers<'a, S, P>, Duration), CheckpointError> {
+    search: &Search,
+    space: &S,
+) -> Result<(Explored<S, P>, Duration), CheckpointError> {
     check_seal(path)?;
     // What the checksum covers was written by this code, so an end in the middle means damage.
     read_body(BufReader::new(File::open(path)?), search, space).map_err(|error| match error {
@@ -236,11 +244,11 @@ fn check_seal(path: &Path) -> Result<(), CheckpointError> {
     if expected == checksum.finalize().to_le_bytes() { Ok(()) } else { Err(CheckpointError::Damaged) }
 }
 
-fn read_body<'a, S: Space, P: Print>(
+fn read_body<S: Space, P: Print>(
     mut input: impl Read,
-    search: &'a Search,
-    space: &'a S,
-) -> Result<(Layers<'a, S, P>, Duration), CheckpointError> {
+    search: &Search,
+    space: &S,
+) -> Result<(Explored<S, P>, Duration), CheckpointError> {
     let input = &mut input;
     input.read_exact(&mut [0; MAGIC.len() + 4])?;
     let differences = identity::<S, P>(search, space).differences(&read_identity(input)?);
@@ -255,10 +263,7 @@ fn read_body<'a, S: Space, P: Print>(
     let table = read_table(input)?;
     let frontier = Frontier::new(read_blocks(input, space)?, read_blocks(input, space)?);
     space.decode_gathered(&get_bytes(input)?).ok_or(CheckpointError::Damaged)?;
-    let resumed_from = Some(totals.states);
-    let mut layers = Layers::at(search, space, table, frontier, totals);
-    layers.resumed_from = resumed_from;
-    Ok((layers, elapsed))
+    Ok((Explored { table, frontier, totals }, elapsed))
 }
 
 fn read_identity(input: &mut impl Read) -> io::Result<Identity> {

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::hash::{Hash, Hasher};
 
 /// The fingerprint of anything that can be hashed; the same in every run and on every thread.
-pub(crate) fn fingerprint<T: Hash + ?Sized>(value: &T, seed: u64) -> u128 {
+pub fn fingerprint<T: Hash + ?Sized>(value: &T, seed: u64) -> u128 {
     let mut hasher = Fingerprinter::new(seed);
     value.hash(&mut hasher);
     hasher.fingerprint()
@@ -18,7 +18,7 @@ const FACTOR: u128 = 0x243f_6a88_85a3_08d3_1319_8a2e_0370_7345;
 /// Every step is a bijection of the 128 bits: two streams that have come apart fall together again
 /// only if later words happen to cancel the difference, not by the steps losing bits. Small values
 /// are packed into words first, since states are mostly small values.
-pub(crate) struct Fingerprinter {
+pub struct Fingerprinter {
     mixed: u128,
     word: u64,
     /// Bits of `word` in use.
@@ -26,14 +26,15 @@ pub(crate) struct Fingerprinter {
 }
 
 impl Fingerprinter {
-    pub(crate) fn new(seed: u64) -> Fingerprinter {
+    /// Under this seed.
+    pub fn new(seed: u64) -> Fingerprinter {
         let mut hasher = Fingerprinter { mixed: !FACTOR, word: 0, used: 0 };
         hasher.mix(seed);
         hasher
     }
 
     /// What was written so far, in 128 bits of which each is as good as any other.
-    pub(crate) fn fingerprint(&self) -> u128 {
+    pub fn fingerprint(&self) -> u128 {
         let mut last = Fingerprinter { ..*self };
         last.mix(last.word);
         last.mix(u64::from(last.used));

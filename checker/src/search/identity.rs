@@ -4,10 +4,11 @@ use std::fmt::Display;
 
 /// Parts by name, in the order in which they are told.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Identity(Vec<(String, String)>);
+pub struct Identity(Vec<(String, String)>);
 
 impl Identity {
-    pub(crate) fn with(mut self, name: impl Display, value: impl Display) -> Identity {
+    /// The same with one more part.
+    pub fn with(mut self, name: impl Display, value: impl Display) -> Identity {
         self.0.push((name.to_string(), value.to_string()));
         self
     }

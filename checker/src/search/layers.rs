@@ -3,42 +3,26 @@
 //! A layer is finished before its successor begins, whatever is found in it. So every count is the
 //! same at any number of threads, and the first violation that is found has no shorter one.
 
-use super::checkpoint::{self, Saver};
-use super::fingerprint::Print;
-use super::frontier::{Frontier, Pile};
-use super::space::{Bits, Judgement, Panicked, Space, attempt, first_step};
-use super::table::Table;
-use super::trail::Violation;
-use super::watch::Watch;
-use super::{Ended, Progress, Search};
+use crate::search::checkpoint::{self, Saver};
+use crate::search::explored::Explored;
+use crate::search::fingerprint::Print;
+use crate::search::found::{Ended, Progress};
+use crate::search::frontier::Pile;
+use crate::search::settings::Search;
+use crate::search::space::{Bits, Judgement, Panicked, Space, attempt, first_step};
+use crate::search::table::Table;
+use crate::search::trail::Violation;
+use crate::search::watch::Watch;
 
 /// The search at a moment at which no thread works.
 pub(super) struct Layers<'a, S: Space, P> {
     pub(super) space: &'a S,
     pub(super) search: &'a Search,
-    pub(super) table: Table<P>,
-    pub(super) frontier: Frontier<S::State>,
-    pub(super) totals: Totals,
+    pub(super) explored: Explored<S, P>,
     pub(super) violation: Option<Violation<S::Action, P>>,
     /// How many states the checkpoint held that this began with.
     pub(super) resumed_from: Option<u64>,
     hands: Vec<Hand<S, P>>,
-}
-
-/// What is counted.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Totals {
-    pub(super) states: u64,
-    /// The same by the layer that they are in.
-    pub(super) layers: Vec<u64>,
-    /// The layer that is being found, by expanding the one before it.
-    pub(super) layer: usize,
-    pub(super) transitions: u64,
-    /// By kind: what was tried, and what of it changed something.
-    pub(super) offered: Vec<u64>,
-    pub(super) fired: Vec<u64>,
-    pub(super) met: Bits,
-    pub(super) broken: Bits,
 }
 
 /// What one thread has to itself, and what it found in this batch.
@@ -55,46 +39,13 @@ struct Hand<S: Space, P> {
     violation: Option<Violation<S::Action, P>>,
 }
 
-impl Totals {
-    pub(super) fn of_kinds(kinds: usize) -> Totals {
-        Totals { offered: vec![0; kinds], fired: vec![0; kinds], ..Totals::default() }
-    }
-
-    /// The deepest layer that anything was found in.
-    pub(super) fn depth(&self) -> u64 {
-        (self.layers.len() as u64).saturating_sub(1)
-    }
-
-    /// States of the layer before the one that is expanded, and of that one.
-    fn current_layers(&self) -> [u64; 2] {
-        [2, 1].map(|back| self.layer.checked_sub(back).map_or(0, |at| self.layers[at]))
-    }
-
-    fn add_states(&mut self, states: u64) {
-        if 0 < states {
-            self.reach_layer();
-            self.layers[self.layer] += states;
-            self.states += states;
-        }
-    }
-
-    /// Something was found in the layer.
-    fn reach_layer(&mut self) {
-        if self.layers.len() == self.layer {
-            self.layers.push(0);
-        }
-    }
-}
-
 impl<'a, S: Space, P: Print> Layers<'a, S, P> {
     /// Before the start states, which are found already, as any layer is.
     pub(super) fn start(search: &'a Search, space: &'a S) -> Layers<'a, S, P> {
-        let totals = Totals::of_kinds(space.kinds());
-        let frontier = Frontier::new(Vec::new(), Vec::new());
-        let mut layers = Layers::at(search, space, Table::new(), frontier, totals);
+        let mut layers = Layers::at(search, space, Explored::nothing(space.kinds()));
         let hand = &mut layers.hands[0];
         for start in space.starts() {
-            if layers.table.insert(P::of(space.fingerprint(&start, search.seed))) {
+            if layers.explored.table.insert(P::of(space.fingerprint(&start, search.seed))) {
                 hand.fresh.push(start);
             }
         }
@@ -104,30 +55,24 @@ impl<'a, S: Space, P: Print> Layers<'a, S, P> {
     }
 
     /// At any moment.
-    pub(super) fn at(
-        search: &'a Search,
-        space: &'a S,
-        table: Table<P>,
-        frontier: Frontier<S::State>,
-        totals: Totals,
-    ) -> Layers<'a, S, P> {
+    pub(super) fn at(search: &'a Search, space: &'a S, explored: Explored<S, P>) -> Layers<'a, S, P> {
         let hands = (0..search.threads.max(1)).map(|_| Hand::new(space)).collect();
-        Layers { space, search, table, frontier, totals, violation: None, resumed_from: None, hands }
+        Layers { space, search, explored, violation: None, resumed_from: None, hands }
     }
 
     pub(super) fn run(&mut self, watch: &mut Watch, saver: &mut Saver, progress: &mut dyn FnMut(&Progress)) -> Ended {
         loop {
-            if self.frontier.is_layer_done() {
+            if self.explored.frontier.is_layer_done() {
                 self.close_layer();
                 if self.violation.is_some() {
-                    return Ended::Violated(self.totals.broken);
+                    return Ended::Violated(self.explored.totals.broken);
                 }
-                if !self.frontier.advance() {
+                if !self.explored.frontier.advance() {
                     return Ended::Exhausted;
                 }
-                self.totals.layer += 1;
+                self.explored.totals.layer += 1;
             }
-            if let Some(reason) = watch.struck(self.totals.states, self.reserve()) {
+            if let Some(reason) = watch.struck(self.explored.totals.states, self.reserve()) {
                 return self.cut(reason, saver, watch);
             }
             if self.violation.is_none() && saver.is_due() {
@@ -141,7 +86,7 @@ impl<'a, S: Space, P: Print> Layers<'a, S, P> {
     /// What was found in a layer that is not finished was found all the same.
     fn cut(&mut self, reason: String, saver: &mut Saver, watch: &Watch) -> Ended {
         if self.violation.is_some() {
-            return Ended::Violated(self.totals.broken);
+            return Ended::Violated(self.explored.totals.broken);
         }
         self.save(saver, watch);
         Ended::Cut(reason)
@@ -149,13 +94,13 @@ impl<'a, S: Space, P: Print> Layers<'a, S, P> {
 
     fn save(&mut self, saver: &mut Saver, watch: &Watch) {
         self.close_layer();
-        saver.save(|path| checkpoint::write(path, self, watch.elapsed()));
+        saver.save(|path| checkpoint::write(path, self.search, self.space, &self.explored, watch.elapsed()));
     }
 
     fn batch(&mut self, watch: &Watch) {
-        let (space, seed, table) = (self.space, self.search.seed, &self.table);
+        let (space, seed, table) = (self.space, self.search.seed, &self.explored.table);
         let alarm = watch.alarm(self.reserve());
-        self.frontier.batch(&mut self.hands, alarm, |hand, block| {
+        self.explored.frontier.batch(&mut self.hands, alarm, |hand, block| {
             for state in block {
                 hand.expand(space, seed, table, &state);
             }
@@ -166,47 +111,47 @@ impl<'a, S: Space, P: Print> Layers<'a, S, P> {
     /// What the search for the path to a violation holds beyond what this one holds: each state with
     /// its parent, and those of one layer twice.
     fn reserve(&self) -> u64 {
-        let widest = self.totals.layers.iter().max().copied().unwrap_or_default();
-        2 * P::BYTES as u64 * (self.totals.states + widest)
+        let widest = self.explored.totals.layers.iter().max().copied().unwrap_or_default();
+        2 * P::BYTES as u64 * (self.explored.totals.states + widest)
     }
 
     /// Adds up what the threads found in the layer.
     fn gather(&mut self) {
         for hand in &mut self.hands {
-            self.frontier.push(hand.pile.take_full());
-            self.totals.add_states(std::mem::take(&mut hand.states));
-            self.totals.transitions += std::mem::take(&mut hand.transitions);
-            self.space.count_offers(&mut hand.worker, &mut self.totals.offered);
-            for (total, fired) in self.totals.fired.iter_mut().zip(&mut hand.fired) {
+            self.explored.frontier.push(hand.pile.take_full());
+            self.explored.totals.add_states(std::mem::take(&mut hand.states));
+            self.explored.totals.transitions += std::mem::take(&mut hand.transitions);
+            self.space.count_offers(&mut hand.worker, &mut self.explored.totals.offered);
+            for (total, fired) in self.explored.totals.fired.iter_mut().zip(&mut hand.fired) {
                 *total += std::mem::take(fired);
             }
-            self.totals.met |= hand.met;
-            self.totals.broken |= hand.broken;
+            self.explored.totals.met |= hand.met;
+            self.explored.totals.broken |= hand.broken;
             let violations = self.violation.take().into_iter().chain(hand.violation.take());
             self.violation = violations.min_by_key(Violation::order);
         }
         // Of a step into a state that was seen before, only the step is in the next layer.
         if self.violation.is_some() {
-            self.totals.reach_layer();
+            self.explored.totals.reach_layer();
         }
     }
 
     /// Blocks that are not full belong to the next layer, too.
     fn close_layer(&mut self) {
         for hand in &mut self.hands {
-            self.frontier.push(hand.pile.take_all());
+            self.explored.frontier.push(hand.pile.take_all());
         }
     }
 
     fn progress(&self, watch: &Watch) -> Progress {
         Progress {
-            states: self.totals.states,
-            transitions: self.totals.transitions,
-            depth: self.totals.depth(),
-            waiting: self.frontier.waiting(),
-            layers: self.totals.current_layers(),
+            states: self.explored.totals.states,
+            transitions: self.explored.totals.transitions,
+            depth: self.explored.totals.depth(),
+            waiting: self.explored.frontier.waiting(),
+            layers: self.explored.totals.current_layers(),
             resident: watch.resident(),
-            table_bytes: self.table.bytes(),
+            table_bytes: self.explored.table.bytes(),
             elapsed: watch.elapsed(),
             is_retracing: false,
             simulated: None,

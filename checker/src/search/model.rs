@@ -5,12 +5,15 @@ use std::hash::Hash;
 
 use stateright::{Expectation, Model, Property};
 
-use super::fingerprint::fingerprint;
-use super::space::{Bits, Judgement, Space};
+use crate::search::fingerprint::fingerprint;
+use crate::search::space::{Bits, Judgement, Space};
 
 /// Any Stateright model. Its properties have their bits in the order in which it lists them:
 /// `always` ones may be broken, `sometimes` ones may be met.
-pub(crate) struct OfModel<M: Model> {
+///
+/// This is the one place where another crate's types stand in the interface: the model's trait is
+/// Stateright's, so its version is that of this crate.
+pub struct OfModel<M: Model> {
     model: M,
     properties: Vec<Property<M>>,
     kinds: usize,
@@ -19,7 +22,8 @@ pub(crate) struct OfModel<M: Model> {
 
 /// Why a model cannot be searched.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Unsuitable {
+#[non_exhaustive]
+pub enum Unsuitable {
     /// `eventually` speaks of paths, and a search that visits each state once sees no paths.
     SpeaksOfPaths(&'static str),
     /// More than the bits of a set.
@@ -43,7 +47,7 @@ impl std::error::Error for Unsuitable {}
 
 impl<M: Model> OfModel<M> {
     /// All actions are of one kind.
-    pub(crate) fn new(model: M) -> Result<OfModel<M>, Unsuitable> {
+    pub fn new(model: M) -> Result<OfModel<M>, Unsuitable> {
         let properties = model.properties();
         if let Some(path) = properties.iter().find(|property| property.expectation == Expectation::Eventually) {
             return Err(Unsuitable::SpeaksOfPaths(path.name));
@@ -55,14 +59,12 @@ impl<M: Model> OfModel<M> {
     }
 
     /// The same model, its actions counted by kind.
-    #[cfg(test)]
-    pub(crate) fn with_kinds(self, kinds: usize, kind: fn(&M::Action) -> usize) -> OfModel<M> {
+    pub fn with_kinds(self, kinds: usize, kind: fn(&M::Action) -> usize) -> OfModel<M> {
         OfModel { kinds, kind, ..self }
     }
 
     /// The names of the properties of a set.
-    #[cfg(test)]
-    pub(crate) fn names(&self, set: Bits) -> Vec<&'static str> {
+    pub fn names(&self, set: Bits) -> Vec<&'static str> {
         let held = self.properties.iter().enumerate().filter(|(bit, _)| set & (1 << bit) != 0);
         held.map(|(_, property)| property.name).collect()
     }

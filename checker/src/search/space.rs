@@ -1,32 +1,36 @@
 //! What a search explores.
 
-use super::identity::Identity;
+use crate::search::identity::Identity;
 use crate::search::panics;
 
 /// A set of up to 64 properties or witnesses.
-pub(crate) type Bits = u64;
+pub type Bits = u64;
 
 /// What a state, or a step, by itself says.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub(crate) struct Judgement {
+pub struct Judgement {
     /// Properties that do not hold in it.
-    pub(crate) broken: Bits,
+    pub broken: Bits,
     /// Witnesses that are met in it.
-    pub(crate) met: Bits,
+    pub met: Bits,
 }
 
 /// A state space: where it starts and what follows what.
 ///
 /// Everything here is a function of its arguments. A space that answers one question in two ways
 /// has no number of states, and no path through it can be walked again.
-pub(crate) trait Space: Sync {
+pub trait Space: Sync {
+    /// One state; whatever is not in it does not tell states apart.
     type State: Clone + Send + Sync;
+    /// What leads from one state to another.
     type Action: Clone + Send + Sync;
     /// What a thread keeps between expansions (caches, buffers); as good after a panic as before it.
     type Worker: Send;
 
+    /// A new one, for a thread that begins.
     fn worker(&self) -> Self::Worker;
 
+    /// The states that a search begins with.
     fn starts(&self) -> Vec<Self::State>;
 
     /// Calls `visit` for every transition of this state: the action, where it leads, and what the

@@ -9,12 +9,13 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Mutex;
 
-use super::fingerprint::Print;
-use super::frontier::{Frontier, Pile};
-use super::space::{Bits, Panicked, Space, attempt, first_step};
-use super::table::Table;
-use super::watch::Watch;
-use super::{Progress, Search};
+use crate::search::fingerprint::Print;
+use crate::search::found::Progress;
+use crate::search::frontier::{Frontier, Pile};
+use crate::search::settings::Search;
+use crate::search::space::{Bits, Panicked, Space, attempt, first_step};
+use crate::search::table::Table;
+use crate::search::watch::Watch;
 
 /// Something that is broken, and what is known of how one gets there.
 pub(super) struct Violation<A, P> {

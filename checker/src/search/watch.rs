@@ -3,16 +3,17 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::memory::resident_bytes;
+use crate::search::memory::resident_bytes;
 
 /// Bounds on what a search may use. None of them bounds what is explored: that is up to the space.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Limits {
-    pub(crate) time: Option<Duration>,
+pub struct Limits {
+    /// From the start, or from where it was resumed.
+    pub time: Option<Duration>,
     /// Resident memory of the whole process, in bytes.
-    pub(crate) memory: Option<u64>,
+    pub memory: Option<u64>,
     /// Distinct states.
-    pub(crate) states: Option<u64>,
+    pub states: Option<u64>,
 }
 
 /// How often the resident memory is looked at: asking costs more than a small layer does.

@@ -1,10 +1,14 @@
 //! The concrete system: what may happen to a group of servers, with disks and messages in full.
 
-pub(crate) mod network;
-pub(crate) mod observed;
-pub(crate) mod server;
-pub(crate) mod symmetry;
-mod transitions;
-pub(crate) mod world;
+mod bounds;
 
-pub(crate) use self::transitions::{Action, Bounds, System};
+pub(crate) mod forgetting;
+
+pub(crate) mod network;
+
+pub(crate) mod symmetry;
+
+mod transitions;
+
+pub(crate) use bounds::{Bounds, PAIR, SMALL, wide};
+pub(crate) use transitions::{Action, System, plain};

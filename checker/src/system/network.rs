@@ -7,56 +7,7 @@
 
 use rafttree_model::{Entry, Envelope, Index, Message, Position, Role, ServerId, Slice};
 
-use crate::system::server::Tag;
-use crate::system::world::{Leadership, Letter, World};
-
-/// Whether messages of this kind are not kept, as there are [`rumours`] of them.
-pub(crate) fn is_never_kept<E>(envelope: &Envelope<E>) -> bool {
-    let told_by_rumours = matches!(
-        envelope.message,
-        Message::Stale
-            | Message::PreVoteRequest { .. }
-            | Message::PreVoteReply { .. }
-            | Message::VoteReply { granted: false }
-            | Message::AppendReply { matched: Index::ZERO }
-            | Message::AppendRefusal { .. }
-    );
-    told_by_rumours && envelope.from != envelope.to
-}
-
-/// Whether this message can never again change anything: terms on disks, votes within a term, and
-/// the end of a candidacy or a leadership of a term are final.
-pub(crate) fn is_dead(world: &World, letter: &Letter) -> bool {
-    let receiver = world.server(letter.to);
-    let (durable, node) = (&receiver.disk.durable, &receiver.node);
-    if letter.term < durable.term() || is_never_kept(letter) {
-        return true; // What is old could only be answered with the newer term.
-    }
-    if durable.term() < letter.term {
-        return false;
-    }
-    let plays = |role: bool| role && node.term() == letter.term;
-    match letter.message {
-        Message::VoteReply { .. } => !plays(matches!(node.role(), Role::Candidate { .. })),
-        Message::VoteRequest { .. } => durable.vote().is_some_and(|vote| vote != letter.from),
-        Message::AppendReply { matched } => {
-            let more = |other: &Letter| match other.message {
-                Message::AppendReply { matched: more } => matched < more,
-                _ => false,
-            };
-            let same_way = |other: &Letter| (other.from, other.to, other.term) == (letter.from, letter.to, letter.term);
-            !plays(matches!(node.role(), Role::Leader { .. }))
-                || world.network.iter().any(|other| same_way(other) && more(other))
-        }
-        _ => false,
-    }
-}
-
-/// Whether nobody can hear this leader in its term any more.
-pub(crate) fn is_over(world: &World, leadership: &Leadership) -> bool {
-    let others = world.servers.iter().filter(|server| server.node.id() != leadership.leader);
-    others.map(|server| server.disk.durable.term()).all(|term| leadership.term < term)
-}
+use crate::world::{Leadership, Letter, Tag, World};
 
 /// Every AppendEntries that any pacing of any leader may have sent; perhaps without those that come
 /// too late for their receiver.

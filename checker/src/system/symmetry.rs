@@ -11,8 +11,7 @@ use std::sync::Arc;
 
 use rafttree_model::{Entries, Entry, Labels, Payload, Position, Record, Relabelled, Role, ServerId, Term};
 
-use crate::system::server::{Disk, Server, Tag, Unsynced};
-use crate::system::world::{History, Leadership, Letter, World};
+use crate::world::{Disk, History, Leadership, Letter, Server, Tag, Unsynced, World};
 
 /// What can be said of a server without naming another.
 #[derive(Eq, Ord, PartialEq, PartialOrd)]

@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use rafttree_model::{Effects, Envelope, Event, Index, Message, Node, Output, Range, Role, ServerId};
 
-use crate::properties;
+use crate::checks;
 use crate::properties::{Property, PropertySet};
-use crate::system::network;
-use crate::system::server::{Ground, Mistake, Server, Stepped, Tag};
-use crate::system::world::{Letter, World};
+use crate::system::bounds::Bounds;
+use crate::system::{forgetting, network};
+use crate::world::{Ground, Letter, Mistake, PAPER, Server, Stepped, Tag, World};
 
 /// Something that may happen.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -40,41 +40,6 @@ pub(crate) enum Action {
     CrashTorn(ServerId),
 }
 
-/// How far the system is explored. Everything else is unlimited: losses, duplications, delays,
-/// reorderings, heartbeat timeouts, minimum timeouts, flushes.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Serialize)]
-pub(crate) struct Bounds {
-    /// Servers in the group.
-    pub(crate) servers: u32,
-    /// Election timeouts that fire, of all servers together.
-    pub(crate) timeouts: Option<u32>,
-    /// Minimum timeouts that fire, of all servers together.
-    pub(crate) minimums: Option<u32>,
-    /// Commands, transfers and step-downs that are asked for, of all servers together.
-    pub(crate) requests: Option<u32>,
-    /// Crashes, of all servers together.
-    pub(crate) crashes: Option<u32>,
-    /// The highest term that any server reaches.
-    pub(crate) terms: u64,
-    /// The longest log, the leaders' own first entries included.
-    pub(crate) entries: u64,
-    /// Steps of one server that may wait for a flush at the same time.
-    pub(crate) unsynced: usize,
-    /// Whether a server goes on while a step that nobody can have seen waits for its flush. If
-    /// not, such a step is flushed, or cut off by a crash, before anything else happens.
-    pub(crate) interleaved: bool,
-    /// Whether messages are forgotten that no server reacts to any more, by the rules of the paper.
-    /// Where those rules are broken, they have to be kept.
-    pub(crate) forgets: bool,
-    /// Whether messages arrive as well that may never have been sent, which only finds more. Where
-    /// they do not, what arrives was sent in the same run.
-    pub(crate) rumours: bool,
-    /// Whether clients propose commands.
-    pub(crate) proposals: bool,
-    /// Whether leaders are told to hand over or to step down.
-    pub(crate) handovers: bool,
-}
-
 /// The system to explore: the deployed transitions in a world that may go wrong in every way
 /// within the bounds.
 #[derive(Clone)]
@@ -93,13 +58,10 @@ pub(crate) struct System {
 #[derive(Debug)]
 pub(crate) struct OutOfBounds;
 
-impl Bounds {
-    /// Whether every message that was sent stays, and no other arrives.
-    pub(crate) fn is_concrete(&self) -> bool {
-        !self.forgets && !self.rumours
-    }
+/// The deployed rules in the plain system.
+pub(crate) fn plain(bounds: Bounds) -> System {
+    System::with(PAPER, bounds)
 }
-
 impl System {
     pub(crate) fn with(ground: Ground, bounds: Bounds) -> Self {
         let start = World::new(bounds.servers);
@@ -183,9 +145,9 @@ impl System {
             return None;
         }
         world.spent = spent;
-        world.broken.extend(properties::broken_in(&world));
+        world.broken.extend(checks::broken_in(&world));
         if self.bounds.is_concrete() {
-            world.broken.insert_unless(properties::campaigns_are_allowed(&world), Property::AskFirst);
+            world.broken.insert_unless(checks::campaigns_are_allowed(&world), Property::AskFirst);
         }
         world.broken.keep(self.watched);
         Some(self.represented(world))
@@ -234,7 +196,7 @@ impl System {
 
     /// Where nothing is forgotten, rumours come on top of what was really said.
     fn is_told_by_rumours(&self, envelope: &Envelope<Range>) -> bool {
-        self.bounds.forgets && network::is_never_kept(envelope)
+        self.bounds.forgets && forgetting::is_never_kept(envelope)
     }
 
     fn act(&self, world: &mut World, action: &Action) -> Result<(), OutOfBounds> {
@@ -262,7 +224,7 @@ impl System {
                 Ok(())
             }
             Action::CrashTorn(id) => {
-                let broken = world.server_mut(*id).crash_torn(self.ground);
+                let broken = checks::judged_crash(world.server_mut(*id), |server| server.crash_torn(self.ground));
                 world.broken.extend(broken);
                 Ok(())
             }
@@ -298,9 +260,9 @@ impl System {
     ) -> Result<(), OutOfBounds> {
         let server = world.server_mut(id);
         let committed = server.node.commit();
-        let Stepped { early, records, outputs, moved, broken, .. } = server.step(self.ground, event);
-        let broken =
-            if moved { broken.and(properties::broken_when_tried(self.ground.step_by, server)) } else { broken };
+        let (stepped, broken) = checks::judged_step(server, self.ground, &event);
+        let Stepped { early, records, outputs, moved, .. } = stepped;
+        let broken = if moved { broken.and(checks::broken_when_tried(self.ground.step_by, server)) } else { broken };
         let (term, last) = (server.node.term(), server.node.log().last().index);
         world.broken.extend(broken);
         if self.bounds.terms < term.number() || self.bounds.entries < last.number() {
@@ -335,11 +297,11 @@ impl System {
             return world.put_leadership(id, envelope.term);
         }
         let Some(letter) = envelope.with_entries(|_| None) else { return };
-        let mut found = properties::broken_by_send(world.server(id), &letter);
-        found.extend(properties::broken_by_saying(&letter));
+        let mut found = checks::broken_by_send(world.server(id), &letter);
+        found.extend(checks::broken_by_saying(&letter));
         world.broken.extend(found);
         if letter.message == Message::TimeoutNow {
-            let may = properties::may_take_over(world.server(id), world.server(letter.to));
+            let may = checks::may_take_over(world.server(id), world.server(letter.to));
             world.broken.insert_unless(may, Property::TransferComplete);
         }
         world.note_vote(&letter);
@@ -357,7 +319,7 @@ impl System {
         if let Role::Leader { .. } = node.role()
             && !world.history.elected.contains(&(term, id))
         {
-            world.broken.insert_unless(properties::has_votes_of_majority(world, &server), Property::OwnVotes);
+            world.broken.insert_unless(checks::has_votes_of_majority(world, &server), Property::OwnVotes);
             let elected = &mut Arc::make_mut(&mut world.history).elected;
             elected.push((term, id));
             elected.sort_unstable();
@@ -377,7 +339,7 @@ impl System {
     }
 
     fn flush(&self, world: &mut World, id: ServerId) -> Result<(), OutOfBounds> {
-        let (ready, broken) = world.server_mut(id).flush(self.ground);
+        let (ready, broken) = checks::judged_flush(world.server_mut(id), self.ground);
         world.broken.extend(broken);
         let mut own = VecDeque::new();
         ready.into_iter().for_each(|envelope| self.perform(world, id, envelope, &mut own));
@@ -385,7 +347,7 @@ impl System {
     }
 
     fn crash(&self, world: &mut World, id: ServerId, keep: usize) {
-        let broken = world.server_mut(id).crash(self.ground, keep);
+        let broken = checks::judged_crash(world.server_mut(id), |server| server.crash(self.ground, keep));
         world.broken.extend(broken);
     }
 }

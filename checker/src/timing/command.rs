@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use crate::cli::options::Usage;
-use crate::cli::progress::Ticker;
-use crate::cli::report::grouped;
+use crate::console::Usage;
+use crate::console::grouped;
+use crate::progress::Ticker;
 use crate::timing::answer::Answer;
 use crate::timing::continuous::Trials;
 use crate::timing::limit::MAX_TRANSITIONS;

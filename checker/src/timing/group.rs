@@ -8,11 +8,11 @@ use rafttree_model::{
     Position, Record, Replica, Role, ServerId, Slice, Term, Timers,
 };
 
-use crate::cli::presets::PAPER;
-use crate::mutants::zoo;
-use crate::system::server::{Ground, Tag};
+use crate::mutants::catalogue;
 use crate::timing::setting::{Setting, Until};
 use crate::timing::timers::{Moment, SimulatedTimers, Spans};
+use crate::world::PAPER;
+use crate::world::{Ground, Tag};
 
 /// Where randomness comes in.
 pub(crate) trait Draws {
@@ -64,7 +64,7 @@ pub(crate) struct Group {
 
 /// The deployed rules; without PreVote those of the zoo's exhibit, which breaks that one rule.
 fn ground(pre_vote: bool) -> Ground {
-    if pre_vote { PAPER } else { zoo::find("plain_raft").expect("plain Raft is in the zoo").ground }
+    if pre_vote { PAPER } else { catalogue::find("plain_raft").expect("plain Raft is in the zoo").ground }
 }
 
 /// The term of the leader that died, or in which servers start.

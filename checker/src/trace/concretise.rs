@@ -12,9 +12,9 @@ use std::sync::Arc;
 use rafttree_model::{Index, Message, Role, ServerId};
 
 use crate::system::network;
-use crate::system::world::{Letter, World};
 use crate::system::{Action, System};
 use crate::trace::run::{Step, step};
+use crate::world::{Letter, World};
 
 /// At most so many actions are put before a delivery, so that its message was sent.
 const MOST_INSERTED: usize = 4;

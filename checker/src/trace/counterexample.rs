@@ -3,14 +3,15 @@
 
 use std::path::Path;
 
-use crate::cli::options::Usage;
-use crate::cli::presets::{self, Part};
-use crate::mutants::zoo::{self, Exhibit};
+use crate::console::Usage;
+use crate::mutants::catalogue::Exhibit;
 use crate::properties::Property;
-use crate::system::{Action, Bounds, System};
+use crate::scope::Part;
+use crate::system::{Action, Bounds, System, plain};
 use crate::trace::concretise::concretise;
 use crate::trace::language;
 use crate::trace::run::{self, Step};
+use crate::trace::start;
 use crate::verdict::{self, Outcome, Verdict};
 
 /// What a broken property is shown by, in words.
@@ -53,7 +54,7 @@ impl Counterexample {
         let mutant = exhibit.map_or(String::new(), |exhibit| format!("mutant {}\n", exhibit.name));
         let Counterexample { story, replays } = self;
         let ids: Vec<_> = outcome.broken.iter().map(Property::id).collect();
-        let start = exhibit.and_then(|exhibit| exhibit.start).map_or(String::new(), zoo::start_played);
+        let start = exhibit.and_then(|exhibit| exhibit.start).map_or(String::new(), start::start_played);
         let title = format!("{title}servers {servers}\n{mutant}property {}\n{start}", ids.join(" "));
         if *replays {
             return format!("{title}{story}");
@@ -95,14 +96,14 @@ fn concrete_in(exhibit: Option<&Exhibit>, part: Part) -> System {
 }
 
 fn placed_in(exhibit: Option<&Exhibit>, bounds: Bounds) -> System {
-    let system = exhibit.map_or_else(|| presets::plain(bounds), |exhibit| exhibit.placed(bounds));
+    let system = exhibit.map_or_else(|| plain(bounds), |exhibit| exhibit.placed(bounds));
     System { symmetric: false, ..system }
 }
 
 /// The same for the Explorer: whatever may happen is offered, sent or not.
 pub(crate) fn told_in(exhibit: Option<&Exhibit>, part: Part) -> System {
     let bounds = match part {
-        Part::Quotient(_) | Part::Recovery(_) => run::wide(part.servers()),
+        Part::Quotient(_) | Part::Recovery(_) => crate::system::wide(part.servers()),
         Part::Plain(bounds) => bounds,
     };
     placed_in(exhibit, bounds)

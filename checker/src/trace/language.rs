@@ -5,10 +5,8 @@ use std::fmt;
 use rafttree_model::{Entry, Envelope, Event, Message, Payload, Role, ServerId, ServerSet};
 
 use crate::system::Action;
-use crate::system::observed::{Contact, Observed};
-use crate::system::server::{Server, Tag};
-use crate::system::world::{Leadership, Letter, World};
 use crate::trace::run::Step;
+use crate::world::{Contact, Leadership, Letter, Observed, Server, Tag, World};
 
 /// What is said of a delivery of a message that is not sent in the same run.
 pub(crate) const NOT_SENT: &str = " (possible, not sent above)";

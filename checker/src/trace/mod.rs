@@ -1,10 +1,18 @@
 //! Traces: their language, scenarios, counterexamples.
 
-pub(crate) mod concretise;
-pub(crate) mod counterexample;
-pub(crate) mod language;
 pub(crate) mod run;
-pub(crate) mod scenario;
+
+pub(crate) mod language;
+
 mod stage;
+
+pub(crate) mod scenario;
+
+mod start;
+
+pub(crate) mod concretise;
+
+pub(crate) mod counterexample;
+
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,8 @@
 //! Runs: what happens one after the other, and whether each message that arrives was sent before.
 
 use crate::system::network;
-use crate::system::world::World;
-use crate::system::{Action, Bounds, System};
+use crate::system::{Action, Bounds, System, wide};
+use crate::world::World;
 
 /// One step of a run.
 #[derive(Clone)]
@@ -12,25 +12,6 @@ pub(crate) struct Step {
     pub(crate) world: World,
     /// Whether the message that arrives was sent before; true of everything else.
     pub(crate) sent: bool,
-}
-
-/// No bounds but those that no trace reaches, and messages that may never have been sent.
-pub(crate) fn wide(servers: u32) -> Bounds {
-    Bounds {
-        servers,
-        timeouts: None,
-        minimums: None,
-        requests: None,
-        crashes: None,
-        terms: 99,
-        entries: 99,
-        unsynced: 99,
-        interleaved: true,
-        forgets: false,
-        rumours: true,
-        proposals: true,
-        handovers: true,
-    }
 }
 
 /// The concrete system of traces: everything that was sent stays, and nothing else arrives.

@@ -8,14 +8,13 @@
 //!
 //! What stands below a line `---` is not read: there older files have what came of all verbs.
 
-use crate::cli::presets::PAPER;
-use crate::mutants::zoo;
+use crate::mutants::catalogue;
 use crate::properties::{Property, PropertySet};
 use crate::system::System;
-use crate::system::world::World;
 use crate::trace::language::{self, NOT_SENT};
 use crate::trace::run::{Step, concrete};
 use crate::trace::stage::{self, Stage};
+use crate::world::{PAPER, World};
 
 /// A scenario, read but not played.
 pub(crate) struct Scenario {
@@ -73,7 +72,7 @@ impl Scenario {
     /// The concrete system in which it plays.
     pub(crate) fn system(&self) -> System {
         let bounds = concrete(self.servers);
-        let exhibit = self.mutant.as_deref().and_then(zoo::find);
+        let exhibit = self.mutant.as_deref().and_then(catalogue::find);
         let ground = exhibit.map_or(PAPER, |exhibit| exhibit.ground);
         let system = System::with(ground, bounds);
         System { symmetric: false, watched: self.watched.unwrap_or(system.watched), ..system }
@@ -124,7 +123,7 @@ fn parse_properties(at: usize, names: &str) -> Result<PropertySet, String> {
 }
 
 fn known(at: usize, name: &str) -> Result<String, String> {
-    let exhibit = zoo::find(name.trim());
+    let exhibit = catalogue::find(name.trim());
     exhibit
         .map(|it| it.name.to_owned())
         .ok_or_else(|| format!("line {at}: no mutant is called '{name}'; 'list catalogue' shows them all"))

@@ -5,10 +5,10 @@ use std::sync::Arc;
 use rafttree_model::{Message, Role, RoleName, ServerId};
 
 use crate::system::network;
-use crate::system::world::{Letter, World};
 use crate::system::{Action, System};
 use crate::trace::language;
 use crate::trace::run::{Step, step};
+use crate::world::{Letter, World};
 
 /// What the lines of a scenario may begin with.
 pub(crate) const VERBS: [&str; 14] = [

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::mutants::zoo;
+use crate::mutants::catalogue;
 use crate::properties::Property;
 use crate::system::System;
 use crate::trace::language::NOT_SENT;
@@ -97,7 +97,7 @@ fn what_arrives_in_kept_traces_was_sent_above() {
 /// They are written by `catalogue --save checker/counterexamples`, and still break what they broke.
 #[test]
 fn every_mutant_has_a_counterexample_that_is_kept() {
-    let (exhibits, files) = (zoo::exhibits(), files("counterexamples"));
+    let (exhibits, files) = (catalogue::exhibits(), files("counterexamples"));
     assert_eq!(files.len(), exhibits.len(), "one for each mutant");
     for exhibit in exhibits {
         let named = |(file, _): &&(String, String)| file.ends_with(&format!("/{}.txt", exhibit.name));
@@ -117,7 +117,7 @@ fn every_mutant_has_a_counterexample_that_is_kept() {
 
 #[test]
 fn a_counterexample_does_nothing_without_which_it_would_still_be_one() {
-    for exhibit in zoo::exhibits().iter().filter(|exhibit| exhibit.caught_by != Property::Recovery) {
+    for exhibit in catalogue::exhibits().iter().filter(|exhibit| exhibit.caught_by != Property::Recovery) {
         let (_, text) = files("counterexamples")
             .into_iter()
             .find(|(file, _)| file.ends_with(&format!("/{}.txt", exhibit.name)))

@@ -134,6 +134,7 @@ fn packages_and_programs_that_are_named_exist() {
             let room = match after("-p") {
                 Some("rafttree") => root().join("impl"),
                 Some("rafttree-benches") => root().join("benches"),
+                Some("rafttree-checker") => root().join("checker"),
                 other => panic!("{}: no package {other:?}", document.path.display()),
             };
             let program = after("--bin").map(|name| room.join("src/bin").join(name));

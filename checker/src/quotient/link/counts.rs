@@ -2,56 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use crate::cli::report::grouped;
 use crate::inductive::history::{History, MOST_ENTRIES, MOST_TERMS, Terms};
-
-/// How much was looked up in the class of the invariant.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, serde::Serialize)]
-pub(crate) struct Linked {
-    pub(crate) states: u64,
-    pub(crate) servers: u64,
-    pub(crate) disks: u64,
-    /// Requests for votes, requests to append, acknowledgements.
-    pub(crate) messages: u64,
-    /// What else may happen to a server: the class allows it, whatever it says.
-    pub(crate) free: u64,
-    /// Different histories.
-    pub(crate) histories: u64,
-    /// States of which a part is explained by a leader that nothing is left of, or by more than is left of
-    /// one: an old candidate asks with a log that nobody holds any more.
-    pub(crate) lost: u64,
-    /// States whose terms are more than there is room for.
-    pub(crate) left_out: u64,
-}
+use crate::verdict::Linked;
 
 /// What all threads have looked up together.
 #[derive(Debug, Default)]
 pub(crate) struct Gathered {
     counts: Linked,
     histories: BTreeSet<History>,
-}
-
-impl Linked {
-    fn numbers(&self) -> [u64; 7] {
-        let Linked { states, servers, disks, messages, free, histories: _, lost, left_out } = *self;
-        [states, servers, disks, messages, free, lost, left_out]
-    }
-
-    fn of_numbers([states, servers, disks, messages, free, lost, left_out]: [u64; 7]) -> Linked {
-        Linked { states, servers, disks, messages, free, histories: 0, lost, left_out }
-    }
-
-    /// For a report.
-    pub(crate) fn words(&self, is_missed: bool) -> String {
-        let Linked { servers, messages, free, histories, .. } = *self;
-        let [servers, messages, free, histories] = [servers, messages, free, histories].map(grouped);
-        let missing = if is_missed { "one is missing, and told below" } else { "none is missing" };
-        format!(
-            "{servers} servers and as many disks, {messages} messages looked up in the class of the invariant, beside \
-             {histories} histories: {missing}; {free} other messages, timers and requests, which it allows whatever \
-             they say"
-        )
-    }
 }
 
 impl Gathered {

@@ -9,7 +9,8 @@
 use crate::inductive::class::Assumption;
 use crate::inductive::conjuncts::Conjunct;
 use crate::inductive::history::{History, MOST_TERMS, Place, Terms};
-use crate::quotient::{Cells, State, term_of};
+use crate::quotient::server::{Cells, term_of};
+use crate::quotient::state::State;
 
 /// Terms there is room for, with 0.
 const ROOM: usize = MOST_TERMS + 2;

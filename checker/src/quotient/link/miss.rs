@@ -3,8 +3,8 @@
 use rafttree_model::Members;
 
 use crate::inductive::history::History;
-use crate::quotient::State;
 use crate::quotient::link::explained::Fault;
+use crate::quotient::state::State;
 use crate::trace::language::Picture;
 
 /// Something that is not in the class.

@@ -18,7 +18,7 @@ use std::sync::OnceLock;
 use rafttree_model::{Envelope, Event, Index, Labels, Members, Message, Relabelled, ServerId, Slice};
 use rustc_hash::{FxHashMap, FxHashSet};
 
-pub(crate) use counts::{Gathered, Linked};
+pub(crate) use counts::Gathered;
 use explained::{Fault, Traces, place_of};
 pub(crate) use miss::Miss;
 pub(crate) use narrowed::Narrowed;
@@ -26,9 +26,12 @@ pub(crate) use narrowed::Narrowed;
 use crate::inductive::class::{Class, ITSELF, OTHER};
 use crate::inductive::conjuncts::{Conjunct, Conjuncts};
 use crate::inductive::history::{History, MOST_TERMS, Terms, entry, place, position};
-use crate::quotient::{LONGEST, Part, Quotient, Seat, State, Stimulus, own, script};
-use crate::system::server::{Server, Tag};
+use crate::quotient::inputs::{Stimulus, own, script};
+use crate::quotient::server::{LONGEST, Part, Seat};
+use crate::quotient::state::State;
 use crate::trace::language;
+use crate::verdict::Linked;
+use crate::world::{Server, Tag};
 
 /// What a thread keeps: what it has looked up.
 pub(crate) struct Link {
@@ -79,7 +82,11 @@ impl Link {
     }
 
     /// Looks up a state: all its servers, and all that may happen to them.
-    pub(crate) fn look_up(&mut self, quotient: &Quotient, state: &State) -> Result<(), Box<Miss>> {
+    pub(crate) fn look_up(
+        &mut self,
+        state: &State,
+        offer_all: impl FnOnce(&State, &mut Vec<(u8, Stimulus)>),
+    ) -> Result<(), Box<Miss>> {
         let Some(state) = &state.within_history() else {
             self.counts.left_out += 1;
             return Ok(());
@@ -91,7 +98,7 @@ impl Link {
         }
         self.look_up_acknowledged(number, state)?;
         let mut offers = std::mem::take(&mut self.offers);
-        quotient.offer_all(state, &mut offers);
+        offer_all(state, &mut offers);
         let missed = offers.iter().find_map(|&(id, it)| self.look_up_stimulus(number, state, id, it).err());
         self.offers = offers;
         missed.map_or(Ok(()), Err)

@@ -5,7 +5,7 @@ use rustc_hash::FxHashSet;
 
 use crate::inductive::class::Class;
 use crate::inductive::history::History;
-use crate::system::server::Tag;
+use crate::world::Tag;
 
 /// What a class lacks that the invariant allows.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, clap::ValueEnum)]

@@ -2,15 +2,19 @@
 
 use rafttree_model::{Event, Message};
 
-use crate::cli::presets::{PAPER, Scope};
 use crate::inductive::history::{History, Terms};
 use crate::properties::{Property, PropertySet};
-use crate::quotient::compare::all_states;
+use crate::quotient::cross_check::all_states;
+use crate::quotient::inputs::{Stimulus, script};
 use crate::quotient::link::explained::Traces;
-use crate::quotient::link::{Gathered, Linked, Narrowed};
-use crate::quotient::{Asked, Cells, Part, Past, Quotient, Seat, State, Stimulus, script};
+use crate::quotient::link::{Gathered, Narrowed};
+use crate::quotient::server::{Cells, Part, Seat};
+use crate::quotient::settings::Quotient;
+use crate::quotient::state::{Asked, Past, State};
+use crate::scope::Scope;
 use crate::tests::limits;
-use crate::verdict::{Limits, NOTHING, Outcome, Verdict, explore};
+use crate::verdict::{Limits, Linked, NOTHING, Outcome, Verdict, explore};
+use crate::world::PAPER;
 
 const THREE: Scope = Scope { servers: 3, spread: 1, window: Some(1) };
 const TWO: Scope = Scope { servers: 2, spread: 1, window: Some(2) };
@@ -107,7 +111,7 @@ fn the_local_simulation_notices_a_class_that_is_too_narrow() {
         let narrow = Quotient { narrowed: Some(narrowed), ..quotient.clone() };
         let failure = narrow.simulate(&limits(1), &mut |_, _| {}).failure.expect("it is missed");
         assert_eq!(failure.broken, PropertySet::from_iter([Property::InClass]), "{narrowed:?}");
-        assert!(failure.story().iter().any(|line| line.starts_with("not in the class")), "{:?}", failure.story());
+        assert!(failure.story.iter().any(|line| line.starts_with("not in the class")), "{:?}", failure.story);
     }
 }
 

@@ -3,9 +3,8 @@
 
 use rafttree_model::{Entry, Envelope, Event, Index, Message, Payload, Position, ServerId, Slice, Term};
 
-use crate::quotient::local::Happening;
-use crate::system::server::{Server, Tag};
-use crate::system::world::Letter;
+use crate::quotient::inputs::Happening;
+use crate::world::{Letter, Server, Tag};
 
 /// What a server is told by others, by itself and by its timers, service and disk.
 pub(super) fn happenings(server: &Server, window: u64) -> Vec<Happening> {

@@ -3,12 +3,11 @@
 
 use rafttree_model::{Event, Index, Message, Position, Role, ServerId};
 
-use crate::properties::is_disturbance;
-use crate::quotient::local::{Happening, Indices, Mask, Stimulus};
-use crate::quotient::seat::{Cells, Seat};
-use crate::system::observed::{Contact, Servers};
-use crate::system::server::{Server, Tag};
-use crate::system::world::Letter;
+use crate::checks::is_disturbance;
+use crate::quotient::inputs::{Happening, Stimulus};
+use crate::quotient::server::{Cells, Seat};
+use crate::quotient::sets::{Indices, Mask};
+use crate::world::{Contact, Letter, Server, Servers, Tag};
 
 /// Inputs of the compact server, in a row, that the search offers whenever this may happen; what
 /// comes of it must be what comes of some of them, or nothing.

@@ -31,35 +31,18 @@ use std::time::{Duration, Instant};
 
 use rafttree_model::{Entry, Event, Message, Node};
 
-use crate::cli::report::grouped;
 use crate::properties::{Property, PropertySet};
+use crate::quotient::inputs::Happening;
 use crate::quotient::link;
-use crate::quotient::local::{Happening, Local, Outcome};
-use crate::quotient::seat::Seat;
-use crate::quotient::{Quotient, State};
+use crate::quotient::local::{Local, Outcome};
+use crate::quotient::server::Seat;
+use crate::quotient::settings::{Compact, Quotient};
+use crate::quotient::state::State;
 use crate::search::panics;
-use crate::system::server::{Server, Tag};
 use crate::trace::language;
-use crate::verdict::{Limits, Simulated};
+use crate::verdict::{self, Limits, Simulated, Tally};
+use crate::world::{Server, Tag};
 use reference::{Happens, Reference};
-
-/// A compact server, its id, and the term of the entry before its log.
-pub(crate) type Compact = (Seat, u8, u8);
-
-/// How much was tried.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, serde::Serialize)]
-pub(crate) struct Tally {
-    pub(crate) compact: u64,
-    pub(crate) concrete: u64,
-    /// Steps of one server: something happens to it.
-    pub(crate) steps: u64,
-    /// Of these, messages and timers that changed nothing and said nothing.
-    pub(crate) ignored: u64,
-    /// Messages that contradict what is committed: the server stopped.
-    pub(crate) refused: u64,
-    /// Of the concrete servers those that were looked up in the class of the invariant.
-    pub(crate) in_class: u64,
-}
 
 /// A step of one server that the search has not tried, or that breaks a property.
 #[derive(Clone, Debug)]
@@ -107,7 +90,7 @@ impl Quotient {
             }
         });
         let (tally, failure) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let failure = failure.map(|(_, failure)| failure);
+        let failure = failure.map(|(_, it)| verdict::Failure { broken: it.broken, story: it.story() });
         Simulated { tally, is_whole: failure.is_some() || tally.compact == all.len() as u64, failure }
     }
 
@@ -236,33 +219,6 @@ fn contradicts_committed(node: &Node, happening: &Happening) -> bool {
         entry.position.index <= node.commit() && known != Some(entry.position.term)
     };
     node.log().holds(entries.previous()) && entries.entries().iter().any(is_other)
-}
-
-impl Tally {
-    /// For a report.
-    pub(crate) fn words(&self) -> String {
-        let Tally { compact, concrete, steps, ignored, refused, in_class } = self;
-        let in_class = match in_class {
-            0 => String::new(),
-            _ => format!("; {} were looked up in the class of the invariant", grouped(*in_class)),
-        };
-        let [compact, concrete, steps, ignored, refused] =
-            [compact, concrete, steps, ignored, refused].map(|&it| grouped(it));
-        format!(
-            "{compact} servers of these states, with all that they may have in memory {concrete}, in {steps} steps: \
-             every timer, every message that is well-formed; {ignored} changed nothing, {refused} contradicted what is \
-             committed and stopped the server{in_class}"
-        )
-    }
-
-    fn add(&mut self, other: Tally) {
-        self.compact += other.compact;
-        self.concrete += other.concrete;
-        self.steps += other.steps;
-        self.ignored += other.ignored;
-        self.refused += other.refused;
-        self.in_class += other.in_class;
-    }
 }
 
 const BY_ITSELF: &str = "the step by itself breaks this";

@@ -6,8 +6,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use rafttree_model::{Effects, Event, Message, Node, Role};
 
 use crate::properties::PropertySet;
-use crate::quotient::local::{Happening, Local};
-use crate::system::server::{Server, Tag};
+use crate::quotient::inputs::Happening;
+use crate::quotient::local::Local;
+use crate::world::{Server, Tag};
 
 /// Of leaders that differ in the progress of their followers alone, the first, and what it did.
 #[derive(Default)]

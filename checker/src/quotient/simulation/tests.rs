@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 
 use rafttree_model::{Effects, Envelope, Event, Message, Node, Role, ServerSet};
 
-use crate::cli::presets::{PAPER, Scope};
 use crate::properties::{Property, PropertySet};
-use crate::quotient::local::Happening;
-use crate::quotient::simulation::{Tally, alphabet};
-use crate::system::server::{Ground, StepBy, Tag};
+use crate::quotient::inputs::Happening;
+use crate::quotient::simulation::alphabet;
+use crate::scope::Scope;
 use crate::tests::limits;
-use crate::verdict::{NOTHING, Outcome, Verdict, explore};
+use crate::verdict::{NOTHING, Outcome, Tally, Verdict, explore};
+use crate::world::{Ground, PAPER, StepBy, Tag};
 
 const ELECTIONS: Scope = Scope { servers: 3, spread: 1, window: None };
 const LOGS: Scope = Scope { servers: 2, spread: 1, window: Some(1) };

@@ -2,10 +2,9 @@
 
 use rafttree_model::{Index, Members, Node, Progress, Role, ServerId, ServerMap, ServerSet};
 
-use crate::properties::may_be_committed;
-use crate::quotient::seat::{Part, Seat};
-use crate::system::observed::{Contact, Observed};
-use crate::system::server::Server;
+use crate::checks::may_be_committed;
+use crate::quotient::server::{Part, Seat};
+use crate::world::{Contact, Observed, Server};
 
 /// What a server may have in memory, and what must have reached it for that.
 type Memory = (Role, Observed);

@@ -10,10 +10,10 @@ use rafttree_model::{
 };
 use rustc_hash::FxHashMap;
 
-use crate::system::server::Tag;
 use crate::timing::chain::masses::MAX_TERMS;
 use crate::timing::group::{FIRST_TERM, Group, InFlight, TimedServer, entries};
 use crate::timing::timers::{ElectionTimer, Moment, SimulatedTimers};
+use crate::world::Tag;
 
 /// Moments of a state count from here on: what began before has smaller ones.
 pub(super) const NOW: Moment = 1 << 40;

@@ -1,6 +1,6 @@
 //! The picture of an answer: the time without a leader, and the terms.
 
-use crate::cli::report::grouped;
+use crate::console::grouped;
 use crate::timing::answer::Answer;
 use crate::timing::closed_form;
 use crate::timing::plot::svg::{Anchor, FAINT, Frame, GREY, INK, Svg, ring};

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use crate::cli::report::{grouped, seconds};
+use crate::console::{grouped, seconds};
 use crate::timing::answer::Answer;
 use crate::timing::closed_form;
 use crate::timing::continuous::longest;

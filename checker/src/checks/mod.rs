@@ -1,0 +1,27 @@
+//! Whether each property holds, stated apart from the transitions.
+//!
+//! Properties of a state are asked in every state, those of a step after every step, those of a
+//! message at the moment it leaves, when it is known what the sender's disk holds.
+
+mod state;
+
+mod seen;
+
+mod memory;
+
+mod replies;
+
+mod obligations;
+
+mod stray;
+
+mod batching;
+
+mod steps;
+
+pub(crate) use memory::is_disturbance;
+pub(crate) use obligations::may_be_committed;
+pub(crate) use state::{
+    broken_by_saying, broken_by_send, broken_in, campaigns_are_allowed, has_votes_of_majority, may_take_over,
+};
+pub(crate) use steps::{broken_by_event, broken_when_tried, judged_crash, judged_flush, judged_step};

@@ -1,0 +1,76 @@
+//! What a server has to answer to whom, said once more and in another way than the transitions do.
+
+use rafttree_model::{Envelope, Message, Position, Range};
+
+use crate::checks::memory::is_disturbance;
+use crate::checks::seen::{Seen, is_as_new};
+use crate::world::{Letter, Server};
+
+/// Whoever asks in the server's term, or in a later one, gets one answer, and that is true.
+pub(super) fn is_answered(step: &Seen) -> bool {
+    let Some(letter) = step.letter().filter(|letter| asks(letter)) else { return true };
+    if letter.term < step.old.node.term() {
+        return true;
+    }
+    let answer = answer(step.old, letter);
+    let answer = answer.map(|message| Envelope { from: letter.to, to: letter.from, term: letter.term, message });
+    step.sent().eq(&answer)
+}
+
+/// Whether this message wants an answer.
+pub(super) fn asks(letter: &Letter) -> bool {
+    use Message::{AppendRequest, PreVoteRequest, VoteRequest};
+    matches!(letter.message, PreVoteRequest { .. } | VoteRequest { .. } | AppendRequest { .. })
+}
+
+fn answer(server: &Server, letter: &Letter) -> Option<Message<Range>> {
+    let is_newer = server.node.term() < letter.term;
+    match &letter.message {
+        _ if is_disturbance(server, letter) => None,
+        Message::PreVoteRequest { last } => Some(Message::PreVoteReply { granted: is_as_new(*last, server.last()) }),
+        Message::VoteRequest { last, .. } => {
+            let vote = server.node.vote().filter(|_| !is_newer);
+            let is_free = vote.is_none_or(|granted| granted == letter.from);
+            Some(Message::VoteReply { granted: is_free && is_as_new(*last, server.last()) })
+        }
+        // A term has one leader.
+        Message::AppendRequest { .. } if server.leads() && !is_newer => None,
+        Message::AppendRequest { entries, .. } => {
+            let previous = entries.previous();
+            if holds(server, previous) {
+                return Some(Message::AppendReply { matched: entries.last().index });
+            }
+            Some(Message::AppendRefusal { missing: previous.index, hint: may_agree(server, previous) })
+        }
+        _ => None,
+    }
+}
+
+pub(super) fn holds(server: &Server, position: Position) -> bool {
+    server.position(position.index.number()) == Some(position)
+}
+
+/// The last entry at which the server's log may agree with one that holds this position.
+pub(super) fn may_agree(server: &Server, bound: Position) -> Position {
+    let is_within = |entry: &Position| entry.index <= bound.index && entry.term <= bound.term;
+    let positions = server.entries.iter().map(|entry| entry.position);
+    positions.rev().find(is_within).unwrap_or(server.node.log().base())
+}
+
+/// §5.3: what a request brings is stored as it was sent: from the first entry that conflicts on the log
+/// is replaced, what is missing is added, and the rest stays.
+pub(super) fn is_stored(step: &Seen) -> bool {
+    let Seen { old, new, .. } = *step;
+    let Some(letter) = step.letter().filter(|letter| old.node.term() <= letter.term) else { return true };
+    let Message::AppendRequest { entries, .. } = &letter.message else { return true };
+    let is_refused = !holds(old, entries.previous()) || old.leads() && letter.term == old.node.term();
+    if is_refused {
+        return new.entries == old.entries;
+    }
+    let first = entries.previous().index.number() as usize;
+    let held = old.entries.iter().skip(first).zip(entries.entries());
+    let agreed = held.take_while(|(ours, theirs)| ours.position == theirs.position).count();
+    let news = &entries.entries()[agreed..];
+    let kept = if news.is_empty() { old.entries.len() } else { first + agreed };
+    new.entries.starts_with(&old.entries[..kept]) && new.entries[kept..] == *news
+}

@@ -1,0 +1,148 @@
+//! `check`: visits every state within bounds, and says in one word what came out.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::cli::inductive as command;
+use crate::cli::options::{CheckpointArgs, Chosen, LimitArgs, SystemArgs};
+use crate::cli::report::{self, Subject};
+use crate::console::{Usage, worse};
+use crate::inductive;
+use crate::liveness::Recovery;
+use crate::mutants::catalogue;
+use crate::progress::Ticker;
+use crate::properties::witness::Witness;
+use crate::properties::{Property, PropertySet};
+use crate::quotient::link::Narrowed;
+use crate::scope::Part;
+use crate::search::Progress;
+use crate::system::System;
+use crate::trace::counterexample::Counterexample;
+use crate::verdict::{self, Limits, NOTHING, Outcome, Verdict};
+use crate::world::PAPER;
+
+/// What is checked, and how.
+#[derive(Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    system: SystemArgs,
+    #[command(flatten)]
+    limits: LimitArgs,
+    #[command(flatten)]
+    checkpoints: CheckpointArgs,
+    /// Only these properties count (ids or names); may be given several times.
+    #[arg(long)]
+    property: Vec<String>,
+    /// Write a counterexample to this file, as a scenario.
+    #[arg(long)]
+    save: Option<PathBuf>,
+    /// Leave something out of the class of the inductive invariant that a search with logs must reach, to see
+    /// that its absence is noticed: VIOLATED, by I1.
+    #[arg(long, value_enum, hide_short_help = true)]
+    narrow: Option<Narrowed>,
+}
+
+/// Runs the check, to its exit code.
+pub(crate) fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
+    if let Some(chosen) = args.system.inductive() {
+        return check_inductive(args, &chosen?, json);
+    }
+    let chosen = args.system.chosen()?;
+    let counted = chosen.exhibit.as_ref().map_or(PropertySet::all(), catalogue::Exhibit::counted);
+    let only = if args.property.is_empty() { counted } else { watched(&args.property)? };
+    if !chosen.parts.iter().any(|part| part.judges(only)) {
+        return Err(Usage(format!(
+            "nothing is judged there of {}: recovery-* judges V1, the others the rest, and that of logs where they count",
+            verdict::names(only).join(", ")
+        )));
+    }
+    let in_class = PropertySet::from_iter([Property::InClass]);
+    let is_linked = only.contains(Property::InClass) && chosen.parts.iter().any(|part| part.judges(in_class));
+    if args.narrow.is_some() && !is_linked {
+        return Err(Usage("--narrow is for runs of any length with logs, where I1 is judged".into()));
+    }
+    let limits = args.checkpoints.put_into(args.limits.limits(), &chosen.parts)?;
+    let (mut worst, mut values) = (0, Vec::new());
+    for (at, part) in chosen.parts.iter().enumerate().filter(|(_, part)| part.judges(only)) {
+        let (mut outcome, watched) = search(&chosen, at, *part, only, args.narrow, &limits)?;
+        let mutant = chosen.exhibit.as_ref().map(|exhibit| exhibit.name);
+        let in_catalogue = mutant.is_some() && args.system.preset.is_none();
+        let name = if in_catalogue { "as in the catalogue" } else { chosen.preset.name };
+        let Limits { threads, memory, .. } = limits;
+        let subject = Subject { preset: name, part: *part, mutant, watched, threads, memory };
+        let found = Counterexample::of(chosen.exhibit.as_ref(), *part, &mut outcome);
+        if let (Some(path), Some(found)) = (&args.save, &found) {
+            found.save(path, chosen.exhibit.as_ref(), *part, &outcome)?;
+        }
+        if json {
+            values.push(report::value(&subject, &outcome));
+        } else {
+            let story = found.as_ref().map(Counterexample::story);
+            say!("{}", report::text(&subject, &outcome, story));
+        }
+        worst = worse(worst, outcome.verdict.exit_code());
+        if outcome.verdict == Verdict::Violated {
+            break;
+        }
+    }
+    if json {
+        say!("{:#}", report::all(chosen.preset.name, worst, values));
+    }
+    Ok(worst)
+}
+
+fn check_inductive(args: &CheckArgs, chosen: &inductive::Chosen, json: bool) -> Result<u8, Usage> {
+    let others = [!args.property.is_empty(), args.save.is_some(), args.narrow.is_some(), args.checkpoints.are_given()];
+    if others.contains(&true) {
+        let why = "the invariant is judged whole, in minutes: no --property, --save, --narrow, --checkpoint, --resume";
+        return Err(Usage(why.to_owned()));
+    }
+    let limits = args.limits.limits();
+    if limits.states.is_some() || limits.wide {
+        return Err(Usage("no states are kept for the invariant: no --states, no --wide-fingerprints".to_owned()));
+    }
+    command::check(chosen, &limits, json)
+}
+
+fn search(
+    chosen: &Chosen,
+    at: usize,
+    part: Part,
+    only: PropertySet,
+    narrow: Option<Narrowed>,
+    limits: &Limits,
+) -> Result<(Outcome, PropertySet), Usage> {
+    let ground = chosen.exhibit.as_ref().map_or(PAPER, |exhibit| exhibit.ground);
+    // Other bounds have other witnesses; a search that meets no leader checks nothing at any.
+    let leader = verdict::Expected { witnesses: &[Witness::Leader], ..NOTHING };
+    let expected = if chosen.changed || chosen.exhibit.is_some() { leader } else { chosen.preset.parts[at].1 };
+    let ticker = Ticker::new();
+    let mut tick = |progress: &Progress| ticker.tick(progress);
+    let (outcome, watched) = match part {
+        Part::Quotient(scope) => {
+            let mut quotient = scope.quotient(ground);
+            quotient.watched.keep(only);
+            quotient.narrowed = narrow;
+            (verdict::explore(&quotient, limits, expected, &mut tick), quotient.watched)
+        }
+        Part::Recovery(scope) => {
+            let mut recovery = Recovery::new(scope, ground);
+            recovery.quotient.watched.keep(only);
+            (verdict::explore(&recovery, limits, expected, &mut tick), recovery.quotient.watched)
+        }
+        Part::Plain(bounds) => {
+            let placed = |exhibit: &catalogue::Exhibit| exhibit.placed(bounds);
+            let mut system = chosen.exhibit.as_ref().map_or_else(|| System::with(ground, bounds), placed);
+            system.watched = PropertySet::of_states();
+            system.watched.keep(only);
+            (verdict::explore(&system, limits, expected, &mut tick), system.watched)
+        }
+    };
+    outcome.map(|outcome| (outcome, watched)).map_err(|why| Usage(why.to_string()))
+}
+
+fn watched(named: &[String]) -> Result<PropertySet, Usage> {
+    let unknown = |name: &String| Usage(format!("no property is called '{name}'; 'list properties' shows them all"));
+    named.iter().map(|name| Property::named(name).ok_or_else(|| unknown(name))).collect()
+}

@@ -1,0 +1,22 @@
+//! The search for a mutant.
+
+use crate::liveness::Recovery;
+use crate::mutants::catalogue::Exhibit;
+use crate::scope::Part;
+use crate::search::CheckpointError;
+use crate::verdict::{self, Limits, NOTHING, Outcome};
+
+impl Exhibit {
+    /// Searches for this mistake within these bounds.
+    pub(crate) fn hunt(&self, part: Part, limits: &Limits) -> Result<Outcome, CheckpointError> {
+        match part {
+            Part::Quotient(scope) => {
+                let mut quotient = scope.quotient(self.ground);
+                quotient.watched.keep(self.counted());
+                verdict::explore(&quotient, limits, NOTHING, &mut |_| {})
+            }
+            Part::Recovery(scope) => verdict::explore(&Recovery::new(scope, self.ground), limits, NOTHING, &mut |_| {}),
+            Part::Plain(bounds) => verdict::explore(&self.placed(bounds), limits, NOTHING, &mut |_| {}),
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Named systems, how far each is explored, and what must be met on the way.
+
+use crate::properties::witness::Witness;
+use crate::scope::{Part, Scope};
+use crate::system::{Bounds, PAIR, SMALL};
+use crate::verdict::Expected;
+
+/// A named set of systems to check.
+pub(crate) struct Preset {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    pub(crate) parts: &'static [(Part, Expected)],
+}
+
+/// What the table of `docs/proof.md` leaves out, since it may take an hour.
+pub(crate) const LONGEST: &str = "log-3-wide";
+
+/// What `check` runs when nothing else is named.
+pub(crate) const DEFAULT: &str = "quick";
+
+const fn elections(servers: u8, spread: u8) -> Part {
+    Part::Quotient(Scope { servers, spread, window: None })
+}
+
+const fn logs(servers: u8, spread: u8, window: u8) -> Part {
+    Part::Quotient(Scope { servers, spread, window: Some(window) })
+}
+
+const fn recovery(part: Part) -> Part {
+    if let Part::Quotient(scope) = part { Part::Recovery(scope) } else { part }
+}
+
+/// Heartbeats, refusals and pre-votes change nothing by themselves.
+/// What runs with logs meet.
+const OF_LOGS: [Witness; 5] =
+    [Witness::Leader, Witness::SplitVote, Witness::LaterCommit, Witness::ConflictCut, Witness::UnsyncedLost];
+
+const LOGS: Expected = Expected {
+    witnesses: &OF_LOGS,
+    ruled_out: &[],
+    idle: &["ask for a pre-vote", "refuse entries", "heartbeat timeout"],
+    kinds: true,
+};
+
+const ELECTIONS: Expected = Expected {
+    witnesses: &[Witness::Leader, Witness::SplitVote, Witness::UnsyncedLost],
+    ruled_out: &["acknowledge", "refuse entries", "propose", "flush"],
+    ..LOGS
+};
+
+/// Where the quotient is compared with the plain system: the largest bounds at which that can be
+/// explored to the end in minutes.
+pub(crate) const COMPARED: [Bounds; 4] = [
+    Bounds { terms: 2, entries: 2, unsynced: 2, interleaved: true, ..PAIR },
+    Bounds { unsynced: 3, ..PAIR },
+    Bounds { terms: 1, entries: 1, unsynced: 2, interleaved: true, ..SMALL },
+    Bounds { entries: 1, ..SMALL },
+];
+
+pub(crate) const PRESETS: [Preset; 13] = [
+    Preset {
+        name: "quick",
+        about: "three servers: elections, and logs on top of them; two and four servers, since half is no majority; \
+                elections of five",
+        parts: &[
+            (elections(3, 2), ELECTIONS),
+            (logs(3, 1, 1), LOGS_OF_ONE),
+            (logs(2, 1, 2), PAIRS),
+            (elections(5, 1), ELECTIONS),
+            (logs(4, 1, 1), LOGS_OF_ONE),
+        ],
+    },
+    Preset { name: "elections-3", about: "elections of three servers", parts: &[(elections(3, 3), ELECTIONS)] },
+    Preset { name: "elections-5", about: "elections of five servers", parts: &[(elections(5, 1), ELECTIONS)] },
+    Preset {
+        name: "elections-5-wide",
+        about: "elections of five servers, terms further apart",
+        parts: &[(elections(5, 2), ELECTIONS)],
+    },
+    Preset {
+        name: "log-3-narrow",
+        about: "logs of three servers, terms not so far apart; seconds",
+        parts: &[(logs(3, 1, 2), LOGS)],
+    },
+    Preset { name: "log-3", about: "logs of three servers", parts: &[(logs(3, 2, 2), LOGS)] },
+    Preset {
+        name: "log-3-wide",
+        about: "logs of three servers, further apart; minutes to an hour",
+        parts: &[(logs(3, 2, 3), LOGS)],
+    },
+    Preset { name: "log-5", about: "logs of five servers; minutes", parts: &[(logs(5, 1, 1), LOGS_OF_ONE)] },
+    Preset {
+        name: "recovery-3",
+        about: "liveness: the states of 'quick', when faults stop",
+        parts: &[(recovery(elections(3, 2)), ELECTIONS), (recovery(logs(3, 1, 1)), LOGS_OF_ONE)],
+    },
+    Preset {
+        name: "recovery-5",
+        about: "liveness: the states of 'elections-5', when faults stop",
+        parts: &[(recovery(elections(5, 1)), ELECTIONS)],
+    },
+    Preset {
+        name: "plain-pair",
+        about: "the second opinion: two servers, terms, logs, disks and messages in full",
+        parts: &[(
+            Part::Plain(PAIR),
+            Expected {
+                witnesses: &[Witness::Leader, Witness::SplitVote, Witness::LaterCommit, Witness::UnsyncedLost],
+                ruled_out: &[],
+                idle: &["heartbeat timeout"],
+                kinds: true,
+            },
+        )],
+    },
+    Preset {
+        name: "plain-flush",
+        about: "the same with three servers in one term, several steps of each waiting for the disk",
+        parts: &[(
+            Part::Plain(Bounds { terms: 1, entries: 1, unsynced: 2, interleaved: true, ..SMALL }),
+            Expected {
+                witnesses: &[Witness::Leader, Witness::SplitVote, Witness::UnsyncedLost],
+                ruled_out: &["propose", "transfer", "step down"],
+                idle: &["heartbeat timeout"],
+                kinds: true,
+            },
+        )],
+    },
+    Preset {
+        name: "concrete-3",
+        about: "three servers where nothing is forgotten and nothing arrives that was not sent: elections over two \
+                terms with refused votes and pre-votes, and a crash; a transfer; commands that followers lack",
+        parts: &[(REFUSED_VOTES, OF_REFUSED_VOTES), (ONE_TRANSFER, OF_ONE_TRANSFER), (ONE_COMMAND, OF_ONE_COMMAND)],
+    },
+];
+
+/// Nothing is forgotten, and nothing arrives that was not sent. What is bounded makes it finite.
+const CONCRETE: Bounds = Bounds {
+    timeouts: Some(1),
+    minimums: Some(2),
+    requests: Some(1),
+    crashes: Some(0),
+    entries: 2,
+    forgets: false,
+    rumours: false,
+    ..SMALL
+};
+
+const REFUSED_VOTES: Part =
+    Part::Plain(Bounds { timeouts: Some(2), requests: Some(0), crashes: Some(1), entries: 1, ..CONCRETE });
+
+const ONE_TRANSFER: Part = Part::Plain(Bounds { handovers: true, ..CONCRETE });
+
+const ONE_COMMAND: Part = Part::Plain(Bounds { terms: 1, proposals: true, ..CONCRETE });
+
+const OF_REFUSED_VOTES: Expected = Expected {
+    witnesses: &[
+        Witness::Leader,
+        Witness::UnsyncedLost,
+        Witness::RefusedVote,
+        Witness::RefusedPreVote,
+        Witness::RefusedEntries,
+        Witness::LateVote,
+        Witness::KnownTerm,
+    ],
+    ruled_out: &["propose", "transfer", "step down"],
+    idle: &["heartbeat timeout"],
+    kinds: true,
+};
+
+const OF_ONE_TRANSFER: Expected = Expected {
+    witnesses: &[
+        Witness::Leader,
+        Witness::LaterCommit,
+        Witness::RefusedEntries,
+        Witness::TransferVote,
+        Witness::LateTransfer,
+        Witness::LateVote,
+        Witness::KnownTerm,
+    ],
+    ruled_out: &["propose", "crash"],
+    idle: &["heartbeat timeout"],
+    kinds: true,
+};
+
+const OF_ONE_COMMAND: Expected = Expected {
+    witnesses: &[Witness::Leader, Witness::RefusedEntries, Witness::LateVote],
+    ruled_out: &["transfer", "step down", "crash"],
+    idle: &["heartbeat timeout"],
+    kinds: true,
+};
+
+/// Of two servers both have what is committed, so nothing of a follower's log is ever cut.
+const PAIRS: Expected =
+    Expected { witnesses: &[Witness::Leader, Witness::SplitVote, Witness::LaterCommit, Witness::UnsyncedLost], ..LOGS };
+
+/// One entry cannot conflict with what is committed before it.
+const LOGS_OF_ONE: Expected = Expected { witnesses: &OF_LOGS, ..LOGS };
+
+/// The preset of this name.
+pub(crate) fn named(name: &str) -> Option<&'static Preset> {
+    PRESETS.iter().find(|preset| preset.name == name)
+}

@@ -1,0 +1,341 @@
+//! A run of the quotient, told in the plain system: action by action, with every server under its
+//! own name, terms and indices counted from the beginning, and disks and messages in full.
+
+use rafttree_model::{Event, Index, Labels, Message, Relabelled, Role, ServerId, Slice, Term};
+
+use crate::properties::PropertySet;
+use crate::quotient::inputs::{Stimulus, script};
+use crate::quotient::server::{Cells, LONGEST, Part};
+use crate::quotient::settings::Quotient;
+use crate::quotient::state::{Reach, State};
+use crate::quotient::successors::Move;
+use crate::system::{Action, System};
+use crate::trace::concretise::concretise;
+use crate::trace::language;
+use crate::trace::run::{self, Step};
+use crate::world::{Letter, Mistake, Server, Tag, World};
+
+/// Terms of a state are one above those of the plain system.
+struct FromZero;
+
+impl Labels for FromZero {
+    fn term(&self, term: Term) -> Term {
+        Term::new(term.number().saturating_sub(1))
+    }
+}
+
+const FROM_THE_BEGINNING: Reach = Reach { spread: 30, window: LONGEST as u8, absolute: true };
+
+/// How often a leader hears its minimum timeout until it steps down for want of answers.
+const PATIENCE: usize = 2;
+
+impl Quotient {
+    /// The actions of the plain system that such a run consists of; an error says where it cannot be
+    /// followed, or that it breaks nothing and must.
+    pub(crate) fn in_the_plain_system(&self, path: &[Move], must_break: bool) -> Result<Vec<Action>, String> {
+        Ok(self.followed(path, must_break)?.0)
+    }
+
+    /// A run of the concrete system to the state to which this one leads, and that state as a world,
+    /// with terms and names of that run.
+    pub(crate) fn concrete_run(&self, path: &[Move]) -> Result<(System, Vec<Step>, World), String> {
+        let (actions, state) = self.followed(path, false)?;
+        let bounds = run::concrete(self.members.ids().len() as u32);
+        let system = System { symmetric: false, watched: PropertySet::default(), ..System::with(self.ground, bounds) };
+        let target = self.settled_in_full(state);
+        let is_there = |world: &World| {
+            let reached = State::of_world(world).and_then(|state| self.settled_in_full(state));
+            reached.is_some() && reached == target
+        };
+        let steps = if is_there(&system.start) { Vec::new() } else { concretise(&system, &actions, &is_there)? };
+        let mut world = state.world(self.members).relabelled(&FromZero);
+        if !self.forgets_logs {
+            world.take_logs_of(steps.last().map_or(&system.start, |step| &step.world));
+        }
+        Ok((system, steps, world))
+    }
+
+    /// What is left of a state, with terms and indices from the beginning.
+    fn settled_in_full(&self, state: State) -> Option<State> {
+        let state = if self.forgets_logs { state.without_logs() } else { state };
+        state.settled(FROM_THE_BEGINNING).ok()
+    }
+
+    fn followed(&self, path: &[Move], must_break: bool) -> Result<(Vec<Action>, State), String> {
+        let unnamed = Quotient { symmetric: false, reach: FROM_THE_BEGINNING, ..self.clone() };
+        let system = self.plain();
+        let refused = path.iter().any(|step| matches!(step.stimulus, Stimulus::Refuse { .. }));
+        let mut stage = Stage { system: &system, world: system.start.clone(), actions: Vec::new(), refused };
+        let (mut here, mut there) = (unnamed.start(), self.start());
+        for (at, step) in path.iter().enumerate() {
+            let (target, broken) = self.led_to(&there, *step)?;
+            let last = must_break && at + 1 == path.len();
+            let fitting = unnamed
+                .steps_to(&here, |next, others| others == broken && (broken != 0 || self.form(next) == Some(target)));
+            let told = fitting.iter().find_map(|(own, next)| stage.tell(&here, *own, last).map(|told| (told, *next)));
+            let Some((told, next)) = told else {
+                return Err(format!("step {} of {}, {step:?}, cannot be told there", at + 1, path.len()));
+            };
+            (stage, here, there) = (told, next, target);
+            // What is told apart in full may be found broken sooner.
+            if !stage.world.broken.is_empty() {
+                return Ok((stage.actions, here));
+            }
+        }
+        if must_break { Err("the same run breaks nothing there".to_owned()) } else { Ok((stage.actions, here)) }
+    }
+
+    /// How a state is reached that is not in the class of the invariant, and what is missed there.
+    pub(crate) fn missed(&self, path: &[Move]) -> Vec<String> {
+        let mut lines = match self.concrete_run(path) {
+            Ok((system, steps, _)) => language::story(&system.start, &steps).lines().map(str::to_owned).collect(),
+            Err(why) => vec![format!("the way there cannot be told in the concrete system: {why}")],
+        };
+        match path.iter().try_fold(self.start(), |state, step| Ok::<_, String>(self.led_to(&state, *step)?.0)) {
+            Err(why) => lines.push(why),
+            Ok(state) => match self.new_worker().link.look_up(&state, |state, offers| self.offer_all(state, offers)) {
+                Err(miss) => lines.extend(miss.story(&state, self.members)),
+                Ok(()) => lines.push("looked up anew it is not missed".to_owned()),
+            },
+        }
+        lines
+    }
+
+    /// The plain system with the same mistake, without bounds that matter.
+    pub(crate) fn plain(&self) -> System {
+        let bounds = crate::system::wide(self.members.ids().len() as u32);
+        System { symmetric: false, watched: self.watched, ..System::with(self.ground, bounds) }
+    }
+
+    fn form(&self, state: &State) -> Option<State> {
+        let settled = state.settled(self.reach).ok()?;
+        Some(if self.symmetric { settled.canonical() } else { settled })
+    }
+
+    fn led_to(&self, state: &State, step: Move) -> Result<(State, u64), String> {
+        let mut led = None;
+        self.moves(&mut self.new_worker(), state, &mut |other, next, broken, _| {
+            if other == step {
+                led.get_or_insert((next, broken.bits()));
+            }
+        });
+        led.ok_or_else(|| format!("{step:?} is no move there"))
+    }
+
+    fn steps_to(&self, state: &State, fits: impl Fn(&State, u64) -> bool) -> Vec<(Move, State)> {
+        let mut fitting = Vec::new();
+        self.moves(&mut self.new_worker(), state, &mut |step, next, broken, _| {
+            if fits(&next, broken.bits()) {
+                fitting.push((step, next));
+            }
+        });
+        fitting
+    }
+}
+
+#[derive(Clone)]
+struct Stage<'a> {
+    system: &'a System,
+    world: World,
+    actions: Vec<Action>,
+    /// Whether a refusal matters later: then every follower that lacks something refuses in time.
+    refused: bool,
+}
+
+impl<'a> Stage<'a> {
+    /// One move, and what it takes before it; `None` if the plain system does not offer it.
+    fn tell(&self, state: &State, step: Move, ends: bool) -> Option<Stage<'a>> {
+        let mut stage = self.clone();
+        stage.say_again(state)?;
+        let id = ServerId::new(step.server.into());
+        match step.stimulus {
+            Stimulus::Crash { keep } => stage.act(Action::Crash { server: id, keep: keep.into() })?,
+            Stimulus::Flush => stage.act(Action::Flush(id))?,
+            Stimulus::TimeoutNow { from } => {
+                let held = Stimulus::Transfer { to: step.server, matched: state.holds(from, step.server) };
+                stage.play(state, Move { server: from, stimulus: held, way: 0, cut: None })?;
+                stage.play(state, step)?;
+            }
+            Stimulus::Append { from, .. } if self.refused && state.seat(from).is(Part::Leader) => {
+                stage.refuse_in_time(from, step.server, state)?;
+                stage.play(state, step)?;
+            }
+            Stimulus::Refuse { from, .. } if state.seat(from).term() == state.seat(step.server).term() => {
+                stage.refuse_in_time(step.server, from, state)?;
+                stage.play(state, step)?;
+            }
+            _ => stage.play(state, step)?,
+        }
+        (!ends || !stage.world.broken.is_empty()).then_some(stage)
+    }
+
+    fn play(&mut self, state: &State, step: Move) -> Option<()> {
+        let id = ServerId::new(step.server.into());
+        if is_only_for_the_disloyal(step.stimulus) && self.is_loyal_follower(id) {
+            self.act(Action::MinimumTimeout(id))?;
+        }
+        if let Stimulus::PreVoteRequest { from, .. } = step.stimulus {
+            self.act(Action::ElectionTimeout(ServerId::new(from.into())))?;
+        }
+        let told = |stage: &Self| (stage.node_role(id), stage.server(id).node.commit(), stage.server(id).node.term());
+        let before = told(self);
+        for event in script(state.seat(step.server), step.server, state.base, step.stimulus) {
+            self.happen(id, &event.relabelled(&FromZero))?;
+            if self.must_settle(id) {
+                if let Some(keep) = step.cut {
+                    let torn = self.system.ground.mistake == Some(Mistake::TornVote) && keep == 0;
+                    let crash = Action::Crash { server: id, keep: keep.into() };
+                    return self.act(if torn { Action::CrashTorn(id) } else { crash });
+                }
+                while self.must_settle(id) && self.world.broken.is_empty() {
+                    self.act(Action::Flush(id))?;
+                }
+            }
+            let after = told(self);
+            let decided =
+                after.0 != Part::Follower && (before.0, before.2) != (after.0, after.2) || before.1 != after.1;
+            if decided || !self.world.broken.is_empty() {
+                break;
+            }
+        }
+        Some(())
+    }
+
+    fn happen(&mut self, id: ServerId, event: &Event<Tag>) -> Option<()> {
+        match event {
+            // What it has to say to itself it has heard already.
+            Event::Receive(letter) if letter.from == id => Some(()),
+            Event::Receive(letter) if matches!(letter.message, Message::AppendRefusal { .. }) => self.refuse(letter),
+            Event::Receive(letter) => self.act(Action::Deliver(letter.clone().into())),
+            Event::ElectionTimeout => self.act(Action::ElectionTimeout(id)),
+            Event::HeartbeatTimeout => self.act(Action::HeartbeatTimeout(id)),
+            Event::MinimumTimeout => {
+                for _ in 0..PATIENCE {
+                    if self.node_role(id) == Part::Leader {
+                        self.act(Action::MinimumTimeout(id))?;
+                    }
+                }
+                Some(())
+            }
+            Event::Propose(_) => self.act(Action::Propose(id)),
+            Event::Transfer(to) => self.act(Action::Transfer { from: id, to: *to }),
+            Event::StepDown => self.act(Action::StepDown(id)),
+        }
+    }
+
+    /// A refusal that was really sent: the same entry is missing.
+    fn refuse(&mut self, told: &Letter) -> Option<()> {
+        let missing = |letter: &Letter| match letter.message {
+            Message::AppendRefusal { missing, .. } => Some(missing),
+            _ => None,
+        };
+        let same = |letter: &Letter| {
+            (letter.from, letter.to, letter.term) == (told.from, told.to, told.term) && missing(letter) == missing(told)
+        };
+        let sent = self.world.network.iter().find(|letter| same(letter)).cloned()?;
+        self.act(Action::Deliver(sent))
+    }
+
+    /// A follower refuses, before it is sent it, whatever it lacks of its leader's log.
+    fn refuse_in_time(&mut self, leader: u8, follower: u8, state: &State) -> Option<()> {
+        let (leads, follows) = (state.seat(leader), state.seat(follower));
+        for lacking in follows.cells().common(leads.cells()) + 1..=leads.len() {
+            let previous = (leads.cells().term_at(state.base, lacking), lacking);
+            let (term, cells) = (leads.term(), Cells::default());
+            let stimulus = Stimulus::Append { term, from: leader, previous, cells, commit: 0 };
+            // The first time it may only learn the term.
+            for _ in 0..2 {
+                self.play(state, Move { server: follower, stimulus, way: 0, cut: None })?;
+            }
+        }
+        Some(())
+    }
+
+    fn act(&mut self, action: Action) -> Option<()> {
+        if !self.system.offered(&self.world).contains(&action) {
+            return None;
+        }
+        // What changes nothing need not be told.
+        if let Some(next) = self.system.after(&self.world, &action) {
+            self.world = next;
+            self.actions.push(action);
+        }
+        Some(())
+    }
+
+    fn server(&self, id: ServerId) -> &Server {
+        self.world.server(id)
+    }
+
+    fn node_role(&self, id: ServerId) -> Part {
+        match self.server(id).node.role() {
+            Role::Follower { .. } | Role::PreCandidate { .. } => Part::Follower,
+            Role::Candidate { .. } => Part::Candidate,
+            Role::Leader { .. } => Part::Leader,
+        }
+    }
+
+    fn is_loyal_follower(&self, id: ServerId) -> bool {
+        matches!(self.server(id).node.role(), Role::Follower { loyal: true, .. })
+    }
+
+    fn must_settle(&self, id: ServerId) -> bool {
+        let server = self.server(id);
+        server.hides_something() || self.node_role(id) != Part::Leader && !server.unsynced.is_empty()
+    }
+
+    /// Answers that a crash has cut off, and that may still be had.
+    fn say_again(&mut self, state: &State) -> Option<()> {
+        for (id, seat) in state.seats() {
+            let asking = ServerId::new(id.into());
+            for other in state.ids().filter(|&other| other != id && state.seat(other).term() == seat.term()) {
+                let answering = ServerId::new(other.into());
+                let wanted = match seat.part() {
+                    Part::Candidate if state.seat(other).vote() == id => Message::VoteReply { granted: true },
+                    Part::Leader if state.holds(id, other) != 0 => {
+                        Message::AppendReply { matched: Index::new(state.holds(id, other).into()) }
+                    }
+                    _ => continue,
+                };
+                self.have_answered(asking, answering, &wanted)?;
+            }
+        }
+        Some(())
+    }
+
+    fn have_answered(&mut self, asking: ServerId, answering: ServerId, wanted: &Message<Slice<Tag>>) -> Option<()> {
+        let is_wanted = |world: &World| {
+            let (way, term) = ((answering, asking), world.server(asking).node.term());
+            world.network.iter().any(|it| (it.from, it.to) == way && it.term == term && it.message == *wanted)
+        };
+        if is_wanted(&self.world) {
+            return Some(());
+        }
+        if self.is_loyal_follower(answering) {
+            self.act(Action::MinimumTimeout(answering))?;
+        }
+        let offered = self.system.offered(&self.world);
+        let asks = |action: &Action| match action {
+            Action::Deliver(letter) => {
+                let says = matches!(letter.message, Message::VoteRequest { .. } | Message::AppendRequest { .. });
+                (letter.from, letter.to) == (asking, answering) && says
+            }
+            _ => false,
+        };
+        let answered = |action: Action| {
+            let mut stage = self.clone();
+            stage.act(action)?;
+            is_wanted(&stage.world).then_some(stage)
+        };
+        if let Some(stage) = offered.into_iter().filter(asks).find_map(answered) {
+            *self = stage;
+        }
+        // Where it cannot be had it will be missed, or not.
+        Some(())
+    }
+}
+
+/// What a server that is loyal to a leader would not even look at.
+fn is_only_for_the_disloyal(stimulus: Stimulus) -> bool {
+    matches!(stimulus, Stimulus::VoteRequest { loyal_to: 0, .. } | Stimulus::PreVoteRequest { loyal_to: 0, .. })
+}

@@ -1,0 +1,150 @@
+//! What may happen in a state.
+
+use crate::quotient::inputs::Stimulus;
+use crate::quotient::server::{Part, Seat};
+use crate::quotient::sets::{Indices, Mask, index_of};
+use crate::quotient::settings::Quotient;
+use crate::quotient::state::{Asked, Past, State, without};
+
+impl Quotient {
+    /// Everything that may happen in a state; hand-overs as well, whether the leader decides on them or not.
+    pub(crate) fn offer_all(&self, state: &State, offers: &mut Vec<(u8, Stimulus)>) {
+        offers.clear();
+        self.offer(state, offers);
+        for (leader, to) in state.hand_overs() {
+            offers.push((leader, Stimulus::Transfer { to, matched: state.holds(leader, to) }));
+            offers.push((to, Stimulus::TimeoutNow { from: leader }));
+        }
+    }
+
+    /// Everything that may happen to a server.
+    pub(super) fn offer(&self, state: &State, offers: &mut Vec<(u8, Stimulus)>) {
+        let mut offer = |id, stimulus| offers.push((id, stimulus));
+        for (id, seat) in state.seats() {
+            offer_timers(state, id, seat, &mut offer);
+            let unsynced = seat.len() - seat.synced().min(seat.len());
+            (0..=unsynced).for_each(|keep| offer(id, Stimulus::Crash { keep }));
+            match seat.part() {
+                Part::Follower => {}
+                Part::Candidate => offer(id, Stimulus::Count { votes: without(state.heard(id), id) }),
+                Part::Leader => self.offer_leader(state, id, seat, &mut offer),
+            }
+        }
+        offer_terms(state, &mut offer);
+        for asked in state.candidacies() {
+            offer_request(state, asked, &mut offer);
+        }
+        for past in state.leaderships() {
+            offer_log(state, past, &mut offer);
+        }
+    }
+
+    fn offer_leader(&self, state: &State, id: u8, seat: Seat, offer: &mut impl FnMut(u8, Stimulus)) {
+        offer(id, Stimulus::StepDown);
+        if self.forgets_logs {
+            return;
+        }
+        if seat.synced() < seat.len() {
+            offer(id, Stimulus::Flush);
+        }
+        if self.proposals {
+            offer(id, Stimulus::Propose { version: state.version_at(seat.len() + 1, seat.term()) });
+        }
+        let heard = state.heard(id);
+        for most in seat.commit() + 1..=seat.len() {
+            let capped = |other: u8| index_of(heard, other).min(most);
+            if state.ids().any(|other| capped(other) == most) || seat.synced() == most {
+                let matched: Indices = state.ids().map(|other| Indices::from(capped(other)) << (3 * (other - 1))).sum();
+                offer(id, Stimulus::Acknowledge { matched });
+            }
+        }
+        for other in state.ids().filter(|&other| other != id && seat.term() <= state.seat(other).term()) {
+            let (missing, matched) = (seat.len(), state.holds(id, other));
+            offer(id, Stimulus::Refuse { from: other, missing, hint: (state.base, 0), matched: 0 });
+            if matched != 0 {
+                for missing in [matched, seat.len()] {
+                    offer(id, Stimulus::Refuse { from: other, missing, hint: (state.base, 0), matched });
+                }
+            }
+        }
+    }
+}
+
+fn offer_timers(state: &State, id: u8, seat: Seat, offer: &mut impl FnMut(u8, Stimulus)) {
+    let have_been_there = |other: &u8| *other != id && seat.term() <= state.seat(*other).term();
+    let others: Mask = state.ids().filter(have_been_there).map(|other| 1 << (other - 1)).sum();
+    offer(id, Stimulus::Campaign { grants: 0 });
+    offer(id, Stimulus::Campaign { grants: others });
+    offer(id, Stimulus::HeartbeatTimeout);
+    offer(id, Stimulus::MinimumTimeout { heard: 0 });
+    if seat.is(Part::Leader) {
+        offer(id, Stimulus::MinimumTimeout { heard: others });
+    }
+}
+
+/// Any server may learn the term that another has reached.
+fn offer_terms(state: &State, offer: &mut impl FnMut(u8, Stimulus)) {
+    for (id, seat) in state.seats() {
+        let mut told = 0u32;
+        for (from, other) in state.seats().filter(|(_, other)| seat.term() < other.term()) {
+            if told & 1 << other.term() == 0 {
+                told |= 1 << other.term();
+                offer(id, Stimulus::Learn { term: other.term(), from });
+            }
+        }
+        // Whoever may yet ask how somebody would vote.
+        for (from, other) in state.seats().filter(|(from, other)| *from != id && seat.term() <= other.term()) {
+            let last = other.cells().last(state.base);
+            if seat.term() == other.term() {
+                offer(id, Stimulus::PreVoteRequest { term: other.term(), from, last, loyal_to: 0 });
+            }
+            for leader in leaders_heard(state, id, seat).filter(|&leader| leader != from) {
+                offer(id, Stimulus::PreVoteRequest { term: other.term(), from, last, loyal_to: leader });
+            }
+        }
+    }
+}
+
+/// The leaders of its term from which a server may just have heard.
+fn leaders_heard(state: &State, id: u8, seat: Seat) -> impl Iterator<Item = u8> + '_ {
+    let of_its_term = move |past: &Past| past.term == seat.term() && past.leader != id;
+    state.leaderships().filter(of_its_term).map(|past| past.leader)
+}
+
+fn offer_request(state: &State, asked: Asked, offer: &mut impl FnMut(u8, Stimulus)) {
+    let Asked { term, candidate: from, last } = asked;
+    for (id, seat) in state.seats().filter(|(id, seat)| *id != from && seat.term() <= term) {
+        offer(id, Stimulus::VoteRequest { term, from, last, loyal_to: 0 });
+        for leader in leaders_heard(state, id, seat).filter(|&leader| leader != from) {
+            offer(id, Stimulus::VoteRequest { term, from, last, loyal_to: leader });
+        }
+    }
+}
+
+/// Every part of a leader's log, with its commit index or without.
+fn offer_log(state: &State, past: Past, offer: &mut impl FnMut(u8, Stimulus)) {
+    let Past { term, leader, commit, cells } = past;
+    for id in state.ids().filter(|&id| id != leader && state.seat(id).term() <= term) {
+        for first in 0..=cells.len {
+            let previous = (cells.term_at(state.base, first), first);
+            for last in first..=cells.len {
+                let part = cells.between(first, last);
+                offer(id, Stimulus::Append { term, from: leader, previous, cells: part, commit: 0 });
+                if commit != 0 {
+                    offer(id, Stimulus::Append { term, from: leader, previous, cells: part, commit });
+                }
+            }
+        }
+    }
+}
+
+impl State {
+    /// Leaders that may hand over, with whom they may hand over to.
+    pub(super) fn hand_overs(&self) -> impl Iterator<Item = (u8, u8)> + '_ {
+        let leaders = self.seats().filter(|(_, seat)| seat.is(Part::Leader) && seat.synced() == seat.len());
+        leaders.flat_map(|(leader, leads)| {
+            let targets = self.seats().filter(move |(id, seat)| *id != leader && seat.term() == leads.term());
+            targets.map(move |(to, _)| (leader, to))
+        })
+    }
+}

@@ -1,0 +1,260 @@
+//! One server of a state, in one word: what is left of it when everything is gone that it could
+//! forget and learn again at any time.
+
+use rafttree_model::{
+    Durable, Entries, Entry, Envelope, Index, Log, Members, Message, Node, Payload, Position, Progress, Record, Role,
+    ServerId, ServerMap, ServerSet, Term,
+};
+
+use crate::world::{Disk, Observed, Server, Tag, Unsynced};
+
+/// The longest log behind the base.
+pub(crate) const LONGEST: usize = 4;
+
+/// The largest group whose states fit.
+pub(crate) const MOST_SEATS: usize = 7;
+
+/// What a server is, without pre-candidates: they are followers that have asked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Part {
+    Follower,
+    Candidate,
+    Leader,
+}
+
+/// Up to four entries behind the base, eight bits each: term, and what they carry.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Cells {
+    pub(crate) bits: u32,
+    pub(crate) len: u8,
+}
+
+/// Term, vote, part, log, commit index and how much of the log is on the disk.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Seat(pub(crate) u64);
+
+/// The seat does not tell all of the server: its log is longer than a seat has room for.
+#[derive(Debug)]
+pub(crate) struct TooLong;
+
+impl Cells {
+    pub(crate) fn new(entries: &[Entry<Tag>]) -> Result<Cells, TooLong> {
+        if LONGEST < entries.len() {
+            return Err(TooLong);
+        }
+        let mut cells = Cells::default();
+        entries.iter().for_each(|entry| cells.push(cell(entry)));
+        Ok(cells)
+    }
+
+    pub(crate) fn get(self, at: u8) -> u8 {
+        (self.bits >> (8 * at)) as u8
+    }
+
+    pub(crate) fn push(&mut self, cell: u8) {
+        self.bits |= u32::from(cell) << (8 * self.len);
+        self.len += 1;
+    }
+
+    pub(crate) fn iter(self) -> impl Iterator<Item = u8> {
+        (0..self.len).map(move |at| self.get(at))
+    }
+
+    pub(crate) fn first(self, len: u8) -> Cells {
+        let mask = (1u64 << (8 * len)) - 1;
+        Cells { bits: self.bits & mask as u32, len }
+    }
+
+    pub(crate) fn without_first(self, count: u8) -> Cells {
+        Cells { bits: (u64::from(self.bits) >> (8 * count)) as u32, len: self.len - count }
+    }
+
+    pub(crate) fn between(self, first: u8, last: u8) -> Cells {
+        self.first(last).without_first(first)
+    }
+
+    pub(crate) fn map(self, mut change: impl FnMut(u8) -> u8) -> Cells {
+        let mut cells = Cells::default();
+        self.iter().for_each(|cell| cells.push(change(cell)));
+        cells
+    }
+
+    /// How many cells both begin with.
+    pub(crate) fn common(self, other: Cells) -> u8 {
+        let same = ((self.bits ^ other.bits).trailing_zeros() / 8) as u8;
+        same.min(self.len).min(other.len)
+    }
+
+    /// The entries, the first of which follows `previous`.
+    pub(crate) fn entries(self, previous: u8) -> Vec<Entry<Tag>> {
+        let entry = |(at, cell): (usize, u8)| {
+            let index = Index::new(u64::from(previous) + at as u64 + 1);
+            Entry { position: Position { term: Term::new(term_of(cell).into()), index }, payload: payload_of(cell) }
+        };
+        self.iter().enumerate().map(entry).collect()
+    }
+
+    /// Term and index of the last cell, or of the base.
+    pub(crate) fn last(self, base: u8) -> (u8, u8) {
+        (self.term_at(base, self.len), self.len)
+    }
+
+    /// The term at an index from 0, the base, to the last.
+    pub(crate) fn term_at(self, base: u8, index: u8) -> u8 {
+        if index == 0 { base } else { term_of(self.get(index - 1)) }
+    }
+}
+
+pub(crate) fn term_of(cell: u8) -> u8 {
+    cell & 31
+}
+
+pub(crate) fn with_term(cell: u8, term: u8) -> u8 {
+    (cell & !31) | term
+}
+
+fn cell(entry: &Entry<Tag>) -> u8 {
+    let kind = match entry.payload {
+        Payload::Blank => 0,
+        Payload::Command(Tag(version)) => version.number() as u8 + 1,
+    };
+    assert!(entry.position.term.number() < 32 && kind < 8, "spread and window are small");
+    (kind << 5) | entry.position.term.number() as u8
+}
+
+fn payload_of(cell: u8) -> Payload<Tag> {
+    match cell >> 5 {
+        0 => Payload::Blank,
+        kind => Payload::Command(Tag(ServerId::new(u32::from(kind) - 1))),
+    }
+}
+
+/// Accessors of a few bits each.
+macro_rules! fields {
+    ($($get:ident $with:ident $shift:literal $bits:literal)*) => { $(
+        pub(crate) fn $get(self) -> u8 {
+            (self.0 >> $shift) as u8 & ((1 << $bits) - 1)
+        }
+        #[must_use]
+        pub(crate) fn $with(self, value: u8) -> Seat {
+            assert!(value < (1 << $bits), "spread, window and group are small");
+            Seat(self.0 & !(((1u64 << $bits) - 1) << $shift) | u64::from(value) << $shift)
+        }
+    )* };
+}
+
+impl Seat {
+    fields! {
+        term with_term 32 5
+        vote with_vote 37 3
+        role with_role 40 2
+        len with_len 42 3
+        commit with_commit 45 3
+        synced with_synced 48 3
+    }
+
+    /// The same of a server whose id is 1: of the others only the one it voted for stands out.
+    #[must_use]
+    pub(crate) fn as_first(self, id: u8) -> Seat {
+        self.with_vote(match self.vote() {
+            0 => 0,
+            vote if vote == id => 1,
+            _ => 2,
+        })
+    }
+
+    pub(crate) fn part(self) -> Part {
+        match self.role() {
+            0 => Part::Follower,
+            1 => Part::Candidate,
+            _ => Part::Leader,
+        }
+    }
+
+    pub(crate) fn is(self, part: Part) -> bool {
+        self.part() == part
+    }
+
+    pub(crate) fn cells(self) -> Cells {
+        Cells { bits: self.0 as u32, len: self.len() }
+    }
+
+    #[must_use]
+    pub(crate) fn with_cells(self, cells: Cells) -> Seat {
+        Seat(self.0 >> 32 << 32 | u64::from(cells.bits)).with_len(cells.len)
+    }
+
+    /// What is left of a server.
+    pub(crate) fn of(server: &Server) -> Result<Seat, TooLong> {
+        let node = &server.node;
+        let cells = Cells::new(&server.entries)?;
+        let role = match node.role() {
+            Role::Follower { .. } | Role::PreCandidate { .. } => Part::Follower,
+            Role::Candidate { .. } => Part::Candidate,
+            Role::Leader { .. } => Part::Leader,
+        };
+        let seat = Seat::default().with_cells(cells).with_term(node.term().number() as u8);
+        let seat = seat.with_vote(node.vote().map_or(0, |vote| vote.number() as u8)).with_role(role as u8);
+        Ok(seat.with_commit(node.commit().number() as u8).with_synced(server.disk.entries.len() as u8))
+    }
+
+    /// The server that the seat stands for: it hears no leader, has counted no vote but its own,
+    /// and knows of no follower what it holds.
+    pub(crate) fn server(self, id: u8, members: Members, base: u8) -> Server {
+        let id = ServerId::new(id.into());
+        let entries = self.cells().entries(0);
+        let synced = entries[..self.synced() as usize].to_vec();
+        let durable = self.durable(base, &synced);
+        let start = durable.log().base();
+        let disk = Disk { durable, entries: Entries::after(start, synced) };
+        let last = Index::new(entries.len() as u64);
+        let durable = self.durable(base, &entries);
+        let (role, observed) = self.assumed(id, members, last);
+        let node = Node::assume(id, members, durable, Index::new(self.commit().into()), role);
+        let unsynced = entries[disk.entries.len()..].iter().map(|entry| unsynced(id, node.term(), entry)).collect();
+        Server { node, entries: Entries::after(start, entries), disk, unsynced, observed }
+    }
+
+    fn durable(self, base: u8, entries: &[Entry<Tag>]) -> Durable {
+        let mut log = Log::starting_at(Position { term: Term::new(base.into()), index: Index::ZERO });
+        entries.iter().for_each(|entry| log.push(entry.position));
+        let vote = (self.vote() != 0).then(|| ServerId::new(self.vote().into()));
+        Durable::assume(Term::new(self.term().into()), vote, log)
+    }
+
+    fn assumed(self, id: ServerId, members: Members, last: Index) -> (Role, Observed) {
+        let (itself, nothing) = (ServerSet::from_iter([id]), Observed::default());
+        match self.part() {
+            Part::Follower => (Role::Follower { leader: None, loyal: false }, nothing),
+            Part::Candidate => (
+                Role::Candidate { votes: itself, transfer: false },
+                Observed { granted: itself.ids().collect(), ..nothing },
+            ),
+            Part::Leader => {
+                let start = Progress { matched: Index::ZERO, next: last.next() };
+                let progress: ServerMap<Progress> = members.ids().map(|id| (id, start)).collect();
+                (
+                    Role::Leader { progress, heard: itself, transfer: None },
+                    Observed { answered: itself.ids().collect(), ..nothing },
+                )
+            }
+        }
+    }
+}
+
+/// A leader's entry that others can have seen, and that its own disk has not.
+fn unsynced(id: ServerId, term: Term, entry: &Entry<Tag>) -> Unsynced {
+    let message = Message::AppendReply { matched: entry.position.index };
+    Unsynced {
+        records: vec![Record::Append(*entry)],
+        seen: true,
+        held: vec![Envelope { from: id, to: id, term, message }],
+    }
+}
+
+impl Seat {
+    /// Whether this seat is still in this part of this term.
+    pub(crate) fn still(self, part: Part, term: u8) -> bool {
+        self.is(part) && self.term() == term
+    }
+}

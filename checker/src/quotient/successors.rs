@@ -1,0 +1,253 @@
+//! What may happen in a state of the quotient, and what it leads to.
+//!
+//! This module describes no protocol behaviour: it decides what may happen, and what a server then
+//! does comes from the deployed steps.
+
+use std::sync::PoisonError;
+
+use rustc_hash::FxHashSet;
+
+use crate::checks;
+use crate::properties::{Property, PropertySet};
+use crate::quotient::inputs::Stimulus;
+use crate::quotient::link::Link;
+use crate::quotient::local::{Local, Outcome, Sent};
+use crate::quotient::server::{Cells, Seat, term_of};
+use crate::quotient::sets::{Indices, index_of};
+use crate::quotient::settings::{Compact, Quotient};
+use crate::quotient::state::State;
+
+/// Something that happens to one server, and how it comes out.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Move {
+    pub(crate) server: u8,
+    pub(crate) stimulus: Stimulus,
+    /// Which of the ways in which it may come out.
+    pub(crate) way: u8,
+    /// Where a crash cuts it off: how many unsynced records the disk keeps.
+    pub(crate) cut: Option<u8>,
+}
+
+/// The kinds of [`Move`], as they are counted.
+pub(crate) const KINDS: [&str; 15] = [
+    "campaign",
+    "count votes",
+    "learn a newer term",
+    "ask for a vote",
+    "ask for a pre-vote",
+    "append entries",
+    "acknowledge",
+    "refuse entries",
+    "heartbeat timeout",
+    "minimum timeout",
+    "propose",
+    "take over",
+    "step down",
+    "flush",
+    "crash",
+];
+
+/// One kind more: any of them, if a crash cut it off before its records were all durable or seen.
+pub(crate) const CUT_OFF: &str = "cut off by a crash";
+
+impl Move {
+    pub(crate) fn kind(&self) -> usize {
+        if self.is_cut_off() { KINDS.len() } else { kind_of(self.stimulus) }
+    }
+
+    fn is_cut_off(&self) -> bool {
+        self.cut.is_some() && !matches!(self.stimulus, Stimulus::Crash { .. })
+    }
+}
+
+fn kind_of(stimulus: Stimulus) -> usize {
+    match stimulus {
+        Stimulus::Campaign { .. } => 0,
+        Stimulus::Count { .. } => 1,
+        Stimulus::Learn { .. } => 2,
+        Stimulus::VoteRequest { .. } => 3,
+        Stimulus::PreVoteRequest { .. } => 4,
+        Stimulus::Append { .. } => 5,
+        Stimulus::Acknowledge { .. } => 6,
+        Stimulus::Refuse { .. } => 7,
+        Stimulus::HeartbeatTimeout => 8,
+        Stimulus::MinimumTimeout { .. } => 9,
+        Stimulus::Propose { .. } => 10,
+        Stimulus::Transfer { .. } | Stimulus::TimeoutNow { .. } => 11,
+        Stimulus::StepDown => 12,
+        Stimulus::Flush => 13,
+        Stimulus::Crash { .. } => 14,
+    }
+}
+
+/// What a thread keeps: the steps that it has run.
+pub(crate) struct Worker {
+    pub(crate) local: Local,
+    pub(crate) link: Link,
+    offers: Vec<(u8, Stimulus)>,
+    offered: Offered,
+    /// Compact servers that this thread has met.
+    met: FxHashSet<Compact>,
+}
+
+/// What was tried, by kind.
+type Offered = [u64; KINDS.len() + 1];
+
+impl Worker {
+    pub(crate) fn new(local: Local, link: Link) -> Worker {
+        Worker { local, link, offers: Vec::new(), offered: Offered::default(), met: FxHashSet::default() }
+    }
+
+    /// What was tried since this was last asked.
+    pub(crate) fn take_offered(&mut self) -> Offered {
+        std::mem::take(&mut self.offered)
+    }
+
+    /// Adds what was looked up since this was last told to what all threads have.
+    pub(crate) fn tell_linked(&mut self, quotient: &Quotient) {
+        if quotient.is_linked() {
+            let (counts, histories) = self.link.take_counts();
+            quotient.linked.lock().unwrap_or_else(PoisonError::into_inner).add(counts, histories);
+        }
+    }
+
+    /// Notes the compact servers of a state, for the local simulation.
+    pub(crate) fn note(&mut self, quotient: &Quotient, state: &State) {
+        let new: Vec<Compact> = quotient.compact(state).filter(|compact| self.met.insert(*compact)).collect();
+        if !new.is_empty() {
+            quotient.note(new);
+        }
+    }
+}
+
+impl Quotient {
+    pub(crate) fn new_worker(&self) -> Worker {
+        let local = Local::new(self.ground, self.members, self.forgets_logs, self.watched);
+        Worker::new(local, Link::new(self.members, self.narrowed))
+    }
+}
+
+/// A step: the move, where it leads, what it broke, and what it met.
+pub(crate) type Visit<'a> = &'a mut dyn FnMut(Move, State, PropertySet, u8);
+
+impl Quotient {
+    pub(crate) fn moves(&self, worker: &mut Worker, state: &State, visit: Visit) {
+        let mut offers = std::mem::take(&mut worker.offers);
+        offers.clear();
+        self.offer(state, &mut offers);
+        for &(id, stimulus) in &offers {
+            let outcomes = worker.local.outcomes(state.seat(id), id, state.base, stimulus);
+            worker.offered[kind_of(stimulus)] += 1;
+            for (way, outcome) in (0..).zip(outcomes) {
+                let step = Move { server: id, stimulus, way, cut: outcome.cut };
+                worker.offered[KINDS.len()] += u64::from(step.is_cut_off());
+                self.come_out(state, step, outcome, visit);
+            }
+        }
+        worker.offers = offers;
+        self.hand_over(worker, state, visit);
+    }
+
+    fn come_out(&self, before: &State, step: Move, outcome: &Outcome, visit: Visit) {
+        let mut broken = outcome.broken;
+        broken.keep(self.watched);
+        if outcome.too_long {
+            if !broken.is_empty() {
+                visit(step, *before, broken, outcome.met);
+            }
+            return;
+        }
+        let mut state = *before;
+        broken.extend(state.take(step.server, outcome.seat));
+        state.send(step.server, outcome.sent);
+        state.believe(step.server, outcome.believed);
+        broken.keep(self.watched);
+        match state.settled(self.reach) {
+            Ok(settled) => {
+                let next = if self.symmetric { settled.canonical() } else { settled };
+                if next != *before || !broken.is_empty() {
+                    visit(step, next, broken, outcome.met);
+                }
+            }
+            // What was broken on the way beyond the bounds counts all the same.
+            Err(_) if !broken.is_empty() => visit(step, state, broken, outcome.met),
+            Err(_) => {}
+        }
+    }
+
+    /// Dissertation 3.10, two servers at once: the leader tells the target, which campaigns.
+    fn hand_over(&self, worker: &mut Worker, state: &State, visit: Visit) {
+        for (leader, to) in state.hand_overs() {
+            let (leads, target) = (state.seat(leader), state.seat(to));
+            let stimulus = Stimulus::Transfer { to, matched: state.holds(leader, to) };
+            let told = worker.local.outcomes(leads, leader, state.base, stimulus).first().copied();
+            let Some(told) = told else { continue };
+            if told.sent.timeout_now != to {
+                // What it broke counts all the same.
+                if !told.broken.is_empty() {
+                    self.come_out(state, Move { server: leader, stimulus, way: 0, cut: told.cut }, &told, visit);
+                }
+                continue;
+            }
+            let members = self.members;
+            let servers = [(leader, leads), (to, target)].map(|(id, seat)| seat.server(id, members, state.base));
+            let mut broken = told.broken;
+            broken.insert_unless(checks::may_take_over(&servers[0], &servers[1]), Property::TransferComplete);
+            let stimulus = Stimulus::TimeoutNow { from: leader };
+            worker.offered[kind_of(stimulus)] += 1;
+            for (way, outcome) in (0..).zip(worker.local.outcomes(target, to, state.base, stimulus)) {
+                let step = Move { server: to, stimulus, way, cut: outcome.cut };
+                worker.offered[KINDS.len()] += u64::from(step.is_cut_off());
+                let outcome = Outcome { broken: broken.and(outcome.broken), ..*outcome };
+                self.come_out(state, step, &outcome, visit);
+            }
+        }
+    }
+}
+
+impl State {
+    /// A server becomes what a step made of it.
+    fn take(&mut self, id: u8, new: Seat) -> PropertySet {
+        let old = self.seat(id);
+        self.leave_behind(id, new);
+        if !new.still(old.part(), old.term()) {
+            self.heard[id as usize - 1] = 0;
+        }
+        self.seats[id as usize - 1] = new;
+        let mut broken = PropertySet::default();
+        for at in old.commit()..new.commit().min(new.len()) {
+            let cell = new.cells().get(at);
+            if at < self.committed.len {
+                broken.insert_unless(self.committed.get(at) == cell, Property::StateMachineSafety);
+            } else {
+                self.known_in[self.committed.len as usize] = new.term();
+                self.committed.push(cell);
+            }
+        }
+        broken
+    }
+
+    fn send(&mut self, id: u8, sent: Sent) {
+        if sent.vote != 0 {
+            self.grant(sent.vote, sent.term, id);
+        }
+        if sent.acknowledged.0 != 0 {
+            self.acknowledge(sent.acknowledged.0, sent.term, id, sent.acknowledged.1);
+        }
+    }
+
+    /// What a leader believes it counts as told: so it is judged as any acknowledgement is.
+    fn believe(&mut self, leader: u8, believed: Indices) {
+        for follower in self.ids().filter(|_| believed != 0) {
+            self.acknowledge(leader, self.seat(leader).term(), follower, index_of(believed, follower));
+        }
+    }
+
+    /// What tells a new command from those that stand, or stood, in the same place of the same term.
+    pub(super) fn version_at(&self, index: u8, term: u8) -> u8 {
+        let logs = self.seats().map(|(_, seat)| seat.cells()).chain(self.past.iter().map(|past| past.cells));
+        let there = |cells: Cells| (index <= cells.len).then(|| cells.get(index - 1));
+        let same = logs.chain([self.committed]).filter_map(there).filter(|&cell| term_of(cell) == term);
+        same.map(|cell| cell >> 5).max().unwrap_or(0)
+    }
+}

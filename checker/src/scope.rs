@@ -1,0 +1,173 @@
+//! How far the system is explored, and in which way.
+
+use crate::properties::{Property, PropertySet};
+use crate::system::Bounds;
+
+/// One system, explored in one way.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Serialize)]
+#[serde(untagged)]
+pub(crate) enum Part {
+    /// Runs of any length, in the quotient.
+    Quotient(Scope),
+    /// What becomes of every state of such runs when faults stop.
+    Recovery(Scope),
+    /// Runs up to a length, in the plain system.
+    Plain(Bounds),
+}
+
+/// How far the quotient is explored. Everything else is unlimited.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Serialize)]
+pub(crate) struct Scope {
+    pub(crate) servers: u8,
+    /// Highest term less lowest.
+    pub(crate) spread: u8,
+    /// Entries of a log behind what every server knows to be committed; none where logs do not count.
+    pub(crate) window: Option<u8>,
+}
+
+/// What has to be linked for a group to recover.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Premise {
+    /// Some server is linked to a majority, itself counted.
+    Hub,
+    /// The same of a server whose log nobody's is newer than; or the servers of some majority are
+    /// linked each to each.
+    NewestHub,
+}
+
+impl Premise {
+    fn words(self) -> &'static str {
+        match self {
+            Premise::Hub => "in which some server is linked to a majority",
+            Premise::NewestHub => {
+                "in which a server whose log nobody's is newer than is linked to a majority, or the servers of some \
+                 majority are all linked to each other"
+            }
+        }
+    }
+}
+
+impl Scope {
+    /// The properties that say something where logs do not count, or all.
+    pub(crate) fn watched(&self) -> PropertySet {
+        use Property::{
+            Answered, AskFirst, Asked, ClientsTold, ElectionSafety, GatheredSame, InTime, LocalSimulation,
+            NonDisruption, OutsidersIgnored, OwnVotes, PreVoteBindsNobody, QuorumHeard, RoleTransitions, StaleAnswered,
+            Stickiness, StickinessEnds, TermMonotonic, TimersOfRole, Totality, TransferSent, VoteOnce,
+        };
+        let of_elections = [
+            ElectionSafety,
+            VoteOnce,
+            TermMonotonic,
+            RoleTransitions,
+            OwnVotes,
+            Totality,
+            NonDisruption,
+            AskFirst,
+            QuorumHeard,
+            PreVoteBindsNobody,
+            OutsidersIgnored,
+            StaleAnswered,
+            Answered,
+            Asked,
+            TimersOfRole,
+            ClientsTold,
+            GatheredSame,
+            InTime,
+            Stickiness,
+            TransferSent,
+            StickinessEnds,
+            LocalSimulation,
+        ];
+        if self.window.is_some() { PropertySet::of_logs() } else { of_elections.into_iter().collect() }
+    }
+
+    /// Which link sets have to work. In larger groups, where logs count, the only server that is
+    /// linked to a majority may lack entries, so that too few would vote for it, and too few hear
+    /// the others: then Raft elects nobody, whatever the schedule.
+    pub(crate) fn premise(&self) -> Premise {
+        if self.window.is_some() && 3 < self.servers { Premise::NewestHub } else { Premise::Hub }
+    }
+
+    fn recovery_words(&self) -> String {
+        let premise = self.premise().words();
+        let links = if self.servers <= 3 { "every set" } else { "all links and a sample of the sets" };
+        format!("whoever's election timeout is the first, under {links} of working links {premise}")
+    }
+
+    fn words(&self) -> String {
+        let logs = match self.window {
+            Some(window) => {
+                format!("logs at most {window} entries beyond what every server knows to be committed; commands")
+            }
+            None => "logs do not count, so that votes are given whatever they hold".to_owned(),
+        };
+        format!("{} servers; terms at most {} apart; {logs}; runs of any length", self.servers, self.spread)
+    }
+}
+
+impl Part {
+    pub(crate) fn servers(&self) -> u32 {
+        match self {
+            Part::Quotient(scope) | Part::Recovery(scope) => scope.servers.into(),
+            Part::Plain(bounds) => bounds.servers,
+        }
+    }
+
+    /// How far the search goes, in words: nothing beyond this was looked at.
+    pub(crate) fn words(&self) -> String {
+        match self {
+            Part::Quotient(scope) => scope.words(),
+            Part::Recovery(scope) => {
+                format!("from every reachable state of {}; {}", scope.words(), scope.recovery_words())
+            }
+            Part::Plain(bounds) => bounds.words(),
+        }
+    }
+
+    /// The same, very short: servers, spread and window, or the plain system.
+    pub(crate) fn short(&self) -> String {
+        match self {
+            Part::Quotient(Scope { servers, spread, window: None }) => format!("{servers}/{spread}"),
+            Part::Quotient(Scope { servers, spread, window: Some(window) }) => format!("{servers}/{spread}/{window}"),
+            Part::Recovery(scope) => format!("from {}", Part::Quotient(*scope).short()),
+            Part::Plain(bounds) if bounds.is_concrete() => format!("concrete {}", bounds.servers),
+            Part::Plain(bounds) => format!("plain {}", bounds.servers),
+        }
+    }
+
+    /// Whether any of these properties is asked of its states.
+    pub(crate) fn judges(&self, mut properties: PropertySet) -> bool {
+        properties.keep(match self {
+            Part::Quotient(scope) => scope.watched(),
+            Part::Recovery(_) => PropertySet::from_iter([Property::Recovery]),
+            Part::Plain(_) => PropertySet::of_states(),
+        });
+        !properties.is_empty()
+    }
+
+    /// What every such search covers, whatever its bounds.
+    pub(crate) fn always(&self) -> &'static str {
+        match self {
+            Part::Quotient(_) => QUOTIENT_ALWAYS,
+            Part::Recovery(_) => RECOVERY_ALWAYS,
+            Part::Plain(_) => PLAIN_ALWAYS,
+        }
+    }
+}
+
+const QUOTIENT_ALWAYS: &str = "any number of elections, commands, crashes, leadership transfers; messages are lost, duplicated, \
+    delayed and reordered without limit; timers fire at any moment; leaders send any part of their logs at any \
+    moment; a crash comes between any two of change, flush and send, and keeps any number of the records that were \
+    not flushed; states are one that differ only in names, in where terms and indices begin to count, or in what \
+    could be forgotten and heard again at any time";
+
+const RECOVERY_ALWAYS: &str = "faults stop: what was under way is lost, disks are flushed at once, links work or do not \
+    work from now on, in both directions; in each round the minimum timeout of all who heard no leader fires, and of \
+    leaders, then the election timeout of one server in turn, then the heartbeat timeouts, and all messages arrive in \
+    the order in which they were sent; whether servers have just heard each other or, where logs do not count, a leader that \
+    is gone, have asked for pre-votes, have lost votes or transfer leadership is tried in several ways; then a leader has to lead on for three rounds, whoever else times out";
+
+const PLAIN_ALWAYS: &str = "messages are lost, duplicated, delayed and reordered without limit; timers fire at any \
+    moment; leaders send any part of their logs at any moment; states that differ in the servers' names alone are \
+    one state";

@@ -1,0 +1,28 @@
+//! The mutation catalogue: semantic mistakes in the deployed model, one entry each.
+//!
+//! An entry names a snippet of the model's text and what stands in its place in the mutant. The
+//! snippet is an expression or whole statements, and it stands in its file once: a test says so, so
+//! that the catalogue cannot drift away from the model.
+
+mod mutant;
+
+mod rules;
+
+mod state;
+
+mod step;
+
+mod election;
+
+mod replication;
+
+mod effects;
+
+pub(crate) mod text;
+
+pub(crate) use mutant::{Expected, Mutant};
+
+/// Every mutant, in the reading order of the model. The number of a mutant is its place here, from 1 on.
+pub(crate) fn all() -> Vec<Mutant> {
+    [rules::MUTANTS, state::MUTANTS, step::MUTANTS, election::MUTANTS, replication::MUTANTS, effects::MUTANTS].concat()
+}

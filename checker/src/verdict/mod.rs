@@ -1,0 +1,18 @@
+//! What a search finds, turned into a verdict.
+//!
+//! A search that was cut short never says COMPLETE, one that met nothing worth checking says
+//! VACUOUS, and a counterexample is believed only after it was told in the plain system, action by
+//! action.
+
+mod limits;
+
+mod figures;
+
+mod expected;
+
+mod outcome;
+
+pub(crate) use expected::{Expected, Kind, Met, NOTHING};
+pub(crate) use figures::{Linked, Tally};
+pub(crate) use limits::{CODE, Limits};
+pub(crate) use outcome::{Checked, Failure, Outcome, Simulated, Verdict, explore, names};

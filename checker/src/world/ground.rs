@@ -1,0 +1,41 @@
+//! What servers run on: the deployed transitions, or a mutant of them or of what surrounds them.
+
+use rafttree_model::{Effects, Event, Node, step};
+
+use crate::world::message::Tag;
+
+/// The deployed `step`, by the rules of the paper or with a mistake put into it.
+pub(crate) type StepBy = fn(&mut Node, Event<Tag>, &mut Effects<Tag>);
+
+/// A mistake that is not a rule of the protocol but lies in what surrounds it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Mistake {
+    /// Term and vote are written to different places, so that a crash may keep either.
+    TornVote,
+    /// The vote of a server that holds no entry yet is not written.
+    UnsavedFirstVote,
+    /// A server whose term and vote were lost starts as if for the first time.
+    LostHardState,
+    /// A write fails, and is reported as done.
+    SwallowedError,
+    /// When the oldest write is done, the newest is reported.
+    SwappedCompletions,
+    /// A restart finds the log without its last entry.
+    LostTail,
+    /// A leader that steps down drops what is not committed.
+    DropsWhenDeposed,
+}
+
+/// What a server runs on: the transitions, and what surrounds them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ground {
+    /// What the mistake in it is called; `none`, where there is none.
+    pub(crate) mutant: &'static str,
+    pub(crate) step_by: StepBy,
+    pub(crate) mistake: Option<Mistake>,
+    /// Whether the mistake looks at names, so that servers are not alike.
+    pub(crate) looks_at_names: bool,
+}
+
+/// The step that servers call.
+pub(crate) const PAPER: Ground = Ground { mutant: "none", step_by: step::<Tag>, mistake: None, looks_at_names: false };

@@ -1,0 +1,19 @@
+//! One state of everything: servers, disks, messages, and what has really reached a server.
+//!
+//! Nothing here says what may happen next (`system`), nor what is right (`checks`).
+
+mod message;
+
+mod ground;
+
+mod observed;
+
+mod server;
+
+mod state;
+
+pub(crate) use ground::{Ground, Mistake, PAPER, StepBy};
+pub(crate) use message::{Letter, Tag};
+pub(crate) use observed::{Contact, Observed, Servers};
+pub(crate) use server::{Disk, Ready, Server, Stepped, Unsynced};
+pub(crate) use state::{History, Leadership, Spent, World};

@@ -1,0 +1,224 @@
+//! One server: the deployed transitions, the log with its payloads, the disk, and what a crash
+//! keeps. Every world of the checker is made of these.
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use rafttree_model::{Durable, Effects, Entries, Envelope, Event, Node, Output, Range, Record, Role};
+
+use crate::world::ground::{Ground, Mistake};
+use crate::world::message::Tag;
+use crate::world::observed::Observed;
+
+/// One server with its disk.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct Server {
+    pub(crate) node: Node,
+    /// The log in memory, with payloads.
+    pub(crate) entries: Entries<Tag>,
+    pub(crate) disk: Disk,
+    /// Steps whose records are not flushed yet, oldest first.
+    pub(crate) unsynced: VecDeque<Unsynced>,
+    /// What has really reached it.
+    pub(crate) observed: Observed,
+}
+
+/// What survives a crash.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub(crate) struct Disk {
+    pub(crate) durable: Durable,
+    pub(crate) entries: Entries<Tag>,
+}
+
+/// The records of one step, and the outputs that wait for them.
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
+pub(crate) struct Unsynced {
+    pub(crate) records: Vec<Record<Tag>>,
+    /// Whether something of this step could be seen before the flush.
+    pub(crate) seen: bool,
+    /// Invariant: those to others first, in order; then those to the server itself, as they came.
+    pub(crate) held: Vec<Envelope<Range>>,
+}
+
+/// What a step asks for, and what is seen of it.
+#[derive(Debug, Default)]
+pub(crate) struct Stepped {
+    /// Messages that need not wait for the records.
+    pub(crate) early: Vec<Envelope<Range>>,
+    pub(crate) records: Vec<Record<Tag>>,
+    /// Messages that wait.
+    pub(crate) outputs: Vec<Envelope<Range>>,
+    /// What timers and clients are told, at once.
+    pub(crate) told_early: Vec<Output>,
+    /// What they are told when the records are on the disk.
+    pub(crate) told_late: Vec<Output>,
+    /// Whether the server has changed.
+    pub(crate) moved: bool,
+    /// Nothing came of it but a panic.
+    pub(crate) panicked: bool,
+    /// The effects say that they are empty when they are not, or the other way round.
+    pub(crate) is_miscounted: bool,
+}
+
+impl Server {
+    /// What an event makes of it: the deployed step changes the node, and its records the log in
+    /// memory. A panic is a finding, not the end of the search, and leaves it as it was.
+    pub(crate) fn step(&self, ground: Ground, event: &Event<Tag>) -> (Server, Stepped) {
+        let Ground { step_by, mistake, .. } = ground;
+        let (mut new, mut effects) = (self.clone(), Effects::new());
+        if catch_unwind(AssertUnwindSafe(|| step_by(&mut new.node, event.clone(), &mut effects))).is_err() {
+            return (self.clone(), Stepped { panicked: true, ..Stepped::default() });
+        }
+        new.observed = self.observed.after(&self.node, event, &new.node);
+        let mut stepped = Stepped::of(effects);
+        if mistake == Some(Mistake::DropsWhenDeposed) && self.leads() && !new.leads() {
+            stepped.records.push(new.drop_uncommitted());
+        }
+        stepped.records.iter().for_each(|record| new.entries.apply(record));
+        stepped.moved = new.node != self.node;
+        (new, stepped)
+    }
+
+    pub(crate) fn leads(&self) -> bool {
+        matches!(self.node.role(), Role::Leader { .. })
+    }
+
+    fn drop_uncommitted(&mut self) -> Record<Tag> {
+        let record = Record::Truncate { keep: self.node.commit() };
+        let mut durable = self.node.durable().clone();
+        durable.apply(&record);
+        let (commit, role) = (self.node.commit(), self.node.role().clone());
+        self.node = Node::assume(self.node.id(), *self.node.members(), durable, commit, role);
+        record
+    }
+
+    /// Outputs wait for every record before them; without such they need not: those come back.
+    pub(crate) fn hold(&mut self, records: Vec<Record<Tag>>, seen: bool, held: Vec<Envelope<Range>>) -> Ready {
+        if records.is_empty() && self.unsynced.is_empty() {
+            return held;
+        }
+        if !records.is_empty() {
+            self.unsynced.push_back(Unsynced { records, seen, held: Vec::new() });
+        }
+        let waiting = self.unsynced.back_mut().expect("either there was one or it was just added");
+        waiting.hold(held);
+        Vec::new()
+    }
+
+    /// The oldest unsynced step becomes durable: what waited for it is ready.
+    pub(crate) fn flush(&mut self, ground: Ground) -> Ready {
+        let Some(Unsynced { mut records, mut held, .. }) = self.unsynced.pop_front() else { return Ready::new() };
+        match (ground.mistake, self.unsynced.back_mut()) {
+            (Some(Mistake::SwallowedError), _) => records.clear(),
+            (Some(Mistake::UnsavedFirstVote), _) if self.disk.entries.is_empty() => {
+                records.retain(|record| !matches!(record, Record::Vote(_)));
+            }
+            (Some(Mistake::SwappedCompletions), Some(newest)) => std::mem::swap(&mut held, &mut newest.held),
+            _ => {}
+        }
+        records.iter().for_each(|record| self.disk.apply(record));
+        held
+    }
+
+    /// The server stops and starts again. Of its unsynced records the first `keep` had reached the
+    /// disk; what waited for them is lost.
+    pub(crate) fn crash(&mut self, ground: Ground, keep: usize) {
+        let unsynced = std::mem::take(&mut self.unsynced);
+        let survivors = unsynced.into_iter().flat_map(|step| step.records).take(keep);
+        survivors.for_each(|record| self.disk.apply(&record));
+        self.restart(ground);
+    }
+
+    /// The same with a disk on which votes are written apart from terms, and sooner.
+    pub(crate) fn crash_torn(&mut self, ground: Ground) {
+        let unsynced = std::mem::take(&mut self.unsynced);
+        let records = unsynced.into_iter().flat_map(|step| step.records);
+        records.filter(|record| matches!(record, Record::Vote(_))).for_each(|vote| self.disk.apply(&vote));
+        self.restart(ground);
+    }
+
+    fn restart(&mut self, ground: Ground) {
+        let disk = &mut self.disk;
+        match ground.mistake {
+            Some(Mistake::LostHardState) => {
+                disk.durable = Durable::assume(Default::default(), None, disk.durable.log().clone());
+            }
+            Some(Mistake::LostTail) if !disk.entries.is_empty() => {
+                disk.apply(&Record::Truncate { keep: disk.durable.log().last().index.previous() });
+            }
+            _ => {}
+        }
+        self.entries.clone_from(&self.disk.entries);
+        self.node = Node::recover(self.node.id(), *self.node.members(), self.disk.durable.clone());
+        self.observed = Observed::after_restart();
+    }
+
+    pub(crate) fn unsynced_records(&self) -> usize {
+        self.unsynced.iter().map(|step| step.records.len()).sum()
+    }
+
+    /// Whether something waits for the disk that nobody can have seen.
+    pub(crate) fn hides_something(&self) -> bool {
+        self.unsynced.iter().any(|step| !step.seen)
+    }
+}
+
+/// Messages that may leave now.
+pub(crate) type Ready = Vec<Envelope<Range>>;
+
+impl Stepped {
+    /// Takes the effects apart, as a server does: early ones, records, and what waits for them.
+    fn of(mut effects: Effects<Tag>) -> Stepped {
+        let mut stepped = Stepped::default();
+        let is_idle = effects.is_empty();
+        effects.early().iter().for_each(|&output| stepped.sort(output, true));
+        stepped.records = effects.records().to_vec();
+        effects.after_sync().iter().for_each(|&output| stepped.sort(output, false));
+        effects.done();
+        let has_none = stepped.early.is_empty() && stepped.outputs.is_empty() && stepped.told().next().is_none();
+        let says_so = is_idle == (has_none && stepped.records.is_empty()) && effects.is_empty();
+        stepped.is_miscounted = !says_so;
+        stepped
+    }
+
+    /// What timers and clients are told, sooner or later.
+    pub(crate) fn told(&self) -> impl DoubleEndedIterator<Item = &Output> {
+        self.told_early.iter().chain(&self.told_late)
+    }
+
+    fn sort(&mut self, output: Output, early: bool) {
+        match output {
+            Output::Send(envelope) if early => self.early.push(envelope),
+            Output::Send(envelope) => self.outputs.push(envelope),
+            told if early => self.told_early.push(told),
+            told => self.told_late.push(told),
+        }
+    }
+}
+
+impl Disk {
+    pub(crate) fn apply(&mut self, record: &Record<Tag>) {
+        self.durable.apply(record);
+        self.entries.apply(record);
+    }
+}
+
+impl Unsynced {
+    /// The network keeps a message as long as it may matter and in no order, so once is enough.
+    fn hold(&mut self, outputs: Ready) {
+        for envelope in outputs {
+            if !self.held.contains(&envelope) {
+                self.held.push(envelope);
+            }
+        }
+        self.normalise();
+    }
+
+    /// In the order of the invariant: states that differ in it alone are one.
+    pub(crate) fn normalise(&mut self) {
+        self.held.sort_by_key(|envelope| {
+            let own = envelope.from == envelope.to;
+            (own, (!own).then_some(*envelope))
+        });
+    }
+}
