@@ -225,7 +225,9 @@ impl World {
             Output::Refused => panic!("commands are proposed to leaders only"),
             Output::Restart(Timers::Follower | Timers::Leader)
             | Output::Accepted(_)
-            | Output::Heard(_)
+            | Output::Round { .. }
+            | Output::Heard { .. }
+            | Output::Confirmed(_)
             | Output::Leading(_)
             | Output::Yielded(_) => {}
         }

@@ -75,21 +75,25 @@ impl Cast {
     fn replication(&self) -> Vec<Situation> {
         let Cast { leader, follower, .. } = self;
         let (last, commit) = (follower.log().last(), follower.commit());
+        let round = leader.round().expect("it leads");
         let append = |entries| {
             let entries = Slice::new(last, entries).expect("the entry follows the last one");
-            receive(leader.id(), follower, Message::AppendRequest { entries, commit })
+            receive(leader.id(), follower, Message::AppendRequest { entries, commit, round })
         };
-        let reply = |node: &Node, matched| receive(follower.id(), node, Message::AppendReply { matched });
+        let reply = |node: &Node, matched| receive(follower.id(), node, Message::AppendReply { matched, round });
         let proposed = after(leader, [Event::Propose(command())]);
         let next = Position { term: last.term, index: last.index.next() };
-        let own = receive(leader.id(), &proposed, Message::AppendReply { matched: next.index });
+        let own = receive(leader.id(), &proposed, Message::AppendReply { matched: next.index, round });
         let waiting = after(&proposed, [own]);
-        let refusal = Message::AppendRefusal { missing: last.index.next(), hint: last };
+        let refusal = Message::AppendRefusal { missing: last.index.next(), hint: last, round };
         let entry = Entry { position: next, payload: Payload::Command(command()) };
+        let beating = after(leader, [Event::MinimumTimeout, Event::HeartbeatTimeout]);
+        let round = beating.round().expect("it leads");
+        let answer = receive(follower.id(), &beating, Message::AppendReply { matched: last.index, round });
         vec![
             situation("AppendRequest, heartbeat", follower, append(Vec::new())),
             situation("AppendRequest, one entry", follower, append(vec![entry])),
-            situation("AppendReply, heartbeat", &quiet_leader(leader), reply(leader, last.index)),
+            situation("AppendReply, heartbeat", &beating, answer),
             situation("AppendReply, committing", &waiting, reply(&waiting, next.index)),
             situation("AppendRefusal, tried again", &behind(leader), receive(follower.id(), leader, refusal)),
         ]
@@ -120,11 +124,6 @@ impl Cast {
         let own = receive(candidate.id(), &candidate, Message::VoteReply { granted: true });
         after(&candidate, [own])
     }
-}
-
-/// A leader that has heard nobody since its minimum timeout.
-fn quiet_leader(leader: &Node) -> Node {
-    after(leader, [Event::MinimumTimeout])
 }
 
 /// A leader that has sent one entry after those that its followers hold, and a second one.

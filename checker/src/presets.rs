@@ -38,13 +38,13 @@ const OF_LOGS: [Witness; 5] =
 const LOGS: Expected = Expected {
     witnesses: &OF_LOGS,
     ruled_out: &[],
-    idle: &["ask for a pre-vote", "refuse entries", "heartbeat timeout"],
+    idle: &["ask for a pre-vote", "refuse entries", "heartbeat timeout", "confirm a round"],
     kinds: true,
 };
 
 const ELECTIONS: Expected = Expected {
     witnesses: &[Witness::Leader, Witness::SplitVote, Witness::UnsyncedLost],
-    ruled_out: &["acknowledge", "refuse entries", "propose", "flush"],
+    ruled_out: &["acknowledge", "refuse entries", "propose", "flush", "confirm a round"],
     ..LOGS
 };
 

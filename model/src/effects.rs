@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 
 use crate::durable::Record;
 use crate::message::{Envelope, Message, Range};
-use crate::types::{Index, Position, ServerId, Term};
+use crate::types::{Index, Position, Round, ServerId, Term};
 
 /// What a server does when its records are durable.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -21,9 +21,27 @@ pub enum Output {
     Refused,
     /// Entries up to here are committed: they may be applied, in order.
     Committed(Index),
-    /// This server leads, and the follower has answered an AppendEntries of its term: at the time
-    /// it was sent, the follower became loyal to this server.
-    Heard(ServerId),
+    /// Section 8, dissertation 6.4: this server leads and begins a round of heartbeats. What it
+    /// sends from now on is of this round.
+    Round {
+        /// The round, counted from the first of this leadership.
+        round: Round,
+        /// The read index: who asks now may be served once the round is confirmed and this entry
+        /// is applied. `None` as long as the leader has committed nothing in its term: it cannot
+        /// know yet what was ever committed.
+        read: Option<Index>,
+    },
+    /// This server leads, and the follower has answered an AppendEntries of its term: after this
+    /// round had begun, the follower became loyal to this server.
+    Heard {
+        /// Who has answered.
+        follower: ServerId,
+        /// The round of what it has answered.
+        round: Round,
+    },
+    /// This server leads, and a majority has answered this round or later ones: when it began,
+    /// nobody led in a later term.
+    Confirmed(Round),
     /// This server leads in this term and has committed an entry of it, so its log holds
     /// everything that was ever committed (section 8).
     Leading(Term),
@@ -75,7 +93,7 @@ impl Timers {
 /// the same as if each step had its own value, in fewer words:
 ///
 /// - An AppendEntries that begins where the last message to its receiver ends, in the same term,
-///   extends that one, which then has the newer commit index. It leaves the receiver in the state
+///   extends that one, which then has the newer commit index and round. It leaves the receiver in the state
 ///   that both would, and its answer acknowledges what the answer to the later one would.
 /// - What a server acknowledges to itself takes the place of what it acknowledged before, in the
 ///   same term.
@@ -141,7 +159,9 @@ impl<P> Effects<P> {
     pub(crate) fn send(&mut self, envelope: Envelope<Range>, early: bool) {
         let unsent = if early { &mut self.early } else { &mut self.outputs };
         let joins = match envelope.message {
-            Message::AppendRequest { entries, commit } => extend_last(unsent, &envelope, entries, commit),
+            Message::AppendRequest { entries, commit, round } => {
+                extend_last(unsent, &envelope, entries, (commit, round))
+            }
             Message::AppendReply { .. } if envelope.to == envelope.from => replace_own(unsent, &envelope),
             _ => false,
         };
@@ -157,15 +177,17 @@ impl<P> Effects<P> {
 }
 
 /// Lets an AppendEntries that was not sent yet carry these entries as well, if they follow its own.
-fn extend_last(unsent: &mut [Output], envelope: &Envelope<Range>, more: Range, newer: Index) -> bool {
+fn extend_last(unsent: &mut [Output], envelope: &Envelope<Range>, more: Range, newer: (Index, Round)) -> bool {
     let Some(at) = last_to(unsent, envelope.to) else { return false };
-    let Output::Send(Envelope { term, message: Message::AppendRequest { entries, commit }, .. }) = &mut unsent[at]
+    let Output::Send(Envelope { term, message: Message::AppendRequest { entries, commit, round }, .. }) =
+        &mut unsent[at]
     else {
         return false;
     };
     let follows = *term == envelope.term && entries.last == more.previous;
     if follows {
-        (entries.last, *commit) = (more.last, newer);
+        entries.last = more.last;
+        (*commit, *round) = newer;
     }
     follows
 }

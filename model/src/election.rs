@@ -7,7 +7,7 @@ use crate::message::Message;
 use crate::node::{Progress, Role};
 use crate::rules::Rules;
 use crate::step::Step;
-use crate::types::{Payload, Position, ServerId};
+use crate::types::{Payload, Position, Round, ServerId};
 
 impl<R: Rules, P> Step<'_, R, P> {
     /// §5.2: no leader was heard for an election timeout, or the election was not decided.
@@ -104,11 +104,12 @@ impl<R: Rules, P> Step<'_, R, P> {
     /// heartbeat that tells everyone.
     fn become_leader(&mut self) {
         let last = self.node.log().last();
-        let start = Progress { matched: R::matched_at_start(last), next: last.index.next() };
+        let start = Progress { matched: R::matched_at_start(last), next: last.index.next(), answered: Round::ZERO };
         let progress: ServerMap<Progress> = self.node.members.ids().map(|id| (id, start)).collect();
         let heard = ServerSet::from_iter([self.node.id]);
-        self.node.role = Role::Leader { progress, heard, transfer: None };
+        self.node.role = Role::Leader { progress, heard, transfer: None, round: Round::ZERO, confirmed: Round::ZERO };
         self.restart(Timers::Leader);
+        self.begin_round();
         self.append_and_replicate(Payload::Blank);
     }
 

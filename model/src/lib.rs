@@ -46,6 +46,8 @@ pub mod rules;
 
 pub mod step;
 
+mod rounds;
+
 mod election;
 
 mod replication;
@@ -65,4 +67,4 @@ pub use relabelling::{Labels, Relabelled};
 pub use replica::{Next, Replica};
 pub use rules::{Paper, Rules};
 pub use step::{Event, step, step_by};
-pub use types::{Entry, Index, Payload, Position, ServerId, Term};
+pub use types::{Entry, Index, Payload, Position, Round, ServerId, Term};

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::types::{Entry, Index, Position, ServerId, Term};
+use crate::types::{Entry, Index, Position, Round, ServerId, Term};
 
 /// A message with what every message carries: who, to whom, and the sender's term (§5.1).
 ///
@@ -56,11 +56,15 @@ pub enum Message<E> {
         entries: E,
         /// The leader's commit index.
         commit: Index,
+        /// The latest round that the leader has begun.
+        round: Round,
     },
     /// §5.3: the log agrees with the leader's up to here, durably.
     AppendReply {
         /// Index of the last entry that is known to agree.
         matched: Index,
+        /// The round of the request that this answers.
+        round: Round,
     },
     /// §5.3: the log does not hold the entry before the sent ones.
     AppendRefusal {
@@ -69,6 +73,8 @@ pub enum Message<E> {
         /// Last entry of the refusing log that could agree: it stands neither after the missing
         /// one nor has a later term.
         hint: Position,
+        /// The round of the request that this answers.
+        round: Round,
     },
     /// Dissertation 3.10: campaign now; the leader hands over.
     TimeoutNow,
@@ -142,9 +148,11 @@ impl<E> Envelope<E> {
             Message::PreVoteReply { granted } => Message::PreVoteReply { granted },
             Message::VoteRequest { last, transfer } => Message::VoteRequest { last, transfer },
             Message::VoteReply { granted } => Message::VoteReply { granted },
-            Message::AppendRequest { entries, commit } => Message::AppendRequest { entries: fill(entries)?, commit },
-            Message::AppendReply { matched } => Message::AppendReply { matched },
-            Message::AppendRefusal { missing, hint } => Message::AppendRefusal { missing, hint },
+            Message::AppendRequest { entries, commit, round } => {
+                Message::AppendRequest { entries: fill(entries)?, commit, round }
+            }
+            Message::AppendReply { matched, round } => Message::AppendReply { matched, round },
+            Message::AppendRefusal { missing, hint, round } => Message::AppendRefusal { missing, hint, round },
             Message::TimeoutNow => Message::TimeoutNow,
             Message::Stale => Message::Stale,
         };

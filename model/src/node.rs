@@ -5,7 +5,7 @@ use core::fmt;
 use crate::durable::Durable;
 use crate::log::Log;
 use crate::members::{Members, ServerMap, ServerSet};
-use crate::types::{Index, Position, ServerId, Term};
+use crate::types::{Index, Position, Round, ServerId, Term};
 
 /// One server: the state box of Figure 2.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -52,6 +52,10 @@ pub enum Role {
         heard: ServerSet,
         /// Whom leadership is being handed to (dissertation 3.10).
         transfer: Option<ServerId>,
+        /// The latest round of heartbeats that has begun.
+        round: Round,
+        /// The latest round that a majority has answered. Invariant: `confirmed <= round`.
+        confirmed: Round,
     },
 }
 
@@ -62,6 +66,8 @@ pub struct Progress {
     pub matched: Index,
     /// Next entry to send. Invariant: `matched < next <= last + 1`.
     pub next: Index,
+    /// The latest round that it has answered.
+    pub answered: Round,
 }
 
 /// A role without its data.
@@ -181,12 +187,11 @@ impl Node {
         }
     }
 
-    /// A leader's view of a follower that has just answered; this server itself included.
+    /// A leader's view of a member, this server included.
     #[inline(always)]
-    pub(crate) fn progress_of_answering(&mut self, follower: ServerId) -> Option<&mut Progress> {
-        let Role::Leader { progress, heard, .. } = &mut self.role else { return None };
-        heard.insert(follower, ());
-        progress.get_mut(follower)
+    pub(crate) fn progress_mut(&mut self, member: ServerId) -> Option<&mut Progress> {
+        let Role::Leader { progress, .. } = &mut self.role else { return None };
+        progress.get_mut(member)
     }
 
     /// What a watcher may know.

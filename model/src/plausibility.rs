@@ -8,7 +8,7 @@
 //! receiver, AppendRequests included.
 
 use crate::message::{Envelope, Message, Slice};
-use crate::node::{Node, Role};
+use crate::node::Node;
 use crate::types::{Index, Position, Term};
 
 /// Terms that a group may have gone through while one server did not hear of any. A group that holds
@@ -19,15 +19,19 @@ const MOST_MISSED_TERMS: u64 = 1 << 32;
 impl<P> Envelope<Slice<P>> {
     /// Whether a correct server could have sent this to this receiver, as far as that can tell.
     pub fn is_plausible(&self, receiver: &Node) -> bool {
-        self.is_coherent() && self.term.is_within(MOST_MISSED_TERMS, receiver.term()) && self.is_of_our_log(receiver)
+        self.is_coherent() && self.term.is_within(MOST_MISSED_TERMS, receiver.term()) && self.answers_us(receiver)
     }
 
-    /// §5.3: while we lead, nobody of our term has stored what we have not sent.
-    fn is_of_our_log(&self, receiver: &Node) -> bool {
-        let (Role::Leader { .. }, Message::AppendReply { matched }) = (receiver.role(), &self.message) else {
-            return true;
+    /// §5.3: while we lead, nobody of our term has stored what we have not sent, or has answered a
+    /// round that we have not begun.
+    fn answers_us(&self, receiver: &Node) -> bool {
+        let (matched, answered) = match self.message {
+            Message::AppendReply { matched, round } => (matched, round),
+            Message::AppendRefusal { round, .. } => (Index::ZERO, round),
+            _ => return true,
         };
-        self.term != receiver.term() || *matched <= receiver.log().last().index
+        let Some(round) = receiver.round().filter(|_| self.term == receiver.term()) else { return true };
+        matched <= receiver.log().last().index && answered <= round
     }
 
     /// Whether a correct server could have sent this at some time: what it says agrees with itself.
@@ -38,7 +42,7 @@ impl<P> Envelope<Slice<P>> {
             Message::PreVoteReply { .. } => true,
             Message::VoteRequest { last, .. } => has_begun && self.may_name(*last),
             Message::AppendRequest { entries, .. } => has_begun && self.may_carry(entries),
-            Message::AppendRefusal { missing, hint } => {
+            Message::AppendRefusal { missing, hint, .. } => {
                 has_begun && Index::ZERO < *missing && hint.index <= *missing && self.may_name(*hint)
             }
             Message::VoteReply { .. } | Message::AppendReply { .. } | Message::TimeoutNow | Message::Stale => has_begun,

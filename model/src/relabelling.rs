@@ -120,7 +120,7 @@ impl Relabelled for Durable {
 
 impl Relabelled for Progress {
     fn relabelled(&self, labels: &impl Labels) -> Self {
-        Progress { matched: labels.matched(self.matched), next: labels.index(self.next) }
+        Progress { matched: labels.matched(self.matched), next: labels.index(self.next), answered: self.answered }
     }
 }
 
@@ -132,10 +132,12 @@ impl Relabelled for Role {
             Role::Candidate { votes, transfer } => {
                 Role::Candidate { votes: votes.relabelled(labels), transfer: *transfer }
             }
-            Role::Leader { progress, heard, transfer } => Role::Leader {
+            Role::Leader { progress, heard, transfer, round, confirmed } => Role::Leader {
                 progress: progress.iter().map(|(id, it)| (labels.id(id), it.relabelled(labels))).collect(),
                 heard: heard.relabelled(labels),
                 transfer: transfer.relabelled(labels),
+                round: *round,
+                confirmed: *confirmed,
             },
         }
     }
@@ -175,12 +177,14 @@ impl<E: Relabelled> Relabelled for Message<E> {
                 Message::VoteRequest { last: last.relabelled(labels), transfer: *transfer }
             }
             Message::VoteReply { granted } => Message::VoteReply { granted: *granted },
-            Message::AppendRequest { entries, commit } => {
-                Message::AppendRequest { entries: entries.relabelled(labels), commit: labels.matched(*commit) }
+            &Message::AppendRequest { ref entries, commit, round } => {
+                Message::AppendRequest { entries: entries.relabelled(labels), commit: labels.matched(commit), round }
             }
-            Message::AppendReply { matched } => Message::AppendReply { matched: labels.matched(*matched) },
-            Message::AppendRefusal { missing, hint } => {
-                Message::AppendRefusal { missing: labels.index(*missing), hint: hint.relabelled(labels) }
+            &Message::AppendReply { matched, round } => {
+                Message::AppendReply { matched: labels.matched(matched), round }
+            }
+            &Message::AppendRefusal { missing, hint, round } => {
+                Message::AppendRefusal { missing: labels.index(missing), hint: hint.relabelled(labels), round }
             }
             Message::TimeoutNow => Message::TimeoutNow,
             Message::Stale => Message::Stale,
@@ -214,12 +218,13 @@ impl Relabelled for Output {
     fn relabelled(&self, labels: &impl Labels) -> Self {
         match self {
             Output::Send(envelope) => Output::Send(envelope.relabelled(labels)),
-            Output::Heard(follower) => Output::Heard(labels.id(*follower)),
+            &Output::Round { round, read } => Output::Round { round, read: read.map(|read| labels.index(read)) },
+            &Output::Heard { follower, round } => Output::Heard { follower: labels.id(follower), round },
             Output::Accepted(position) => Output::Accepted(position.relabelled(labels)),
             Output::Committed(index) => Output::Committed(labels.index(*index)),
             Output::Leading(term) => Output::Leading(labels.term(*term)),
             Output::Yielded(term) => Output::Yielded(labels.term(*term)),
-            Output::Restart(_) | Output::Refused => *self,
+            Output::Restart(_) | Output::Refused | Output::Confirmed(_) => *self,
         }
     }
 }

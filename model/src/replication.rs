@@ -6,7 +6,7 @@ use crate::message::{Envelope, Message, Range, Slice};
 use crate::node::{Node, Role};
 use crate::rules::{Paper, Rules};
 use crate::step::Step;
-use crate::types::{Index, Payload, Position, ServerId};
+use crate::types::{Index, Payload, Position, Round, ServerId};
 
 impl Node {
     /// §5.3: whether a follower refuses what it has acknowledged to this leader in this term. What
@@ -43,10 +43,11 @@ impl<R: Rules, P> Step<'_, R, P> {
     pub(crate) fn append_and_replicate(&mut self, payload: Payload<P>) -> Position {
         let previous = self.node.log().last();
         let last = self.append(payload);
+        let round = self.node.round().unwrap_or_default();
         for peer in self.node.peers() {
             self.replicate_new(peer, Range { previous, last });
         }
-        self.send(self.node.id, Message::AppendReply { matched: last.index });
+        self.send(self.node.id, Message::AppendReply { matched: last.index, round });
         last
     }
 
@@ -54,6 +55,7 @@ impl<R: Rules, P> Step<'_, R, P> {
     /// arrive (§5.5).
     pub(crate) fn on_heartbeat_timeout(&mut self) {
         let Role::Leader { .. } = self.node.role else { return self.ask_for_votes() };
+        self.begin_round();
         for peer in self.node.peers() {
             self.replicate(peer);
         }
@@ -85,12 +87,13 @@ impl<R: Rules, P> Step<'_, R, P> {
 
     /// AppendEntries RPC, sender.
     fn send_entries(&mut self, follower: ServerId, entries: Range) {
+        let Some(round) = self.node.round() else { return };
         let commit = self.node.commit;
-        self.send(follower, Message::AppendRequest { entries, commit });
+        self.send(follower, Message::AppendRequest { entries, commit, round });
     }
 
     /// AppendEntries RPC, receiver.
-    pub(crate) fn on_append_request(&mut self, leader: ServerId, slice: Slice<P>, leader_commit: Index) {
+    pub(crate) fn on_append_request(&mut self, leader: ServerId, slice: Slice<P>, leader_commit: Index, round: Round) {
         if let Role::Leader { .. } = self.node.role {
             return; // A term has one leader (§5.2): only a broken rule leads here.
         }
@@ -99,12 +102,12 @@ impl<R: Rules, P> Step<'_, R, P> {
         let (previous, verified) = (slice.previous(), slice.last().index);
         if !R::matches(self.node.log(), previous) {
             let hint = self.node.log().last_within(previous);
-            return self.send(leader, Message::AppendRefusal { missing: previous.index, hint });
+            return self.send(leader, Message::AppendRefusal { missing: previous.index, hint, round });
         }
         self.store(slice);
         self.commit_to(R::follower_commit(leader_commit, verified));
         let matched = R::acknowledged(verified, self.node.log().last().index);
-        self.send(leader, Message::AppendReply { matched });
+        self.send(leader, Message::AppendReply { matched, round });
     }
 
     /// §5.3: removes what conflicts, appends what is missing, and leaves the rest alone: a delayed
@@ -124,19 +127,18 @@ impl<R: Rules, P> Step<'_, R, P> {
     }
 
     /// §5.3: the follower's log agrees with ours up to `matched`.
-    pub(crate) fn on_append_reply(&mut self, follower: ServerId, matched: Index) {
+    pub(crate) fn on_append_reply(&mut self, follower: ServerId, matched: Index, round: Round) {
         let (last, commit) = (self.node.log().last().index, self.node.commit);
         // A follower of this term holds nothing that its leader lacks: who claims more is wrong.
-        if last < matched {
+        if last < matched || !self.take_answer(follower, round) {
             return;
         }
-        let Some(progress) = self.node.progress_of_answering(follower) else { return };
+        let Some(progress) = self.node.progress_mut(follower) else { return };
         // Who holds what is committed already adds nothing to any majority that is needed.
         let is_news = progress.matched.max(commit) < matched;
         progress.matched = progress.matched.max(matched);
         progress.next = progress.next.max(matched.next());
         let behind = progress.next <= last;
-        self.effects.early.push(Output::Heard(follower));
         if is_news {
             self.advance_commit();
         }
@@ -163,20 +165,23 @@ impl<R: Rules, P> Step<'_, R, P> {
 
     /// §5.3: the follower's log lacks `missing`. The next attempt starts where the logs may agree,
     /// which takes at most one round for each term that they differ in.
-    pub(crate) fn on_append_refusal(&mut self, follower: ServerId, missing: Index, hint: Position) {
-        let retry = self.node.durable.log().last_within(hint).index;
-        let Some(progress) = self.node.progress_of_answering(follower) else { return };
-        self.effects.early.push(Output::Heard(follower));
+    pub(crate) fn on_append_refusal(&mut self, follower: ServerId, missing: Index, hint: Position, round: Round) {
+        if !self.take_answer(follower, round) {
+            return;
+        }
+        let retry = self.node.log().last_within(hint).index;
+        let Some(progress) = self.node.progress_mut(follower) else { return };
         // A late refusal of what was stored since, or of what is being sent again already.
         if missing <= progress.matched || progress.next <= missing {
             return;
         }
-        let next = retry.max(progress.matched).next();
-        progress.next = next;
-        self.replicate(follower);
-        // Until this is answered, whatever else was on its way will be refused as well.
-        if let Some(progress) = self.node.progress_of_answering(follower) {
-            progress.next = next;
+        // Until this is answered, whatever else is on its way will be refused as well: so `next` does
+        // not move on with what is sent.
+        let agreed = retry.max(progress.matched);
+        progress.next = agreed.next();
+        if let Some(previous) = self.node.log().position_at(agreed) {
+            let last = self.node.log().last();
+            self.send_entries(follower, Range { previous, last });
         }
     }
 }

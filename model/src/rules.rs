@@ -6,7 +6,7 @@
 use crate::log::Log;
 use crate::members::{Members, ServerSet};
 use crate::message::{Envelope, Message, Range};
-use crate::types::{Index, Position, ServerId, Term};
+use crate::types::{Index, Position, Round, ServerId, Term};
 
 /// The decisions that Raft's safety rests on.
 pub trait Rules {
@@ -95,6 +95,17 @@ pub trait Rules {
     /// §5.4.2: only an entry of the current term is committed by counting.
     fn may_commit(log: &Log, index: Index, current: Term) -> bool {
         log.term_at(index) == Some(current)
+    }
+
+    /// Dissertation 6.4: a leader knows what was ever committed once it has committed an entry of
+    /// its term. From then on, what is committed when a round begins may be read when it is confirmed.
+    fn read_index(commit: Index, has_committed_in_term: bool) -> Option<Index> {
+        has_committed_in_term.then_some(commit)
+    }
+
+    /// Dissertation 6.4: the latest round that a majority has answered, the leader included.
+    fn confirmed(members: &Members, answered: impl Fn(ServerId) -> Round) -> Round {
+        members.reached_by_majority(answered)
     }
 
     /// Dissertation 10.2.1: a leader's entries travel while it writes them itself; whatever

@@ -14,7 +14,8 @@ use crate::types::{Entry, Index, Payload, Position, ServerId, Term};
 pub enum Event<P> {
     /// §5.2: the randomised election timeout has passed.
     ElectionTimeout,
-    /// It is time to tell the others that this server leads, or to ask them again for votes.
+    /// It is time to tell the others that this server leads, or to ask them again for votes. A leader
+    /// begins a round with it, at any time that somebody needs one.
     HeartbeatTimeout,
     /// The minimum election timeout has passed: for a follower since it heard a leader, for a
     /// leader since the last such event.
@@ -76,9 +77,9 @@ impl<R: Rules, P> Step<'_, R, P> {
             Message::PreVoteReply { granted } => self.on_pre_vote_reply(from, granted),
             Message::VoteRequest { last, .. } => self.on_vote_request(from, last),
             Message::VoteReply { granted } => self.on_vote_reply(from, granted),
-            Message::AppendRequest { entries, commit } => self.on_append_request(from, entries, commit),
-            Message::AppendReply { matched } => self.on_append_reply(from, matched),
-            Message::AppendRefusal { missing, hint } => self.on_append_refusal(from, missing, hint),
+            Message::AppendRequest { entries, commit, round } => self.on_append_request(from, entries, commit, round),
+            Message::AppendReply { matched, round } => self.on_append_reply(from, matched, round),
+            Message::AppendRefusal { missing, hint, round } => self.on_append_refusal(from, missing, hint, round),
             Message::TimeoutNow => self.on_timeout_now(from),
             Message::Stale => {}
         }

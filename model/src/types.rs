@@ -18,6 +18,12 @@ pub struct Term(u64);
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Index(u64);
 
+/// Counts the rounds of heartbeats of one leadership, from its first (section 8).
+/// Rounds are compared and counted up by one; nothing depends on their absolute value.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Round(u64);
+
 /// Names an entry: §5.3 shows that two entries of one term and index are the same entry.
 ///
 /// The order of the fields is the comparison of §5.4.1: term first, then index.
@@ -82,6 +88,26 @@ impl Term {
     /// The term after this one.
     pub fn next(self) -> Term {
         Term(self.0 + 1)
+    }
+}
+
+impl Round {
+    /// Before the first round of a leadership: what nobody has answered.
+    pub const ZERO: Round = Round(0);
+
+    /// The round of this number.
+    pub const fn new(number: u64) -> Round {
+        Round(number)
+    }
+
+    /// Its number, for what goes to wires and people: no transition asks for it.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The round after this one.
+    pub fn next(self) -> Round {
+        Round(self.0 + 1)
     }
 }
 
@@ -159,6 +185,12 @@ impl fmt::Display for Term {
 }
 
 impl fmt::Display for Index {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{}", self.0)
+    }
+}
+
+impl fmt::Display for Round {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}", self.0)
     }

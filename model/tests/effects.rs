@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use rafttree_model::{Effects, Envelope, Event, Index, Message, Node, Output, Range, Record, ServerId, Term, step};
+use rafttree_model::{
+    Effects, Envelope, Event, Index, Message, Node, Output, Position, Range, Record, Round, ServerId, Term, step,
+};
 
 use crate::support::{
-    Command, all_terms, at, command, disk, group, id, leader_in_office, matched, on, receive, send, slice, terms_of,
+    Command, FIRST, all_terms, at, command, disk, group, id, leader_in_office, matched, on, receive, send, slice,
+    terms_of,
 };
 
 fn collected(events: impl IntoIterator<Item = Event<Command>>) -> Effects<Command> {
@@ -49,9 +52,9 @@ fn effects_are_empty_when_nothing_of_any_kind_is_left() {
 fn commands_proposed_at_once_travel_in_one_message_to_each_follower_and_are_acknowledged_once() {
     let effects = collected(["x", "y", "z"].map(Event::Propose));
     let entries = Range { previous: at(2, 2), last: at(5, 2) };
-    let request = |to| send(to, 2, Message::AppendRequest { entries, commit: Index::new(2) });
+    let request = |to| send(to, 2, Message::AppendRequest { entries, commit: Index::new(2), round: FIRST });
     assert_eq!(effects.early(), [request(2), request(3)]);
-    let own = send(1, 2, Message::AppendReply { matched: Index::new(5) });
+    let own = send(1, 2, Message::AppendReply { matched: Index::new(5), round: FIRST });
     let [x, y, z] = [3, 4, 5].map(|index| Output::Accepted(at(index, 2)));
     assert_eq!(effects.after_sync(), [own, x, y, z]);
 }
@@ -73,7 +76,7 @@ fn what_several_steps_say_in_one_value_is_what_they_say_in_their_own() {
 
 /// Everything that a leader of three may be told by its followers and clients, so many times.
 fn all_sequences(longest: usize) -> Vec<Vec<Event<Command>>> {
-    let refusal = Message::AppendRefusal { missing: Index::new(2), hint: at(1, 1) };
+    let refusal = Message::AppendRefusal { missing: Index::new(2), hint: at(1, 1), round: FIRST };
     let alphabet = [
         Event::Propose("x"),
         Event::HeartbeatTimeout,
@@ -134,7 +137,7 @@ impl Said {
     /// The last thing that the leader acknowledges to itself in each term, which covers the others.
     fn acknowledged(&self) -> BTreeMap<Term, Index> {
         let own = self.outputs.iter().filter_map(|output| match output {
-            Output::Send(Envelope { to, term, message: Message::AppendReply { matched }, .. }) if *to == id(1) => {
+            Output::Send(Envelope { to, term, message: Message::AppendReply { matched, .. }, .. }) if *to == id(1) => {
                 Some((*term, *matched))
             }
             _ => None,
@@ -180,12 +183,14 @@ fn match_as_logs_do(log: &[u64], leader: &[u64]) -> bool {
 struct Heard {
     node: Node,
     acknowledged: Option<Index>,
-    refused: Option<Message<Range>>,
+    refused: Option<(Index, Position)>,
+    /// The latest round that it has answered.
+    answered: Round,
 }
 
 impl Heard {
     fn of(start: &Node, requests: &[Envelope<Range>], leader: &[u64]) -> Heard {
-        let mut heard = Heard { node: start.clone(), acknowledged: None, refused: None };
+        let mut heard = Heard { node: start.clone(), acknowledged: None, refused: None, answered: Round::ZERO };
         for request in requests {
             let filled = request.with_entries(|range| {
                 let (from, to) = (range.previous.index.number() as usize, range.last.index.number() as usize);
@@ -194,8 +199,15 @@ impl Heard {
             let filled = filled.expect("the leader holds what it sends");
             for answer in on(&mut heard.node, Event::Receive(filled)).messages() {
                 match answer.message {
-                    Message::AppendReply { matched } => heard.acknowledged = heard.acknowledged.max(Some(matched)),
-                    refusal => heard.refused = heard.refused.or(Some(refusal)),
+                    Message::AppendReply { matched, round } => {
+                        heard.acknowledged = heard.acknowledged.max(Some(matched));
+                        heard.answered = heard.answered.max(round);
+                    }
+                    Message::AppendRefusal { missing, hint, round } => {
+                        heard.refused = heard.refused.or(Some((missing, hint)));
+                        heard.answered = heard.answered.max(round);
+                    }
+                    other => panic!("{other:?} answers no AppendEntries"),
                 }
             }
         }

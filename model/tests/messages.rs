@@ -2,7 +2,7 @@
 
 use rafttree_model::{Envelope, Index, Message, Range, Slice, Term};
 
-use crate::support::{all_terms, at, blank, id, log, position_in, slice, terms_of};
+use crate::support::{FIRST, all_terms, at, blank, id, log, position_in, slice, terms_of};
 
 #[test]
 fn a_slice_is_consecutive_and_its_terms_never_fall() {
@@ -43,11 +43,11 @@ fn all_messages<E>(entries: E) -> Vec<Message<E>> {
         Message::PreVoteReply { granted: true },
         Message::VoteRequest { last: at(1, 1), transfer: true },
         Message::VoteReply { granted: false },
-        Message::AppendReply { matched: Index::new(1) },
-        Message::AppendRefusal { missing: Index::new(2), hint: at(1, 1) },
+        Message::AppendReply { matched: Index::new(1), round: FIRST },
+        Message::AppendRefusal { missing: Index::new(2), hint: at(1, 1), round: FIRST },
         Message::TimeoutNow,
         Message::Stale,
-        Message::AppendRequest { entries, commit: Index::new(1) },
+        Message::AppendRequest { entries, commit: Index::new(1), round: FIRST },
     ]
 }
 

@@ -1,8 +1,10 @@
 //! What a correct server could have said, and what none could.
 
-use rafttree_model::{Envelope, Event, Index, Message, Node, Slice, Term};
+use rafttree_model::{Envelope, Event, Index, Message, Node, Round, Slice, Term};
 
-use crate::support::{Command, append, at, follower, heartbeat, id, leader, matched, on, slice, vote, vote_request};
+use crate::support::{
+    Command, FIRST, append, at, follower, heartbeat, id, leader, matched, on, slice, vote, vote_request,
+};
 
 const YEARS: u64 = 1 << 32;
 
@@ -11,7 +13,7 @@ fn said(term: u64, message: Message<Slice<Command>>) -> Envelope<Slice<Command>>
 }
 
 fn refusal(missing: u64, index: u64, term: u64) -> Message<Slice<Command>> {
-    Message::AppendRefusal { missing: Index::new(missing), hint: at(index, term) }
+    Message::AppendRefusal { missing: Index::new(missing), hint: at(index, term), round: FIRST }
 }
 
 #[test]
@@ -60,7 +62,7 @@ fn an_entry_has_a_term_and_an_index_and_no_later_term_than_its_sender() {
             Message::PreVoteRequest { last },
             vote_request(last),
             heartbeat(last, 0),
-            Message::AppendRefusal { missing: Index::new(9), hint: last },
+            Message::AppendRefusal { missing: Index::new(9), hint: last, round: FIRST },
         ];
         for message in named {
             assert_eq!(said(3, message.clone()).is_coherent(), is_coherent, "{message:?}");
@@ -72,7 +74,7 @@ fn an_entry_has_a_term_and_an_index_and_no_later_term_than_its_sender() {
 fn entries_are_of_terms_that_have_begun_and_are_not_after_the_leaders() {
     assert!(said(3, append(at(0, 0), &[1, 3], 0)).is_coherent());
     assert!(!said(3, append(at(0, 0), &[1, 4], 0)).is_coherent());
-    let without_term = Message::AppendRequest { entries: slice(at(0, 0), &[0, 1]), commit: Index::ZERO };
+    let without_term = Message::AppendRequest { entries: slice(at(0, 0), &[0, 1]), commit: Index::ZERO, round: FIRST };
     assert!(!said(3, without_term).is_coherent());
 }
 
@@ -83,6 +85,24 @@ fn a_refusal_names_what_is_missing_and_a_place_that_is_not_after_it() {
     {
         assert_eq!(said(3, message.clone()).is_coherent(), is_coherent, "{message:?}");
     }
+}
+
+#[test]
+fn nobody_has_answered_a_round_that_its_leader_has_not_begun() {
+    let mut node = leader(3, 2, &[1]);
+    let answers = |round: u64| {
+        let (round, missing, hint) = (Round::new(round), Index::new(1), at(0, 0));
+        let both =
+            [Message::AppendReply { matched: Index::ZERO, round }, Message::AppendRefusal { missing, hint, round }];
+        both.map(|message| said(2, message))
+    };
+    let are_plausible = |node: &Node, round| answers(round).map(|answer| answer.is_plausible(node));
+    assert_eq!(are_plausible(&node, 1), [true; 2]);
+    assert_eq!(are_plausible(&node, 2), [false; 2]);
+    let _ = on(&mut node, Event::HeartbeatTimeout);
+    assert_eq!(are_plausible(&node, 2), [true; 2]);
+    let _ = on(&mut node, Event::StepDown);
+    assert_eq!(are_plausible(&node, 9), [true; 2], "a server that restarted may have led in this term");
 }
 
 #[test]

@@ -3,11 +3,11 @@
 use rafttree_model::{Entries, Event, Index, Message, Next, Node, Output, Record, Replica, Term, Timers};
 
 use crate::support::{
-    Command, append, at, blank, command, disk, follower_of_2, group, id, leader_in_office, matched, range, receive,
-    restarted, send, vote, vote_request,
+    Command, FIRST, append, at, blank, command, disk, follower_of_2, group, heard, id, leader_in_office, matched,
+    range, receive, restarted, send, vote, vote_request,
 };
 
-use Output::{Accepted, Committed, Heard, Leading, Restart};
+use Output::{Accepted, Committed, Confirmed, Leading, Restart, Round};
 
 /// A server with all that its log holds as blank entries.
 fn replica(node: Node) -> Replica<Command> {
@@ -56,7 +56,7 @@ fn a_leader_sends_its_entries_while_it_writes_them() {
     assert_eq!(written(&mut leader), [Record::Append(command(3, 2, "x"))]);
     leader.flushed();
     assert_eq!(performed(&mut leader), [Accepted(at(3, 2))], "its own acknowledgement is not for others");
-    assert_eq!(hears_itself(&mut leader, matched(3)), [Heard(id(1))]);
+    assert_eq!(hears_itself(&mut leader, matched(3)), [heard(1)]);
 }
 
 #[test]
@@ -99,10 +99,12 @@ fn what_a_server_says_to_itself_comes_before_its_next_write() {
         "2 records".into(),
         "hears its vote".into(),
         performs(Restart(Timers::Leader)),
+        performs(Round { round: FIRST, read: None }),
+        performs(Confirmed(FIRST)),
         "writes".into(),
         "1 records".into(),
         "hears its acknowledgement".into(),
-        performs(Heard(id(1))),
+        performs(heard(1)),
         performs(Leading(Term::new(2))),
         "writes".into(),
         "0 records".into(),
@@ -126,11 +128,11 @@ fn steps_during_a_write_share_the_next_one() {
     assert_eq!(leader.open().records().len(), 2);
     leader.flushed();
     assert_eq!(performed(&mut leader), [Accepted(at(3, 2))]);
-    assert_eq!(hears_itself(&mut leader, matched(3)), [Heard(id(1))]);
+    assert_eq!(hears_itself(&mut leader, matched(3)), [heard(1)]);
     assert_eq!(written(&mut leader), [command(4, 2, "y"), command(5, 2, "z")].map(Record::Append));
     leader.flushed();
     assert_eq!(performed(&mut leader), [Accepted(at(4, 2)), Accepted(at(5, 2))]);
-    assert_eq!(hears_itself(&mut leader, matched(5)), [Heard(id(1))]);
+    assert_eq!(hears_itself(&mut leader, matched(5)), [heard(1)]);
     assert_eq!(leader.proceed(), None);
 }
 

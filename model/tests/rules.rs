@@ -3,10 +3,13 @@
 use std::collections::BTreeSet;
 
 use rafttree_model::{
-    Durable, Envelope, Index, Log, Members, Message, Paper, Position, Range, Record, Rules, ServerId, ServerSet, Term,
+    Durable, Envelope, Index, Log, Members, Message, Paper, Position, Range, Record, Round, Rules, ServerId, ServerSet,
+    Term,
 };
 
-use crate::support::{all_terms, append, at, follower, group, id, log, on, position_in, receive, slice, terms_of};
+use crate::support::{
+    FIRST, all_terms, append, at, follower, group, id, log, on, position_in, receive, slice, terms_of,
+};
 
 /// Every log of at most three entries with terms up to 3: its shape and its terms.
 fn all_logs() -> Vec<(Log, Vec<u64>)> {
@@ -315,17 +318,40 @@ fn may_commit_only_an_entry_of_the_current_term() {
 }
 
 #[test]
+fn read_index_is_the_commit_index_of_a_leader_that_has_committed_in_its_term() {
+    for commit in (0..4).map(Index::new) {
+        assert_eq!(Paper::read_index(commit, true), Some(commit));
+        assert_eq!(Paper::read_index(commit, false), None);
+    }
+}
+
+#[test]
+fn confirmed_is_the_latest_round_that_more_than_half_have_answered() {
+    for size in 1..=5u32 {
+        for answered in
+            (0..4u64.pow(size)).map(|code| (0..size).map(|place| code / 4u64.pow(place) % 4).collect::<Vec<_>>())
+        {
+            let confirmed = Paper::confirmed(&group(size), |member| Round::new(answered[member.number() as usize - 1]));
+            let have_answered =
+                |round: u64| 2 * answered.iter().filter(|&&latest| round <= latest).count() > size as usize;
+            let latest = (0..4).rev().find(|&round| have_answered(round)).expect("all have answered round 0");
+            assert_eq!(confirmed, Round::new(latest), "{answered:?}");
+        }
+    }
+}
+
+#[test]
 fn may_leave_early_whatever_promises_nothing() {
     let entries = Range { previous: at(1, 1), last: at(2, 2) };
     let messages = [
-        (Message::AppendRequest { entries, commit: Index::new(1) }, true),
+        (Message::AppendRequest { entries, commit: Index::new(1), round: FIRST }, true),
         (Message::PreVoteRequest { last: at(1, 1) }, false),
         (Message::PreVoteReply { granted: true }, false),
         (Message::VoteRequest { last: at(1, 1), transfer: false }, false),
         (Message::VoteReply { granted: true }, false),
         (Message::VoteReply { granted: false }, false),
-        (Message::AppendReply { matched: Index::new(1) }, false),
-        (Message::AppendRefusal { missing: Index::new(2), hint: at(1, 1) }, false),
+        (Message::AppendReply { matched: Index::new(1), round: FIRST }, false),
+        (Message::AppendRefusal { missing: Index::new(2), hint: at(1, 1), round: FIRST }, false),
         (Message::TimeoutNow, false),
         (Message::Stale, false),
     ];

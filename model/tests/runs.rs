@@ -175,7 +175,12 @@ impl World {
             Output::Yielded(term) => {
                 assert_eq!(self.server_mut(at).leading.take(), Some(term), "only who leads yields, and once");
             }
-            Output::Accepted(_) | Output::Refused | Output::Heard(_) | Output::Restart(_) => {}
+            Output::Accepted(_)
+            | Output::Refused
+            | Output::Round { .. }
+            | Output::Heard { .. }
+            | Output::Confirmed(_)
+            | Output::Restart(_) => {}
         }
     }
 

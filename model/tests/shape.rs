@@ -121,7 +121,7 @@ fn comparisons_read_from_the_smaller_to_the_greater() {
 }
 
 /// Terms, indices and ids, of which only the order and the neighbours count.
-const NUMBERED: [&str; 3] = ["ServerId", "Term", "Index"];
+const NUMBERED: [&str; 4] = ["ServerId", "Term", "Index", "Round"];
 
 /// What reads a number and is neither asked from outside nor shows nor counts by one; why it may.
 const READERS: [(&str, &str); 5] = [
@@ -197,14 +197,15 @@ fn readers(types: &Source) -> Vec<String> {
     readers
 }
 
-/// An index begins somewhere; a term and a server have no number that is special.
+/// Indices and rounds begin somewhere; a term and a server have no number that is special.
 #[test]
-fn no_number_is_special_but_that_of_the_index_before_the_first() {
+fn no_number_is_special_but_those_before_the_first_index_and_the_first_round() {
     let types = source("types");
     for (number, line) in types.code() {
         let is_digit = |letter: char| letter.is_ascii_digit();
         let numbered = |noun: &str| line.split(&format!("{noun}(")).skip(1).any(|rest| rest.starts_with(is_digit));
-        let special = NUMBERED.into_iter().any(numbered) && !line.contains("const ZERO: Index = Index(0);");
+        let zero = ["Index", "Round"].map(|noun| format!("const ZERO: {noun} = {noun}(0);"));
+        let special = NUMBERED.into_iter().any(numbered) && !zero.iter().any(|zero| line.contains(zero));
         assert!(!special, "src/types.rs:{number}: nothing depends on the absolute value of a term, an index or an id");
     }
 }

@@ -2,11 +2,14 @@
 
 use rafttree_model::{
     Durable, Effects, Entry, Envelope, Event, Index, Log, Members, Message, Node, Output, Payload, Position, Range,
-    Record, Rules, ServerId, Slice, Term, step, step_by,
+    Record, Round, Rules, ServerId, Slice, Term, step, step_by,
 };
 
 /// What clients propose in the stories.
 pub(crate) type Command = &'static str;
+
+/// The round with which a leadership begins.
+pub(crate) const FIRST: Round = Round::new(1);
 
 pub(crate) fn id(number: u32) -> ServerId {
     ServerId::new(number)
@@ -144,6 +147,11 @@ pub(crate) fn send(to: u32, term: u64, message: Message<Range>) -> Output {
     Output::Send(Envelope { from: id(1), to: id(to), term: Term::new(term), message })
 }
 
+/// The server has answered something of the first round.
+pub(crate) fn heard(follower: u32) -> Output {
+    Output::Heard { follower: id(follower), round: FIRST }
+}
+
 pub(crate) fn vote_request(last: Position) -> Message<Slice<Command>> {
     Message::VoteRequest { last, transfer: false }
 }
@@ -157,16 +165,22 @@ pub(crate) fn heartbeat(previous: Position, commit: u64) -> Message<Slice<Comman
 }
 
 pub(crate) fn append(previous: Position, terms: &[u64], commit: u64) -> Message<Slice<Command>> {
-    Message::AppendRequest { entries: slice(previous, terms), commit: Index::new(commit) }
+    Message::AppendRequest { entries: slice(previous, terms), commit: Index::new(commit), round: FIRST }
 }
 
 pub(crate) fn matched(index: u64) -> Message<Slice<Command>> {
-    Message::AppendReply { matched: Index::new(index) }
+    Message::AppendReply { matched: Index::new(index), round: FIRST }
 }
 
 /// A leader's request as it leaves: the entries after `previous` up to `last`.
 pub(crate) fn range(previous: Position, last: Position, commit: u64) -> Message<Range> {
-    Message::AppendRequest { entries: Range { previous, last }, commit: Index::new(commit) }
+    Message::AppendRequest { entries: Range { previous, last }, commit: Index::new(commit), round: FIRST }
+}
+
+/// The same in a later round than the first.
+pub(crate) fn range_of(round: u64, previous: Position, last: Position, commit: u64) -> Message<Range> {
+    let entries = Range { previous, last };
+    Message::AppendRequest { entries, commit: Index::new(commit), round: Round::new(round) }
 }
 
 /// Server 1 of a group as it starts on this disk.

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rafttree_model::{Effects, Envelope, Event, Message, Output, Range, Record, Role, ServerId, Slice};
+use rafttree_model::{Effects, Envelope, Event, Message, Output, Range, Record, Role, Round, ServerId, Slice};
 
 use crate::world::{Server, StepBy, Tag};
 
@@ -43,19 +43,24 @@ fn events(server: &Server) -> Vec<Event<Tag>> {
         let log = server.node.log();
         let heartbeat = |previous| {
             let entries = Slice::new(previous, Vec::new()).expect("no entries follow any position");
-            let message = Message::AppendRequest { entries, commit: server.node.commit() };
+            let message = Message::AppendRequest { entries, commit: server.node.commit(), round: Round::ZERO };
             Event::Receive(Envelope { from: leader, to: id, term, message })
         };
         return [log.last(), log.base(), log.last()].map(heartbeat).to_vec();
     }
     let Role::Leader { .. } = server.node.role() else { return Vec::new() };
     let answer = |from: ServerId, message| Event::Receive(Envelope { from, to: id, term, message });
-    let refusal =
-        || answer(peer, Message::AppendRefusal { missing: server.last().index, hint: server.node.log().base() });
+    let refusal = || {
+        answer(
+            peer,
+            Message::AppendRefusal { missing: server.last().index, hint: server.node.log().base(), round: Round::ZERO },
+        )
+    };
     let command = || Event::Propose(Tag(ServerId::new(0)));
     // Up to the second of the commands: so the commit index moves between two messages.
     let matched = server.last().index.next().next();
-    let acknowledged = server.node.members().ids().map(|from| answer(from, Message::AppendReply { matched }));
+    let acknowledged =
+        server.node.members().ids().map(|from| answer(from, Message::AppendReply { matched, round: Round::ZERO }));
     let before = [command(), command(), Event::HeartbeatTimeout, refusal(), command(), Event::HeartbeatTimeout];
     let after = [command(), Event::HeartbeatTimeout, command()];
     before.into_iter().chain(acknowledged).chain(after).collect()
@@ -87,11 +92,11 @@ fn joined(first: &Output, second: &Output) -> Option<Output> {
     let (Output::Send(first), Output::Send(second)) = (first, second) else { return None };
     let of_one_term = first.term == second.term;
     match (first.message, second.message) {
-        (Message::AppendRequest { entries, .. }, Message::AppendRequest { entries: more, commit })
+        (Message::AppendRequest { entries, .. }, Message::AppendRequest { entries: more, commit, round })
             if of_one_term && entries.last == more.previous =>
         {
             let entries = Range { previous: entries.previous, last: more.last };
-            Some(Output::Send(Envelope { message: Message::AppendRequest { entries, commit }, ..*first }))
+            Some(Output::Send(Envelope { message: Message::AppendRequest { entries, commit, round }, ..*first }))
         }
         (Message::AppendReply { .. }, Message::AppendReply { .. }) if of_one_term && second.to == second.from => {
             Some(Output::Send(*second))

@@ -13,6 +13,8 @@ mod replies;
 
 mod obligations;
 
+mod rounds;
+
 mod stray;
 
 mod batching;

@@ -1,12 +1,14 @@
 //! What a server has to do unasked: whom to ask and what to send, what to count, which timers to run,
 //! what to tell its clients. Safety needs none of it; a server that leaves it out gets nowhere.
 
-use rafttree_model::{Envelope, Event, Index, Message, Output, Payload, Progress, Range, Role, ServerId, Timers};
+use rafttree_model::{
+    Envelope, Event, Index, Message, Output, Payload, Progress, Range, Role, Round, ServerId, Timers,
+};
 
 use crate::checks::memory;
 use crate::checks::replies::{holds, may_agree};
 use crate::checks::seen::Seen;
-use crate::world::Server;
+use crate::world::{Letter, Server, answer_to};
 
 /// The requests of a step, and what the server tells itself, are those that its part calls for: no
 /// more, no less.
@@ -28,7 +30,7 @@ fn told_itself(step: &Seen) -> Option<Message<Range>> {
         (Event::ElectionTimeout, Role::PreCandidate { .. }) => Some(Message::PreVoteReply { granted: true }),
         (_, Role::Candidate { .. }) if old.node.term() < new.node.term() => Some(Message::VoteReply { granted: true }),
         (_, Role::Leader { .. }) if old.last() != new.last() => {
-            Some(Message::AppendReply { matched: new.last().index })
+            Some(Message::AppendReply { matched: new.last().index, round: round_of(new) })
         }
         _ => None,
     }
@@ -43,7 +45,14 @@ fn requests(step: &Seen) -> Vec<Envelope<Range>> {
     let last = new.last();
     let append = |other, next: Index| {
         let previous = new.position(next.previous().number()).unwrap_or(last);
-        to(other, Message::AppendRequest { entries: Range { previous, last }, commit: new.node.commit() })
+        to(
+            other,
+            Message::AppendRequest {
+                entries: Range { previous, last },
+                commit: new.node.commit(),
+                round: round_of(new),
+            },
+        )
     };
     let raised = old.node.term() < new.node.term();
     let next_of = |other| progress_of(old, other).map_or(last.index.next(), |progress| progress.next);
@@ -80,18 +89,18 @@ fn requests(step: &Seen) -> Vec<Envelope<Range>> {
 /// Whom a leader sends more, and from where on, now that it was answered.
 fn resumed(step: &Seen) -> Option<(ServerId, Index)> {
     let letter = step.letter()?;
-    let Progress { matched: known, next } = progress_of(step.old, letter.from)?;
+    let Progress { matched: known, next, .. } = progress_of(step.old, letter.from)?;
     let last = step.new.last().index;
-    if letter.from == letter.to || letter.term != step.old.node.term() {
+    if letter.from == letter.to || !is_heard(step) {
         return None;
     }
     match letter.message {
-        Message::AppendReply { matched } if matched <= last => {
+        Message::AppendReply { matched, .. } => {
             let next = next.max(matched.next());
             (next <= last).then_some((letter.from, next))
         }
         // Neither of what is known to be held, nor of what is being sent again already.
-        Message::AppendRefusal { missing, hint } if known < missing && missing < next => {
+        Message::AppendRefusal { missing, hint, .. } if known < missing && missing < next => {
             Some((letter.from, may_agree(step.old, hint).index.max(known).next()))
         }
         _ => None,
@@ -108,10 +117,8 @@ pub(super) fn counts_at_once(step: &Seen) -> bool {
     let Some(letter) = step.letter().filter(|letter| old.node.term() <= letter.term) else { return true };
     let was = old.node.commit();
     match &letter.message {
-        &Message::AppendReply { matched } if matched <= old.last().index && letter.term == old.node.term() => {
-            !old.leads() || new.node.commit() == was.max(may_be_committed(new))
-        }
-        Message::AppendRequest { entries, commit } if !old.leads() && holds(old, entries.previous()) => {
+        Message::AppendReply { .. } if is_heard(step) => new.node.commit() == was.max(may_be_committed(new)),
+        Message::AppendRequest { entries, commit, .. } if !old.leads() && holds(old, entries.previous()) => {
             new.node.commit() == was.max(entries.last().index.min(*commit))
         }
         _ => true,
@@ -122,8 +129,8 @@ pub(super) fn counts_at_once(step: &Seen) -> bool {
 fn matched_is_acknowledged(step: &Seen) -> bool {
     let Seen { old, new, .. } = *step;
     let told = |id: ServerId| match step.letter() {
-        Some(letter) if letter.from == id && letter.term == old.node.term() && old.leads() => match letter.message {
-            Message::AppendReply { matched } if matched <= old.last().index => matched,
+        Some(letter) if letter.from == id && is_heard(step) => match letter.message {
+            Message::AppendReply { matched, .. } => matched,
             _ => Index::ZERO,
         },
         _ => Index::ZERO,
@@ -153,15 +160,20 @@ fn next(step: &Seen, id: ServerId) -> Index {
         Event::Receive(letter) if letter.from == id => match (resumed(step), &letter.message) {
             (Some((_, next)), Message::AppendRefusal { .. }) => next,
             (Some(_), _) => end,
-            (None, Message::AppendReply { matched }) if is_heard(step) => before.next.max(matched.next()),
+            (None, Message::AppendReply { matched, .. }) if is_heard(step) => before.next.max(matched.next()),
             (None, _) => before.next,
         },
         _ => before.next,
     }
 }
 
+/// Whether its leader takes in what a follower answers.
 fn is_heard(step: &Seen) -> bool {
-    answered(step).is_some()
+    answer_to(&step.old.node, step.event).is_some()
+}
+
+fn round_of(leader: &Server) -> Round {
+    leader.node.round().unwrap_or_default()
 }
 
 /// The last entry of the leader's term that a majority has acknowledged.
@@ -183,14 +195,12 @@ fn progress_of(server: &Server, id: ServerId) -> Option<Progress> {
 /// The target of a transfer is told to campaign as soon as it has acknowledged the whole log, and
 /// nobody is told anything of the kind otherwise.
 pub(super) fn transfer_is_sent(step: &Seen) -> bool {
-    let Seen { old, event, new, .. } = *step;
+    let Seen { event, new, .. } = *step;
     let told = step.sent().filter(|sent| sent.message == Message::TimeoutNow).map(|sent| sent.to);
     let Some(target) = new.observed.target.filter(|_| new.leads()) else { return told.count() == 0 };
     let is_asked = matches!(event, Event::Transfer(to) if *to == target);
-    let is_acknowledged = step.letter().is_some_and(|letter| {
-        let counts = letter.term == old.node.term() && old.leads();
-        counts && matches!(letter.message, Message::AppendReply { matched } if matched <= old.last().index)
-    });
+    let is_reply = |letter: &Letter| matches!(letter.message, Message::AppendReply { .. });
+    let is_acknowledged = is_heard(step) && step.letter().is_some_and(is_reply);
     let holds_all = progress_of(new, target).is_some_and(|progress| progress.matched == new.last().index);
     let due = holds_all && (is_asked || is_acknowledged);
     told.eq(due.then_some(target))
@@ -237,10 +247,10 @@ pub(super) fn clients_are_told(step: &Seen) -> bool {
         let takes = matches!(old.node.role(), Role::Leader { transfer: None, .. });
         due.push(if takes { Output::Accepted(new.last()) } else { Output::Refused });
     }
-    if let Some(follower) = answered(step) {
-        due.push(Output::Heard(follower));
-    }
-    let is_for_clients = |told: &&Output| !matches!(told, Output::Restart(_) | Output::Send(_));
+    let is_for_clients = |told: &&Output| {
+        use Output::{Accepted, Committed, Leading, Refused, Yielded};
+        matches!(told, Accepted(_) | Refused | Committed(_) | Leading(_) | Yielded(_))
+    };
     let mut told: Vec<_> = stepped.told().filter(is_for_clients).cloned().collect();
     told.sort_unstable();
     due.sort_unstable();
@@ -253,17 +263,6 @@ fn serves(server: &Server) -> bool {
     let leads = matches!(server.node.role(), Role::Leader { transfer: None, .. });
     let committed = server.position(server.node.commit().number());
     leads && committed.is_some_and(|committed| committed.term == server.node.term())
-}
-
-/// Who has answered its leader.
-fn answered(step: &Seen) -> Option<ServerId> {
-    let letter = step.letter().filter(|letter| step.old.leads() && letter.term == step.old.node.term())?;
-    let answers = match letter.message {
-        Message::AppendReply { matched } => matched <= step.old.last().index,
-        Message::AppendRefusal { .. } => true,
-        _ => false,
-    };
-    answers.then_some(letter.from)
 }
 
 /// A leader appends the command that was proposed, or, when it begins, none; and nothing else.
@@ -286,7 +285,12 @@ pub(super) fn all_is_in_time(step: &Seen) -> bool {
     let Seen { stepped, .. } = *step;
     let is_early = |sent: &Envelope<Range>| matches!(sent.message, Message::AppendRequest { .. });
     let told_early = |told: &Output| match told {
-        Output::Restart(_) | Output::Heard(_) | Output::Leading(_) | Output::Yielded(_) => true,
+        Output::Restart(_)
+        | Output::Round { .. }
+        | Output::Heard { .. }
+        | Output::Confirmed(_)
+        | Output::Leading(_)
+        | Output::Yielded(_) => true,
         Output::Send(_) | Output::Accepted(_) | Output::Refused | Output::Committed(_) => false,
     };
     stepped.early.iter().all(is_early)

@@ -35,12 +35,12 @@ fn answer(server: &Server, letter: &Letter) -> Option<Message<Range>> {
         }
         // A term has one leader.
         Message::AppendRequest { .. } if server.leads() && !is_newer => None,
-        Message::AppendRequest { entries, .. } => {
+        Message::AppendRequest { entries, round, .. } => {
             let previous = entries.previous();
             if holds(server, previous) {
-                return Some(Message::AppendReply { matched: entries.last().index });
+                return Some(Message::AppendReply { matched: entries.last().index, round: *round });
             }
-            Some(Message::AppendRefusal { missing: previous.index, hint: may_agree(server, previous) })
+            Some(Message::AppendRefusal { missing: previous.index, hint: may_agree(server, previous), round: *round })
         }
         _ => None,
     }

@@ -75,7 +75,7 @@ fn beliefs_are_sound(world: &World, leader: &Server) -> bool {
 
 /// What a leader may yet come to believe, by acknowledgements that are on their way.
 fn acknowledgements_are_sound(world: &World, reply: &Letter) -> bool {
-    let Message::AppendReply { matched } = reply.message else { return true };
+    let Message::AppendReply { matched, .. } = reply.message else { return true };
     let leader = world.server(reply.to);
     let Role::Leader { .. } = leader.node.role() else { return true };
     let disk = &world.server(reply.from).disk;
@@ -159,7 +159,7 @@ pub(crate) fn broken_by_send(sender: &Server, letter: &Letter) -> PropertySet {
             broken.insert_unless(is_vote_durable(disk, letter), Property::VoteOnce);
         }
         // Whether the entries are those of the leader is asked of every state: `MatchSafety`.
-        Message::AppendReply { matched } => {
+        Message::AppendReply { matched, .. } => {
             let moved_on = letter.term < disk.durable.term();
             let held = matched.number() as usize <= disk.entries.len();
             broken.insert_unless(moved_on || held, Property::PersistBeforeSend);

@@ -8,18 +8,21 @@ use rustc_hash::FxHashMap;
 
 use crate::checks::seen::{Seen, is_as_new};
 use crate::checks::state::broken_on_disk;
-use crate::checks::{batching, memory, obligations, replies, stray};
+use crate::checks::{batching, memory, obligations, replies, rounds, stray};
 use crate::properties::{Property, PropertySet};
 use crate::search::fingerprint;
 use crate::world::{Ground, Letter, Ready, Server, StepBy, Stepped, Tag};
 
 /// A server takes a step, and that is judged.
 pub(crate) fn judged_step(server: &mut Server, ground: Ground, event: &Event<Tag>) -> (Stepped, PropertySet) {
-    let (new, stepped) = server.step(ground, event);
+    let (mut new, mut stepped) = server.step(ground, event);
     let mut broken = PropertySet::default();
     broken.insert_unless(!stepped.panicked && !stepped.is_miscounted, Property::Totality);
     if !stepped.panicked {
         broken.extend(broken_by_event(ground.step_by, server, event, &new, &stepped));
+        if !ground.keeps_rounds {
+            stepped.forget_rounds(&mut new, server);
+        }
         *server = new;
     }
     (stepped, broken)
@@ -71,6 +74,7 @@ pub(crate) fn broken_by_event(
     broken.insert_unless(obligations::timers_are_of_its_role(&step), Property::TimersOfRole);
     broken.insert_unless(obligations::clients_are_told(&step), Property::ClientsTold);
     broken.insert_unless(obligations::all_is_in_time(&step), Property::InTime);
+    broken.insert_unless(rounds::rounds_are_counted(&step), Property::RoundsCounted);
     broken
 }
 

@@ -2,7 +2,9 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rafttree_model::{Effects, Envelope, Event, Index, Message, Node, Output, Position, Range, ServerId, Slice, Term};
+use rafttree_model::{
+    Effects, Envelope, Event, Index, Message, Node, Output, Position, Range, Round, ServerId, Slice, Term,
+};
 
 use crate::checks::memory::is_disturbance;
 use crate::checks::replies::asks;
@@ -39,7 +41,7 @@ fn strange_events(server: &Server) -> impl Iterator<Item = Event<Tag>> {
     let (peer, stranger) = (server.peer().unwrap_or(us), stranger(server));
     let of_both_terms = move |from, to| [term, term.next()].into_iter().flat_map(move |term| letters(from, to, term));
     let ahead = Position { term: term.next().next(), index: server.last().index };
-    let of_later_term = Message::AppendRequest { entries: none_behind(ahead), commit: Index::ZERO };
+    let of_later_term = Message::AppendRequest { entries: none_behind(ahead), commit: Index::ZERO, round: Round::ZERO };
     let of_later_term = Envelope { from: peer, to: us, term: term.next(), message: of_later_term };
     let letters = of_both_terms(stranger, us).chain(of_both_terms(peer, stranger)).chain([of_later_term]);
     letters.map(Event::Receive).chain([us, stranger].map(Event::Transfer))
@@ -61,9 +63,9 @@ fn letters(from: ServerId, to: ServerId, term: Term) -> impl Iterator<Item = Let
         Message::VoteRequest { last: Position { term, index: Index::new(9) }, transfer: false },
         Message::VoteRequest { last: Position { term, index: Index::new(9) }, transfer: true },
         Message::VoteReply { granted: true },
-        Message::AppendRequest { entries: none_behind(start), commit: Index::ZERO },
-        Message::AppendReply { matched: Index::ZERO },
-        Message::AppendRefusal { missing: Index::new(1), hint: start },
+        Message::AppendRequest { entries: none_behind(start), commit: Index::ZERO, round: Round::ZERO },
+        Message::AppendReply { matched: Index::ZERO, round: Round::ZERO },
+        Message::AppendRefusal { missing: Index::new(1), hint: start, round: Round::ZERO },
         Message::TimeoutNow,
         Message::Stale,
     ];

@@ -2,7 +2,8 @@
 //! size. What goes wrong only beyond the first few entries goes wrong here.
 
 use rafttree_model::{
-    Durable, Envelope, Event, Index, Members, Message, Node, Progress, Role, ServerId, ServerMap, ServerSet, Term,
+    Durable, Envelope, Event, Index, Members, Message, Node, Progress, Role, Round, ServerId, ServerMap, ServerSet,
+    Term,
 };
 
 use crate::inductive::class::{Class, ITSELF, OTHER, THIRD};
@@ -170,7 +171,7 @@ impl Acknowledged {
         let indices = || (0..=entries).map(|index| Index::new(index.into()));
         for from in [ITSELF, OTHER].into_iter().filter(|id| members.contains(*id)) {
             let reply = |matched| {
-                let message = Message::AppendReply { matched };
+                let message = Message::AppendReply { matched, round: Round::ZERO };
                 Cause::Event(Event::Receive(Envelope { from, to: ITSELF, term: Term::new(term.into()), message }))
             };
             let causes: Vec<Cause> = indices().map(reply).collect();
@@ -179,12 +180,20 @@ impl Acknowledged {
                     for (rest, transfer) in rests(members, from, entries) {
                         let view = |id| match transfer {
                             _ if id == from => answering,
-                            Some((target, matched)) if target == id => Progress { matched, next: last.next() },
-                            _ => Progress { matched: rest, next: last.next() },
+                            Some((target, matched)) if target == id => {
+                                Progress { matched, next: last.next(), answered: Round::ZERO }
+                            }
+                            _ => Progress { matched: rest, next: last.next(), answered: Round::ZERO },
                         };
                         let progress: ServerMap<Progress> = members.ids().map(|id| (id, view(id))).collect();
                         let transfer = transfer.map(|(target, _)| target);
-                        let role = Role::Leader { progress, heard: ServerSet::from_iter([ITSELF]), transfer };
+                        let role = Role::Leader {
+                            progress,
+                            heard: ServerSet::from_iter([ITSELF]),
+                            transfer,
+                            confirmed: Round::ZERO,
+                            round: Round::ZERO,
+                        };
                         let node = Node::assume(ITSELF, members, durable.clone(), commit, role);
                         if !visit(&class, &node, &log, &causes) {
                             return false;
@@ -200,7 +209,13 @@ impl Acknowledged {
         let end = self.entries + 1;
         let nexts = move |matched: u8| if from == ITSELF { end..=end } else { matched + 1..=end };
         let index = |index: u8| Index::new(index.into());
-        let of = |matched| nexts(matched).map(move |next| Progress { matched: index(matched), next: index(next) });
+        let of = |matched| {
+            nexts(matched).map(move |next| Progress {
+                matched: index(matched),
+                next: index(next),
+                answered: Round::ZERO,
+            })
+        };
         (0..=self.entries).flat_map(of).collect()
     }
 }

@@ -2,8 +2,8 @@
 //! leads there or not.
 
 use rafttree_model::{
-    Durable, Envelope, Event, Index, Members, Message, Node, Progress, Role, ServerId, ServerMap, ServerSet, Slice,
-    Term,
+    Durable, Envelope, Event, Index, Members, Message, Node, Progress, Role, Round, ServerId, ServerMap, ServerSet,
+    Slice, Term,
 };
 
 use crate::inductive::conjuncts::{
@@ -207,7 +207,9 @@ impl<'a> Class<'a> {
         let leader = self.history.leader(term);
         let held =
             if self.assumes(Assumption::AcknowledgedIsHeld) { leader.map_or(0, |log| log.len()) } else { self.entries };
-        all.extend((0..=held).map(|matched| Message::AppendReply { matched: Index::new(matched.into()) }));
+        all.extend(
+            (0..=held).map(|matched| Message::AppendReply { matched: Index::new(matched.into()), round: Round::ZERO }),
+        );
         if from == ITSELF {
             return all;
         }
@@ -224,7 +226,11 @@ impl<'a> Class<'a> {
             return all;
         }
         for missing in (0..=self.entries + 1).map(|missing| Index::new(missing.into())) {
-            all.extend(self.places().map(|hint| Message::AppendRefusal { missing, hint: position(hint) }));
+            all.extend(self.places().map(|hint| Message::AppendRefusal {
+                missing,
+                hint: position(hint),
+                round: Round::ZERO,
+            }));
         }
         if let Some(log) = leader {
             all.extend(self.requests(term, log));
@@ -242,7 +248,8 @@ impl<'a> Class<'a> {
         for previous in 0..=log.len() {
             for last in previous..=log.len() {
                 let entries = log.slice(previous, last);
-                let request = |&commit: &Index| Message::AppendRequest { entries: entries.clone(), commit };
+                let request =
+                    |&commit: &Index| Message::AppendRequest { entries: entries.clone(), commit, round: Round::ZERO };
                 all.extend(commits.iter().map(request));
             }
         }
@@ -267,7 +274,7 @@ impl<'a> Class<'a> {
             return !same_term
                 || match letter.message {
                     Message::VoteReply { granted: true } => node.vote() == Some(node.id()),
-                    Message::AppendReply { matched } => {
+                    Message::AppendReply { matched, .. } => {
                         matched.number() <= u64::from(log.len()) || !self.assumes(Assumption::AcknowledgedIsHeld)
                     }
                     _ => true,
@@ -282,8 +289,11 @@ impl<'a> Class<'a> {
 
 /// Leaders of three: what one follower holds and is sent next is any, the other's is next to that.
 fn leaders(last: u8) -> Vec<Role> {
-    let progress =
-        |matched: u8, next: u8| Progress { matched: Index::new(matched.into()), next: Index::new(next.into()) };
+    let progress = |matched: u8, next: u8| Progress {
+        matched: Index::new(matched.into()),
+        next: Index::new(next.into()),
+        answered: Round::ZERO,
+    };
     let mut all = Vec::new();
     for own in 0..=last {
         for matched in 0..=last {
@@ -301,7 +311,13 @@ fn leaders(last: u8) -> Vec<Role> {
                         .into_iter()
                         .collect();
                         let heard = ServerSet::from_iter([ITSELF]);
-                        let lead = |transfer| Role::Leader { progress, heard, transfer };
+                        let lead = |transfer| Role::Leader {
+                            progress,
+                            heard,
+                            transfer,
+                            confirmed: Round::ZERO,
+                            round: Round::ZERO,
+                        };
                         all.extend([lead(None), lead(Some(OTHER))]);
                     }
                 }

@@ -305,7 +305,7 @@ impl Taken<'_> {
 
     fn told_matched(&self) -> Option<(ServerId, Index)> {
         let letter = self.letter_of_term()?;
-        if let Message::AppendReply { matched } = letter.message { Some((letter.from, matched)) } else { None }
+        if let Message::AppendReply { matched, .. } = letter.message { Some((letter.from, matched)) } else { None }
     }
 
     /// Each record with the state before and after it.
@@ -496,7 +496,7 @@ impl Taken<'_> {
         let leader = self.after.leader(self.term());
         let log = self.became_log();
         self.sent().all(|(early, sent)| match sent.message {
-            Message::AppendReply { matched } => {
+            Message::AppendReply { matched, .. } => {
                 let matched = matched.number() as u8;
                 let agrees = matched == 0 || leader.is_some_and(|leader| log.agrees(&leader, matched));
                 !early && sent.term == self.became.term() && agrees

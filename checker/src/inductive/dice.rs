@@ -2,7 +2,7 @@
 
 use rafttree_model::{
     Durable, Entry, Envelope, Index, Log, MOST_SERVERS, Members, Message, Node, Payload, Position, Progress, Role,
-    RoleName, ServerId, ServerMap, ServerSet, Slice, Term,
+    RoleName, Round, ServerId, ServerMap, ServerSet, Slice, Term,
 };
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -100,13 +100,17 @@ impl Dice {
                 self.extend(&mut row, earlier);
                 row.resize(last as usize, row.last().copied().unwrap_or_default() + self.gap());
                 let known = Known { commit, matched, sent, own, transfer, majority: Some(majority) };
-                self.leader(row, &known, Message::AppendReply { matched: Index::new(told) })
+                self.leader(row, &known, Message::AppendReply { matched: Index::new(told), round: Round::ZERO })
             }
             Case::Refusal(order) => {
                 let [_, last, commit, missing, matched, sent, within, _] = self.numbers(order);
                 let (row, hint) = self.hinted(last, within);
                 let known = Known { commit, matched, sent, own: false, transfer: self.transfer(), majority: None };
-                self.leader(row, &known, Message::AppendRefusal { missing: Index::new(missing), hint })
+                self.leader(
+                    row,
+                    &known,
+                    Message::AppendRefusal { missing: Index::new(missing), hint, round: Round::ZERO },
+                )
             }
             Case::Vote { role, ends, leader, loyal, transfer, vote, .. } => {
                 self.vote(role, ends, leader, loyal, transfer, vote)
@@ -129,14 +133,18 @@ impl Dice {
             3 => {
                 let (row, known) = self.any_leader();
                 let told = Index::new(self.upto(row.len() as u64));
-                self.leader(row, &known, Message::AppendReply { matched: told })
+                self.leader(row, &known, Message::AppendReply { matched: told, round: Round::ZERO })
             }
             4 => {
                 let (row, known) = self.any_leader();
                 let (last, terms) = (row.len() as u64, row.last().copied().unwrap_or_default());
                 let hint = position(self.upto(terms), self.upto(last + 2));
                 let missing = Index::new(self.upto(last + 2));
-                self.leader(row, &Known { own: false, ..known }, Message::AppendRefusal { missing, hint })
+                self.leader(
+                    row,
+                    &Known { own: false, ..known },
+                    Message::AppendRefusal { missing, hint, round: Round::ZERO },
+                )
             }
             _ => {
                 let (role, leader) = (self.role_name(), self.one(&[Who::Nobody, Who::Sender, Who::Other]));
@@ -284,7 +292,7 @@ impl Dice {
         let entry = |(term, index)| Entry { position: position(term, index), payload };
         let entries = terms.into_iter().zip(previous.index.number() + 1..).map(entry).collect();
         let entries = Slice::new(previous, entries).expect("terms never fall along a log");
-        let message = Message::AppendRequest { entries, commit: Index::new(leader_commit) };
+        let message = Message::AppendRequest { entries, commit: Index::new(leader_commit), round: Round::ZERO };
         let vote = self.one(&[None, Some(group.itself), Some(group.sender)]);
         group.instance(row, commit, term, vote, role, (of, message))
     }
@@ -307,9 +315,17 @@ impl Dice {
             RoleName::Candidate => Role::Candidate { votes, transfer: hands_over },
             RoleName::Leader => {
                 let next = Index::new(row.len() as u64 + 1);
-                let mut known = |id| (id, Progress { matched: Index::new(self.upto(row.len() as u64)), next });
+                let mut known = |id| {
+                    (id, Progress { matched: Index::new(self.upto(row.len() as u64)), next, answered: Round::ZERO })
+                };
                 let progress = group.members.ids().map(&mut known).collect();
-                Role::Leader { progress, heard: votes, transfer: hands_over.then_some(group.sender) }
+                Role::Leader {
+                    progress,
+                    heard: votes,
+                    transfer: hands_over.then_some(group.sender),
+                    confirmed: Round::ZERO,
+                    round: Round::ZERO,
+                }
             }
         }
     }
@@ -359,12 +375,15 @@ impl Dice {
                 self.held(last, known.majority)
             };
             let sent = if id == group.sender && !known.own { known.sent } else { self.between(matched, last) };
-            progress.insert(id, Progress { matched: Index::new(matched), next: Index::new(sent + 1) });
+            progress.insert(
+                id,
+                Progress { matched: Index::new(matched), next: Index::new(sent + 1), answered: Round::ZERO },
+            );
         }
         let some = group.members.ids().filter(|_| self.coin());
         let heard: ServerSet = some.collect::<Vec<_>>().into_iter().chain([group.itself]).collect();
         let term = row.last().copied().unwrap_or_default();
-        let role = Role::Leader { progress, heard, transfer: target };
+        let role = Role::Leader { progress, heard, transfer: target, confirmed: Round::ZERO, round: Round::ZERO };
         group.instance(row, known.commit, term, Some(group.itself), role, (term, message))
     }
 

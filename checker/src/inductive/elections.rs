@@ -1,6 +1,6 @@
 //! Elections: groups of every size, with every set of votes.
 
-use rafttree_model::{Durable, Index, Members, Node, Progress, Role, ServerId, ServerMap, ServerSet, Term};
+use rafttree_model::{Durable, Index, Members, Node, Progress, Role, Round, ServerId, ServerMap, ServerSet, Term};
 
 use crate::inductive::class::{Class, ITSELF, OTHER, THIRD};
 use crate::inductive::history::{History, Terms};
@@ -68,11 +68,18 @@ fn roles(class: &Class, members: Members, term: u8, vote: Option<ServerId>, log:
         roles.extend(sets(members).flat_map(candidate));
     }
     if class.history.leader(term) == Some(*log) {
-        let start = Progress { matched: Index::default(), next: Index::new(log.len().into()).next() };
+        let start =
+            Progress { matched: Index::default(), next: Index::new(log.len().into()).next(), answered: Round::ZERO };
         let progress: ServerMap<Progress> = members.ids().map(|id| (id, start)).collect();
         let target = members.ids().find(|id| *id != ITSELF);
         for transfer in [None, target].into_iter().take(if target.is_some() { 2 } else { 1 }) {
-            roles.extend(sets(members).map(|heard| Role::Leader { progress, heard, transfer }));
+            roles.extend(sets(members).map(|heard| Role::Leader {
+                progress,
+                heard,
+                transfer,
+                confirmed: Round::ZERO,
+                round: Round::ZERO,
+            }));
         }
     }
     roles

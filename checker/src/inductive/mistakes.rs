@@ -2,8 +2,8 @@
 //! some what it makes of it.
 
 use rafttree_model::{
-    Effects, Envelope, Event, Index, Log, Message, Node, Paper, Position, Progress, Range, Role, Rules, ServerMap,
-    ServerSet, Term, step_by,
+    Effects, Envelope, Event, Index, Log, Message, Node, Paper, Position, Progress, Range, Role, Round, Rules,
+    ServerMap, ServerSet, Term, step_by,
 };
 
 use crate::inductive::history::Terms;
@@ -222,9 +222,18 @@ fn follower_sends(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>
         return paper(node, event, effects);
     }
     let next = node.log().last().index.next();
-    let start = Progress { matched: Index::default(), next };
+    let start = Progress { matched: Index::default(), next, answered: Round::ZERO };
     let progress: ServerMap<Progress> = node.members().ids().map(|id| (id, start)).collect();
-    let mut leading = with_role(node, Role::Leader { progress, heard: ServerSet::default(), transfer: None });
+    let mut leading = with_role(
+        node,
+        Role::Leader {
+            progress,
+            heard: ServerSet::default(),
+            transfer: None,
+            confirmed: Round::ZERO,
+            round: Round::ZERO,
+        },
+    );
     paper(&mut leading, event, effects);
 }
 

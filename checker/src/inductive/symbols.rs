@@ -237,10 +237,10 @@ impl<'a> Scene<'a> {
             return [None, None];
         }
         match &letter.message {
-            Message::AppendRequest { entries, commit } => self.request(entries, commit.number()),
+            Message::AppendRequest { entries, commit, .. } => self.request(entries, commit.number()),
             Message::VoteRequest { last, transfer } => [Some(self.vote(*last, *transfer)), None],
-            Message::AppendReply { matched } => [self.reply(matched.number()), None],
-            Message::AppendRefusal { missing, hint } => [self.refusal(missing.number(), *hint), None],
+            Message::AppendReply { matched, .. } => [self.reply(matched.number()), None],
+            Message::AppendRefusal { missing, hint, .. } => [self.refusal(missing.number(), *hint), None],
             _ => [None, None],
         }
     }
@@ -453,8 +453,8 @@ impl Teller<'_> {
     fn progress(&mut self, own: bool) {
         let from = self.scene.letter.from;
         let (
-            Role::Leader { progress, heard, transfer },
-            Role::Leader { progress: known, heard: old, transfer: target },
+            Role::Leader { progress, heard, transfer, .. },
+            Role::Leader { progress: known, heard: old, transfer: target, .. },
         ) = (self.became.role(), self.scene.node.role())
         else {
             return self.say(Sign::Unnamed);
@@ -533,7 +533,9 @@ impl Teller<'_> {
                 Output::Send(envelope) => self.sent(envelope),
                 Output::Restart(timers) => self.say(Sign::Restarts(*timers)),
                 Output::Committed(index) => self.number(*index, Sign::Commits),
-                Output::Heard(id) => self.who(*id, Sign::Heard),
+                Output::Heard { follower, .. } => self.who(*follower, Sign::Heard),
+                // No conjunct is about rounds, and nothing but what is told of them depends on them.
+                Output::Round { .. } | Output::Confirmed(_) => {}
                 Output::Leading(term) => self.say_if(*term == self.became.term(), Sign::Leads),
                 Output::Yielded(term) => self.say_if(*term == self.scene.node.term(), Sign::Yields),
                 Output::Accepted(_) | Output::Refused => self.say(Sign::Unnamed),
@@ -548,13 +550,13 @@ impl Teller<'_> {
         }
         self.who(envelope.to, Sign::To);
         match envelope.message {
-            Message::AppendRequest { entries: Range { previous, last }, commit } => {
+            Message::AppendRequest { entries: Range { previous, last }, commit, .. } => {
                 self.entry(previous, Sign::EntriesAfter);
                 self.entry(last, Sign::EntriesTo);
                 self.number(commit, Sign::Committed);
             }
-            Message::AppendReply { matched } => self.number(matched, Sign::Acknowledges),
-            Message::AppendRefusal { missing, hint } => {
+            Message::AppendReply { matched, .. } => self.number(matched, Sign::Acknowledges),
+            Message::AppendRefusal { missing, hint, .. } => {
                 self.number(missing, Sign::Lacks);
                 self.entry(hint, Sign::Hint);
             }

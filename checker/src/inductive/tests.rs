@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use rafttree_model::{Durable, Index, Members, Node, Role, RoleName, ServerId, ServerSet, Term};
+use rafttree_model::{Durable, Index, Members, Node, Role, RoleName, Round, ServerId, ServerSet, Term};
 
 use crate::inductive::class::{Assumption, Class, ITSELF, OTHER, THIRD};
 use crate::inductive::conjuncts::{Conjunct, Conjuncts};
@@ -75,8 +75,11 @@ fn everyone(history: &History, terms: u8, entries: u8) -> Vec<(Node, Terms)> {
                 for commit in 0..=entries {
                     let durable = Durable::assume(Term::new(term.into()), vote, log.log());
                     let commit = Index::new(commit.into());
-                    let start =
-                        rafttree_model::Progress { matched: Index::default(), next: log.log().last().index.next() };
+                    let start = rafttree_model::Progress {
+                        matched: Index::default(),
+                        next: log.log().last().index.next(),
+                        answered: Round::ZERO,
+                    };
                     let roles = [
                         Role::Follower { leader: None, loyal: false },
                         Role::PreCandidate { votes: ServerSet::default() },
@@ -85,6 +88,8 @@ fn everyone(history: &History, terms: u8, entries: u8) -> Vec<(Node, Terms)> {
                             progress: [ITSELF, OTHER, THIRD].map(|id| (id, start)).into_iter().collect(),
                             heard: ServerSet::default(),
                             transfer: None,
+                            confirmed: Round::ZERO,
+                            round: Round::ZERO,
                         },
                     ];
                     let node = |role| Node::assume(ITSELF, three(), durable.clone(), commit, role);

@@ -129,6 +129,7 @@ fn words(step: Move) -> String {
         Stimulus::Transfer { to, .. } => format!("{id} is told to transfer leadership to {to}"),
         Stimulus::TimeoutNow { from } => format!("{id} is told by {from} to take over"),
         Stimulus::StepDown => format!("{id} is told to step down"),
+        Stimulus::Read { answered } => format!("{id} begins a round, which {} answered", servers(answered)),
         Stimulus::Flush => format!("{id} flushes an entry"),
         Stimulus::Crash { keep } => format!("{id} crashes; {keep} unsynced records are on its disk"),
     };

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 
 use rafttree_model::{
-    Event, Next, Node, Output, Position, Progress, Replica, Role, ServerId, ServerMap, ServerSet, Term, Timers,
+    Event, Next, Node, Output, Position, Progress, Replica, Role, Round, ServerId, ServerMap, ServerSet, Term, Timers,
 };
 
 use crate::liveness::links::Links;
@@ -343,10 +343,24 @@ fn leader(node: &Node, progress: ServerMap<Progress>, memory: Memory) -> Option<
     let heard: ServerSet = node.members().ids().collect();
     match memory {
         Memory::Idle | Memory::Told => None,
-        Memory::Busy => Some(Role::Leader { progress, heard, transfer: node.peers().next() }),
+        Memory::Busy => Some(Role::Leader {
+            progress,
+            heard,
+            transfer: node.peers().next(),
+            confirmed: Round::ZERO,
+            round: Round::ZERO,
+        }),
         Memory::Fresh => {
-            let unsent = |(id, Progress { matched, .. })| (id, Progress { matched, next: matched.next() });
-            Some(Role::Leader { progress: progress.iter().map(unsent).collect(), heard, transfer: None })
+            let unsent = |(id, Progress { matched, .. })| {
+                (id, Progress { matched, next: matched.next(), answered: Round::ZERO })
+            };
+            Some(Role::Leader {
+                progress: progress.iter().map(unsent).collect(),
+                heard,
+                transfer: None,
+                confirmed: Round::ZERO,
+                round: Round::ZERO,
+            })
         }
     }
 }

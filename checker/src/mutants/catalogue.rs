@@ -42,6 +42,11 @@ impl Exhibit {
         Exhibit { part, ..self }
     }
 
+    /// It is about rounds, so they are told apart where it is told.
+    fn keeping_rounds(self) -> Exhibit {
+        Exhibit { ground: Ground { keeps_rounds: true, ..self.ground }, ..self }
+    }
+
     fn looking_at_names(self) -> Exhibit {
         Exhibit { ground: Ground { looks_at_names: true, ..self.ground }, ..self }
     }
@@ -175,6 +180,15 @@ pub(crate) fn exhibits() -> Vec<Exhibit> {
             "a leader counts its own copy before it is durable", "openraft a9f696a9, etcd#14370", PersistBeforeSend),
         rule::<broken::HandOverEarly>(("hand_over_early", Some(18)), "may_hand_over",
             "leadership is transferred to a server that lacks entries", "openraft#1805, hashicorp#581", TransferComplete),
+        rule::<broken::ReadBeforeCommit>(("read_before_commit", Some(59)), "read_index",
+            "a leader is read before it has committed an entry of its term", "etcd#7331, tikv#6340, redisraft#22",
+            ReadIndex).within(logs(3, 1, 2)).keeping_rounds(),
+        rule::<broken::ReadUnconfirmed>(("read_unconfirmed", Some(58)), "confirmed",
+            "a leader is read without asking whether it still leads", "etcd#741, consul#54", ReadIndex)
+            .keeping_rounds(),
+        rule::<broken::ReadByHalf>(("read_by_half", Some(61)), "confirmed",
+            "half of the members, rounded down, confirm a round", "async-raft#143, openraft d60f1e85", ReadIndex)
+            .keeping_rounds(),
         around(("append_in_learned_term", Some(7)),
             "a leader appends an entry in a term that it just learned of, and only then steps down", "hashicorp#695",
             LogMatching, broken::append_in_learned_term),

@@ -1,7 +1,7 @@
 //! Mistakes that others have shipped, each put back into one rule, outside of what is deployed.
 
 use rafttree_model::{
-    Effects, Envelope, Event, Index, Log, Members, Message, Node, Paper, Position, Progress, Range, Role, Rules,
+    Effects, Envelope, Event, Index, Log, Members, Message, Node, Paper, Position, Progress, Range, Role, Round, Rules,
     ServerId, ServerSet, Term, step_by,
 };
 
@@ -102,6 +102,30 @@ ablation! {
 ablation! {
     /// Figure 8 without its remedy: entries of earlier terms are committed by counting.
     CommitAnyTerm { fn may_commit(_: &Log, _: Index, _: Term) -> bool { true } }
+}
+ablation! {
+    /// A leader answers reads before it has committed an entry of its term.
+    ReadBeforeCommit {
+        fn read_index(commit: Index, _: bool) -> Option<Index> { Some(commit) }
+    }
+}
+ablation! {
+    /// A leader confirms its rounds by itself.
+    ReadUnconfirmed {
+        fn confirmed(members: &Members, answered: impl Fn(ServerId) -> Round) -> Round {
+            members.ids().map(answered).max().unwrap_or_default()
+        }
+    }
+}
+ablation! {
+    /// Half of the members, rounded down, confirm a round.
+    ReadByHalf {
+        fn confirmed(members: &Members, answered: impl Fn(ServerId) -> Round) -> Round {
+            let mut answered: Vec<Round> = members.ids().map(answered).collect();
+            answered.sort_unstable();
+            answered[answered.len().div_ceil(2)]
+        }
+    }
 }
 ablation! {
     /// Votes, and requests for them, leave before they are durable.
@@ -254,7 +278,12 @@ pub(crate) fn leader_campaigns(node: &mut Node, event: Event<Tag>, effects: &mut
 pub(crate) fn refusal_acknowledges(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
     let event = match event {
         Event::Receive(Envelope { from, to, term, message: Message::AppendRefusal { missing, .. } }) => {
-            Event::Receive(Envelope { from, to, term, message: Message::AppendReply { matched: missing } })
+            Event::Receive(Envelope {
+                from,
+                to,
+                term,
+                message: Message::AppendReply { matched: missing, round: Round::ZERO },
+            })
         }
         other => other,
     };
@@ -301,14 +330,14 @@ pub(crate) fn refusal_takes_back(node: &mut Node, event: Event<Tag>, effects: &m
         _ => None,
     };
     step_by::<Paper, Tag>(node, event, effects);
-    let (Some((from, missing)), Role::Leader { progress, heard, transfer }) = (refused, node.role().clone()) else {
+    let (Some((from, missing)), Role::Leader { progress, heard, transfer, .. }) = (refused, node.role().clone()) else {
         return;
     };
     let mut progress = progress;
     if let Some(follower) = progress.get_mut(from) {
         *follower = Progress { matched: follower.matched.min(missing.previous()), ..*follower };
     }
-    *node = with_role(node, Role::Leader { progress, heard, transfer });
+    *node = with_role(node, Role::Leader { progress, heard, transfer, confirmed: Round::ZERO, round: Round::ZERO });
 }
 
 /// What is for another server is taken for its own.

@@ -34,6 +34,8 @@ pub(crate) enum Property {
     ClientsTold,
     GatheredSame,
     InTime,
+    ReadIndex,
+    RoundsCounted,
     Stickiness,
     TransferSent,
     StickinessEnds,
@@ -43,7 +45,7 @@ pub(crate) enum Property {
 }
 
 impl Property {
-    pub(crate) const ALL: [Property; 37] = [
+    pub(crate) const ALL: [Property; 39] = [
         Property::ElectionSafety,
         Property::VoteOnce,
         Property::TermMonotonic,
@@ -75,6 +77,8 @@ impl Property {
         Property::ClientsTold,
         Property::GatheredSame,
         Property::InTime,
+        Property::ReadIndex,
+        Property::RoundsCounted,
         Property::Stickiness,
         Property::TransferSent,
         Property::StickinessEnds,
@@ -265,6 +269,18 @@ impl Property {
                 "E13 InTime",
                 "diss. 10.2.1",
                 "what promises something, or tells clients of what is not on the disk yet, waits for the flush; a leader's entries, and the beginning and end of leaderships, do not",
+            ],
+            Property::ReadIndex => [
+                "R2",
+                "R2 ReadIndex",
+                "section 8, diss. 6.4",
+                "the read index of a round that is confirmed covers all that was committed, and known to be by any server, when the round began",
+            ],
+            Property::RoundsCounted => [
+                "R3",
+                "R3 RoundsCounted",
+                "diss. 6.4",
+                "a round of heartbeats is confirmed when a majority has answered it in its term, and never before; a read index comes with it once the leader has committed in its term",
             ],
             Property::Stickiness => [
                 "L1",

@@ -67,7 +67,7 @@ impl State {
     }
 
     fn sort_key(&self) -> impl Ord + '_ {
-        (&self.seats, &self.heard, self.past.as_slice(), self.asked.as_slice())
+        (&self.seats, &self.heard, &self.answered, self.past.as_slice(), self.asked.as_slice())
     }
 
     /// What can be said of each server, as a number that is the same whatever the names are.
@@ -104,7 +104,10 @@ impl State {
             }
             for other in self.ids().filter(|_| !seat.is(Part::Follower)) {
                 let heard = match seat.part() {
-                    Part::Leader => u64::from(index_of(self.heard(id), other)),
+                    Part::Leader => {
+                        let answered = u64::from(self.answered[id as usize - 1] >> (other - 1) & 1);
+                        u64::from(index_of(self.heard(id), other)) | answered << 3
+                    }
                     _ => u64::from(self.heard(id) >> (other - 1) & 1),
                 };
                 add(&mut refined, id, mix(of(other) ^ heard << 56 ^ 0x40));

@@ -1,11 +1,12 @@
 //! A run of the quotient, told in the plain system: action by action, with every server under its
 //! own name, terms and indices counted from the beginning, and disks and messages in full.
 
-use rafttree_model::{Event, Index, Labels, Message, Relabelled, Role, ServerId, Slice, Term};
+use rafttree_model::{Event, Index, Labels, Message, Relabelled, Role, Round, ServerId, Slice, Term};
 
 use crate::properties::PropertySet;
 use crate::quotient::inputs::{Stimulus, script};
 use crate::quotient::server::{Cells, LONGEST, Part};
+use crate::quotient::sets::{Mask, members_of};
 use crate::quotient::settings::Quotient;
 use crate::quotient::state::{Reach, State};
 use crate::quotient::successors::Move;
@@ -63,7 +64,8 @@ impl Quotient {
 
     fn followed(&self, path: &[Move], must_break: bool) -> Result<(Vec<Action>, State), String> {
         let unnamed = Quotient { symmetric: false, reach: FROM_THE_BEGINNING, ..self.clone() };
-        let system = self.plain();
+        let mut system = self.plain();
+        system.ground.keeps_rounds |= path.iter().any(|step| matches!(step.stimulus, Stimulus::Read { .. }));
         let refused = path.iter().any(|step| matches!(step.stimulus, Stimulus::Refuse { .. }));
         let mut stage = Stage { system: &system, world: system.start.clone(), actions: Vec::new(), refused };
         let (mut here, mut there) = (unnamed.start(), self.start());
@@ -142,6 +144,17 @@ struct Stage<'a> {
     refused: bool,
 }
 
+/// The message without the round that it is of.
+fn of_no_round(mut letter: Letter) -> Letter {
+    if let Message::AppendRequest { round, .. }
+    | Message::AppendReply { round, .. }
+    | Message::AppendRefusal { round, .. } = &mut letter.message
+    {
+        *round = Round::ZERO;
+    }
+    letter
+}
+
 impl<'a> Stage<'a> {
     /// One move, and what it takes before it; `None` if the plain system does not offer it.
     fn tell(&self, state: &State, step: Move, ends: bool) -> Option<Stage<'a>> {
@@ -151,6 +164,7 @@ impl<'a> Stage<'a> {
         match step.stimulus {
             Stimulus::Crash { keep } => stage.act(Action::Crash { server: id, keep: keep.into() })?,
             Stimulus::Flush => stage.act(Action::Flush(id))?,
+            Stimulus::Read { answered } => stage.read(id, answered)?,
             Stimulus::TimeoutNow { from } => {
                 let held = Stimulus::Transfer { to: step.server, matched: state.holds(from, step.server) };
                 stage.play(state, Move { server: from, stimulus: held, way: 0, cut: None })?;
@@ -206,6 +220,7 @@ impl<'a> Stage<'a> {
             // What it has to say to itself it has heard already.
             Event::Receive(letter) if letter.from == id => Some(()),
             Event::Receive(letter) if matches!(letter.message, Message::AppendRefusal { .. }) => self.refuse(letter),
+            Event::Receive(letter) if self.system.ground.keeps_rounds => self.deliver_in_its_round(letter),
             Event::Receive(letter) => self.act(Action::Deliver(letter.clone().into())),
             Event::ElectionTimeout => self.act(Action::ElectionTimeout(id)),
             Event::HeartbeatTimeout => self.act(Action::HeartbeatTimeout(id)),
@@ -221,6 +236,45 @@ impl<'a> Stage<'a> {
             Event::Transfer(to) => self.act(Action::Transfer { from: id, to: *to }),
             Event::StepDown => self.act(Action::StepDown(id)),
         }
+    }
+
+    /// The same as this, as it was really sent: of some round.
+    fn deliver_in_its_round(&mut self, told: &Letter) -> Option<()> {
+        let is_same = |action: &Action| match action {
+            Action::Deliver(letter) => of_no_round((**letter).clone()) == *told,
+            _ => false,
+        };
+        let sent = self.system.offered(&self.world).into_iter().find(is_same)?;
+        self.act(sent)
+    }
+
+    /// A round of heartbeats, which these others answer.
+    fn read(&mut self, leader: ServerId, answered: Mask) -> Option<()> {
+        self.act(Action::HeartbeatTimeout(leader))?;
+        let (term, round) = (self.server(leader).node.term(), self.server(leader).node.round()?);
+        let last = self.server(leader).node.log().last();
+        let of_round = |letter: &Letter| match letter.message {
+            Message::AppendRequest { ref entries, round: sent, .. } => sent == round && entries.previous() == last,
+            Message::AppendReply { round: answered, .. } | Message::AppendRefusal { round: answered, .. } => {
+                answered == round
+            }
+            _ => false,
+        };
+        for follower in members_of(answered).map(|id| ServerId::new(id.into())) {
+            if !self.world.broken.is_empty() {
+                break;
+            }
+            for (from, to) in [(leader, follower), (follower, leader)] {
+                let is_due = |letter: &Letter| (letter.from, letter.to, letter.term) == (from, to, term);
+                let offered = self.system.offered(&self.world);
+                let due = offered.into_iter().find(|action| match action {
+                    Action::Deliver(letter) => is_due(letter) && of_round(letter),
+                    _ => false,
+                });
+                self.act(due?)?;
+            }
+        }
+        Some(())
     }
 
     /// A refusal that was really sent: the same entry is missing.
@@ -293,7 +347,7 @@ impl<'a> Stage<'a> {
                 let wanted = match seat.part() {
                     Part::Candidate if state.seat(other).vote() == id => Message::VoteReply { granted: true },
                     Part::Leader if state.holds(id, other) != 0 => {
-                        Message::AppendReply { matched: Index::new(state.holds(id, other).into()) }
+                        Message::AppendReply { matched: Index::new(state.holds(id, other).into()), round: Round::ZERO }
                     }
                     _ => continue,
                 };

@@ -1,6 +1,6 @@
 //! What can happen to one server.
 
-use rafttree_model::{Envelope, Event, Index, Message, Position, ServerId, Slice, Term};
+use rafttree_model::{Envelope, Event, Index, Message, Position, Round, ServerId, Slice, Term};
 
 use crate::quotient::server::{Cells, Seat, term_of};
 use crate::quotient::sets::{Indices, Mask, index_of, members_of};
@@ -75,6 +75,10 @@ pub(crate) enum Stimulus {
         from: u8,
     },
     StepDown,
+    /// A leader begins a round of heartbeats, and these others answer it.
+    Read {
+        answered: Mask,
+    },
     /// A leader's oldest unsynced entry becomes durable.
     Flush,
     /// The server stops and starts again; of its unsynced records so many are on the disk.
@@ -114,62 +118,89 @@ pub(crate) fn own(seat: Seat) -> u8 {
 
 /// The events that a stimulus consists of.
 pub(crate) fn script(seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> Vec<Event<Tag>> {
-    let receive = |from: u8, term: u8, message| {
-        let (from, to) = (ServerId::new(from.into()), ServerId::new(id.into()));
-        Event::Receive(Envelope { from, to, term: Term::new(term.into()), message })
-    };
-    let granted = |votes: Mask, message: Message<Slice<Tag>>| {
-        members_of(votes).map(|voter| receive(voter, seat.term(), message.clone())).collect::<Vec<_>>()
-    };
-    let append = |from, term, previous: (u8, u8), cells: Cells, commit: u8| {
-        let entries = slice(previous, cells);
-        receive(from, term, Message::AppendRequest { entries, commit: Index::new(commit.into()) })
-    };
-    let heard = |leader: u8| (leader != 0).then(|| append(leader, seat.term(), (base, 0), Cells::default(), 0));
-    let asked =
-        |loyal_to, from, term, message| heard(loyal_to).into_iter().chain([receive(from, term, message)]).collect();
-    let acknowledged = |from, matched: u8| {
-        (matched != 0).then(|| receive(from, seat.term(), Message::AppendReply { matched: Index::new(matched.into()) }))
-    };
+    let told = Told { seat, id, base };
+    let no_news = |round| Message::AppendReply { matched: Index::ZERO, round };
     match stimulus {
         Stimulus::Campaign { grants } => {
-            let replies = granted(grants, Message::PreVoteReply { granted: true });
+            let replies = told.by_each(grants, &Message::PreVoteReply { granted: true });
             [vec![Event::ElectionTimeout], replies].concat()
         }
-        Stimulus::Count { votes } => granted(votes, Message::VoteReply { granted: true }),
-        Stimulus::Learn { term, from } => vec![receive(from, term, Message::Stale)],
+        Stimulus::Count { votes } => told.by_each(votes, &Message::VoteReply { granted: true }),
+        Stimulus::Learn { term, from } => vec![told.by(from, term, Message::Stale)],
         Stimulus::VoteRequest { term, from, last, loyal_to } => {
-            asked(loyal_to, from, term, Message::VoteRequest { last: position(last), transfer: false })
+            let request = Message::VoteRequest { last: position(last), transfer: false };
+            told.after_hearing(loyal_to, told.by(from, term, request))
         }
         Stimulus::PreVoteRequest { term, from, last, loyal_to } => {
-            asked(loyal_to, from, term, Message::PreVoteRequest { last: position(last) })
+            let request = Message::PreVoteRequest { last: position(last) };
+            told.after_hearing(loyal_to, told.by(from, term, request))
         }
-        Stimulus::Append { term, from, previous, cells, commit } => vec![append(from, term, previous, cells, commit)],
+        Stimulus::Append { term, from, previous, cells, commit } => {
+            vec![told.by(from, term, append(previous, cells, commit))]
+        }
         Stimulus::Acknowledge { matched } => {
-            let others =
-                (1..=8).filter(|other| *other != id).map(|other| acknowledged(other, index_of(matched, other)));
-            [acknowledged(id, own(seat))].into_iter().chain(others).flatten().collect()
+            let others = (1..=8).filter(|other| *other != id);
+            let others = others.map(|other| told.acknowledged(other, index_of(matched, other)));
+            [told.acknowledged(id, own(seat))].into_iter().chain(others).flatten().collect()
         }
-        Stimulus::Refuse { from, missing, hint, matched } => {
-            let message = Message::AppendRefusal { missing: Index::new(missing.into()), hint: position(hint) };
-            let refusal = receive(from, seat.term(), message);
-            // What it has acknowledged may arrive again when the leader is sending anew.
-            let again = acknowledged(from, matched);
-            acknowledged(from, matched).into_iter().chain([refusal]).chain(again).collect()
-        }
+        Stimulus::Refuse { from, missing, hint, matched } => told.refused(from, missing, hint, matched),
         Stimulus::HeartbeatTimeout => vec![Event::HeartbeatTimeout],
         Stimulus::MinimumTimeout { heard } => {
-            let answers = granted(heard, Message::AppendReply { matched: Index::ZERO });
-            [answers, vec![Event::MinimumTimeout]].concat()
+            [told.by_each(heard, &no_news(Round::ZERO)), vec![Event::MinimumTimeout]].concat()
         }
         Stimulus::Propose { version } => vec![Event::Propose(Tag(ServerId::new(version.into())))],
         Stimulus::Transfer { to, matched } => {
-            acknowledged(to, matched).into_iter().chain([Event::Transfer(ServerId::new(to.into()))]).collect()
+            let transfer = Event::Transfer(ServerId::new(to.into()));
+            told.acknowledged(to, matched).into_iter().chain([transfer]).collect()
         }
-        Stimulus::TimeoutNow { from } => {
-            heard(from).into_iter().chain([receive(from, seat.term(), Message::TimeoutNow)]).collect()
-        }
+        Stimulus::TimeoutNow { from } => told.after_hearing(from, told.by(from, seat.term(), Message::TimeoutNow)),
         Stimulus::StepDown => vec![Event::StepDown],
+        Stimulus::Read { answered } => {
+            [vec![Event::HeartbeatTimeout], told.by_each(answered, &no_news(Round::ZERO.next()))].concat()
+        }
         Stimulus::Flush | Stimulus::Crash { .. } => unreachable!("no event of the server"),
     }
+}
+
+/// What a server is told by others.
+#[derive(Clone, Copy)]
+struct Told {
+    seat: Seat,
+    id: u8,
+    base: u8,
+}
+
+impl Told {
+    fn by(self, from: u8, term: u8, message: Message<Slice<Tag>>) -> Event<Tag> {
+        let (from, to) = (ServerId::new(from.into()), ServerId::new(self.id.into()));
+        Event::Receive(Envelope { from, to, term: Term::new(term.into()), message })
+    }
+
+    /// The same by several, in the server's own term.
+    fn by_each(self, others: Mask, message: &Message<Slice<Tag>>) -> Vec<Event<Tag>> {
+        members_of(others).map(|from| self.by(from, self.seat.term(), message.clone())).collect()
+    }
+
+    /// This, once a leader of its term was heard; 0 is none.
+    fn after_hearing(self, leader: u8, event: Event<Tag>) -> Vec<Event<Tag>> {
+        let word = || self.by(leader, self.seat.term(), append((self.base, 0), Cells::default(), 0));
+        (leader != 0).then(word).into_iter().chain([event]).collect()
+    }
+
+    fn acknowledged(self, from: u8, matched: u8) -> Option<Event<Tag>> {
+        let message = Message::AppendReply { matched: Index::new(matched.into()), round: Round::ZERO };
+        (matched != 0).then(|| self.by(from, self.seat.term(), message))
+    }
+
+    /// What the follower has acknowledged may arrive again when the leader is sending anew.
+    fn refused(self, from: u8, missing: u8, hint: (u8, u8), matched: u8) -> Vec<Event<Tag>> {
+        let (missing, hint, round) = (Index::new(missing.into()), position(hint), Round::ZERO);
+        let refusal = self.by(from, self.seat.term(), Message::AppendRefusal { missing, hint, round });
+        let acknowledged = || self.acknowledged(from, matched);
+        acknowledged().into_iter().chain([refusal]).chain(acknowledged()).collect()
+    }
+}
+
+fn append(previous: (u8, u8), cells: Cells, commit: u8) -> Message<Slice<Tag>> {
+    Message::AppendRequest { entries: slice(previous, cells), commit: Index::new(commit.into()), round: Round::ZERO }
 }

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use rafttree_model::{Entries, Envelope, Event, Members, Message, Range, Record, Role};
+use rafttree_model::{Entries, Envelope, Event, Index, Members, Message, Output, Range, Record, Role, Round};
 use rustc_hash::FxHashMap;
 
 use crate::checks;
@@ -38,6 +38,8 @@ pub(crate) struct Outcome {
     pub(crate) broken: PropertySet,
     /// What a leader believes its followers hold, before that is forgotten.
     pub(crate) believed: Indices,
+    /// The read index of a round that is confirmed.
+    pub(crate) read: Option<u8>,
     /// Witnesses, one bit each.
     pub(crate) met: u8,
     /// Where a crash cut it off: how many unsynced records the disk has kept.
@@ -68,6 +70,11 @@ struct Course {
     broken: PropertySet,
     met: u8,
     cut: Option<u8>,
+    /// Whether its rounds count.
+    keeps_rounds: bool,
+    /// The latest round that began, with its read index.
+    begun: Option<(Round, Option<Index>)>,
+    read: Option<u8>,
     own: VecDeque<Event<Tag>>,
 }
 
@@ -88,7 +95,8 @@ impl Local {
     }
 
     fn compute(&mut self, seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> Vec<Outcome> {
-        let start = Course::starting(seat.server(id, self.members, base));
+        let mut start = Course::starting(seat.server(id, self.members, base));
+        start.keeps_rounds = matches!(stimulus, Stimulus::Read { .. });
         let courses = match stimulus {
             Stimulus::Flush => self.flushed(start),
             Stimulus::Crash { keep } => vec![start.crashed(self.ground, keep)],
@@ -99,8 +107,8 @@ impl Local {
         for course in whole.into_iter().chain(cut) {
             let (_, outcome) = self.outcome(course);
             let said = outcome.sent != Sent::default() || outcome.believed != 0 || !outcome.broken.is_empty();
-            let idle = outcome.seat == seat && !said;
-            let all = |it: &Outcome| (it.seat, it.sent, it.broken, it.believed);
+            let idle = outcome.seat == seat && !said && outcome.read.is_none();
+            let all = |it: &Outcome| (it.seat, it.sent, it.broken, it.believed, it.read);
             let known = |other: &Outcome| all(other) == all(&outcome);
             if !idle && !outcomes.iter().any(known) {
                 outcomes.push(outcome);
@@ -133,7 +141,7 @@ impl Local {
     }
 
     fn outcome(&self, course: Course) -> (Server, Outcome) {
-        let Course { mut server, sent, broken, met, cut, .. } = course;
+        let Course { mut server, sent, broken, met, cut, read, .. } = course;
         if self.forgets_logs {
             let start = server.entries.base();
             server.entries = Entries::after(start, Vec::new());
@@ -144,7 +152,7 @@ impl Local {
         let too_long = seat.is_err();
         let seat = seat.unwrap_or_default();
         let seat = if self.forgets_logs { seat.with_commit(0) } else { seat };
-        (server, Outcome { seat, sent, broken, believed, met, cut, too_long })
+        (server, Outcome { seat, sent, broken, believed, read, met, cut, too_long })
     }
 
     /// Plays events one after the other until the part or the commit index has changed.
@@ -201,8 +209,10 @@ impl Local {
 
     fn step(&mut self, course: &mut Course, event: Event<Tag>) {
         self.steps += 1;
-        let (stepped, broken) = checks::judged_step(&mut course.server, self.ground, &event);
-        let Stepped { early, records, outputs, moved, .. } = stepped;
+        let ground = Ground { keeps_rounds: course.keeps_rounds, ..self.ground };
+        let (stepped, broken) = checks::judged_step(&mut course.server, ground, &event);
+        let Stepped { early, records, outputs, told_early, moved, .. } = stepped;
+        told_early.iter().for_each(|told| course.note_round(told));
         course.broken.extend(broken);
         if moved {
             course.broken.extend(checks::broken_when_tried(self.ground.step_by, &course.server));
@@ -240,7 +250,22 @@ impl Course {
             broken: PropertySet::default(),
             met: 0,
             cut: None,
+            keeps_rounds: false,
+            begun: None,
+            read: None,
             own: VecDeque::new(),
+        }
+    }
+
+    /// What may be read once this was told.
+    fn note_round(&mut self, told: &Output) {
+        match *told {
+            Output::Round { round, read } => self.begun = Some((round, read)),
+            Output::Confirmed(confirmed) => {
+                let begun = self.begun.filter(|(round, _)| *round <= confirmed);
+                self.read = begun.and_then(|(_, read)| read).map(|read| read.number() as u8);
+            }
+            _ => {}
         }
     }
 
@@ -274,7 +299,7 @@ impl Course {
 
     fn perform(&mut self, envelope: Envelope<Range>) {
         let node = &self.server.node;
-        if let Message::AppendRequest { entries, commit } = envelope.message {
+        if let Message::AppendRequest { entries, commit, .. } = envelope.message {
             let is_part = node.log().holds(entries.previous) && node.log().holds(entries.last);
             self.broken.insert_unless(is_part && commit <= node.commit(), Property::Bounds);
             let on_disk = envelope.term <= self.server.disk.durable.term();
@@ -289,7 +314,7 @@ impl Course {
         let to = letter.to.number() as u8;
         match letter.message {
             Message::VoteReply { granted: true } => self.sent.vote = to,
-            Message::AppendReply { matched } => self.sent.acknowledged = (to, matched.number() as u8),
+            Message::AppendReply { matched, .. } => self.sent.acknowledged = (to, matched.number() as u8),
             Message::TimeoutNow => self.sent.timeout_now = to,
             _ => return,
         }

@@ -44,6 +44,9 @@ impl Quotient {
         if self.forgets_logs {
             return;
         }
+        if seat.commit() < state.committed.len {
+            offer(id, Stimulus::Read { answered: without(state.answered[id as usize - 1].into(), id) });
+        }
         if seat.synced() < seat.len() {
             offer(id, Stimulus::Flush);
         }

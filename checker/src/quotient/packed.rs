@@ -2,12 +2,15 @@
 
 use tinyvec::TinyVec;
 
-use crate::quotient::server::{Cells, Seat};
+use crate::quotient::server::{Cells, MOST_SEATS, Seat};
 use crate::quotient::state::{Asked, Past, State};
 
 /// A state in words, most of the time without a heap.
 #[derive(Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Packed(TinyVec<[u64; 13]>);
+
+/// What a server has heard takes fewer bits than this: who has answered stands behind it.
+const ANSWERED: u32 = 3 * MOST_SEATS as u32;
 
 /// Requests for votes in one word.
 const ASKED_IN_A_WORD: usize = 3;
@@ -21,9 +24,11 @@ impl Packed {
         words.push(u64::from(state.committed.bits) << 8 | u64::from(state.committed.len));
         let servers = state.servers as usize;
         words.extend(state.seats[..servers].iter().map(|seat| seat.0));
-        for pair in state.heard[..servers].chunks(2) {
-            words.push(u64::from(pair[0]) | u64::from(pair.get(1).copied().unwrap_or_default()) << 32);
-        }
+        let heard = |at: usize| match (at < servers).then(|| (state.heard[at], state.answered[at])) {
+            Some((heard, answered)) => u64::from(heard) | u64::from(answered) << ANSWERED,
+            None => 0,
+        };
+        words.extend((0..servers).step_by(2).map(|at| heard(at) | heard(at + 1) << 32));
         words.extend(state.past.iter().map(pack_past));
         for several in state.asked.chunks(ASKED_IN_A_WORD) {
             words.push(several.iter().rev().fold(0, |word, asked| word << 16 | pack_asked(asked)));
@@ -40,12 +45,11 @@ impl Packed {
         let committed = next();
         state.committed = Cells { bits: (committed >> 8) as u32, len: committed as u8 };
         state.seats[..servers as usize].fill_with(|| Seat(next()));
-        for pair in state.heard[..servers as usize].chunks_mut(2) {
-            let word = next();
-            pair[0] = word as u32;
-            if let Some(second) = pair.get_mut(1) {
-                *second = (word >> 32) as u32;
-            }
+        let mut word = 0;
+        for at in 0..usize::from(servers) {
+            word = if at.is_multiple_of(2) { next() } else { word >> 32 };
+            state.heard[at] = word as u32 & ((1 << ANSWERED) - 1);
+            state.answered[at] = (word as u32 >> ANSWERED) as u8;
         }
         state.past.extend((0..past).map(|_| unpack_past(next())));
         let mut word = 0;

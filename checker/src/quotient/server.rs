@@ -3,7 +3,7 @@
 
 use rafttree_model::{
     Durable, Entries, Entry, Envelope, Index, Log, Members, Message, Node, Payload, Position, Progress, Record, Role,
-    ServerId, ServerMap, ServerSet, Term,
+    Round, ServerId, ServerMap, ServerSet, Term,
 };
 
 use crate::world::{Disk, Observed, Server, Tag, Unsynced};
@@ -231,10 +231,16 @@ impl Seat {
                 Observed { granted: itself.ids().collect(), ..nothing },
             ),
             Part::Leader => {
-                let start = Progress { matched: Index::ZERO, next: last.next() };
+                let start = Progress { matched: Index::ZERO, next: last.next(), answered: Round::ZERO };
                 let progress: ServerMap<Progress> = members.ids().map(|id| (id, start)).collect();
                 (
-                    Role::Leader { progress, heard: itself, transfer: None },
+                    Role::Leader {
+                        progress,
+                        heard: itself,
+                        transfer: None,
+                        confirmed: Round::ZERO,
+                        round: Round::ZERO,
+                    },
                     Observed { answered: itself.ids().collect(), ..nothing },
                 )
             }
@@ -244,7 +250,7 @@ impl Seat {
 
 /// A leader's entry that others can have seen, and that its own disk has not.
 fn unsynced(id: ServerId, term: Term, entry: &Entry<Tag>) -> Unsynced {
-    let message = Message::AppendReply { matched: entry.position.index };
+    let message = Message::AppendReply { matched: entry.position.index, round: Round::ZERO };
     Unsynced {
         records: vec![Record::Append(*entry)],
         seen: true,

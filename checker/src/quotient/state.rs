@@ -32,6 +32,9 @@ pub(crate) struct State {
     pub(crate) seats: [Seat; MOST_SEATS],
     /// Of a candidate, whose votes it may count; of a leader, what was acknowledged to it.
     pub(crate) heard: [u32; MOST_SEATS],
+    /// Of a leader that does not know all that was ever committed: who may have answered a round that began
+    /// when that was so already.
+    pub(crate) answered: [Mask; MOST_SEATS],
     pub(crate) past: ArrayVec<[Past; 10]>,
     pub(crate) asked: ArrayVec<[Asked; 20]>,
     /// What was ever committed behind the base, and the term in which that was first known.
@@ -132,6 +135,7 @@ impl State {
     pub(crate) fn settled(mut self, reach: Reach) -> Result<State, Beyond> {
         self.forget();
         self.hear_again();
+        self.answer_again();
         let lowest = if reach.absolute { 1 } else { self.lowest_term() };
         if !reach.absolute {
             self.shift();
@@ -190,6 +194,22 @@ impl State {
                     others().map(|other| news(state.holds(id, other)) << (3 * (other - 1))).sum()
                 }
             };
+        }
+    }
+
+    /// Dissertation 6.4: a leader may begin a round at any time, and whoever follows it then, or begins to,
+    /// may answer at once. As long as the leader does not know all that was committed, a round that began
+    /// earlier was answered by as many or more, and may be read for less. So the earliest stands for all.
+    fn answer_again(&mut self) {
+        let state = *self;
+        for (id, seat) in state.seats() {
+            let answered = &mut self.answered[id as usize - 1];
+            if !seat.is(Part::Leader) || state.committed.len <= seat.commit() {
+                *answered = 0;
+                continue;
+            }
+            let follows = |other: &u8| state.seat(*other).still(Part::Follower, seat.term());
+            *answered |= state.ids().filter(follows).fold(0, |all, other| all | 1 << (other - 1));
         }
     }
 
@@ -283,12 +303,17 @@ impl State {
         for (id, seat) in self.seats() {
             let at = name(id) as usize - 1;
             state.seats[at] = seat.with_vote(name(seat.vote()));
+            state.answered[at] = 0;
             state.heard[at] = match seat.part() {
                 Part::Follower => 0,
                 Part::Candidate => {
                     self.ids().map(|other| (self.heard(id) >> (other - 1) & 1) << (name(other) - 1)).sum()
                 }
                 Part::Leader => {
+                    state.answered[at] = self
+                        .ids()
+                        .map(|other| (self.answered[id as usize - 1] >> (other - 1) & 1) << (name(other) - 1))
+                        .sum();
                     let moved = |other| u32::from(index_of(self.heard(id), other)) << (3 * (name(other) - 1));
                     self.ids().map(moved).sum()
                 }

@@ -29,7 +29,7 @@ pub(crate) struct Move {
 }
 
 /// The kinds of [`Move`], as they are counted.
-pub(crate) const KINDS: [&str; 15] = [
+pub(crate) const KINDS: [&str; 16] = [
     "campaign",
     "count votes",
     "learn a newer term",
@@ -45,6 +45,7 @@ pub(crate) const KINDS: [&str; 15] = [
     "step down",
     "flush",
     "crash",
+    "confirm a round",
 ];
 
 /// One kind more: any of them, if a crash cut it off before its records were all durable or seen.
@@ -77,6 +78,7 @@ fn kind_of(stimulus: Stimulus) -> usize {
         Stimulus::StepDown => 12,
         Stimulus::Flush => 13,
         Stimulus::Crash { .. } => 14,
+        Stimulus::Read { .. } => 15,
     }
 }
 
@@ -150,6 +152,9 @@ impl Quotient {
 
     fn come_out(&self, before: &State, step: Move, outcome: &Outcome, visit: Visit) {
         let mut broken = outcome.broken;
+        // What may be read is all that was committed when the round began.
+        let is_all = outcome.read.is_none_or(|read| before.committed.len <= read);
+        broken.insert_unless(is_all, Property::ReadIndex);
         broken.keep(self.watched);
         if outcome.too_long {
             if !broken.is_empty() {
@@ -212,6 +217,7 @@ impl State {
         self.leave_behind(id, new);
         if !new.still(old.part(), old.term()) {
             self.heard[id as usize - 1] = 0;
+            self.answered[id as usize - 1] = 0;
         }
         self.seats[id as usize - 1] = new;
         let mut broken = PropertySet::default();

@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use rafttree_model::{Entries, Entry, Envelope, Index, Members, Message, Payload, Position, Role, ServerId, Term};
+use rafttree_model::{
+    Entries, Entry, Envelope, Index, Members, Message, Payload, Position, Role, Round, ServerId, Term,
+};
 
 use crate::quotient::server::{Cells, LONGEST, MOST_SEATS, Part, Seat, TooLong};
 use crate::quotient::sets::{index_of, members_of};
@@ -43,7 +45,7 @@ impl State {
             }
             if seat.is(Part::Leader) {
                 let held = self.ids().map(|from| (from, index_of(self.heard(id), from))).filter(|(_, held)| *held != 0);
-                let message = |held: u8| Message::AppendReply { matched: Index::new(held.into()) };
+                let message = |held: u8| Message::AppendReply { matched: Index::new(held.into()), round: Round::ZERO };
                 letters.extend(held.map(|(from, held)| answer(from, message(held))));
             }
         }
@@ -62,7 +64,12 @@ impl State {
             voted.map(|(id, seat)| (Term::new(seat.term().into()), server(id), server(seat.vote()))).collect();
         votes.sort_unstable();
         let known = self.known_in.iter().map(|&term| Term::new(term.into()));
-        History { elected, votes, committed: self.committed.entries(0).into_iter().zip(known).collect() }
+        History {
+            elected,
+            votes,
+            stale_reads: Vec::new(),
+            committed: self.committed.entries(0).into_iter().zip(known).collect(),
+        }
     }
 
     /// What is kept of a world, before anything is forgotten; `None` if a log is too long, or if
@@ -92,7 +99,7 @@ impl State {
     }
 
     fn copy_network(&mut self, world: &World, versions: &Versions) -> Result<(), TooLong> {
-        for Leadership { term, leader, entries, commit } in world.leaderships.iter().map(AsRef::as_ref) {
+        for Leadership { term, leader, entries, commit, .. } in world.leaderships.iter().map(AsRef::as_ref) {
             let (term, leader) = (term.number() as u8 + 1, leader.number() as u8);
             let past = Past { term, leader, commit: commit.number() as u8, cells: versions.cells(entries)? };
             if !self.seat(leader).still(Part::Leader, term) {
@@ -130,7 +137,7 @@ fn heard(world: &World, at: usize) -> u32 {
     let arriving = world.network.iter().filter(|letter| letter.to == node.id() && letter.term == node.term());
     let told = arriving.filter_map(|letter| match letter.message {
         Message::VoteReply { granted: true } if !leads => Some((letter.from, 1)),
-        Message::AppendReply { matched } if leads => Some((letter.from, matched.number() as u32)),
+        Message::AppendReply { matched, .. } if leads => Some((letter.from, matched.number() as u32)),
         _ => None,
     });
     for (id, value) in counted.into_iter().chain(told) {
@@ -195,6 +202,7 @@ fn leadership(past: &Past) -> Leadership {
         leader: server(leader),
         entries: cells.entries(0),
         commit: Index::new(commit.into()),
+        round: Round::ZERO,
     }
 }
 

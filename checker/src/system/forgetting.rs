@@ -35,12 +35,14 @@ impl History {
     fn has_before(&self, lowest: Term) -> bool {
         let elected = self.elected.iter().any(|(term, _)| *term < lowest);
         let votes = self.votes.iter().any(|(term, _, _)| *term < lowest);
-        elected || votes || self.committed.iter().any(|(_, term)| *term < lowest && *term != Term::new(0))
+        let reads = self.stale_reads.iter().any(|(term, _, _)| *term < lowest);
+        elected || votes || reads || self.committed.iter().any(|(_, term)| *term < lowest && *term != Term::new(0))
     }
 
     fn forget_before(&mut self, lowest: Term) {
         self.elected.retain(|(term, _)| lowest <= *term);
         self.votes.retain(|(term, _, _)| lowest <= *term);
+        self.stale_reads.retain(|(term, _, _)| lowest <= *term);
         // Whoever leads from now on leads in a later term, which is all that is asked.
         self.committed.iter_mut().filter(|(_, term)| *term < lowest).for_each(|(_, term)| *term = Term::new(0));
     }
@@ -54,7 +56,7 @@ pub(crate) fn is_never_kept<E>(envelope: &Envelope<E>) -> bool {
             | Message::PreVoteRequest { .. }
             | Message::PreVoteReply { .. }
             | Message::VoteReply { granted: false }
-            | Message::AppendReply { matched: Index::ZERO }
+            | Message::AppendReply { matched: Index::ZERO, .. }
             | Message::AppendRefusal { .. }
     );
     told_by_rumours && envelope.from != envelope.to
@@ -75,9 +77,9 @@ pub(crate) fn is_dead(world: &World, letter: &Letter) -> bool {
     match letter.message {
         Message::VoteReply { .. } => !plays(matches!(node.role(), Role::Candidate { .. })),
         Message::VoteRequest { .. } => durable.vote().is_some_and(|vote| vote != letter.from),
-        Message::AppendReply { matched } => {
+        Message::AppendReply { matched, .. } => {
             let more = |other: &Letter| match other.message {
-                Message::AppendReply { matched: more } => matched < more,
+                Message::AppendReply { matched: more, .. } => matched < more,
                 _ => false,
             };
             let same_way = |other: &Letter| (other.from, other.to, other.term) == (letter.from, letter.to, letter.term);

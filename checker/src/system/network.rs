@@ -5,7 +5,7 @@
 //! again, and messages that can be told from the rest of the state are not kept but offered:
 //! all those that may have been sent, and some that may not, which can only find more.
 
-use rafttree_model::{Entry, Envelope, Index, Message, Position, Role, ServerId, Slice};
+use rafttree_model::{Entry, Envelope, Index, Message, Position, Role, Round, ServerId, Slice};
 
 use crate::world::{Leadership, Letter, Tag, World};
 
@@ -20,12 +20,13 @@ pub(crate) fn parts(world: &World, without_late: bool) -> impl Iterator<Item = L
 }
 
 fn parts_for(leadership: &Leadership, to: ServerId) -> impl Iterator<Item = Letter> + '_ {
-    let Leadership { term, leader, entries, commit } = leadership;
+    let Leadership { term, leader, entries, commit, round } = leadership;
     let ranges = (0..=entries.len()).flat_map(move |first| (first..=entries.len()).map(move |last| (first, last)));
     ranges.flat_map(move |(first, last)| {
         let slice = Slice::new(position(entries, first), entries[first..last].to_vec());
         let slice = slice.expect("a log has no gaps and its terms never fall");
-        let message = move |commit| Message::AppendRequest { entries: slice.clone(), commit: Index::new(commit) };
+        let message =
+            move |commit| Message::AppendRequest { entries: slice.clone(), commit: Index::new(commit), round: *round };
         // A commit index beyond these entries tells a correct server no more than one at their end.
         let commits = (0..=commit.number()).filter(move |index| *index <= last as u64 || *index == commit.number());
         commits.map(move |commit| Envelope { from: *leader, to, term: *term, message: message(commit) })
@@ -86,7 +87,7 @@ fn answer(world: &World, from: ServerId, to: ServerId) -> Option<Letter> {
     let node = &world.server(to).node;
     let message = match node.role() {
         Role::PreCandidate { .. } => Message::PreVoteReply { granted: true },
-        Role::Leader { .. } => Message::AppendReply { matched: Index::ZERO },
+        Role::Leader { .. } => Message::AppendReply { matched: Index::ZERO, round: Round::ZERO },
         _ => return None,
     };
     let has_been_there = node.term() <= world.server(from).disk.durable.term();
@@ -96,8 +97,8 @@ fn answer(world: &World, from: ServerId, to: ServerId) -> Option<Letter> {
 fn less(world: &World, from: ServerId, to: ServerId) -> impl Iterator<Item = Letter> + '_ {
     let replies = world.network.iter().filter(move |letter| (letter.from, letter.to) == (from, to));
     replies.flat_map(|letter| {
-        let most = if let Message::AppendReply { matched } = letter.message { matched.number() } else { 1 };
-        let message = |matched| Message::AppendReply { matched: Index::new(matched) };
+        let most = if let Message::AppendReply { matched, .. } = letter.message { matched.number() } else { 1 };
+        let message = |matched| Message::AppendReply { matched: Index::new(matched), round: Round::ZERO };
         (1..most).map(move |matched| Envelope { message: message(matched), ..(**letter).clone() })
     })
 }

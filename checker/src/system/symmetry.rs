@@ -136,6 +136,7 @@ impl Relabelled for Leadership {
             leader: labels.id(self.leader),
             entries: entries(&self.entries, labels),
             commit: labels.matched(self.commit),
+            round: self.round,
         }
     }
 }
@@ -149,7 +150,10 @@ impl Relabelled for History {
         votes.sort_unstable();
         let committed =
             self.committed.iter().map(|(entry, term)| (relabelled_entry(entry, labels), labels.term(*term))).collect();
-        History { elected, votes, committed }
+        let mut stale_reads: Vec<_> =
+            self.stale_reads.iter().map(|&(term, id, round)| (labels.term(term), labels.id(id), round)).collect();
+        stale_reads.sort_unstable();
+        History { elected, votes, committed, stale_reads }
     }
 }
 

@@ -261,13 +261,14 @@ impl System {
         let server = world.server_mut(id);
         let committed = server.node.commit();
         let (stepped, broken) = checks::judged_step(server, self.ground, &event);
-        let Stepped { early, records, outputs, moved, .. } = stepped;
+        let Stepped { early, records, outputs, told_early, moved, .. } = stepped;
         let broken = if moved { broken.and(checks::broken_when_tried(self.ground.step_by, server)) } else { broken };
         let (term, last) = (server.node.term(), server.node.log().last().index);
         world.broken.extend(broken);
         if self.bounds.terms < term.number() || self.bounds.entries < last.number() {
             return Err(OutOfBounds);
         }
+        told_early.iter().for_each(|told| self.note_round(world, id, told));
         self.remember(world, id, committed);
         let seen = !early.is_empty();
         early.into_iter().for_each(|envelope| self.perform(world, id, envelope, own));
@@ -285,7 +286,7 @@ impl System {
     }
 
     fn perform(&self, world: &mut World, id: ServerId, envelope: Envelope<Range>, own: &mut VecDeque<Event<Tag>>) {
-        if let Message::AppendRequest { entries, commit } = envelope.message {
+        if let Message::AppendRequest { entries, commit, .. } = envelope.message {
             // What is offered in its place are all parts of the leader's log.
             let node = &world.server(id).node;
             let is_part = node.log().holds(entries.previous) && node.log().holds(entries.last);
@@ -335,6 +336,24 @@ impl System {
                 Some((first, _)) if *first != entry => world.broken.insert(Property::StateMachineSafety),
                 Some(_) => {}
             }
+        }
+    }
+
+    /// Dissertation 6.4: a round that is confirmed began when its read index was all that was committed.
+    fn note_round(&self, world: &mut World, id: ServerId, told: &Output) {
+        let term = world.server(id).node.term();
+        match *told {
+            Output::Round { round, read: Some(read) } if read.number() < world.history.committed.len() as u64 => {
+                let stale = &mut Arc::make_mut(&mut world.history).stale_reads;
+                stale.push((term, id, round));
+                stale.sort_unstable();
+            }
+            Output::Confirmed(confirmed) => {
+                let answered = |&(of, leader, round): &_| (of, leader) == (term, id) && round <= confirmed;
+                let is_stale = world.history.stale_reads.iter().any(answered);
+                world.broken.insert_unless(!is_stale, Property::ReadIndex);
+            }
+            _ => {}
         }
     }
 

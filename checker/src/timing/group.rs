@@ -5,7 +5,7 @@
 
 use rafttree_model::{
     Durable, Effects, Entries, Entry, Envelope, Event, Index, Log, Members, Message, Next, Node, Output, Payload,
-    Position, Record, Replica, Role, ServerId, Slice, Term, Timers,
+    Position, Record, Replica, Role, Round, ServerId, Slice, Term, Timers,
 };
 
 use crate::mutants::catalogue;
@@ -228,7 +228,7 @@ impl Group {
 /// A follower hears the leader's heartbeat: whose log lacks an entry, hears of what it has.
 fn hear_from(leader: ServerId, node: &mut Node, ground: Ground) {
     let entries = Slice::new(node.log().last(), Vec::new()).expect("no entries follow each other");
-    let message = Message::AppendRequest { entries, commit: Index::ZERO };
+    let message = Message::AppendRequest { entries, commit: Index::ZERO, round: Round::ZERO };
     let heartbeat = Envelope { from: leader, to: node.id(), term: FIRST_TERM, message };
     let mut effects = Effects::new();
     (ground.step_by)(node, Event::Receive(heartbeat), &mut effects);

@@ -129,7 +129,7 @@ impl Concretiser<'_> {
                 actions.extend(asked().filter(|&id| sticks_to_a_leader(world, id)).map(Action::MinimumTimeout));
                 actions.push(Action::ElectionTimeout(to));
             }
-            Message::AppendReply { matched } => {
+            Message::AppendReply { matched, .. } => {
                 actions.extend(parts_up_to(world, to, matched).filter(|part| part.to == letter.from).map(delivery));
             }
             Message::PreVoteRequest { .. } => actions.push(Action::ElectionTimeout(letter.from)),
@@ -183,7 +183,7 @@ fn requests(world: &World, from: ServerId) -> impl Iterator<Item = Action> + '_ 
 /// What a leader has sent that ends with this entry and commits nothing.
 fn parts_up_to(world: &World, leader: ServerId, last: Index) -> impl Iterator<Item = Letter> + '_ {
     network::parts(world, false).filter(move |letter| match &letter.message {
-        Message::AppendRequest { entries, commit } => {
+        Message::AppendRequest { entries, commit, .. } => {
             letter.from == leader && entries.last().index == last && *commit == Index::ZERO
         }
         _ => false,

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use rafttree_model::{Entry, Envelope, Event, Message, Payload, Role, ServerId, ServerSet};
+use rafttree_model::{Entry, Envelope, Event, Message, Payload, Role, Round, ServerId, ServerSet};
 
 use crate::system::Action;
 use crate::trace::run::Step;
@@ -49,8 +49,9 @@ pub(crate) fn changes_but(before: &World, after: &World, has_arrived: impl Fn(&L
 }
 
 fn leadership_words(leadership: &Leadership) -> String {
-    let Leadership { term, leader, entries, commit } = leadership;
-    format!("{leader}->all term {term} append parts of {} commit up to {commit}", Words(&entries.as_slice()))
+    let Leadership { term, leader, entries, commit, round } = leadership;
+    let entries = entries.as_slice();
+    format!("{leader}->all term {term} append parts of {} commit up to {commit}{}", Words(&entries), Words(round))
 }
 
 /// Actions in few words, several a line.
@@ -81,7 +82,7 @@ fn in_few_words(action: &Action) -> String {
     let mut words = all.split_whitespace().skip(3);
     match message {
         Message::AppendRequest { entries, .. } => format!("{from}->{to} append {}", Words(&entries.entries())),
-        Message::AppendReply { matched } => format!("{from}->{to} appended up to {matched}"),
+        Message::AppendReply { matched, .. } => format!("{from}->{to} appended up to {matched}"),
         _ => format!("{from}->{to} {}", words.next().unwrap_or_default()),
     }
 }
@@ -147,11 +148,15 @@ pub(crate) fn role(role: &Role) -> String {
         Role::PreCandidate { votes } => format!("pre-candidate {}", set(votes)),
         Role::Candidate { votes, transfer: false } => format!("candidate {}", set(votes)),
         Role::Candidate { votes, transfer: true } => format!("candidate by transfer {}", set(votes)),
-        Role::Leader { progress, heard, transfer } => {
+        Role::Leader { progress, heard, transfer, round, confirmed } => {
             let progress: Vec<_> =
                 progress.iter().map(|(id, it)| format!("{id}:{}->{}", it.matched, it.next)).collect();
             let transfer = transfer.map_or(String::new(), |to| format!(" transfer to {to}"));
-            format!("leader progress={{{}}} heard={}{transfer}", progress.join(" "), set(heard))
+            let rounds = match *round {
+                Round::ZERO => String::new(),
+                begun => format!(" round={begun} confirmed={confirmed}"),
+            };
+            format!("leader progress={{{}}} heard={}{transfer}{rounds}", progress.join(" "), set(heard))
         }
     }
 }
@@ -225,14 +230,24 @@ impl fmt::Display for Words<'_, Letter> {
             Message::VoteRequest { last, transfer: true } => write!(out, "vote_request last {last} transfer"),
             Message::VoteReply { granted: true } => write!(out, "vote_granted"),
             Message::VoteReply { granted: false } => write!(out, "vote_denied"),
-            Message::AppendRequest { entries, commit } => {
-                write!(out, "append after {} {} commit {commit}", entries.previous(), Words(&entries.entries()))
+            Message::AppendRequest { entries, commit, round } => {
+                let (previous, entries) = (entries.previous(), entries.entries());
+                write!(out, "append after {previous} {} commit {commit}{}", Words(&entries), Words(round))
             }
-            Message::AppendReply { matched } => write!(out, "appended up to {matched}"),
-            Message::AppendRefusal { missing, hint } => write!(out, "append_refused missing {missing} hint {hint}"),
+            Message::AppendReply { matched, round } => write!(out, "appended up to {matched}{}", Words(round)),
+            Message::AppendRefusal { missing, hint, round } => {
+                write!(out, "append_refused missing {missing} hint {hint}{}", Words(round))
+            }
             Message::TimeoutNow => write!(out, "timeout_now"),
             Message::Stale => write!(out, "stale"),
         }
+    }
+}
+
+/// Where rounds are told apart, which one it is.
+impl fmt::Display for Words<'_, Round> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if *self.0 == Round::ZERO { Ok(()) } else { write!(out, " round {}", self.0) }
     }
 }
 

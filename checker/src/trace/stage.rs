@@ -239,7 +239,7 @@ impl<'a> Stage<'a> {
         let Role::Leader { progress, .. } = node.role() else { return None };
         let matched = progress.get(follower)?.matched;
         let is_rest = |letter: &Letter| match &letter.message {
-            Message::AppendRequest { entries, commit } => {
+            Message::AppendRequest { entries, commit, .. } => {
                 let span = (entries.previous().index, entries.last());
                 (letter.from, letter.to, letter.term) == (leader, follower, node.term())
                     && (span, *commit) == ((matched, node.log().last()), node.commit())

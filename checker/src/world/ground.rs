@@ -35,7 +35,11 @@ pub(crate) struct Ground {
     pub(crate) mistake: Option<Mistake>,
     /// Whether the mistake looks at names, so that servers are not alike.
     pub(crate) looks_at_names: bool,
+    /// Whether rounds are kept apart. Where not, each step of a leader is judged with its rounds, and then
+    /// is as of a leadership that has begun none: nothing but what is told of rounds depends on them.
+    pub(crate) keeps_rounds: bool,
 }
 
 /// The step that servers call.
-pub(crate) const PAPER: Ground = Ground { mutant: "none", step_by: step::<Tag>, mistake: None, looks_at_names: false };
+pub(crate) const PAPER: Ground =
+    Ground { mutant: "none", step_by: step::<Tag>, mistake: None, looks_at_names: false, keeps_rounds: false };

@@ -14,6 +14,6 @@ mod state;
 
 pub(crate) use ground::{Ground, Mistake, PAPER, StepBy};
 pub(crate) use message::{Letter, Tag};
-pub(crate) use observed::{Contact, Observed, Servers};
+pub(crate) use observed::{Contact, Observed, Servers, answer_to};
 pub(crate) use server::{Disk, Ready, Server, Stepped, Unsynced};
 pub(crate) use state::{History, Leadership, Spent, World};

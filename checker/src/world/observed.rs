@@ -4,7 +4,7 @@
 //! heard a leader. The checks must not take its word for that. So this is written down beside it,
 //! from what arrived and what fired, and everything that it remembers is compared with it.
 
-use rafttree_model::{Event, Labels, Message, Node, Relabelled, Role, RoleName, ServerId};
+use rafttree_model::{Event, Index, Labels, Message, Node, Relabelled, Role, RoleName, Round, ServerId};
 
 use crate::world::message::{Letter, Tag};
 
@@ -83,14 +83,8 @@ impl Observed {
             return Servers::from_iter([old.id()]);
         }
         let mut answered = self.answered;
-        if let Some(letter) = received(old, event).filter(|letter| letter.term == old.term()) {
-            match letter.message {
-                Message::AppendReply { matched } if matched <= old.log().last().index => {
-                    answered.insert(letter.from);
-                }
-                Message::AppendRefusal { .. } => answered.insert(letter.from),
-                _ => {}
-            }
+        if let Some((from, _)) = answer_to(old, event) {
+            answered.insert(from);
         }
         answered
     }
@@ -114,6 +108,19 @@ impl Observed {
             contact => contact,
         }
     }
+}
+
+/// Who answers this leader by this event, and in which round: what claims more than the leader has said
+/// is no answer.
+pub(crate) fn answer_to(old: &Node, event: &Event<Tag>) -> Option<(ServerId, Round)> {
+    let Role::Leader { round: begun, .. } = *old.role() else { return None };
+    let letter = received(old, event).filter(|letter| letter.term == old.term())?;
+    let (matched, round) = match letter.message {
+        Message::AppendReply { matched, round } => (matched, round),
+        Message::AppendRefusal { round, .. } => (Index::ZERO, round),
+        _ => return None,
+    };
+    (matched <= old.log().last().index && round <= begun).then_some((letter.from, round))
 }
 
 /// The leader that speaks by this event.

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rafttree_model::{Durable, Effects, Entries, Envelope, Event, Node, Output, Range, Record, Role};
+use rafttree_model::{Durable, Effects, Entries, Envelope, Event, Message, Node, Output, Range, Record, Role, Round};
 
 use crate::world::ground::{Ground, Mistake};
 use crate::world::message::Tag;
@@ -179,6 +179,20 @@ impl Stepped {
         let says_so = is_idle == (has_none && stepped.records.is_empty()) && effects.is_empty();
         stepped.is_miscounted = !says_so;
         stepped
+    }
+
+    /// What came of it as of a leadership that has begun no round.
+    pub(crate) fn forget_rounds(&mut self, new: &mut Server, old: &Server) {
+        new.node.forget_rounds();
+        self.moved = new.node != old.node;
+        for envelope in self.early.iter_mut().chain(&mut self.outputs) {
+            if let Message::AppendRequest { round, .. }
+            | Message::AppendReply { round, .. }
+            | Message::AppendRefusal { round, .. } = &mut envelope.message
+            {
+                *round = Round::ZERO;
+            }
+        }
     }
 
     /// What timers and clients are told, sooner or later.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use rafttree_model::{Durable, Entries, Entry, Index, Members, Message, Node, ServerId, Term};
+use rafttree_model::{Durable, Entries, Entry, Index, Members, Message, Node, Round, ServerId, Term};
 
 use crate::properties::PropertySet;
 use crate::world::message::{Letter, Tag};
@@ -35,6 +35,8 @@ pub(crate) struct Leadership {
     pub(crate) leader: ServerId,
     pub(crate) entries: Vec<Entry<Tag>>,
     pub(crate) commit: Index,
+    /// The latest round that it has begun.
+    pub(crate) round: Round,
 }
 
 /// How often something limited happened.
@@ -56,6 +58,8 @@ pub(crate) struct History {
     pub(crate) votes: Vec<(Term, ServerId, ServerId)>,
     /// What was ever committed, by index from 1, with the term of the server that knew it first.
     pub(crate) committed: Vec<(Entry<Tag>, Term)>,
+    /// Rounds that began with a read index, and not all that was committed then: whose they are, and which.
+    pub(crate) stale_reads: Vec<(Term, ServerId, Round)>,
 }
 
 impl World {
@@ -118,7 +122,8 @@ impl World {
     pub(crate) fn put_leadership(&mut self, leader: ServerId, term: Term) {
         let server = self.server(leader);
         let (entries, commit) = (server.entries.to_vec(), server.node.commit());
-        let new = Leadership { term, leader, entries, commit };
+        let round = server.node.round().unwrap_or_default();
+        let new = Leadership { term, leader, entries, commit, round };
         if self.leaderships.iter().any(|old| **old == new) {
             return;
         }
@@ -134,5 +139,6 @@ impl Leadership {
         (self.term, self.leader) == (old.term, old.leader)
             && self.entries.starts_with(&old.entries)
             && old.commit <= self.commit
+            && old.round <= self.round
     }
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rafttree_model::{
-    Entry, Envelope, Event, Members, Message, Next, Node, Output, Payload, Range, Record, Replica, ServerId, ServerMap,
-    ServerSet, Slice, Term, Timers as Running,
+    Entry, Envelope, Event, Members, Message, Next, Node, Output, Payload, Range, Record, Replica, Round, ServerId,
+    ServerMap, ServerSet, Slice, Term, Timers as Running,
 };
 
 use super::frame::Frame;
@@ -98,10 +98,9 @@ pub(crate) struct Driver {
     leads: bool,
     /// Whether the lease had run out before that could be said.
     lapsed: bool,
-    /// When the peers' latest AppendEntries were sent, by their own clocks.
-    stamps: ServerMap<Stamp>,
-    /// When each peer's latest acknowledgement arrived during this leadership.
-    acknowledged: ServerMap<Stamp>,
+    /// The latest round that had begun when each peer's latest acknowledgement arrived, during this
+    /// leadership.
+    acknowledged: ServerMap<Round>,
     /// Peers that have lost entries which they had acknowledged during this leadership.
     unsound: ServerSet,
     flight: Option<Flight>,
@@ -137,7 +136,6 @@ impl Driver {
             is_overdue: false,
             leads: false,
             lapsed: false,
-            stamps: ServerMap::default(),
             acknowledged: ServerMap::default(),
             unsound: ServerSet::default(),
             flight: None,
@@ -166,11 +164,6 @@ impl Driver {
     /// The end of the lease, before which nobody else leads; `None` if it does not lead.
     pub(crate) fn lease(&self, now: Stamp) -> Option<Stamp> {
         self.leads.then(|| self.contacts.lease(self.node().members(), now))
-    }
-
-    /// When the latest was sent that a majority has answered, or something later.
-    pub(crate) fn confirmed(&self, now: Stamp) -> Stamp {
-        self.contacts.confirmed(self.node().members(), now)
     }
 
     /// The peer that is fittest to lead: the one that was heard last, of those that could take over
@@ -216,40 +209,35 @@ impl Driver {
             Input::NobodyListens(peer, place) => self.on_nobody_listens(peer, place, now),
             Input::Deadline => self.on_deadline(now),
             Input::Flushed => self.on_flushed(now),
-            Input::Event(event) => self.step(event, None, now),
+            Input::Event(event) => self.step(event, now),
             Input::Campaigns(campaigns) => self.on_campaigns(campaigns, now),
         }
         self.settle(now);
         mem::take(&mut self.actions)
     }
 
-    fn receive(&mut self, Frame { envelope, sent, echo }: Frame, now: Stamp) {
-        if !envelope.is_plausible(self.node()) {
-            return self.actions.push(Action::Refuse(envelope.from));
+    fn receive(&mut self, frame: Frame, now: Stamp) {
+        let from = frame.from;
+        if !frame.is_plausible(self.node()) {
+            return self.actions.push(Action::Refuse(from));
         }
-        let is_request = matches!(envelope.message, Message::AppendRequest { .. });
-        let from = envelope.from;
         if self.unsound.contains(from) {
             return;
         }
-        if self.node().contradicts_acknowledgement(&envelope) && self.answers_what_came_later(from, echo, now) {
+        if self.node().contradicts_acknowledgement(&frame) && self.answers_what_came_later(&frame) {
             return self.keep_out(from, now);
         }
-        if let Message::AppendReply { .. } = envelope.message {
-            self.acknowledged.insert(from, now);
+        if let (Message::AppendReply { .. }, Some(round)) = (&frame.message, self.node().round()) {
+            self.acknowledged.insert(from, round);
         }
-        self.step(Event::Receive(envelope), echo, now);
-        // What the step refused makes nobody loyal, so its time must not leave with an older answer.
-        if is_request && from != self.node().id() && self.node().leader() == Some(from) {
-            self.stamps.insert(from, sent);
-        }
+        self.step(Event::Receive(frame), now);
     }
 
-    /// Whether the peer answers what was sent after its latest acknowledgement had arrived: then it
-    /// has not said this before that.
-    fn answers_what_came_later(&self, peer: ServerId, echo: Option<Stamp>, now: Stamp) -> bool {
-        let acknowledged = self.acknowledged.get(peer).copied();
-        acknowledged.zip(echo).is_some_and(|(acknowledged, echo)| acknowledged < echo && echo <= now)
+    /// Whether the peer refuses what is of a later round than was begun when its latest acknowledgement
+    /// had arrived: then it has not said this before that.
+    fn answers_what_came_later(&self, frame: &Frame) -> bool {
+        let Message::AppendRefusal { round, .. } = frame.message else { return false };
+        self.acknowledged.get(frame.from).is_some_and(|&acknowledged| acknowledged < round)
     }
 
     /// A peer whose disk has lost what it had acknowledged may have forgotten its vote as well, so
@@ -282,7 +270,7 @@ impl Driver {
         }
         self.contacts.forget(peer, now);
         if self.node().leader() == Some(peer) {
-            self.step(Event::MinimumTimeout, None, now);
+            self.step(Event::MinimumTimeout, now);
             let turns = self.node().members().ids().filter(|&id| id != peer).count();
             self.timers.hasten_in_turn(self.turn_after(peer), turns as u32, now);
         }
@@ -314,7 +302,7 @@ impl Driver {
                 self.is_overdue = true;
                 continue;
             }
-            self.step(event, None, now);
+            self.step(event, now);
             self.settle(now);
         }
         if let Some(flight) = self.flight.filter(|&flight| self.patience(flight) <= now) {
@@ -337,7 +325,7 @@ impl Driver {
         } else {
             self.flight = Some(Flight { slow: true, ..flight });
             self.timers.note_flush(now.since(flight.began));
-            self.step(Event::StepDown, None, now);
+            self.step(Event::StepDown, now);
         }
     }
 
@@ -346,18 +334,18 @@ impl Driver {
             self.timers.note_flush(now.since(flight.began));
         }
         self.replica.flushed();
-        self.perform_all(None, now);
+        self.perform_all(now);
     }
 
     /// One event of the protocol, and what of it need not wait.
-    fn step(&mut self, event: Event<Bytes>, echo: Option<Stamp>, now: Stamp) {
+    fn step(&mut self, event: Event<Bytes>, now: Stamp) {
         self.replica.step(event);
-        self.perform_all(echo, now);
+        self.perform_all(now);
     }
 
-    fn perform_all(&mut self, echo: Option<Stamp>, now: Stamp) {
+    fn perform_all(&mut self, now: Stamp) {
         while let Some(output) = self.replica.next_output() {
-            self.perform(output, echo, now);
+            self.perform(output, now);
         }
     }
 
@@ -365,10 +353,10 @@ impl Driver {
     fn settle(&mut self, now: Stamp) {
         loop {
             match self.replica.proceed() {
-                Some(Next::Perform(output)) => self.perform(output, None, now),
-                Some(Next::Receive(envelope)) => self.step(Event::Receive(envelope), None, now),
+                Some(Next::Perform(output)) => self.perform(output, now),
+                Some(Next::Receive(envelope)) => self.step(Event::Receive(envelope), now),
                 // A leadership that lapsed ends before anything else is written.
-                _ if mem::take(&mut self.lapsed) => self.step(Event::StepDown, None, now),
+                _ if mem::take(&mut self.lapsed) => self.step(Event::StepDown, now),
                 Some(Next::Write) => self.write(now),
                 None => return,
             }
@@ -385,15 +373,12 @@ impl Driver {
         self.actions.push(Action::Write(records));
     }
 
-    fn perform(&mut self, output: Output, echo: Option<Stamp>, now: Stamp) {
+    fn perform(&mut self, output: Output, now: Stamp) {
         match output {
             Output::Send(envelope) => self.send(envelope, now),
             Output::Restart(running) => self.restart(running, now),
-            Output::Heard(peer) => {
-                if let Some(echo) = echo {
-                    self.contacts.heard(peer, echo, now);
-                }
-            }
+            Output::Round { round, .. } => self.contacts.begin(round, now),
+            Output::Heard { follower, round } => self.contacts.heard(follower, round, now),
             Output::Leading(term) => self.begin_to_lead(term, now),
             Output::Yielded(_) => {
                 if mem::take(&mut self.leads) {
@@ -402,6 +387,8 @@ impl Driver {
             }
             // Nothing is proposed or applied yet: the log holds what elections leave in it.
             Output::Accepted(_) | Output::Refused | Output::Committed(_) => {}
+            // Whoever waits for it asks the node.
+            Output::Confirmed(_) => {}
         }
     }
 
@@ -436,23 +423,12 @@ impl Driver {
         if envelope.message == (Message::PreVoteReply { granted: true }) {
             self.timers.give_way(now);
         }
-        match envelope.message {
-            Message::AppendRequest { entries, .. } => {
-                for slice in self.slices(entries).unwrap_or_default() {
-                    self.dispatch(envelope.with_entries(|_| Some(slice)), None, now);
-                }
-            }
-            Message::AppendReply { .. } | Message::AppendRefusal { .. } => {
-                let echo = self.stamps.get(envelope.to).copied();
-                self.dispatch(envelope.with_entries(|_| None), echo, now);
-            }
-            _ => self.dispatch(envelope.with_entries(|_| None), None, now),
+        let Message::AppendRequest { entries, .. } = envelope.message else {
+            return self.actions.extend(envelope.with_entries(|_| None).map(Action::Send));
+        };
+        for slice in self.slices(entries).unwrap_or_default() {
+            self.actions.extend(envelope.with_entries(|_| Some(slice)).map(Action::Send));
         }
-    }
-
-    fn dispatch(&mut self, envelope: Option<Envelope<Slice<Bytes>>>, echo: Option<Stamp>, now: Stamp) {
-        let envelope = envelope.expect("only an AppendRequest carries entries, and it was given them");
-        self.actions.push(Action::Send(Frame { envelope, sent: now, echo }));
     }
 
     /// The entries of a range, in parts; `None` if the log does not hold exactly both its ends.

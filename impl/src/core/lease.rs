@@ -1,10 +1,10 @@
 //! The leader's lease: until when nobody else can lead.
 //!
 //! A follower that took an AppendEntries at some time does not help to replace its sender until
-//! its own minimum timeout T has passed since (dissertation 4.2.3, 6.4.1). Each AppendEntries
-//! carries a reading of the leader's clock, and the answer brings it back. So once a majority has
-//! answered, the leader knows a moment, by its own clock, before which nobody else can have been
-//! elected.
+//! its own minimum timeout T has passed since (dissertation 4.2.3, 6.4.1). Each AppendEntries names
+//! the latest round of heartbeats, and the answer brings it back. The leader remembers when it began
+//! each, so once a majority has answered it knows a moment, by its own clock, before which nobody
+//! else can have been elected. No reading of a clock ever travels, and what a step refuses is none.
 //!
 //! A follower whose timeout is the longer one keeps the leader's, since it knows both: so a group
 //! of unequal timeouts is not held up by its slowest member.
@@ -17,9 +17,10 @@
 //! may end as they like. Where a violation of these must do no harm, the protected resource checks
 //! the fence.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
-use rafttree_model::{Members, ServerId, ServerMap};
+use rafttree_model::{Members, Round, ServerId, ServerMap};
 
 use super::stamp::Stamp;
 
@@ -35,17 +36,45 @@ pub(crate) struct Contacts {
     id: ServerId,
     /// Each server's minimum timeout, as it told when we connected.
     timeouts: ServerMap<Duration>,
-    /// When the latest message was sent that a server is known to have answered.
+    /// When the latest round began that a server is known to have answered.
     heard: ServerMap<Stamp>,
-    /// Messages that were sent before this count no more, however late they are answered.
+    /// What was sent before this counts no more, however late it is answered.
     since: ServerMap<Stamp>,
+    rounds: Rounds,
+}
+
+/// When the latest rounds of a leadership began. Rounds that follow each other closely count as begun
+/// with the first of them: so there are never many to remember, and what is told is never too late.
+#[derive(Debug, Default)]
+struct Rounds(VecDeque<(Round, Stamp)>);
+
+/// Of rounds within one such part of a timeout the first is remembered.
+const ROUNDS_IN_A_TIMEOUT: u32 = 64;
+
+impl Rounds {
+    fn begin(&mut self, round: Round, now: Stamp, timeout: Duration) {
+        let is_soon = |&(_, before): &(Round, Stamp)| now < before.after(timeout / ROUNDS_IN_A_TIMEOUT);
+        if self.0.back().is_some_and(is_soon) {
+            return;
+        }
+        // What is answered so late gives no lease any more.
+        while self.0.front().is_some_and(|(_, began)| began.after(timeout) < now) {
+            self.0.pop_front();
+        }
+        self.0.push_back((round, now));
+    }
+
+    /// When this round began, or sooner.
+    fn began(&self, round: Round) -> Option<Stamp> {
+        self.0.iter().rev().find(|(first, _)| *first <= round).map(|&(_, began)| began)
+    }
 }
 
 impl Contacts {
     /// No contacts yet.
     pub(crate) fn new(id: ServerId, minimum_timeout: Duration) -> Contacts {
         let timeouts = ServerMap::from_iter([(id, minimum_timeout)]);
-        Contacts { id, timeouts, heard: ServerMap::default(), since: ServerMap::default() }
+        Contacts { id, timeouts, heard: ServerMap::default(), since: ServerMap::default(), rounds: Rounds::default() }
     }
 
     /// The peer's minimum timeout, as the peer has told it.
@@ -69,14 +98,20 @@ impl Contacts {
     /// A new leadership begins: what was heard during an earlier one no longer counts.
     pub(crate) fn forget_all(&mut self) {
         self.heard = ServerMap::default();
+        self.rounds = Rounds::default();
     }
 
-    /// The peer has answered a message that was sent at `echo`.
-    pub(crate) fn heard(&mut self, peer: ServerId, echo: Stamp, now: Stamp) {
+    /// A round of this leadership begins.
+    pub(crate) fn begin(&mut self, round: Round, now: Stamp) {
+        let timeout = self.timeout(self.id).unwrap_or_default();
+        self.rounds.begin(round, now, timeout);
+    }
+
+    /// The peer has answered something of this round.
+    pub(crate) fn heard(&mut self, peer: ServerId, round: Round, now: Stamp) {
         let since = self.since.get(peer).copied().unwrap_or_default();
-        // A reading of the future was taken before this machine started anew.
-        if since <= echo && echo <= now {
-            self.heard.insert(peer, self.contact(peer, now).max(echo));
+        if let Some(began) = self.rounds.began(round).filter(|&began| since <= began) {
+            self.heard.insert(peer, self.contact(peer, now).max(began));
         }
     }
 
@@ -89,11 +124,6 @@ impl Contacts {
             }
             _ => Stamp(0),
         })
-    }
-
-    /// The latest time such that a majority has answered a message that was sent then or later.
-    pub(crate) fn confirmed(&self, members: &Members, now: Stamp) -> Stamp {
-        members.reached_by_majority(|id| self.contact(id, now))
     }
 
     /// The peer that was heard last.
@@ -126,34 +156,48 @@ mod tests {
         (Members::new((1..=count).map(ServerId::new)).unwrap(), contacts)
     }
 
+    /// Rounds that are called by the millisecond in which they begin.
+    fn begin(contacts: &mut Contacts, milliseconds: &[u64]) {
+        milliseconds.iter().for_each(|&began| contacts.begin(Round::new(began), at(began)));
+    }
+
+    fn heard(contacts: &mut Contacts, peer: u32, round: u64, now: u64) {
+        contacts.heard(ServerId::new(peer), Round::new(round), at(now));
+    }
+
     #[test]
-    fn a_lease_runs_from_when_a_majority_was_sent_to() {
+    fn a_lease_runs_from_the_beginning_of_a_round_that_a_majority_has_answered() {
         let (members, mut contacts) = group(5);
-        contacts.heard(ServerId::new(2), at(1000), at(1010));
+        begin(&mut contacts, &[1000, 1005, 1011]);
+        heard(&mut contacts, 2, 1000, 1010);
         assert_eq!(contacts.lease(&members, at(1010)), NEVER);
-        contacts.heard(ServerId::new(3), at(1005), at(1012));
+        heard(&mut contacts, 3, 1005, 1012);
         assert_eq!(contacts.lease(&members, at(1012)), at(1000).after(LEASE));
-        contacts.heard(ServerId::new(4), at(1011), at(1013));
+        heard(&mut contacts, 4, 1011, 1013);
         assert_eq!(contacts.lease(&members, at(1013)), at(1005).after(LEASE));
         contacts.forget(ServerId::new(4), at(1013));
         assert_eq!(contacts.lease(&members, at(1013)), at(1000).after(LEASE));
         contacts.forget_all();
         assert_eq!(contacts.lease(&members, at(1013)), NEVER);
+        heard(&mut contacts, 2, 1011, 1014);
+        assert_eq!(contacts.lease(&members, at(1014)), NEVER, "rounds of a leadership that is over");
     }
 
     #[test]
     fn what_was_sent_before_a_peer_seemed_dead_counts_no_more() {
         let (members, mut contacts) = group(2);
-        contacts.heard(ServerId::new(2), at(1000), at(1001));
+        begin(&mut contacts, &[1000, 1002]);
+        heard(&mut contacts, 2, 1000, 1001);
         contacts.forget(ServerId::new(2), at(1002));
-        for sent in [1000, 1001, 1002] {
-            contacts.heard(ServerId::new(2), at(sent), at(1003));
-            assert_eq!(contacts.lease(&members, at(1003)), NEVER, "{sent}");
+        begin(&mut contacts, &[1004]);
+        for round in [1000, 1001, 1002] {
+            heard(&mut contacts, 2, round, 1005);
+            assert_eq!(contacts.lease(&members, at(1005)), NEVER, "{round}");
         }
         contacts.told(ServerId::new(2), T);
-        contacts.heard(ServerId::new(2), at(1002), at(1005));
+        heard(&mut contacts, 2, 1002, 1005);
         assert_eq!(contacts.lease(&members, at(1005)), NEVER);
-        contacts.heard(ServerId::new(2), at(1004), at(1005));
+        heard(&mut contacts, 2, 1004, 1005);
         assert_eq!(contacts.lease(&members, at(1005)), at(1004).after(LEASE));
     }
 
@@ -162,7 +206,8 @@ mod tests {
         for (told, lease) in [(T / 2, at(1045)), (T, at(1090)), (10 * T, at(1090))] {
             let (members, mut contacts) = group(3);
             contacts.told(ServerId::new(2), told);
-            contacts.heard(ServerId::new(2), at(1000), at(1000));
+            begin(&mut contacts, &[1000]);
+            heard(&mut contacts, 2, 1000, 1000);
             assert_eq!(contacts.lease(&members, at(1000)), lease);
         }
     }
@@ -170,7 +215,8 @@ mod tests {
     #[test]
     fn a_lease_outlives_the_connections() {
         let (members, mut contacts) = group(3);
-        contacts.heard(ServerId::new(2), at(1000), at(1000));
+        begin(&mut contacts, &[1000]);
+        heard(&mut contacts, 2, 1000, 1000);
         contacts.told(ServerId::new(2), T);
         assert_eq!(contacts.lease(&members, at(1050)), at(1090));
     }
@@ -179,33 +225,49 @@ mod tests {
     fn a_peer_whose_timeout_is_unknown_does_not_count() {
         let mut contacts = Contacts::new(ServerId::new(1), T);
         let members = Members::new([ServerId::new(1), ServerId::new(2)]).unwrap();
-        contacts.heard(ServerId::new(2), at(1000), at(1000));
+        begin(&mut contacts, &[1000]);
+        heard(&mut contacts, 2, 1000, 1000);
         assert_eq!(contacts.lease(&members, at(1000)), NEVER);
     }
 
     #[test]
-    fn an_older_answer_or_one_from_the_future_changes_nothing() {
+    fn an_answer_to_an_older_round_or_to_none_changes_nothing() {
         let (members, mut contacts) = group(2);
-        contacts.heard(ServerId::new(2), at(1000), at(1001));
-        contacts.heard(ServerId::new(2), at(900), at(1002));
-        contacts.heard(ServerId::new(2), at(5000), at(1003));
-        assert_eq!(contacts.lease(&members, at(1003)), at(1000).after(LEASE));
+        heard(&mut contacts, 2, 1000, 1000);
+        assert_eq!(contacts.lease(&members, at(1001)), NEVER);
+        begin(&mut contacts, &[980, 1000]);
+        for round in [1000, 980, 0] {
+            heard(&mut contacts, 2, round, 1001);
+            assert_eq!(contacts.lease(&members, at(1001)), at(1000).after(LEASE), "{round}");
+        }
+    }
+
+    /// Of many rounds few are remembered, and none is taken for later than it was.
+    #[test]
+    fn a_round_counts_from_its_beginning_or_a_little_sooner() {
+        let (_, mut contacts) = group(2);
+        for round in 0..1_000_000 {
+            contacts.begin(Round::new(round), Stamp(round * 1_000));
+            let began = contacts.rounds.began(Round::new(round)).unwrap();
+            let sooner = Stamp(round * 1_000).since(began);
+            assert!(sooner < T / ROUNDS_IN_A_TIMEOUT, "{round}: {sooner:?}");
+            assert!(contacts.rounds.0.len() <= 2 + ROUNDS_IN_A_TIMEOUT as usize);
+        }
     }
 
     #[test]
     fn a_group_of_one_is_always_in_contact() {
         let (members, contacts) = group(1);
         assert_eq!(contacts.lease(&members, at(1000)), at(1000).after(LEASE));
-        assert_eq!(contacts.confirmed(&members, at(1000)), at(1000));
     }
 
     #[test]
-    fn a_round_is_confirmed_by_answers_to_itself_or_later_ones() {
-        let (members, mut contacts) = group(3);
-        contacts.heard(ServerId::new(2), at(999), at(1001));
-        assert_eq!(contacts.confirmed(&members, at(1001)), at(999));
-        contacts.heard(ServerId::new(3), at(1000), at(1001));
-        assert_eq!(contacts.confirmed(&members, at(1001)), at(1000));
+    fn the_freshest_peer_has_answered_the_latest_round() {
+        let (_, mut contacts) = group(3);
+        begin(&mut contacts, &[990, 1000]);
+        heard(&mut contacts, 2, 990, 1001);
+        assert_eq!(contacts.freshest(), Some(ServerId::new(2)));
+        heard(&mut contacts, 3, 1000, 1001);
         assert_eq!(contacts.freshest(), Some(ServerId::new(3)));
     }
 }

@@ -26,9 +26,9 @@ impl Server {
         if self.leading.verifications.is_empty() {
             return;
         }
-        let now = clock::now();
-        self.leading.verifications.confirm(self.driver.confirmed(now));
-        if self.leading.verifications.begin_round(now) {
+        let Some((latest, confirmed)) = self.driver.node().round().zip(self.driver.node().confirmed()) else { return };
+        self.leading.verifications.confirm(confirmed);
+        if self.leading.verifications.begin_round(latest.next()) {
             self.handle(Input::Event(Event::HeartbeatTimeout));
         }
     }
@@ -40,6 +40,8 @@ impl Server {
             let _ = reply.send(Err(epoch.check().err().unwrap_or(Lost::Deposed)));
             return;
         }
-        self.leading.verifications.add(clock::now(), reply);
+        // What is sent from now on counts for it, but for what is of the round that has begun already.
+        let next = self.driver.node().round().unwrap_or_default().next();
+        self.leading.verifications.add(next, reply);
     }
 }

@@ -155,7 +155,7 @@ impl History {
     }
 
     fn sends(&mut self, frame: &Frame) {
-        let envelope = &frame.envelope;
+        let envelope = frame;
         assert!(envelope.is_coherent(), "{envelope:?}");
         match envelope.message {
             Message::AppendRequest { .. } => self.leads(envelope.from, envelope.term),
@@ -577,7 +577,7 @@ impl World {
     }
 
     fn send(&mut self, frame: Frame) {
-        let (from, to) = (frame.envelope.from, frame.envelope.to);
+        let (from, to) = (frame.from, frame.to);
         let is_lost = self.lost.get(&(from, to)).is_some_and(|&until| self.now < until);
         if is_lost || !self.is_reachable(from, to) || self.chance(self.loss) {
             return;

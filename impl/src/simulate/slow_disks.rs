@@ -82,7 +82,7 @@ impl Group {
     fn input(&mut self, id: ServerId, input: Input) {
         for action in self.drivers.get_mut(&id).unwrap().handle(input, self.now) {
             match action {
-                Action::Send(frame) => self.later(LATENCY, frame.envelope.to, Input::Frame(frame)),
+                Action::Send(frame) => self.later(LATENCY, frame.to, Input::Frame(frame)),
                 Action::Write(_) => {
                     self.writes += 1;
                     self.later(self.flushes[&id], id, Input::Flushed);

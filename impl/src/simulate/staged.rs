@@ -81,7 +81,7 @@ impl World {
     fn answers_are_on_their_way_to(&self, leader: ServerId) -> bool {
         let is_answer = |happening: &Happening| match happening {
             Happening::Input { to, input: Input::Frame(frame), .. } => {
-                *to == leader && matches!(frame.envelope.message, Message::AppendReply { .. })
+                *to == leader && matches!(frame.message, Message::AppendReply { .. })
             }
             _ => false,
         };

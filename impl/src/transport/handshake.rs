@@ -23,7 +23,7 @@ use crate::storage::{ClusterId, Incarnation, Pins};
 
 /// Versions of the protocol that this program speaks. Two servers use the highest that both do.
 /// Versions 1 and 2 told the cluster's id to whoever listened, so who speaks them alone is refused.
-pub(super) const PROTOCOLS: RangeInclusive<u32> = 3..=3;
+pub(super) const PROTOCOLS: RangeInclusive<u32> = 4..=4;
 
 /// This server's part of a handshake: itself, and its peers as it knows them.
 pub(super) struct Local {
@@ -322,11 +322,11 @@ mod tests {
     #[test]
     fn who_told_ids_to_anybody_is_refused_by_its_version() {
         let one = local(ServerId::new(1));
-        for theirs in [1..=1, 1..=2, 4..=5] {
+        for theirs in [1..=1, 1..=3, 5..=6] {
             let refused = Err(Refusal::Protocol { theirs: theirs.clone(), ours: PROTOCOLS });
             assert_eq!(one.judge_protocols(&theirs), refused);
         }
-        assert_eq!(one.judge_protocols(&(2..=4)), Ok(()));
+        assert_eq!(one.judge_protocols(&(2..=5)), Ok(()));
     }
 
     #[test]

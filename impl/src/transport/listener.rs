@@ -129,7 +129,7 @@ async fn receive(connection: &mut Connection, from: ServerId, hub: &Hub) -> Opti
 /// The next frame; it must come from whom the handshake named, and be for us.
 async fn read(connection: &mut Connection, from: ServerId, hub: &Hub) -> Result<Frame, ConnectionEnd> {
     let frame = Frame::try_from(connection.read::<WireFrame>().await?)?;
-    if (frame.envelope.from, frame.envelope.to) == (from, hub.local.id) {
+    if (frame.from, frame.to) == (from, hub.local.id) {
         Ok(frame)
     } else {
         Err(Malformed("another sender or receiver than the handshake").into())

@@ -100,9 +100,9 @@ impl Transport {
     /// Sends a frame to the peer it names, if that can be reached. Never waits: if too much is
     /// waiting for the peer already, the oldest goes.
     pub(crate) fn send(&self, frame: Frame) {
-        match self.hub.peers.get(&frame.envelope.to) {
+        match self.hub.peers.get(&frame.to) {
             Some(peer) => peer.queue.push(frame),
-            None => tracing::error!(to = %frame.envelope.to, "no such peer"),
+            None => tracing::error!(to = %frame.to, "no such peer"),
         }
     }
 

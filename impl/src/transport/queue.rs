@@ -127,7 +127,7 @@ impl Waiting {
 
 /// Bytes that the frame's commands hold in memory.
 fn payload_bytes(frame: &Frame) -> usize {
-    let Message::AppendRequest { entries, .. } = &frame.envelope.message else { return 0 };
+    let Message::AppendRequest { entries, .. } = &frame.message else { return 0 };
     let command_bytes = |payload: &Payload<bytes::Bytes>| match payload {
         Payload::Blank => 0,
         Payload::Command(command) => command.len(),
@@ -143,23 +143,21 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
-    use crate::core::stamp::Stamp;
     use crate::transport::connection::Connection;
 
     fn frame(number: u64, message: Message<Slice<bytes::Bytes>>) -> Frame {
-        let envelope = Envelope { from: ServerId::new(1), to: ServerId::new(2), term: Term::new(1), message };
-        Frame { envelope, sent: Stamp(number), echo: None }
+        Envelope { from: ServerId::new(1), to: ServerId::new(2), term: Term::new(number), message }
     }
 
     fn large(number: u64, bytes: usize) -> Frame {
         let position = Position { term: Term::new(1), index: Index::new(1) };
         let entry = Entry { position, payload: Payload::Command(vec![0; bytes].into()) };
         let entries = Slice::new(Position::default(), vec![entry]).unwrap();
-        frame(number, Message::AppendRequest { entries, commit: Index::ZERO })
+        frame(number, Message::AppendRequest { entries, commit: Index::ZERO, round: rafttree_model::Round::ZERO })
     }
 
     fn numbers(frames: &VecDeque<Frame>) -> Vec<u64> {
-        frames.iter().map(|frame| frame.sent.0).collect()
+        frames.iter().map(|frame| frame.term.number()).collect()
     }
 
     /// A connection's writer, and the other side.
@@ -219,9 +217,9 @@ mod tests {
         connection.begin_frames();
         for number in 0..=pushed {
             let frame = Frame::try_from(connection.read::<WireFrame>().await.unwrap()).unwrap();
-            assert_eq!(frame.sent.0, number);
+            assert_eq!(frame.term.number(), number);
             if number == pushed {
-                assert_eq!(frame.envelope.message, Message::TimeoutNow);
+                assert_eq!(frame.message, Message::TimeoutNow);
             }
         }
     }

@@ -22,7 +22,6 @@ use super::strangers::{MAX_STRANGERS, Strangers, Visit};
 use super::wire::WireFrame;
 use super::*;
 use crate::core::links::Place;
-use crate::core::stamp::Stamp;
 use crate::storage::{self, ClusterId, Directory, Identity, Incarnation, Pins};
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -185,16 +184,15 @@ async fn connect(server: &Server) -> Connection {
 }
 
 fn frame(from: ServerId, to: ServerId, number: u64) -> Frame {
-    let envelope = Envelope { from, to, term: Term::new(number), message: Message::TimeoutNow };
-    Frame { envelope, sent: Stamp(number), echo: Some(Stamp(number + 1)) }
+    Envelope { from, to, term: Term::new(number), message: Message::TimeoutNow }
 }
 
 fn large_frame(from: ServerId, to: ServerId, bytes: usize) -> Frame {
     let position = Position { term: Term::new(1), index: Index::new(1) };
     let entry = Entry { position, payload: Payload::Command(vec![0; bytes].into()) };
     let entries = Slice::new(Position::default(), vec![entry]).unwrap();
-    let message = Message::AppendRequest { entries, commit: Index::ZERO };
-    Frame { envelope: Envelope { from, to, term: Term::new(1), message }, sent: Stamp(0), echo: None }
+    let message = Message::AppendRequest { entries, commit: Index::ZERO, round: rafttree_model::Round::ZERO };
+    Envelope { from, to, term: Term::new(1), message }
 }
 
 /// The answer to a stranger that has said this.

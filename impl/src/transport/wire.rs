@@ -5,10 +5,9 @@
 //! the model's promises, or [`Malformed`].
 
 use bytes::Bytes;
-use rafttree_model::{Entry, Envelope, Index, Message, Payload, Position, ServerId, Slice, Term};
+use rafttree_model::{Entry, Envelope, Index, Message, Payload, Position, Round, ServerId, Slice, Term};
 
 use crate::core::frame::Frame;
-use crate::core::stamp::Stamp;
 
 /// A frame that does not say what a server of this version could have said.
 #[derive(Debug, Eq, PartialEq, thiserror::Error)]
@@ -19,7 +18,7 @@ pub(super) struct Malformed(pub(super) &'static str);
 /// a correct server could have said is for the model to judge.
 const MAX_NUMBER: u64 = u64::MAX / 2;
 
-/// A message between servers, with the readings of the clocks at both ends.
+/// A message between servers. Tags 4 and 5 were readings of clocks, up to protocol 3.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct WireFrame {
     #[prost(uint32, tag = "1")]
@@ -28,10 +27,6 @@ pub(super) struct WireFrame {
     to: u32,
     #[prost(uint64, tag = "3")]
     term: u64,
-    #[prost(uint64, tag = "4")]
-    sent: u64,
-    #[prost(uint64, optional, tag = "5")]
-    echo: Option<u64>,
     #[prost(oneof = "WireMessage", tags = "10, 11, 12, 13, 14, 15, 16, 17, 18")]
     message: Option<WireMessage>,
 }
@@ -91,6 +86,8 @@ struct WireAppendRequest {
     entries: Vec<WireEntry>,
     #[prost(uint64, tag = "3")]
     commit: u64,
+    #[prost(uint64, tag = "4")]
+    round: u64,
 }
 
 /// An entry without its index: entries of a request follow each other.
@@ -114,6 +111,8 @@ enum WirePayload {
 struct WireAppendReply {
     #[prost(uint64, tag = "1")]
     matched: u64,
+    #[prost(uint64, tag = "2")]
+    round: u64,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -122,19 +121,14 @@ struct WireAppendRefusal {
     missing: u64,
     #[prost(message, optional, tag = "2")]
     hint: Option<WirePosition>,
+    #[prost(uint64, tag = "3")]
+    round: u64,
 }
 
 impl From<Frame> for WireFrame {
     fn from(frame: Frame) -> WireFrame {
-        let Frame { envelope: Envelope { from, to, term, message }, sent, echo } = frame;
-        WireFrame {
-            from: from.number(),
-            to: to.number(),
-            term: term.number(),
-            sent: sent.0,
-            echo: echo.map(|stamp| stamp.0),
-            message: Some(message.into()),
-        }
+        let Envelope { from, to, term, message } = frame;
+        WireFrame { from: from.number(), to: to.number(), term: term.number(), message: Some(message.into()) }
     }
 }
 
@@ -143,13 +137,12 @@ impl TryFrom<WireFrame> for Frame {
 
     fn try_from(wire: WireFrame) -> Result<Frame, Malformed> {
         let message = wire.message.ok_or(Malformed("no message that this version knows"))?;
-        let envelope = Envelope {
+        Ok(Envelope {
             from: ServerId::new(wire.from),
             to: ServerId::new(wire.to),
             term: Term::new(countable(wire.term)?),
             message: message.try_into()?,
-        };
-        Ok(Frame { envelope, sent: Stamp(wire.sent), echo: wire.echo.map(Stamp) })
+        })
     }
 }
 
@@ -164,15 +157,20 @@ impl From<Message<Slice<Bytes>>> for WireMessage {
                 WireMessage::VoteRequest(WireVoteRequest { last: Some(last.into()), transfer })
             }
             Message::VoteReply { granted } => WireMessage::VoteReply(WireVoteReply { granted }),
-            Message::AppendRequest { entries, commit } => WireMessage::AppendRequest(WireAppendRequest {
+            Message::AppendRequest { entries, commit, round } => WireMessage::AppendRequest(WireAppendRequest {
                 previous: Some(entries.previous().into()),
                 entries: entries.into_entries().into_iter().map(WireEntry::from).collect(),
                 commit: commit.number(),
+                round: round.number(),
             }),
-            Message::AppendReply { matched } => WireMessage::AppendReply(WireAppendReply { matched: matched.number() }),
-            Message::AppendRefusal { missing, hint } => {
-                WireMessage::AppendRefusal(WireAppendRefusal { missing: missing.number(), hint: Some(hint.into()) })
+            Message::AppendReply { matched, round } => {
+                WireMessage::AppendReply(WireAppendReply { matched: matched.number(), round: round.number() })
             }
+            Message::AppendRefusal { missing, hint, round } => WireMessage::AppendRefusal(WireAppendRefusal {
+                missing: missing.number(),
+                hint: Some(hint.into()),
+                round: round.number(),
+            }),
             Message::TimeoutNow => WireMessage::TimeoutNow(WireEmpty {}),
             Message::Stale => WireMessage::Stale(WireEmpty {}),
         }
@@ -193,11 +191,16 @@ impl TryFrom<WireMessage> for Message<Slice<Bytes>> {
             WireMessage::AppendRequest(request) => Message::AppendRequest {
                 entries: slice(position(request.previous)?, request.entries)?,
                 commit: Index::new(countable(request.commit)?),
+                round: Round::new(countable(request.round)?),
             },
-            WireMessage::AppendReply(reply) => Message::AppendReply { matched: Index::new(countable(reply.matched)?) },
+            WireMessage::AppendReply(reply) => Message::AppendReply {
+                matched: Index::new(countable(reply.matched)?),
+                round: Round::new(countable(reply.round)?),
+            },
             WireMessage::AppendRefusal(refusal) => Message::AppendRefusal {
                 missing: Index::new(countable(refusal.missing)?),
                 hint: position(refusal.hint)?,
+                round: Round::new(countable(refusal.round)?),
             },
             WireMessage::TimeoutNow(WireEmpty {}) => Message::TimeoutNow,
             WireMessage::Stale(WireEmpty {}) => Message::Stale,
@@ -222,7 +225,7 @@ impl From<Entry<Bytes>> for WireEntry {
 }
 
 fn countable(number: u64) -> Result<u64, Malformed> {
-    if number <= MAX_NUMBER { Ok(number) } else { Err(Malformed("a term or an index out of range")) }
+    if number <= MAX_NUMBER { Ok(number) } else { Err(Malformed("a term, an index or a round out of range")) }
 }
 
 fn position(wire: Option<WirePosition>) -> Result<Position, Malformed> {
@@ -281,27 +284,35 @@ mod tests {
 
     fn messages() -> impl Strategy<Value = Message<Slice<Bytes>>> {
         let index = || (0..=MAX_NUMBER).prop_map(Index::new);
+        let round = || (0..=MAX_NUMBER).prop_map(Round::new);
         prop_oneof![
             positions().prop_map(|last| Message::PreVoteRequest { last }),
             any::<bool>().prop_map(|granted| Message::PreVoteReply { granted }),
             (positions(), any::<bool>()).prop_map(|(last, transfer)| Message::VoteRequest { last, transfer }),
             any::<bool>().prop_map(|granted| Message::VoteReply { granted }),
-            (slices(), index()).prop_map(|(entries, commit)| Message::AppendRequest { entries, commit }),
-            index().prop_map(|matched| Message::AppendReply { matched }),
-            (index(), positions()).prop_map(|(missing, hint)| Message::AppendRefusal { missing, hint }),
+            (slices(), index(), round()).prop_map(|(entries, commit, round)| Message::AppendRequest {
+                entries,
+                commit,
+                round
+            }),
+            (index(), round()).prop_map(|(matched, round)| Message::AppendReply { matched, round }),
+            (index(), positions(), round()).prop_map(|(missing, hint, round)| Message::AppendRefusal {
+                missing,
+                hint,
+                round
+            }),
             Just(Message::TimeoutNow),
             Just(Message::Stale),
         ]
     }
 
     fn frames() -> impl Strategy<Value = Frame> {
-        (any::<u32>(), any::<u32>(), 0..=MAX_NUMBER, messages(), any::<u64>(), any::<Option<u64>>()).prop_map(
-            |(from, to, term, message, sent, echo)| Frame {
-                envelope: Envelope { from: ServerId::new(from), to: ServerId::new(to), term: Term::new(term), message },
-                sent: Stamp(sent),
-                echo: echo.map(Stamp),
-            },
-        )
+        (any::<u32>(), any::<u32>(), 0..=MAX_NUMBER, messages()).prop_map(|(from, to, term, message)| Envelope {
+            from: ServerId::new(from),
+            to: ServerId::new(to),
+            term: Term::new(term),
+            message,
+        })
     }
 
     fn decode(bytes: &[u8]) -> Result<Frame, Malformed> {
@@ -309,7 +320,7 @@ mod tests {
     }
 
     fn append(previous: Position, entries: Vec<WireEntry>) -> WireFrame {
-        let request = WireAppendRequest { previous: Some(previous.into()), entries, commit: 0 };
+        let request = WireAppendRequest { previous: Some(previous.into()), entries, commit: 0, round: 1 };
         WireFrame { from: 1, to: 2, message: Some(WireMessage::AppendRequest(request)), ..WireFrame::default() }
     }
 
@@ -348,7 +359,7 @@ mod tests {
 
     #[test]
     fn numbers_that_cannot_be_counted_up_are_malformed() {
-        let out_of_range = Err(Malformed("a term or an index out of range"));
+        let out_of_range = Err(Malformed("a term, an index or a round out of range"));
         let last = Position { term: Term::new(1), index: Index::new(MAX_NUMBER) };
         assert_eq!(Frame::try_from(append(last, vec![blank(1)])), out_of_range);
         let beyond = Position { term: Term::new(1), index: Index::new(u64::MAX) };
@@ -367,16 +378,8 @@ mod tests {
 
     #[test]
     fn fields_of_later_versions_are_skipped() {
-        let frame = Frame {
-            envelope: Envelope {
-                from: ServerId::new(1),
-                to: ServerId::new(2),
-                term: Term::new(3),
-                message: Message::Stale,
-            },
-            sent: Stamp(4),
-            echo: None,
-        };
+        let (from, to, term) = (ServerId::new(1), ServerId::new(2), Term::new(3));
+        let frame = Envelope { from, to, term, message: Message::Stale };
         let mut bytes = WireFrame::from(frame.clone()).encode_to_vec();
         prost::encoding::string::encode(99, &"later".to_owned(), &mut bytes);
         assert_eq!(decode(&bytes), Ok(frame));

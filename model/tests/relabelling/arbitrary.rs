@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 
 use rafttree_model::{
     Durable, Entry, Envelope, Event, Index, Log, Members, Message, Node, Payload, Position, Progress, Role, RoleName,
-    ServerId, ServerMap, ServerSet, Slice, Term,
+    Round, ServerId, ServerMap, ServerSet, Slice, Term,
 };
 
 use crate::support::{Command, at, id};
@@ -170,7 +170,13 @@ fn role(choices: &mut Choices, own: ServerId, ids: &[ServerId], last: u64, floor
             // Usually everyone is sent what follows the floor.
             let least = if choices.one_in(8) { 0 } else { floor };
             let progress: ServerMap<_> = ids.iter().map(|&id| (id, progress(choices, last, least))).collect();
-            Role::Leader { progress, heard: choices.set_of((1..=SERVERS).map(id)), transfer: leader }
+            Role::Leader {
+                progress,
+                heard: choices.set_of((1..=SERVERS).map(id)),
+                transfer: leader,
+                round: Round::new(choices.up_to(2)),
+                confirmed: Round::new(choices.up_to(2)),
+            }
         }
     }
 }
@@ -180,7 +186,7 @@ fn progress(choices: &mut Choices, last: u64, least: u64) -> Progress {
     let some = choices.between(least, last);
     let matched = choices.of(&[0, least.saturating_sub(1), least, some, last]);
     let next = if choices.one_in(2) { last + 1 } else { choices.between(matched.max(least) + 1, last + 1) };
-    Progress { matched: Index::new(matched), next: Index::new(next) }
+    Progress { matched: Index::new(matched), next: Index::new(next), answered: Round::new(choices.up_to(2)) }
 }
 
 /// What a server that is to be surprised knows.
@@ -228,9 +234,17 @@ impl World<'_> {
             1 => Message::PreVoteReply { granted },
             2 => Message::VoteRequest { last: self.position(choices), transfer: choices.one_in(2) },
             3 => Message::VoteReply { granted },
-            4 => Message::AppendRequest { entries: self.slice(choices, term), commit: self.known(choices) },
-            5 => Message::AppendReply { matched: self.known(choices) },
-            6 => Message::AppendRefusal { missing: Index::new(self.index(choices)), hint: self.position(choices) },
+            4 => Message::AppendRequest {
+                entries: self.slice(choices, term),
+                commit: self.known(choices),
+                round: Round::new(choices.up_to(2)),
+            },
+            5 => Message::AppendReply { matched: self.known(choices), round: Round::new(choices.up_to(2)) },
+            6 => Message::AppendRefusal {
+                missing: Index::new(self.index(choices)),
+                hint: self.position(choices),
+                round: Round::new(choices.up_to(2)),
+            },
             7 => Message::TimeoutNow,
             _ => Message::Stale,
         }

@@ -165,7 +165,8 @@ fn all_labels_may_change_at_once() {
 /// The same request without what is up to the floor, if it is of no earlier term than the floor
 /// (a leader of an earlier one could not name it) and agrees with the log up to there.
 fn from_the_floor_on(case: &Case) -> Option<Event<Command>> {
-    let Event::Receive(Envelope { message: Message::AppendRequest { entries, commit }, from, to, term }) = &case.event
+    let Event::Receive(Envelope { message: Message::AppendRequest { entries, commit, round }, from, to, term }) =
+        &case.event
     else {
         return None;
     };
@@ -175,7 +176,7 @@ fn from_the_floor_on(case: &Case) -> Option<Event<Command>> {
     let is_agreed = positions.all(|it| floor.index < it.index || it.term <= floor.term && log.holds(it));
     let later = entries.entries().iter().filter(|entry| floor.index < entry.position.index).copied().collect();
     let entries = Slice::new(floor, later).filter(|_| is_agreed)?;
-    let message = Message::AppendRequest { entries, commit: *commit };
+    let message = Message::AppendRequest { entries, commit: *commit, round: *round };
     Some(Event::Receive(Envelope { from: *from, to: *to, term: *term, message }))
 }
 

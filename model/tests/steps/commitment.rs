@@ -3,7 +3,8 @@
 use rafttree_model::{Event, Index, Message, Output, Record};
 
 use crate::support::{
-    after, append, at, blank, follower, heartbeat, leader, leader_in_office, matched, on, range, receive, send,
+    FIRST, after, append, at, blank, follower, heartbeat, leader, leader_in_office, matched, on, range_of, receive,
+    send,
 };
 
 #[test]
@@ -59,7 +60,7 @@ fn what_is_committed_is_told_once() {
 fn followers_learn_the_commit_index_with_the_next_request() {
     let mut node = leader_in_office(3, 2, &[]);
     let done = on(&mut node, Event::HeartbeatTimeout);
-    assert_eq!(done.early[0], send(2, 2, range(at(1, 2), at(1, 2), 1)));
+    assert_eq!(done.early[1], send(2, 2, range_of(2, at(1, 2), at(1, 2), 1)));
 }
 
 #[test]
@@ -102,7 +103,7 @@ fn an_acknowledgement_of_more_than_the_leader_holds_is_ignored() {
 #[test]
 fn refusals_commit_nothing() {
     let mut node = leader(3, 2, &[1]);
-    let refusal = Message::AppendRefusal { missing: Index::new(1), hint: at(0, 0) };
+    let refusal = Message::AppendRefusal { missing: Index::new(1), hint: at(0, 0), round: FIRST };
     let done = after(&mut node, [receive(1, 2, matched(2)), receive(2, 2, refusal.clone()), receive(3, 2, refusal)]);
     assert_eq!((done.outputs, node.commit()), (vec![], Index::ZERO));
 }

@@ -3,7 +3,8 @@
 use rafttree_model::{Event, Index, Message, Node, Output, Record, Role, RoleName, ServerSet, Term, Timers};
 
 use crate::support::{
-    after, at, blank, candidate, disk, follower, id, matched, on, range, receive, restarted, send, vote, vote_request,
+    FIRST, after, at, blank, candidate, disk, follower, heard, id, matched, on, range, receive, restarted, send, vote,
+    vote_request,
 };
 
 const TIMEOUT: Event<&str> = Event::ElectionTimeout;
@@ -79,12 +80,12 @@ fn a_server_alone_leads_when_its_own_reply_comes_back_and_not_before() {
 
     let done = on(&mut node, receive(1, 1, vote(true)));
     assert_eq!(done.records, [Record::Append(blank(1, 1))]);
-    assert_eq!(done.outputs, [send(1, 1, Message::AppendReply { matched: Index::new(1) })]);
+    assert_eq!(done.outputs, [send(1, 1, Message::AppendReply { matched: Index::new(1), round: FIRST })]);
     assert_eq!((node.role().name(), node.commit()), (RoleName::Leader, Index::ZERO));
 
     let done = on(&mut node, receive(1, 1, matched(1)));
     assert_eq!(done.outputs, [Output::Committed(Index::new(1))]);
-    assert_eq!(done.early, [Output::Heard(id(1)), Output::Leading(Term::new(1))]);
+    assert_eq!(done.early, [heard(1), Output::Leading(Term::new(1))]);
 }
 
 #[test]
@@ -206,14 +207,19 @@ fn a_new_leader_appends_an_entry_of_its_own_and_tells_everyone_at_once() {
     let done = after(&mut node, [receive(1, 2, vote(true)), receive(2, 2, vote(true))]);
     assert_eq!(done.records, [Record::Append(blank(3, 2))]);
     let entries = range(at(2, 1), at(3, 2), 0);
-    assert_eq!(done.early, [Output::Restart(Timers::Leader), send(2, 2, entries), send(3, 2, entries)]);
-    assert_eq!(done.outputs, [send(1, 2, Message::AppendReply { matched: Index::new(3) })], "itself after the flush");
+    let begins = Output::Round { round: FIRST, read: None };
+    assert_eq!(done.early, [Output::Restart(Timers::Leader), begins, send(2, 2, entries), send(3, 2, entries)]);
+    assert_eq!(
+        done.outputs,
+        [send(1, 2, Message::AppendReply { matched: Index::new(3), round: FIRST })],
+        "itself after the flush"
+    );
 }
 
 #[test]
 fn a_new_leader_knows_of_nobody_what_it_holds() {
     let node = crate::support::leader(3, 2, &[1, 1]);
-    let Role::Leader { progress, heard, transfer: None } = node.role() else { panic!("{:?}", node.role()) };
+    let Role::Leader { progress, heard, transfer: None, .. } = node.role() else { panic!("{:?}", node.role()) };
     assert!(progress.iter().all(|(_, progress)| progress.matched == Index::ZERO), "{progress:?}");
     assert!(heard.ids().eq([id(1)]));
 }

@@ -3,7 +3,7 @@
 use rafttree_model::{Event, Index, Message, Output, RoleName, Status, Term};
 
 use crate::support::{
-    Command, Done, after, candidate, follower_of_2, id, leader, leader_in_office, matched, on, receive,
+    Command, Done, after, candidate, follower_of_2, heard, id, leader, leader_in_office, matched, on, receive,
 };
 
 fn told(done: &Done) -> Vec<Output> {
@@ -18,7 +18,7 @@ fn leading_is_told_when_an_entry_of_the_own_term_is_committed_and_not_before() {
         assert_eq!(told(&on(&mut node, receive(server, 2, matched(index)))), [], "{server} holds {index}");
     }
     let done = on(&mut node, receive(3, 2, matched(3)));
-    assert_eq!(done.early, [Output::Heard(id(3)), Output::Leading(Term::new(2))]);
+    assert_eq!(done.early, [heard(3), Output::Leading(Term::new(2))]);
     assert_eq!(done.outputs, [Output::Committed(Index::new(3))]);
 }
 
@@ -36,7 +36,7 @@ fn leading_is_told_once_a_term() {
 fn an_answer_is_told_even_if_it_brings_nothing_new() {
     let mut node = leader_in_office(3, 2, &[1]);
     for _ in 0..2 {
-        assert_eq!(on(&mut node, receive(2, 2, matched(2))).early, [Output::Heard(id(2))]);
+        assert_eq!(on(&mut node, receive(2, 2, matched(2))).early, [heard(2)]);
     }
 }
 

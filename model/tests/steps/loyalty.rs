@@ -4,8 +4,8 @@
 use rafttree_model::{Event, Message, Output, Role, RoleName, Slice, Timers};
 
 use crate::support::{
-    Command, after, at, disk, follower, follower_of_2, heartbeat, id, leader, leader_in_office, matched, on, receive,
-    restarted, send, vote_request,
+    Command, FIRST, after, at, disk, follower, follower_of_2, heard, heartbeat, id, leader, leader_in_office, matched,
+    on, receive, restarted, send, vote_request,
 };
 
 fn requests() -> [Message<Slice<Command>>; 2] {
@@ -122,9 +122,9 @@ fn a_leader_that_a_majority_answers_stays() {
 fn a_refusal_is_an_answer_too() {
     let mut node = leader_in_office(3, 2, &[1]);
     let _ = on(&mut node, Event::MinimumTimeout);
-    let refusal = Message::AppendRefusal { missing: rafttree_model::Index::new(2), hint: at(1, 1) };
+    let refusal = Message::AppendRefusal { missing: rafttree_model::Index::new(2), hint: at(1, 1), round: FIRST };
     let done = on(&mut node, receive(3, 2, refusal));
-    assert_eq!(done.early[0], Output::Heard(id(3)));
+    assert_eq!(done.early[0], heard(3));
     assert!(on(&mut node, Event::MinimumTimeout).is_nothing());
     assert_eq!(node.role().name(), RoleName::Leader);
 }

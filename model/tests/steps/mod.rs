@@ -7,4 +7,5 @@ mod handover;
 mod leadership;
 mod loyalty;
 mod replication;
+mod rounds;
 mod terms;

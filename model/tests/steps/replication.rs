@@ -7,12 +7,12 @@ use rafttree_model::{
 };
 
 use crate::support::{
-    Command, after, all_terms, append, at, blank, candidate, command, disk, follower, group, heartbeat, id, leader,
-    leader_in_office, matched, on, range, receive, restarted, send, slice, terms_of,
+    Command, FIRST, after, all_terms, append, at, blank, candidate, command, disk, follower, group, heard, heartbeat,
+    id, leader, leader_in_office, matched, on, range, range_of, receive, restarted, send, slice, terms_of,
 };
 
 fn refusal(missing: u64, hint: Position) -> Message<Slice<Command>> {
-    Message::AppendRefusal { missing: Index::new(missing), hint }
+    Message::AppendRefusal { missing: Index::new(missing), hint, round: FIRST }
 }
 
 #[test]
@@ -22,7 +22,10 @@ fn a_proposal_travels_while_the_leader_writes_it_and_counts_for_the_leader_after
     assert_eq!(done.records, [Record::Append(command(3, 2, "x"))]);
     let entries = range(at(2, 2), at(3, 2), 2);
     assert_eq!(done.early, [send(2, 2, entries), send(3, 2, entries)]);
-    assert_eq!(done.outputs, [send(1, 2, Message::AppendReply { matched: Index::new(3) }), Output::Accepted(at(3, 2))]);
+    assert_eq!(
+        done.outputs,
+        [send(1, 2, Message::AppendReply { matched: Index::new(3), round: FIRST }), Output::Accepted(at(3, 2))]
+    );
 }
 
 #[test]
@@ -47,8 +50,8 @@ fn whoever_does_not_lead_gives_the_proposal_back() {
 fn a_heartbeat_carries_nothing_new_and_goes_to_everyone() {
     let mut node = leader_in_office(3, 2, &[1]);
     let done = on(&mut node, Event::HeartbeatTimeout);
-    let entries = range(at(2, 2), at(2, 2), 2);
-    assert_eq!(done.early, [send(2, 2, entries), send(3, 2, entries)]);
+    let entries = range_of(2, at(2, 2), at(2, 2), 2);
+    assert_eq!(done.early[1..], [send(2, 2, entries), send(3, 2, entries)]);
     assert_eq!((done.records, done.outputs), (vec![], vec![]));
 }
 
@@ -63,7 +66,7 @@ fn what_fits_is_stored_before_it_is_acknowledged() {
     let done = on(&mut node, receive(2, 2, append(at(1, 1), &[2, 2], 0)));
     assert_eq!(done.records, [Record::Append(blank(2, 2)), Record::Append(blank(3, 2))]);
     assert_eq!(done.early, [Output::Restart(Timers::Follower)]);
-    assert_eq!(done.outputs, [send(2, 2, Message::AppendReply { matched: Index::new(3) })]);
+    assert_eq!(done.outputs, [send(2, 2, Message::AppendReply { matched: Index::new(3), round: FIRST })]);
 }
 
 #[test]
@@ -71,7 +74,7 @@ fn a_heartbeat_acknowledges_the_entry_it_names_and_no_later_one() {
     let mut node = follower(3, 2, &[1, 1, 1]);
     let done = on(&mut node, receive(2, 2, heartbeat(at(2, 1), 0)));
     assert_eq!(done.records, []);
-    assert_eq!(done.outputs, [send(2, 2, Message::AppendReply { matched: Index::new(2) })]);
+    assert_eq!(done.outputs, [send(2, 2, Message::AppendReply { matched: Index::new(2), round: FIRST })]);
 }
 
 #[test]
@@ -79,7 +82,7 @@ fn a_conflict_is_cut_where_it_begins_before_the_new_entries_are_stored() {
     let mut node = follower(3, 3, &[1, 2, 2, 2]);
     let done = on(&mut node, receive(2, 3, append(at(1, 1), &[2, 3], 0)));
     assert_eq!(done.records, [Record::Truncate { keep: Index::new(2) }, Record::Append(blank(3, 3))]);
-    assert_eq!(done.outputs, [send(2, 3, Message::AppendReply { matched: Index::new(3) })]);
+    assert_eq!(done.outputs, [send(2, 3, Message::AppendReply { matched: Index::new(3), round: FIRST })]);
     assert_eq!(terms_of(node.log()), [1, 2, 3]);
 }
 
@@ -106,7 +109,7 @@ fn what_does_not_fit_is_refused_with_a_hint_and_changes_no_entry() {
         let mut node = follower(3, 3, &[1, 1, 2, 2]);
         let done = on(&mut node, receive(2, 3, append(previous, &[3], 9)));
         assert_eq!(done.records, []);
-        let answer = Message::AppendRefusal { missing: previous.index, hint };
+        let answer = Message::AppendRefusal { missing: previous.index, hint, round: FIRST };
         assert_eq!(done.outputs, [send(2, 3, answer)], "{why}");
         assert_eq!(node.commit(), Index::ZERO, "nothing was compared");
     }
@@ -125,7 +128,11 @@ fn what_was_compacted_is_known_to_be_committed_and_is_not_compared_again() {
     assert_eq!(node.commit(), Index::new(2));
     let done = on(&mut node, receive(2, 3, append(at(0, 0), &[1, 1, 2, 3], 1)));
     assert_eq!(done.records, [Record::Append(blank(4, 3))]);
-    assert_eq!(done.outputs, [send(2, 3, Message::AppendReply { matched: Index::new(4) })], "the commit index stays");
+    assert_eq!(
+        done.outputs,
+        [send(2, 3, Message::AppendReply { matched: Index::new(4), round: FIRST })],
+        "the commit index stays"
+    );
     let done = on(&mut node, receive(2, 3, append(at(0, 0), &[1], 1)));
     assert_eq!((done.records, terms_of(node.log())), (vec![], vec![2, 3]), "a request that ends before the snapshot");
 }
@@ -160,7 +167,7 @@ fn a_leader_takes_no_entries_in_its_own_term() {
 fn a_refused_leader_tries_again_behind_the_last_entry_that_may_agree() {
     let mut node = leader(3, 4, &[1, 1, 3, 3]);
     let done = on(&mut node, receive(2, 4, refusal(4, at(3, 2))));
-    assert_eq!(done.early, [Output::Heard(id(2)), send(2, 4, range(at(2, 1), at(5, 4), 0))]);
+    assert_eq!(done.early, [heard(2), Output::Confirmed(FIRST), send(2, 4, range(at(2, 1), at(5, 4), 0))]);
 }
 
 #[test]
@@ -246,7 +253,7 @@ fn refusals_until_equal(ours: &[u64], theirs: &[u64]) -> usize {
     for refusals in 0..20 {
         let request = requests.iter().find(|request| request.to == id(2)).expect("a refused leader tries again");
         let answer = answer(&mut follower, &all, *request);
-        if let Message::AppendReply { matched } = answer.message {
+        if let Message::AppendReply { matched, .. } = answer.message {
             assert_eq!((matched, terms_of(follower.log())), (node.log().last().index, all));
             return refusals;
         }

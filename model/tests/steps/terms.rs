@@ -3,8 +3,8 @@
 use rafttree_model::{Envelope, Event, Index, Message, Node, Output, Record, Role, Slice, Term, Timers};
 
 use crate::support::{
-    Command, after, append, at, candidate, follower, follower_of_2, heartbeat, id, leader, leader_in_office, matched,
-    on, receive, restarted, send, slice, vote, vote_request,
+    Command, FIRST, after, append, at, candidate, follower, follower_of_2, heartbeat, id, leader, leader_in_office,
+    matched, on, receive, restarted, send, slice, vote, vote_request,
 };
 
 /// Every kind of message, each possible in a group whose log begins with 1@1 and 2@5.
@@ -18,7 +18,7 @@ fn all_messages() -> Vec<Message<Slice<Command>>> {
         heartbeat(at(1, 1), 1),
         append(at(1, 1), &[5], 2),
         matched(1),
-        Message::AppendRefusal { missing: Index::new(1), hint: at(0, 0) },
+        Message::AppendRefusal { missing: Index::new(1), hint: at(0, 0), round: FIRST },
         Message::TimeoutNow,
         Message::Stale,
     ]
@@ -108,7 +108,7 @@ fn replies_of_an_older_term_are_ignored_by_every_role() {
         Message::PreVoteReply { granted: true },
         vote(true),
         matched(1),
-        Message::AppendRefusal { missing: Index::new(1), hint: at(0, 0) },
+        Message::AppendRefusal { missing: Index::new(1), hint: at(0, 0), round: FIRST },
         Message::TimeoutNow,
         Message::Stale,
     ];
@@ -157,7 +157,7 @@ fn no_leader_sends_entries_of_a_term_after_its_own() {
     let mut node = follower(3, 1, &[1]);
     let before = node.clone();
     for (previous, terms) in [(at(1, 1), &[1, 3][..]), (at(1, 3), &[])] {
-        let message = Message::AppendRequest { entries: slice(previous, terms), commit: Index::new(1) };
+        let message = Message::AppendRequest { entries: slice(previous, terms), commit: Index::new(1), round: FIRST };
         assert!(on(&mut node, receive(2, 2, message)).is_nothing());
         assert_eq!(node, before);
     }

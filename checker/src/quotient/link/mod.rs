@@ -15,7 +15,7 @@ mod tests;
 
 use std::sync::OnceLock;
 
-use rafttree_model::{Envelope, Event, Index, Labels, Members, Message, Relabelled, ServerId, Slice};
+use rafttree_model::{Envelope, Event, Index, Labels, Members, Message, Relabelled, Round, ServerId, Slice};
 use rustc_hash::{FxHashMap, FxHashSet};
 
 pub(crate) use counts::Gathered;
@@ -281,7 +281,7 @@ fn free_messages() -> &'static Messages {
     })
 }
 
-/// The message as the class has it.
+/// The message as the class has it, in which rounds are none: it says nothing of them.
 fn of_history(base: u8, message: &Message<Slice<Tag>>) -> Message<Slice<Tag>> {
     let labels = Behind(u8::from(base != 0).into());
     let in_history = |position| place_of(base, place(position));
@@ -289,13 +289,16 @@ fn of_history(base: u8, message: &Message<Slice<Tag>>) -> Message<Slice<Tag>> {
     match message {
         Message::PreVoteRequest { last } => Message::PreVoteRequest { last: end(*last) },
         Message::VoteRequest { last, transfer } => Message::VoteRequest { last: end(*last), transfer: *transfer },
-        Message::AppendRequest { entries, commit } => {
+        Message::AppendRequest { entries, commit, .. } => {
             let sent = entries.entries().iter().map(|sent| entry(in_history(sent.position))).collect();
             let entries = Slice::new(end(entries.previous()), sent).expect("the order of entries stays what it is");
-            Message::AppendRequest { entries, commit: labels.matched(*commit) }
+            Message::AppendRequest { entries, commit: labels.matched(*commit), round: Round::ZERO }
         }
-        Message::AppendRefusal { missing, hint } => {
-            Message::AppendRefusal { missing: labels.index(*missing), hint: end(*hint) }
+        Message::AppendRefusal { missing, hint, .. } => {
+            Message::AppendRefusal { missing: labels.index(*missing), hint: end(*hint), round: Round::ZERO }
+        }
+        Message::AppendReply { matched, .. } => {
+            Message::AppendReply { matched: labels.matched(*matched), round: Round::ZERO }
         }
         other => other.relabelled(&labels),
     }
@@ -306,7 +309,7 @@ fn fault_of(message: Message<Slice<Tag>>, allowed: &Messages) -> Fault {
     match message {
         Message::VoteRequest { .. } => Conjunct::AsksWithItsLog,
         Message::AppendRequest { entries, .. } => {
-            let silent = Message::AppendRequest { entries, commit: Index::default() };
+            let silent = Message::AppendRequest { entries, commit: Index::default(), round: Round::ZERO };
             if allowed.contains(&silent) { Conjunct::CommitIsCommitted } else { Conjunct::SendsItsLog }
         }
         _ => Conjunct::AcknowledgesDisk,

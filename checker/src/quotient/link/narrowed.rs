@@ -35,7 +35,7 @@ impl Narrowed {
     pub(super) fn keep(self, messages: &mut FxHashSet<Message<Slice<Tag>>>, len: u8) {
         let whole = Index::new(len.into());
         messages.retain(|message| match message {
-            Message::AppendReply { matched } => self != Narrowed::Matched || len == 0 || *matched != whole,
+            Message::AppendReply { matched, .. } => self != Narrowed::Matched || len == 0 || *matched != whole,
             Message::VoteRequest { last, .. } => self != Narrowed::Requests || last.index == Index::default(),
             Message::AppendRequest { entries, .. } => {
                 self != Narrowed::Entries || entries.last().index <= Index::new(1)

@@ -1,9 +1,10 @@
 //! Everything that may happen to a server, whatever it has in memory: each timer, each thing that
 //! is asked of it, and every well-formed message, whether correct servers would send it or not.
 
-use rafttree_model::{Entry, Envelope, Event, Index, Message, Payload, Position, ServerId, Slice, Term};
+use rafttree_model::{Entry, Envelope, Event, Index, Message, Payload, Position, Round, ServerId, Slice, Term};
 
 use crate::quotient::inputs::Happening;
+use crate::quotient::simulation::variants::MAX_ROUNDS;
 use crate::world::{Letter, Server, Tag};
 
 /// What a server is told by others, by itself and by its timers, service and disk.
@@ -43,7 +44,7 @@ fn letters(server: &Server, window: u64) -> Vec<Letter> {
 fn own(server: &Server) -> Vec<Message<Slice<Tag>>> {
     let term = server.node.term();
     let on_disk = server.disk.entries.iter().map(|entry| entry.position).filter(|at| at.term == term);
-    let acknowledgements = on_disk.map(|at| Message::AppendReply { matched: at.index });
+    let acknowledgements = on_disk.map(|at| Message::AppendReply { matched: at.index, round: Round::ZERO });
     let votes = [Message::PreVoteReply { granted: true }, Message::VoteReply { granted: true }];
     votes.into_iter().chain(acknowledgements).collect()
 }
@@ -59,16 +60,40 @@ fn messages(base: Position, term: Term, window: u64) -> Vec<Message<Slice<Tag>>>
         all.push(Message::PreVoteRequest { last });
         all.extend(granted.clone().map(|transfer| Message::VoteRequest { last, transfer }));
     }
-    all.extend((0..=window + 1).map(|matched| Message::AppendReply { matched: Index::new(matched) }));
+    all.extend(
+        (0..=window + 1).map(|matched| Message::AppendReply { matched: Index::new(matched), round: Round::ZERO }),
+    );
+    all.extend(of_rounds(base));
     for missing in (0..=window + 1).map(Index::new) {
         let hints = positions.iter().filter(|hint| hint.index <= missing);
-        all.extend(hints.map(|&hint| Message::AppendRefusal { missing, hint }));
+        all.extend(hints.map(|&hint| Message::AppendRefusal { missing, hint, round: Round::ZERO }));
     }
     for entries in slices(base, term, window) {
         let commits = (0..=window).map(Index::new);
-        all.extend(commits.map(|commit| Message::AppendRequest { entries: entries.clone(), commit }));
+        all.extend(commits.map(|commit| Message::AppendRequest {
+            entries: entries.clone(),
+            commit,
+            round: Round::ZERO,
+        }));
     }
     all
+}
+
+/// What is said in rounds: the latest one, and the one after it, which has not begun, included. What it says
+/// of logs makes no difference to that.
+fn of_rounds(base: Position) -> impl Iterator<Item = Message<Slice<Tag>>> {
+    let (commit, missing) = (Index::ZERO, Index::new(1));
+    let none_behind = |at| Slice::new(at, Vec::new()).expect("no entries have no gaps");
+    let beyond = Position { term: base.term, index: Index::new(9) };
+    (1..=MAX_ROUNDS + 1).map(Round::new).flat_map(move |round| {
+        let held = Message::AppendRequest { entries: none_behind(base), commit, round };
+        let refused = Message::AppendRequest { entries: none_behind(beyond), commit, round };
+        let answers = [
+            Message::AppendReply { matched: Index::ZERO, round },
+            Message::AppendRefusal { missing, hint: base, round },
+        ];
+        [held, refused].into_iter().chain(answers)
+    })
 }
 
 /// Where a log may end, or agree: at the base, before it, or at any entry behind it.

@@ -42,7 +42,7 @@ fn of_letter(seat: Seat, server: &Server, letter: &Letter) -> Vec<Vec<Stimulus>>
     let learnt = (ours < theirs).then_some(Stimulus::Learn { term, from });
     match &letter.message {
         _ if theirs < ours || is_disturbance(server, letter) => Vec::new(),
-        Message::AppendReply { matched } if ours == theirs => acknowledged(seat, server, letter.from, *matched),
+        Message::AppendReply { matched, .. } if ours == theirs => acknowledged(seat, server, letter.from, *matched),
         _ => match (input(server, letter), learnt) {
             // A leader whose transfer is asked to vote learns of the new term first: anybody may.
             (Some(input), Some(learnt)) => vec![vec![input], vec![learnt, input]],
@@ -58,7 +58,7 @@ fn input(server: &Server, letter: &Letter) -> Option<Stimulus> {
     match &letter.message {
         Message::PreVoteRequest { last } => Some(Stimulus::PreVoteRequest { term, from, last: pair(*last), loyal_to }),
         Message::VoteRequest { last, .. } => Some(Stimulus::VoteRequest { term, from, last: pair(*last), loyal_to }),
-        Message::AppendRequest { entries, commit } => {
+        Message::AppendRequest { entries, commit, .. } => {
             let cells = Cells::new(entries.entries()).unwrap_or_default();
             let (previous, commit) = (pair(entries.previous()), commit.number() as u8);
             Some(Stimulus::Append { term, from, previous, cells, commit })

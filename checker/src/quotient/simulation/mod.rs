@@ -17,12 +17,13 @@
 //! So by induction over the steps of a run, whatever its length, no server ever does what the search
 //! has not tried. What cannot arrive, since it contradicts what is committed, must stop the server.
 
-mod alphabet;
 mod grounds;
 mod reference;
 #[cfg(test)]
 mod tests;
 mod variants;
+
+mod alphabet;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};

@@ -73,7 +73,8 @@ impl Reference {
 
 /// What a leader has in memory beside the progress of its followers.
 fn memory(node: &Node) -> Option<impl PartialEq + use<>> {
-    if let Role::Leader { heard, transfer, .. } = node.role() { Some((*heard, *transfer)) } else { None }
+    let &Role::Leader { heard, transfer, round, confirmed, .. } = node.role() else { return None };
+    Some((heard, transfer, round, confirmed))
 }
 
 /// Answers of followers, and what makes a leader send.

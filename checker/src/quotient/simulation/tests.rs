@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rafttree_model::{Effects, Envelope, Event, Message, Node, Role, ServerSet};
+use rafttree_model::{Effects, Envelope, Event, Message, Node, Role, Round, ServerSet};
 
 use crate::properties::{Property, PropertySet};
 use crate::quotient::inputs::Happening;
@@ -60,7 +60,13 @@ fn heard_is_never_reset(node: &mut Node, event: Event<Tag>, effects: &mut Effect
     if let (true, Role::Leader { heard, .. }, Role::Leader { progress, transfer, .. }) =
         (is_timeout, before, node.role())
     {
-        let role = Role::Leader { progress: *progress, heard, transfer: *transfer };
+        let role = Role::Leader {
+            progress: *progress,
+            heard,
+            transfer: *transfer,
+            confirmed: Round::ZERO,
+            round: Round::ZERO,
+        };
         *node = Node::assume(node.id(), *node.members(), node.durable().clone(), node.commit(), role);
     }
 }

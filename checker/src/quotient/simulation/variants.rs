@@ -1,6 +1,6 @@
 //! The concrete servers that one compact server stands for: everything that it may have in memory.
 
-use rafttree_model::{Index, Members, Node, Progress, Role, ServerId, ServerMap, ServerSet};
+use rafttree_model::{Index, Members, Node, Progress, Role, Round, ServerId, ServerMap, ServerSet};
 
 use crate::checks::may_be_committed;
 use crate::quotient::server::{Part, Seat};
@@ -90,7 +90,13 @@ fn leaders(server: &Server, alike: &[ServerId]) -> Vec<Memory> {
     for &answered in &heard {
         for target in targets() {
             let of = |progress: &ServerMap<Progress>| {
-                let role = Role::Leader { progress: *progress, heard: answered, transfer: target };
+                let role = Role::Leader {
+                    progress: *progress,
+                    heard: answered,
+                    transfer: target,
+                    confirmed: Round::ZERO,
+                    round: Round::ZERO,
+                };
                 (role, Observed { answered: answered.ids().collect(), target, ..Observed::default() })
             };
             let known = |progress: &ServerMap<Progress>, id| {
@@ -99,13 +105,46 @@ fn leaders(server: &Server, alike: &[ServerId]) -> Vec<Memory> {
             memories.extend(maps.iter().filter(|map| is_canonical(alike, |id| known(map, id))).map(of));
         }
     }
+    memories.extend(maps.first().into_iter().flat_map(|progress| with_rounds(node, progress, alike)));
     memories
 }
+
+/// Rounds that a leader may have begun, as far as a server tells them apart: the latest, the one before it,
+/// and earlier ones. What it knows of logs makes no difference to them, so one such knowledge is enough.
+fn with_rounds(node: &Node, progress: &ServerMap<Progress>, alike: &[ServerId]) -> Vec<Memory> {
+    let (id, members) = (node.id(), node.members());
+    let peers: Vec<ServerId> = node.peers().collect();
+    let mut memories = Vec::new();
+    for begun in 1..=MAX_ROUNDS {
+        for code in 0..(begun + 1).pow(peers.len() as u32) {
+            let latest = |id: ServerId| {
+                let place = peers.iter().position(|&peer| peer == id);
+                place.map_or(begun, |place| code / (begun + 1).pow(place as u32) % (begun + 1))
+            };
+            if !is_canonical(alike, latest) {
+                continue;
+            }
+            let have_answered = |round: u64| members.ids().filter(|&id| round <= latest(id)).count();
+            let confirmed = (0..=begun).rfind(|&round| members.ids().len() < 2 * have_answered(round)).unwrap_or(0);
+            let answered = |other: ServerId| Round::new(if other == id { 0 } else { latest(other) });
+            let progress = progress.iter().map(|(id, it)| (id, Progress { answered: answered(id), ..it })).collect();
+            let (round, confirmed) = (Round::new(begun), Round::new(confirmed));
+            let heard = ServerSet::from_iter([id]);
+            let role = Role::Leader { progress, heard, transfer: None, round, confirmed };
+            memories.push((role, Observed { answered: [id].into_iter().collect(), ..Observed::default() }));
+        }
+    }
+    memories
+}
+
+/// Rounds that a leader may have begun: two can be told apart, and what came before both.
+pub(super) const MAX_ROUNDS: u64 = 2;
 
 /// Every range of a log that may be known and that may be on its way.
 fn possible(server: &Server) -> impl Iterator<Item = Progress> + use<> {
     let last = server.entries.len() as u64;
-    let progress = |matched, next| Progress { matched: Index::new(matched), next: Index::new(next) };
+    let progress =
+        |matched, next| Progress { matched: Index::new(matched), next: Index::new(next), answered: Round::ZERO };
     (0..=last).flat_map(move |matched| (matched + 1..=last + 1).map(move |next| progress(matched, next)))
 }
 
@@ -113,7 +152,11 @@ fn possible(server: &Server) -> impl Iterator<Item = Progress> + use<> {
 fn own_progress(server: &Server) -> impl Iterator<Item = Progress> + use<'_> {
     let term = server.node.term();
     let own = server.disk.entries.iter().map(|entry| entry.position).filter(move |at| at.term == term);
-    [Index::ZERO].into_iter().chain(own.map(|at| at.index)).map(|matched| Progress { matched, next: matched.next() })
+    [Index::ZERO].into_iter().chain(own.map(|at| at.index)).map(|matched| Progress {
+        matched,
+        next: matched.next(),
+        answered: Round::ZERO,
+    })
 }
 
 /// Whether a server is one of those that its compact form stands for.
@@ -124,7 +167,7 @@ pub(super) fn is_variant(server: &Server) -> bool {
         Role::Follower { leader, loyal } => leader.is_none_or(|leader| *loyal && leader != id),
         Role::PreCandidate { votes } => !members.is_majority(votes),
         Role::Candidate { votes, .. } => !members.is_majority(votes) && node.vote() == Some(id),
-        Role::Leader { progress, heard, transfer } => {
+        Role::Leader { progress, heard, transfer, .. } => {
             let sound = |(_, it): (ServerId, Progress)| it.matched < it.next && it.next <= last.next();
             may_be_committed(server) <= node.commit()
                 && node.vote() == Some(id)

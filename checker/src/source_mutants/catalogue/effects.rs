@@ -7,10 +7,10 @@ const fn mutant(name: &'static str, about: &'static str, find: &'static str, rep
     Mutant::new("effects.rs", name, about, find, replace)
 }
 
-const JOINS: &str = "match envelope.message { Message::AppendRequest { entries, commit } => extend_last(unsent, &envelope, entries, commit), \
+const JOINS: &str = "match envelope.message { Message::AppendRequest { entries, commit, round } => { extend_last(unsent, &envelope, entries, (commit, round)) } \
     Message::AppendReply { .. } if envelope.to == envelope.from => replace_own(unsent, &envelope), _ => false, }";
 const FOLLOWS: &str = "*term == envelope.term && entries.last == more.previous";
-const EXTENDED: &str = "(entries.last, *commit) = (more.last, newer);";
+const EXTENDED: &str = "entries.last = more.last; (*commit, *round) = newer;";
 const UNSENT: &str = "if early { &mut self.early } else { &mut self.outputs }";
 
 #[rustfmt::skip]
@@ -31,13 +31,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "own_acknowledgements_are_all_kept",
         "a leader tells itself of each entry",
         JOINS,
-        "match envelope.message { Message::AppendRequest { entries, commit } => extend_last(unsent, &envelope, entries, commit), _ => false }",
+        "match envelope.message { Message::AppendRequest { entries, commit, round } => { extend_last(unsent, &envelope, entries, (commit, round)) } _ => false }",
     ),
     mutant(
         "acknowledgements_to_others_are_replaced",
         "of several answers in one flush the last is left",
         JOINS,
-        "match envelope.message { Message::AppendRequest { entries, commit } => extend_last(unsent, &envelope, entries, commit), \
+        "match envelope.message { Message::AppendRequest { entries, commit, round } => { extend_last(unsent, &envelope, entries, (commit, round)) } \
          Message::AppendReply { .. } => replace_own(unsent, &envelope), _ => false }",
     ),
     mutant("entries_travel_with_any_others", "whether they follow them or not", FOLLOWS, "*term == envelope.term"),
@@ -45,13 +45,19 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "entries_replace_others",
         "of entries that travel together the later ones are left",
         EXTENDED,
-        "(*entries, *commit) = (more, newer);",
+        "{ *entries = more; (*commit, *round) = newer; }",
     ),
     mutant(
         "entries_that_travel_together_keep_the_commit_index",
         "of the earlier ones",
         EXTENDED,
-        "{ let _ = newer; entries.last = more.last; let _ = commit; }",
+        "{ entries.last = more.last; let _ = commit; *round = newer.1; }",
+    ),
+    mutant(
+        "entries_that_travel_together_keep_the_round",
+        "of the earlier ones",
+        EXTENDED,
+        "{ entries.last = more.last; *commit = newer.0; let _ = round; }",
     ),
     mutant(
         "entries_join_the_first_message",

@@ -25,9 +25,9 @@ const SUPPORTS: &str = "if let Role::PreCandidate { .. } = self.node.role { self
     self.restart(Timers::Follower);";
 const VOTE_REPLY: &str = "let Role::Candidate { votes, .. } = &mut self.node.role else { return }; if granted { votes.insert(voter, ()); } \
     if R::is_majority(&self.node.members, votes) { self.become_leader(); }";
-const BECOME_LEADER: &str = "self.node.role = Role::Leader { progress, heard, transfer: None }; self.restart(Timers::Leader); \
+const BECOME_LEADER: &str = "self.node.role = Role::Leader { progress, heard, transfer: None, round: Round::ZERO, confirmed: Round::ZERO }; self.restart(Timers::Leader); self.begin_round(); \
     self.append_and_replicate(Payload::Blank);";
-const NEW_LEADER: &str = "let heard = ServerSet::from_iter([self.node.id]); self.node.role = Role::Leader { progress, heard, transfer: None }; self.restart(Timers::Leader); \
+const NEW_LEADER: &str = "let heard = ServerSet::from_iter([self.node.id]); self.node.role = Role::Leader { progress, heard, transfer: None, round: Round::ZERO, confirmed: Round::ZERO }; self.restart(Timers::Leader); self.begin_round(); \
     self.append_and_replicate(Payload::Blank);";
 const FORGET_LEADER: &str = "*leader = None; *loyal = false;";
 const LEADER_TIMEOUT: &str = "if transfer.is_some() || R::must_step_down(&self.node.members, heard) { self.become_follower(); } \
@@ -228,27 +228,27 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "self.node.members.ids().map(|id| (id, if id == self.node.id { Progress { matched: last.index, ..start } } else { start })).collect()"),
     mutant("a_new_leader_has_not_heard_itself", "until its first entry is durable",
         NEW_LEADER,
-        "let heard = ServerSet::default(); self.node.role = Role::Leader { progress, heard, transfer: None }; self.restart(Timers::Leader); \
+        "let heard = ServerSet::default(); self.node.role = Role::Leader { progress, heard, transfer: None, round: Round::ZERO, confirmed: Round::ZERO }; self.restart(Timers::Leader); self.begin_round(); \
          self.append_and_replicate(Payload::Blank);"),
     mutant("a_new_leader_has_heard_everyone", "its first minimum timeout means nothing",
         NEW_LEADER,
-        "let heard: ServerSet = self.node.members.ids().collect(); self.node.role = Role::Leader { progress, heard, transfer: None }; self.restart(Timers::Leader); \
+        "let heard: ServerSet = self.node.members.ids().collect(); self.node.role = Role::Leader { progress, heard, transfer: None, round: Round::ZERO, confirmed: Round::ZERO }; self.restart(Timers::Leader); self.begin_round(); \
          self.append_and_replicate(Payload::Blank);"),
     mutant("leaders_keep_a_candidates_timers", "no minimum timeout runs", BECOME_LEADER,
-        "self.node.role = Role::Leader { progress, heard, transfer: None }; self.append_and_replicate(Payload::Blank);"),
+        "self.node.role = Role::Leader { progress, heard, transfer: None, round: Round::ZERO, confirmed: Round::ZERO }; self.begin_round(); self.append_and_replicate(Payload::Blank);"),
     mutant("leaders_restart_a_followers_timers", "no heartbeat timeout runs", BECOME_LEADER,
-        "self.node.role = Role::Leader { progress, heard, transfer: None }; self.restart(Timers::Follower); self.append_and_replicate(Payload::Blank);"),
+        "self.node.role = Role::Leader { progress, heard, transfer: None, round: Round::ZERO, confirmed: Round::ZERO }; self.restart(Timers::Follower); self.begin_round(); self.append_and_replicate(Payload::Blank);"),
     mutant("leaders_begin_with_a_heartbeat", "a new leader appends no entry of its own", BECOME_LEADER,
-        "self.node.role = Role::Leader { progress, heard, transfer: None }; self.restart(Timers::Leader); self.on_heartbeat_timeout();"),
+        "self.node.role = Role::Leader { progress, heard, transfer: None, round: Round::ZERO, confirmed: Round::ZERO }; self.restart(Timers::Leader); self.begin_round(); self.on_heartbeat_timeout();"),
     mutant("leaders_begin_with_two_entries", "a new leader appends one entry too many", BECOME_LEADER,
-        "self.node.role = Role::Leader { progress, heard, transfer: None }; self.restart(Timers::Leader); \
+        "self.node.role = Role::Leader { progress, heard, transfer: None, round: Round::ZERO, confirmed: Round::ZERO }; self.restart(Timers::Leader); self.begin_round(); \
          self.append_and_replicate(Payload::Blank); self.append_and_replicate(Payload::Blank);"),
     mutant("leaders_serve_at_once", "a leadership is told before its first commit", BECOME_LEADER,
-        "self.node.role = Role::Leader { progress, heard, transfer: None }; self.restart(Timers::Leader); \
+        "self.node.role = Role::Leader { progress, heard, transfer: None, round: Round::ZERO, confirmed: Round::ZERO }; self.restart(Timers::Leader); self.begin_round(); \
          self.append_and_replicate(Payload::Blank); self.effects.early.push(crate::effects::Output::Leading(self.node.term()));"),
     mutant("leaders_begin_handing_over", "a campaign that was a transfer is followed by one", BECOME_LEADER,
         "let before = if let Role::Candidate { transfer: true, .. } = self.node.role { self.node.peers().next() } else { None }; \
-         self.node.role = Role::Leader { progress, heard, transfer: before }; self.restart(Timers::Leader); self.append_and_replicate(Payload::Blank);"),
+         self.node.role = Role::Leader { progress, heard, transfer: before, round: Round::ZERO, confirmed: Round::ZERO }; self.restart(Timers::Leader); self.begin_round(); self.append_and_replicate(Payload::Blank);"),
     // The minimum timeout.
     mutant("loyal_for_ever", "the minimum timeout does not end loyalty", FORGET_LEADER, "{ let _ = loyal; *leader = None; }"),
     mutant("the_leader_is_known_for_ever", "the minimum timeout does not end what is known of the leader", FORGET_LEADER, "{ let _ = leader; *loyal = false; }"),

@@ -12,6 +12,8 @@ mod state;
 
 mod step;
 
+mod rounds;
+
 mod election;
 
 mod replication;
@@ -24,5 +26,14 @@ pub(crate) use mutant::{Expected, Mutant};
 
 /// Every mutant, in the reading order of the model. The number of a mutant is its place here, from 1 on.
 pub(crate) fn all() -> Vec<Mutant> {
-    [rules::MUTANTS, state::MUTANTS, step::MUTANTS, election::MUTANTS, replication::MUTANTS, effects::MUTANTS].concat()
+    [
+        rules::MUTANTS,
+        state::MUTANTS,
+        step::MUTANTS,
+        rounds::MUTANTS,
+        election::MUTANTS,
+        replication::MUTANTS,
+        effects::MUTANTS,
+    ]
+    .concat()
 }

@@ -8,33 +8,32 @@ const fn mutant(name: &'static str, about: &'static str, find: &'static str, rep
 
 const MAY_PROPOSE: &str = "let Role::Leader { transfer: None, .. } = self.node.role else { return self.effects.outputs.push(Output::Refused); };";
 const ACCEPTED: &str = "self.effects.outputs.push(Output::Accepted(position));";
-const OWN_REPLY: &str = "self.send(self.node.id, Message::AppendReply { matched: last.index });";
+const OWN_REPLY: &str = "self.send(self.node.id, Message::AppendReply { matched: last.index, round });";
 const REPLICATE_NEW: &str = "for peer in self.node.peers() { self.replicate_new(peer, Range { previous, last }); }";
-const HEARTBEAT: &str = "let Role::Leader { .. } = self.node.role else { return self.ask_for_votes() }; \
+const HEARTBEAT: &str = "let Role::Leader { .. } = self.node.role else { return self.ask_for_votes() }; self.begin_round(); \
     for peer in self.node.peers() { self.replicate(peer); }";
 const SENDS_NEW: &str = "progress.next = entry.last.index.next(); self.send_entries(follower, entry);";
 const SENDS: &str =
     "let last = log.last(); progress.next = last.index.next(); self.send_entries(follower, Range { previous, last });";
-const SEND_ENTRIES: &str = "self.send(follower, Message::AppendRequest { entries, commit });";
+const SEND_ENTRIES: &str = "self.send(follower, Message::AppendRequest { entries, commit, round });";
 const LEADS_ALREADY: &str = "if let Role::Leader { .. } = self.node.role { \
     return; // A term has one leader (§5.2): only a broken rule leads here. \
     }";
 const HEARD_LEADER: &str =
     "self.node.role = Role::Follower { leader: Some(leader), loyal: true }; self.restart(Timers::Follower);";
 const REFUSE: &str = "let hint = self.node.log().last_within(previous); \
-    return self.send(leader, Message::AppendRefusal { missing: previous.index, hint });";
+    return self.send(leader, Message::AppendRefusal { missing: previous.index, hint, round });";
 const STORE: &str = "self.store(slice); self.commit_to(R::follower_commit(leader_commit, verified));";
-const STORED: &str = "let matched = R::acknowledged(verified, self.node.log().last().index); self.send(leader, Message::AppendReply { matched });";
+const STORED: &str = "let matched = R::acknowledged(verified, self.node.log().last().index); self.send(leader, Message::AppendReply { matched, round });";
 const HELD: &str = "slice.entries().iter().take_while(|entry| log.holds(entry.position)).count()";
 const KEEP: &str = "self.persist(Record::Truncate { keep: agreed });";
 const APPEND: &str =
     "if new.is_some() { slice.into_entries().drain(held..).for_each(|entry| self.persist(Record::Append(entry))); }";
-const TOO_MUCH: &str = "if last < matched { return; }";
+const TOO_MUCH: &str = "if last < matched || !self.take_answer(follower, round) { return; }";
 const IS_NEWS: &str = "progress.matched.max(commit) < matched";
 const MATCHED: &str = "progress.matched = progress.matched.max(matched);";
 const NEXT: &str = "progress.next = progress.next.max(matched.next());";
 const BEHIND: &str = "progress.next <= last";
-const HEARD_REPLY: &str = "self.effects.early.push(Output::Heard(follower)); if is_news { self.advance_commit(); }";
 const RESUME: &str = "if behind && follower != self.node.id { self.replicate(follower); } self.hand_over_if_ready();";
 const MATCHED_OF: &str = "progress.get(id).map_or(Index::ZERO, |progress| progress.matched)";
 const STAYS: &str = "transfer.is_none()";
@@ -42,15 +41,11 @@ const MAY_ADVANCE: &str =
     "self.node.commit < replicated && R::may_commit(self.node.log(), replicated, self.node.term())";
 const ADVANCE: &str = "let starts = stays && !self.has_committed_in_term(); self.commit_to(replicated); \
     if starts { self.effects.early.push(Output::Leading(self.node.term())); }";
-const RETRY: &str = "self.node.durable.log().last_within(hint).index";
-const HEARD_REFUSAL: &str = "self.effects.early.push(Output::Heard(follower)); \
-    // A late refusal of what was stored since, or of what is being sent again already. \
-    if missing <= progress.matched || progress.next <= missing { return; }";
+const RETRY: &str = "self.node.log().last_within(hint).index";
 const IS_LATE: &str = "missing <= progress.matched || progress.next <= missing";
-const NEXT_ATTEMPT: &str = "retry.max(progress.matched).next()";
-const SEND_AGAIN: &str = "progress.next = next; self.replicate(follower); \
-    // Until this is answered, whatever else was on its way will be refused as well. \
-    if let Some(progress) = self.node.progress_of_answering(follower) { progress.next = next; }";
+const NEXT_ATTEMPT: &str = "retry.max(progress.matched)";
+const SEND_AGAIN: &str = "progress.next = agreed.next(); if let Some(previous) = self.node.log().position_at(agreed) { \
+    let last = self.node.log().last(); self.send_entries(follower, Range { previous, last }); }";
 
 #[rustfmt::skip]
 pub(super) const MUTANTS: &[Mutant] = &[
@@ -111,14 +106,14 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "the_own_copy_is_acknowledged_twice",
         "a leader tells itself twice",
         OWN_REPLY,
-        "self.send(self.node.id, Message::AppendReply { matched: last.index }); self.send(self.node.id, Message::AppendReply { matched: last.index });",
+        "self.send(self.node.id, Message::AppendReply { matched: last.index, round }); self.send(self.node.id, Message::AppendReply { matched: last.index, round });",
     )
     .equivalent("of what a server acknowledges to itself before a flush the last is left"),
     mutant(
         "the_own_acknowledgement_is_one_short",
         "a leader tells itself that it holds what it held before",
         OWN_REPLY,
-        "self.send(self.node.id, Message::AppendReply { matched: previous.index });",
+        "self.send(self.node.id, Message::AppendReply { matched: previous.index, round });",
     ),
     mutant(
         "new_entries_wait_for_a_heartbeat",
@@ -148,40 +143,40 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "candidates_do_not_ask_again",
         "a lost request is lost",
         HEARTBEAT,
-        "let Role::Leader { .. } = self.node.role else { return }; for peer in self.node.peers() { self.replicate(peer); }",
+        "let Role::Leader { .. } = self.node.role else { return }; self.begin_round(); for peer in self.node.peers() { self.replicate(peer); }",
     ),
     mutant(
         "candidates_ask_for_pre_votes_again",
         "at a heartbeat timeout the campaign begins anew",
         HEARTBEAT,
-        "let Role::Leader { .. } = self.node.role else { return self.on_election_timeout() }; for peer in self.node.peers() { self.replicate(peer); }",
+        "let Role::Leader { .. } = self.node.role else { return self.on_election_timeout() }; self.begin_round(); for peer in self.node.peers() { self.replicate(peer); }",
     ),
     mutant(
         "the_last_server_gets_no_heartbeat",
         "one follower times out, time and again",
         HEARTBEAT,
-        "let Role::Leader { .. } = self.node.role else { return self.ask_for_votes() }; \
+        "let Role::Leader { .. } = self.node.role else { return self.ask_for_votes() }; self.begin_round(); \
          let count = self.node.peers().count(); for peer in self.node.peers().take(count - 1) { self.replicate(peer); }",
     ),
     mutant(
         "no_heartbeats_during_a_transfer",
         "a leader that hands over is silent",
         HEARTBEAT,
-        "let Role::Leader { .. } = self.node.role else { return self.ask_for_votes() }; \
+        "let Role::Leader { .. } = self.node.role else { return self.ask_for_votes() }; self.begin_round(); \
          if let Role::Leader { transfer: Some(_), .. } = self.node.role { return; } for peer in self.node.peers() { self.replicate(peer); }",
     ),
     mutant(
         "heartbeats_carry_nothing",
         "what was not sent stays unsent",
         HEARTBEAT,
-        "let Role::Leader { .. } = self.node.role else { return self.ask_for_votes() }; \
+        "let Role::Leader { .. } = self.node.role else { return self.ask_for_votes() }; self.begin_round(); \
          let last = self.node.log().last(); for peer in self.node.peers() { self.send_entries(peer, Range { previous: last, last }); }",
     ),
     mutant(
         "heartbeats_count_as_answers",
         "a server that was sent a heartbeat counts as heard",
         HEARTBEAT,
-        "let Role::Leader { heard, .. } = &mut self.node.role else { return self.ask_for_votes() }; *heard = self.node.members.ids().collect(); \
+        "let Role::Leader { heard, .. } = &mut self.node.role else { return self.ask_for_votes() }; *heard = self.node.members.ids().collect(); self.begin_round(); \
          for peer in self.node.peers() { self.replicate(peer); }",
     ),
     mutant(
@@ -237,25 +232,25 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "requests_leave_twice",
         "each AppendEntries leaves twice",
         SEND_ENTRIES,
-        "self.send(follower, Message::AppendRequest { entries, commit }); self.send(follower, Message::AppendRequest { entries, commit });",
+        "self.send(follower, Message::AppendRequest { entries, commit, round }); self.send(follower, Message::AppendRequest { entries, commit, round });",
     ),
     mutant(
         "requests_do_not_say_what_is_committed",
         "followers never commit",
         SEND_ENTRIES,
-        "{ let _ = commit; self.send(follower, Message::AppendRequest { entries, commit: Index::ZERO }); }",
+        "{ let _ = commit; self.send(follower, Message::AppendRequest { entries, commit: Index::ZERO, round }); }",
     ),
     mutant(
         "requests_say_that_all_is_committed",
         "what is sent counts as committed",
         SEND_ENTRIES,
-        "{ let _ = commit; self.send(follower, Message::AppendRequest { entries, commit: entries.last.index }); }",
+        "{ let _ = commit; self.send(follower, Message::AppendRequest { entries, commit: entries.last.index, round }); }",
     ),
     mutant(
         "heartbeats_do_not_say_what_is_committed",
         "followers commit with the next command",
         SEND_ENTRIES,
-        "self.send(follower, Message::AppendRequest { entries, commit: if entries.previous == entries.last { Index::ZERO } else { commit } });",
+        "self.send(follower, Message::AppendRequest { entries, commit: if entries.previous == entries.last { Index::ZERO } else { commit }, round });",
     ),
     // In.
     mutant("leaders_heed_leaders", "a leader that is sent entries of its own term follows", LEADS_ALREADY, "{}"),
@@ -328,38 +323,38 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "refusals_are_sent_twice",
         "each leaves twice",
         REFUSE,
-        "let hint = self.node.log().last_within(previous); self.send(leader, Message::AppendRefusal { missing: previous.index, hint }); \
-         return self.send(leader, Message::AppendRefusal { missing: previous.index, hint });",
+        "let hint = self.node.log().last_within(previous); self.send(leader, Message::AppendRefusal { missing: previous.index, hint, round }); \
+         return self.send(leader, Message::AppendRefusal { missing: previous.index, hint, round });",
     ),
     mutant(
         "refusals_name_the_next_entry",
         "what is missing is one further",
         REFUSE,
-        "let hint = self.node.log().last_within(previous); return self.send(leader, Message::AppendRefusal { missing: previous.index.next(), hint });",
+        "let hint = self.node.log().last_within(previous); return self.send(leader, Message::AppendRefusal { missing: previous.index.next(), hint, round });",
     ),
     mutant(
         "refusals_hint_at_their_last_entry",
         "whether it could agree or not",
         REFUSE,
-        "let hint = self.node.log().last(); return self.send(leader, Message::AppendRefusal { missing: previous.index, hint });",
+        "let hint = self.node.log().last(); return self.send(leader, Message::AppendRefusal { missing: previous.index, hint, round });",
     ),
     mutant(
         "refusals_hint_at_nothing",
         "the leader begins anew",
         REFUSE,
-        "let hint = self.node.log().base(); return self.send(leader, Message::AppendRefusal { missing: previous.index, hint });",
+        "let hint = self.node.log().base(); return self.send(leader, Message::AppendRefusal { missing: previous.index, hint, round });",
     ),
     mutant(
         "refusals_hint_at_what_is_missing",
         "the leader tries the same again",
         REFUSE,
-        "return self.send(leader, Message::AppendRefusal { missing: previous.index, hint: previous });",
+        "return self.send(leader, Message::AppendRefusal { missing: previous.index, hint: previous, round });",
     ),
     mutant(
         "what_does_not_match_is_acknowledged",
         "a server that lacks the entry before the sent ones says that it has them",
         REFUSE,
-        "return self.send(leader, Message::AppendReply { matched: verified });",
+        "return self.send(leader, Message::AppendReply { matched: verified, round });",
     ),
     mutant(
         "entries_are_acknowledged_and_not_stored",
@@ -390,32 +385,32 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "acknowledgements_are_sent_twice",
         "each leaves twice",
         STORED,
-        "let matched = R::acknowledged(verified, self.node.log().last().index); self.send(leader, Message::AppendReply { matched }); \
-         self.send(leader, Message::AppendReply { matched });",
+        "let matched = R::acknowledged(verified, self.node.log().last().index); self.send(leader, Message::AppendReply { matched, round }); \
+         self.send(leader, Message::AppendReply { matched, round });",
     ),
     mutant(
         "acknowledgements_name_what_was_before",
         "the sent entries are not acknowledged",
         STORED,
-        "self.send(leader, Message::AppendReply { matched: previous.index });",
+        "self.send(leader, Message::AppendReply { matched: previous.index, round });",
     ),
     mutant(
         "acknowledgements_name_what_is_committed",
         "what is stored counts when it is committed",
         STORED,
-        "self.send(leader, Message::AppendReply { matched: self.node.commit });",
+        "self.send(leader, Message::AppendReply { matched: self.node.commit, round });",
     ),
     mutant(
         "acknowledgements_go_to_all",
         "everyone is told what the leader should hear",
         STORED,
-        "let _ = leader; for peer in self.node.peers() { self.send(peer, Message::AppendReply { matched: verified }); }",
+        "let _ = leader; for peer in self.node.peers() { self.send(peer, Message::AppendReply { matched: verified, round }); }",
     ),
     mutant(
         "heartbeats_are_not_answered",
         "a leader without commands is heard by nobody",
         STORED,
-        "if previous.index != verified { self.send(leader, Message::AppendReply { matched: verified }); }",
+        "if previous.index != verified { self.send(leader, Message::AppendReply { matched: verified, round }); }",
     ),
     mutant("held_entries_are_appended_again", "what the log holds is not left out", HELD, "{ let _ = log; 0 }"),
     mutant(
@@ -466,13 +461,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "too_much_may_be_acknowledged",
         "a follower may claim to hold more than there is",
         TOO_MUCH,
-        "let _ = last;",
+        "if !self.take_answer(follower, round) { return; } let _ = last;",
     ),
     mutant(
         "the_last_entry_is_too_much",
         "a server that holds the whole log is ignored",
         TOO_MUCH,
-        "if last <= matched { return; }",
+        "if last <= matched || !self.take_answer(follower, round) { return; }",
     ),
     mutant("everything_is_news", "acknowledgements are counted each time", IS_NEWS, "{ let _ = commit; true }")
         .equivalent("what is counted again comes out the same"),
@@ -512,36 +507,6 @@ pub(super) const MUTANTS: &[Mutant] = &[
     mutant("acknowledgements_do_not_move_next", "what a follower holds is sent to it", NEXT, "{}"),
     mutant("one_entry_short_is_not_behind", "the last entry waits for a heartbeat", BEHIND, "progress.next < last"),
     mutant("everyone_is_behind", "each answer is answered by a heartbeat", BEHIND, "progress.next <= last.next()"),
-    mutant(
-        "acknowledgements_are_not_told_as_heard",
-        "a leader's lease never begins",
-        HEARD_REPLY,
-        "if is_news { self.advance_commit(); }",
-    ),
-    mutant(
-        "acknowledgements_are_told_as_heard_twice",
-        "each is told twice",
-        HEARD_REPLY,
-        "self.effects.early.push(Output::Heard(follower)); self.effects.early.push(Output::Heard(follower)); if is_news { self.advance_commit(); }",
-    ),
-    mutant(
-        "the_leader_is_told_as_heard",
-        "whoever answers, the leader itself counts",
-        HEARD_REPLY,
-        "self.effects.early.push(Output::Heard(self.node.id)); if is_news { self.advance_commit(); }",
-    ),
-    mutant(
-        "only_news_are_heard",
-        "a server that acknowledges nothing new does not count for the lease",
-        HEARD_REPLY,
-        "if is_news { self.effects.early.push(Output::Heard(follower)); self.advance_commit(); }",
-    ),
-    mutant(
-        "heard_waits_for_the_flush",
-        "the lease begins late",
-        HEARD_REPLY,
-        "self.effects.outputs.push(Output::Heard(follower)); if is_news { self.advance_commit(); }",
-    ),
     mutant(
         "followers_that_are_behind_wait",
         "until the next heartbeat",
@@ -656,32 +621,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "the_hint_is_one_too_high",
         "the next attempt begins one entry too late",
         RETRY,
-        "self.node.durable.log().last_within(hint).index.next()",
+        "self.node.log().last_within(hint).index.next()",
     ),
     mutant(
         "the_hint_is_one_too_low",
         "the next attempt begins one entry too early",
         RETRY,
-        "self.node.durable.log().last_within(hint).index.previous()",
-    ),
-    mutant(
-        "refusals_are_not_told_as_heard",
-        "a server that lacks entries does not count for the lease",
-        HEARD_REFUSAL,
-        "if missing <= progress.matched || progress.next <= missing { return; }",
-    ),
-    mutant(
-        "late_refusals_are_not_told_as_heard",
-        "a server that refuses what was sent again does not count for the lease",
-        HEARD_REFUSAL,
-        "if missing <= progress.matched || progress.next <= missing { return; } self.effects.early.push(Output::Heard(follower));",
-    ),
-    mutant(
-        "refusals_are_told_as_heard_twice",
-        "each is told twice",
-        HEARD_REFUSAL,
-        "self.effects.early.push(Output::Heard(follower)); self.effects.early.push(Output::Heard(follower)); \
-         if missing <= progress.matched || progress.next <= missing { return; }",
+        "self.node.log().last_within(hint).index.previous()",
     ),
     mutant(
         "what_is_held_may_be_refused",
@@ -712,30 +658,30 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "what_is_held_is_sent_again",
         "the next attempt may begin before what is held",
         NEXT_ATTEMPT,
-        "retry.next()",
+        "retry",
     ),
     mutant(
         "the_next_attempt_leaves_one_out",
         "it begins one entry too late",
         NEXT_ATTEMPT,
-        "retry.max(progress.matched).next().next()",
+        "retry.max(progress.matched).next()",
     ),
     mutant(
         "a_refusal_is_not_answered",
         "until the next heartbeat",
         SEND_AGAIN,
-        "let _ = follower; progress.next = next;",
+        "let _ = follower; progress.next = agreed.next();",
     ),
     mutant(
         "a_refusal_is_answered_with_the_same",
         "what was refused is sent again",
         SEND_AGAIN,
-        "{ let _ = next; progress.next = missing.next(); self.replicate(follower); }",
+        "{ let _ = agreed; progress.next = missing.next(); self.replicate(follower); }",
     ),
     mutant(
         "a_refusal_pauses_nothing",
         "new entries are sent before the refusal is dealt with",
         SEND_AGAIN,
-        "progress.next = next; self.replicate(follower);",
+        "progress.next = agreed.next(); self.replicate(follower);",
     ),
 ];

@@ -146,18 +146,6 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "match self.role { Role::Follower { leader, .. } => leader.is_some(), Role::Leader { .. } => true, _ => false }",
     ),
     node(
-        "answers_are_not_heard",
-        "a leader does not note who answered",
-        "heard.insert(follower, ());",
-        "let _ = &heard;",
-    ),
-    node(
-        "an_answer_is_heard_of_all",
-        "a server that answers counts as everyone",
-        "heard.insert(follower, ());",
-        "*heard = self.members.ids().collect();",
-    ),
-    node(
         "status_hides_the_transfer",
         "watchers do not see a hand-over",
         "match self.role { Role::Leader { transfer, .. } => transfer, _ => None, }",

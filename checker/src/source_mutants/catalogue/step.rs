@@ -77,12 +77,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
     mutant("stale_ends_loyalty", "a follower forgets its leader by `Stale` of its own term", STALE,
         "if R::is_stale(term, self.node.term()) { return self.answer_stale(from, &message); } if let Message::Stale = message { if let Role::Follower { leader, .. } = self.node.role { self.node.role = Role::Follower { leader, loyal: false }; } }"),
     mutant("a_refusal_is_not_heard", "a follower that refuses entries does not count as one that answers",
-        "self.on_append_refusal(from, missing, hint)",
-        "{ let before = self.node.role.clone(); self.on_append_refusal(from, missing, hint); \
+        "self.on_append_refusal(from, missing, hint, round)",
+        "{ let before = self.node.role.clone(); self.on_append_refusal(from, missing, hint, round); \
          if let (Role::Leader { heard: kept, .. }, Role::Leader { heard, .. }) = (before, &mut self.node.role) { *heard = kept; } }"),
     mutant("an_acknowledgement_is_not_heard", "only a follower that refuses entries counts as one that answers",
-        "self.on_append_reply(from, matched)",
-        "{ let before = self.node.role.clone(); self.on_append_reply(from, matched); \
+        "self.on_append_reply(from, matched, round)",
+        "{ let before = self.node.role.clone(); self.on_append_reply(from, matched, round); \
          if let (Role::Leader { heard: kept, .. }, Role::Leader { heard, .. }) = (before, &mut self.node.role) { *heard = kept; } }"),
     mutant("loyalty_is_lost_by_a_newer_term", "a server that hears a leader and learns a newer term helps to replace it", ADOPT,
         "match self.node.role { Role::Follower { .. } => { self.persist(Record::Term(term)); \

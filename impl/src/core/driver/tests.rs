@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rafttree_model::{
-    Entry, Envelope, Event, Index, Members, Message, Payload, Position, Range, Record, RoleName, ServerId, Slice, Term,
+    Entry, Envelope, Event, Index, Members, Message, Payload, Position, Range, Record, RoleName, Round, ServerId,
+    Slice, Term,
 };
 
 use super::{Action, Driver, Input, MAX_MESSAGE_BYTES, Policy};
@@ -23,6 +24,8 @@ const POLICY: Policy = Policy {
 const ME: ServerId = ServerId::new(1);
 const TWO: ServerId = ServerId::new(2);
 const THREE: ServerId = ServerId::new(3);
+/// The round with which a leadership begins.
+const FIRST: Round = Round::new(1);
 const NOWHERE: Position = Position { term: Term::new(0), index: Index::ZERO };
 
 fn at(millisecond: u64) -> Stamp {
@@ -46,20 +49,24 @@ fn end_of(peer: ServerId) -> [Input; 3] {
     [Input::Closed(peer), Input::Disconnected(peer), Input::NobodyListens(peer, Place::Elsewhere)]
 }
 
-fn frame(from: ServerId, term: u64, message: Message<Slice<Bytes>>, sent: Stamp, echo: Option<Stamp>) -> Input {
-    let envelope = Envelope { from, to: ME, term: Term::new(term), message };
-    Input::Frame(Frame { envelope, sent, echo })
+fn frame(from: ServerId, term: u64, message: Message<Slice<Bytes>>) -> Input {
+    Input::Frame(Envelope { from, to: ME, term: Term::new(term), message })
 }
 
-fn heartbeat(from: ServerId, term: u64, sent: Stamp) -> Input {
+fn heartbeat(from: ServerId, term: u64) -> Input {
     let entries = Slice::new(NOWHERE, Vec::new()).unwrap();
-    frame(from, term, Message::AppendRequest { entries, commit: Index::ZERO }, sent, None)
+    frame(from, term, Message::AppendRequest { entries, commit: Index::ZERO, round: FIRST })
+}
+
+/// The answer to something of this round.
+fn matched(index: u64, round: Round) -> Message<Slice<Bytes>> {
+    Message::AppendReply { matched: Index::new(index), round }
 }
 
 /// The messages that are sent, each with its receiver.
 fn sent(actions: &[Action]) -> Vec<(ServerId, &Message<Slice<Bytes>>)> {
     let frames = actions.iter().filter_map(|action| match action {
-        Action::Send(frame) => Some(&frame.envelope),
+        Action::Send(frame) => Some(frame),
         _ => None,
     });
     frames.map(|envelope| (envelope.to, &envelope.message)).collect()
@@ -70,11 +77,11 @@ fn elected(policy: Policy) -> (Driver, Vec<Action>) {
     let mut driver = driver_with(policy, &[]);
     driver.handle(Input::Event(Event::ElectionTimeout), at(1250));
     let grant = Message::PreVoteReply { granted: true };
-    let actions = driver.handle(frame(TWO, 0, grant, at(1), None), at(1250));
+    let actions = driver.handle(frame(TWO, 0, grant), at(1250));
     assert_eq!(actions, [Action::Write(vec![Record::Term(Term::new(1)), Record::Vote(ME)])]);
     driver.handle(Input::Flushed, at(1250));
     let grant = Message::VoteReply { granted: true };
-    let actions = driver.handle(frame(TWO, 1, grant, at(1), None), at(1250));
+    let actions = driver.handle(frame(TWO, 1, grant), at(1250));
     (driver, actions)
 }
 
@@ -82,8 +89,7 @@ fn elected(policy: Policy) -> (Driver, Vec<Action>) {
 fn leader(policy: Policy) -> Driver {
     let (mut driver, _) = elected(policy);
     driver.handle(Input::Flushed, at(1250));
-    let reply = Message::AppendReply { matched: Index::new(1) };
-    let actions = driver.handle(frame(TWO, 1, reply, at(1), Some(at(1250))), at(1251));
+    let actions = driver.handle(frame(TWO, 1, matched(1, FIRST)), at(1251));
     assert!(actions.contains(&Action::Leading(Term::new(1))), "{actions:?}");
     driver
 }
@@ -94,15 +100,15 @@ fn a_vote_leaves_after_its_flush_and_so_does_what_comes_later() {
     // Only after the minimum timeout does it help to elect anyone.
     driver.handle(Input::Event(Event::MinimumTimeout), at(1100));
     let request = Message::VoteRequest { last: NOWHERE, transfer: false };
-    let actions = driver.handle(frame(TWO, 1, request, at(1), None), at(1101));
+    let actions = driver.handle(frame(TWO, 1, request), at(1101));
     assert_eq!(actions, [Action::Write(vec![Record::Term(Term::new(1)), Record::Vote(TWO)])]);
 
-    assert_eq!(driver.handle(frame(THREE, 1, question(), at(1), None), at(1102)), []);
+    assert_eq!(driver.handle(frame(THREE, 1, question()), at(1102)), []);
     let actions = driver.handle(Input::Flushed, at(1103));
     let granted = (TWO, &Message::VoteReply { granted: true });
     assert_eq!(sent(&actions), [granted, (THREE, &Message::PreVoteReply { granted: true })]);
     // With nothing in flight, what needs no record leaves at once.
-    let actions = driver.handle(frame(THREE, 1, question(), at(1), None), at(1104));
+    let actions = driver.handle(frame(THREE, 1, question()), at(1104));
     assert_eq!(sent(&actions), [(THREE, &Message::PreVoteReply { granted: true })]);
 }
 
@@ -110,17 +116,17 @@ fn a_vote_leaves_after_its_flush_and_so_does_what_comes_later() {
 #[test]
 fn what_no_correct_server_could_say_is_refused_before_anything_of_it_is_kept() {
     let entries = Slice::new(NOWHERE, Vec::new()).unwrap();
-    let append = Message::AppendRequest { entries, commit: Index::ZERO };
+    let append = Message::AppendRequest { entries, commit: Index::ZERO, round: FIRST };
     let timeless = Message::VoteRequest { last: Position { index: Index::new(1), ..NOWHERE }, transfer: true };
     for (term, message) in
         [(u64::MAX / 2, append.clone()), (1 << 40, Message::Stale), (0, append.clone()), (1, timeless)]
     {
         let mut driver = driver_with(POLICY, &[]);
         let (before, deadline) = (driver.node().clone(), driver.next_deadline(at(1001)));
-        let actions = driver.handle(frame(TWO, term, message, at(1), None), at(1001));
+        let actions = driver.handle(frame(TWO, term, message), at(1001));
         assert_eq!(actions, [Action::Refuse(TWO)]);
         assert_eq!((driver.node(), driver.next_deadline(at(1001))), (&before, deadline));
-        let actions = driver.handle(frame(TWO, 7, append.clone(), at(2), None), at(1002));
+        let actions = driver.handle(frame(TWO, 7, append.clone()), at(1002));
         assert_eq!(actions, [Action::Write(vec![Record::Term(Term::new(7))])], "a group goes on");
     }
 }
@@ -140,12 +146,12 @@ fn an_election_costs_two_writes() {
     let mut voter = driver_with(POLICY, &[]);
     voter.handle(Input::Event(Event::MinimumTimeout), at(1100));
     let request = Message::VoteRequest { last: NOWHERE, transfer: false };
-    let vote = voter.handle(frame(TWO, 1, request, at(1), None), at(1101));
+    let vote = voter.handle(frame(TWO, 1, request), at(1101));
     voter.handle(Input::Flushed, at(1102));
     let position = Position { term: Term::new(1), index: Index::new(1) };
     let entries = Slice::new(NOWHERE, vec![Entry { position, payload: Payload::Blank }]).unwrap();
-    let request = Message::AppendRequest { entries, commit: Index::ZERO };
-    let entry = voter.handle(frame(TWO, 1, request, at(2), None), at(1103));
+    let request = Message::AppendRequest { entries, commit: Index::ZERO, round: FIRST };
+    let entry = voter.handle(frame(TWO, 1, request), at(1103));
     assert_eq!((writes(&vote), writes(&entry)), (1, 1));
 }
 
@@ -155,30 +161,20 @@ fn a_leaders_entries_leave_before_its_own_flush_and_commit_only_after_it() {
     let position = Position { term: Term::new(1), index: Index::new(1) };
     let blank = Entry { position, payload: Payload::Blank };
     let entries = Slice::new(NOWHERE, vec![blank.clone()]).unwrap();
-    let request = Message::AppendRequest { entries, commit: Index::ZERO };
+    let request = Message::AppendRequest { entries, commit: Index::ZERO, round: FIRST };
     assert_eq!(sent(&actions), [(TWO, &request), (THREE, &request)]);
     assert_eq!(actions.last(), Some(&Action::Write(vec![Record::Append(blank)])));
-    let reply = Message::AppendReply { matched: Index::new(1) };
-    let actions = driver.handle(frame(TWO, 1, reply, at(1), Some(at(1250))), at(1251));
+    let actions = driver.handle(frame(TWO, 1, matched(1, FIRST)), at(1251));
     assert_eq!((actions, driver.node().commit()), (vec![], Index::ZERO));
     assert_eq!(driver.handle(Input::Flushed, at(1252)), [Action::Leading(Term::new(1))]);
     assert_eq!(driver.lease(at(1252)), Some(at(1250 + 90)));
 }
 
 #[test]
-fn a_follower_brings_back_when_it_was_spoken_to() {
-    let mut driver = driver_with(POLICY, &[Record::Term(Term::new(1))]);
-    let actions = driver.handle(heartbeat(TWO, 1, at(77)), at(1001));
-    let [Action::Send(reply)] = &actions[..] else { panic!("{actions:?}") };
-    assert_eq!((reply.envelope.to, reply.sent, reply.echo), (TWO, at(1001), Some(at(77))));
-}
-
-#[test]
 fn answers_that_come_too_late_begin_no_leadership() {
     let (mut driver, _) = elected(POLICY);
     driver.handle(Input::Flushed, at(1250));
-    let reply = Message::AppendReply { matched: Index::new(1) };
-    let actions = driver.handle(frame(TWO, 1, reply, at(1), Some(at(1250))), at(1340));
+    let actions = driver.handle(frame(TWO, 1, matched(1, FIRST)), at(1340));
     assert_eq!((actions, driver.node().commit()), (vec![], Index::new(1)));
     assert_eq!((driver.lease(at(1340)), driver.node().leader()), (None, None));
 }
@@ -204,8 +200,8 @@ fn a_leader_that_stood_still_ends_only_if_nobody_answers() {
         let actions = driver.handle(Input::Deadline, woke);
         assert_eq!((sent(&actions).len(), driver.lease(woke)), (2, Some(at(1340))), "{actions:?}");
         if answers {
-            let reply = Message::AppendReply { matched: Index::new(1) };
-            driver.handle(frame(TWO, 1, reply, at(1), Some(woke)), at(1401));
+            let round = driver.node().round().unwrap();
+            driver.handle(frame(TWO, 1, matched(1, round)), at(1401));
         }
         let mut yielded = false;
         while let Some(due) = driver.next_deadline(at(1401)).filter(|&due| due < at(1430)) {
@@ -222,39 +218,37 @@ fn a_new_leadership_does_not_live_on_an_old_lease() {
     let mut driver = leader(POLICY);
     driver.handle(Input::Event(Event::StepDown), at(1252));
     driver.handle(Input::Event(Event::ElectionTimeout), at(1253));
-    driver.handle(frame(TWO, 1, Message::PreVoteReply { granted: true }, at(1), None), at(1253));
+    driver.handle(frame(TWO, 1, Message::PreVoteReply { granted: true }), at(1253));
     driver.handle(Input::Flushed, at(1253));
-    driver.handle(frame(TWO, 2, Message::VoteReply { granted: true }, at(1), None), at(1253));
+    driver.handle(frame(TWO, 2, Message::VoteReply { granted: true }), at(1253));
     assert_eq!((driver.node().term(), driver.node().status().role), (Term::new(2), RoleName::Leader));
-    assert_eq!(driver.confirmed(at(1253)), Stamp(0), "what was heard in term 1 counts in term 2");
+    assert_eq!(driver.node().confirmed(), Some(Round::ZERO), "what was heard in term 1 counts in term 2");
 }
 
 /// The answer of server 2 when its log holds nothing that it has acknowledged.
-fn refusal(echo: u64, now: u64) -> Input {
-    let message = Message::AppendRefusal { missing: Index::new(1), hint: NOWHERE };
-    frame(TWO, 1, message, at(now), Some(at(echo)))
+fn refusal(round: u64) -> Input {
+    let message = Message::AppendRefusal { missing: Index::new(1), hint: NOWHERE, round: Round::new(round) };
+    frame(TWO, 1, message)
 }
 
 #[test]
 fn a_peer_that_has_lost_what_it_acknowledged_is_kept_out() {
     let mut driver = leader(POLICY);
-    let reply = Message::AppendReply { matched: Index::new(1) };
-    driver.handle(frame(THREE, 1, reply.clone(), at(1), Some(at(1250))), at(1251));
-    driver.handle(frame(TWO, 1, reply.clone(), at(1), Some(at(1250))), at(1252));
+    driver.handle(frame(THREE, 1, matched(1, FIRST)), at(1251));
+    driver.handle(frame(TWO, 1, matched(1, FIRST)), at(1252));
     // Said before the acknowledgement, and late.
-    for echo in [1200, 1251, 1252] {
-        assert_eq!(driver.handle(refusal(echo, 1253), at(1253)), [], "{echo}");
-    }
-    assert_eq!(driver.handle(refusal(5000, 1254), at(1254)), [], "a reading from before this machine started");
+    assert_eq!(driver.handle(refusal(1), at(1253)), []);
+    assert_eq!(driver.handle(refusal(2), at(1254)), [Action::Refuse(TWO)], "no such round has begun");
     assert!(!driver.is_unsound(TWO));
 
-    assert_eq!(driver.handle(refusal(1260, 1261), at(1261)), [Action::KeepOut(TWO)]);
+    driver.handle(Input::Deadline, at(1260));
+    assert_eq!(driver.handle(refusal(2), at(1261)), [Action::KeepOut(TWO)]);
     assert!(driver.is_unsound(TWO));
     assert_eq!((driver.contact(TWO, at(1261)), driver.successor(at(1261))), (None, Some(THREE)));
     // Nothing that it says counts.
-    assert_eq!(driver.handle(refusal(1262, 1263), at(1263)), []);
-    driver.handle(frame(TWO, 1, reply, at(1), Some(at(1262))), at(1263));
-    driver.handle(frame(TWO, 9, Message::Stale, at(1), None), at(1263));
+    assert_eq!(driver.handle(refusal(2), at(1263)), []);
+    driver.handle(frame(TWO, 1, matched(1, Round::new(2))), at(1263));
+    driver.handle(frame(TWO, 9, Message::Stale), at(1263));
     assert_eq!((driver.contact(TWO, at(1263)), driver.node().term()), (None, Term::new(1)));
     // Its process has ended; the next one may hold everything again.
     assert_eq!(driver.handle(Input::Disconnected(THREE), at(1264)), []);
@@ -265,7 +259,8 @@ fn a_peer_that_has_lost_what_it_acknowledged_is_kept_out() {
 #[test]
 fn a_peer_is_kept_out_by_the_leader_that_knows_what_it_has_lost() {
     let mut driver = leader(POLICY);
-    assert_eq!(driver.handle(refusal(1260, 1261), at(1261)), [Action::KeepOut(TWO)]);
+    driver.handle(Input::Deadline, at(1260));
+    assert_eq!(driver.handle(refusal(2), at(1261)), [Action::KeepOut(TWO)]);
     let actions = driver.handle(Input::Event(Event::StepDown), at(1262));
     assert!(actions.contains(&Action::LetIn(TWO)), "{actions:?}");
 }
@@ -275,9 +270,10 @@ fn a_slow_flush_ends_leadership_and_a_stalled_one_the_server() {
     let mut driver = leader(POLICY);
     driver.handle(Input::Event(Event::Propose(Bytes::from_static(b"a"))), at(1260));
     let patient = |driver: &mut Driver, millisecond| {
-        let reply = Message::AppendReply { matched: Index::new(2) };
-        driver.handle(frame(TWO, 1, reply, at(1), Some(at(millisecond))), at(millisecond));
-        driver.handle(Input::Deadline, at(millisecond))
+        let actions = driver.handle(Input::Deadline, at(millisecond));
+        let Some(round) = driver.node().round() else { return actions };
+        driver.handle(frame(TWO, 1, matched(2, round)), at(millisecond));
+        actions
     };
     let actions = patient(&mut driver, 1340);
     assert!(!actions.contains(&Action::Yielded), "{actions:?}");
@@ -294,7 +290,7 @@ fn the_end_of_the_leaders_process_starts_a_campaign_at_once() {
         [(Refused, TWO, true), (Refused, THREE, false), (SameMachine, TWO, false), (Never, TWO, false)]
     {
         let mut driver = driver_with(Policy { elect_on_disconnect, ..POLICY }, &[Record::Term(Term::new(1))]);
-        driver.handle(heartbeat(TWO, 1, at(1)), at(1010));
+        driver.handle(heartbeat(TWO, 1), at(1010));
         end_of(from).into_iter().for_each(|input| assert_eq!(driver.handle(input, at(1020)), []));
         assert_eq!(driver.node().leader().is_none(), campaigns);
         let actions = driver.handle(Input::Deadline, at(1028));
@@ -320,7 +316,7 @@ fn the_end_of_connections_alone_says_nothing() {
         vec![Input::Closed(TWO), Input::Disconnected(TWO), Input::Connected(TWO, T), refused()],
     ] {
         let mut driver = driver_with(POLICY, &[Record::Term(Term::new(1))]);
-        driver.handle(heartbeat(TWO, 1, at(1)), at(1010));
+        driver.handle(heartbeat(TWO, 1), at(1010));
         let told = format!("{inputs:?}");
         inputs.into_iter().for_each(|input| assert_eq!(driver.handle(input, at(1020)), [], "{told}"));
         assert_eq!(driver.node().leader(), Some(TWO), "{told}");
@@ -333,7 +329,7 @@ fn the_end_of_connections_alone_says_nothing() {
 fn survivors_campaign_in_turn_after_the_leaders_id() {
     for (leader, milliseconds, campaigns) in [(THREE, 1, true), (TWO, 3, false), (TWO, 5, true)] {
         let mut driver = driver_with(POLICY, &[Record::Term(Term::new(1))]);
-        driver.handle(heartbeat(leader, 1, at(1)), at(1010));
+        driver.handle(heartbeat(leader, 1), at(1010));
         end_of(leader).into_iter().for_each(|input| assert_eq!(driver.handle(input, at(1020)), []));
         let actions = driver.handle(Input::Deadline, at(1020 + milliseconds));
         assert_eq!(!sent(&actions).is_empty(), campaigns, "{milliseconds} ms after server {leader} ended: {actions:?}");
@@ -344,10 +340,10 @@ fn survivors_campaign_in_turn_after_the_leaders_id() {
 #[test]
 fn unequal_timeouts_hold_nobody_up() {
     let mut slow = driver_with(Policy { minimum_timeout: 10 * T, ..POLICY }, &[Record::Term(Term::new(1))]);
-    slow.handle(heartbeat(TWO, 1, at(1)), at(1010));
+    slow.handle(heartbeat(TWO, 1), at(1010));
     assert_eq!(slow.next_deadline(at(1010)), Some(at(1110)));
     slow.handle(Input::Deadline, at(1110));
-    let actions = slow.handle(frame(THREE, 1, question(), at(1), None), at(1111));
+    let actions = slow.handle(frame(THREE, 1, question()), at(1111));
     assert_eq!(sent(&actions), [(THREE, &Message::PreVoteReply { granted: true })]);
     assert!(at(2010) <= slow.next_deadline(at(1111)).unwrap());
 
@@ -381,7 +377,7 @@ fn who_has_heard_a_leader_since_does_not_campaign_when_work_comes() {
     let mut driver = driver_with(POLICY, &[Record::Term(Term::new(1))]);
     driver.handle(Input::Campaigns(false), at(1000));
     [1100, 1200].into_iter().for_each(|due| drop(driver.handle(Input::Deadline, at(due))));
-    driver.handle(heartbeat(TWO, 1, at(1)), at(1300));
+    driver.handle(heartbeat(TWO, 1), at(1300));
     driver.handle(Input::Campaigns(true), at(1301));
     assert_eq!(driver.next_deadline(at(1301)), Some(at(1400)));
 }
@@ -391,7 +387,7 @@ fn who_would_vote_for_another_puts_its_own_campaign_off() {
     let mut driver = driver_with(POLICY, &[]);
     driver.handle(Input::Deadline, at(1100));
     let due = driver.next_deadline(at(1100)).unwrap();
-    let actions = driver.handle(frame(TWO, 0, question(), at(1), None), due);
+    let actions = driver.handle(frame(TWO, 0, question()), due);
     assert_eq!(sent(&actions), [(TWO, &Message::PreVoteReply { granted: true })]);
     let later = driver.next_deadline(due).unwrap();
     assert!(due < later);
@@ -431,15 +427,15 @@ fn one_of_five(id: u32, records: &[Record<Bytes>]) -> Driver {
     driver
 }
 
-fn from_to(from: u32, to: u32, term: u64, message: Message<Slice<Bytes>>, echo: Option<Stamp>) -> Input {
+fn from_to(from: u32, to: u32, term: u64, message: Message<Slice<Bytes>>) -> Input {
     let (from, to, term) = (ServerId::new(from), ServerId::new(to), Term::new(term));
-    Input::Frame(Frame { envelope: Envelope { from, to, term, message }, sent: at(1), echo })
+    Input::Frame(Envelope { from, to, term, message })
 }
 
 fn request_to_two(actions: Vec<Action>) -> Option<Frame> {
     actions.into_iter().find_map(|action| match action {
-        Action::Send(frame) if frame.envelope.to == TWO => {
-            matches!(frame.envelope.message, Message::AppendRequest { .. }).then_some(frame)
+        Action::Send(frame) if frame.to == TWO => {
+            matches!(frame.message, Message::AppendRequest { .. }).then_some(frame)
         }
         _ => None,
     })
@@ -447,20 +443,18 @@ fn request_to_two(actions: Vec<Action>) -> Option<Frame> {
 
 /// The disk of server 2 stalls with an entry of leader 1; then it votes for 4 and refuses what 1 says.
 #[test]
-fn a_refused_request_lends_its_time_to_no_older_answer() {
+fn a_refused_request_lends_its_round_to_no_older_answer() {
     let mut leader = one_of_five(1, &[]);
     leader.handle(Input::Event(Event::ElectionTimeout), at(1250));
     for peer in [3, 4] {
-        leader.handle(from_to(peer, 1, 0, Message::PreVoteReply { granted: true }, None), at(1250));
+        leader.handle(from_to(peer, 1, 0, Message::PreVoteReply { granted: true }), at(1250));
     }
     leader.handle(Input::Flushed, at(1250));
-    let votes =
-        [3, 4].map(|peer| leader.handle(from_to(peer, 1, 1, Message::VoteReply { granted: true }, None), at(1250)));
+    let votes = [3, 4].map(|peer| leader.handle(from_to(peer, 1, 1, Message::VoteReply { granted: true }), at(1250)));
     let first = votes.into_iter().find_map(request_to_two).expect("a new leader speaks at once");
     leader.handle(Input::Flushed, at(1250));
-    let reply = || Message::AppendReply { matched: Index::new(1) };
-    leader.handle(from_to(3, 1, 1, reply(), Some(at(1250))), at(1251));
-    let actions = leader.handle(from_to(4, 1, 1, reply(), Some(at(1250))), at(1251));
+    leader.handle(from_to(3, 1, 1, matched(1, FIRST)), at(1251));
+    let actions = leader.handle(from_to(4, 1, 1, matched(1, FIRST)), at(1251));
     assert!(actions.contains(&Action::Leading(Term::new(1))), "{actions:?}");
 
     let mut two = one_of_five(2, &[Record::Term(Term::new(1)), Record::Vote(ServerId::new(1))]);
@@ -468,10 +462,11 @@ fn a_refused_request_lends_its_time_to_no_older_answer() {
     assert!(matches!(actions[..], [Action::Write(_)]), "{actions:?}");
     two.handle(Input::Deadline, at(1350));
     let last = Position { term: Term::new(1), index: Index::new(1) };
-    two.handle(from_to(4, 2, 2, Message::VoteRequest { last, transfer: false }, None), at(1353));
+    two.handle(from_to(4, 2, 2, Message::VoteRequest { last, transfer: false }), at(1353));
     assert_eq!(two.node().vote(), Some(ServerId::new(4)));
     let later = request_to_two(leader.handle(Input::Deadline, at(1355))).expect("a leader sends heartbeats");
-    leader.handle(from_to(3, 1, 1, reply(), Some(at(1355))), at(1356));
+    let round = leader.node().round().unwrap();
+    leader.handle(from_to(3, 1, 1, matched(1, round)), at(1356));
     two.handle(Input::Frame(later), at(1356));
     let answer = two.handle(Input::Flushed, at(1360));
     two.handle(Input::Flushed, at(1360));
@@ -491,8 +486,7 @@ fn a_late_answer_revives_no_lease_that_the_end_of_a_peer_ended() {
     assert_eq!(sent(&beat).len(), 2);
     end_of(TWO).into_iter().for_each(|input| drop(leader.handle(input, at(1261))));
     assert_eq!(leader.lease(at(1261)), Some(Stamp(0)));
-    let reply = Message::AppendReply { matched: Index::new(1) };
-    leader.handle(frame(TWO, 1, reply, at(1), Some(at(1260))), at(1261));
+    leader.handle(frame(TWO, 1, matched(1, Round::new(2))), at(1261));
     let lease = leader.lease(at(1262));
     assert!(lease.is_none_or(|lease| lease <= at(1262)), "{lease:?}");
 }

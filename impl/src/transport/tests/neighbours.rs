@@ -49,7 +49,7 @@ impl Group {
         let mut connection = Connection::new(stream, SILENCE).unwrap();
         handshake::call(&mut connection, neighbour, to).await.unwrap();
         let envelope = Envelope { from: neighbour.id, to, term: Term::new(term), message };
-        connection.write([WireFrame::from(Frame { envelope, sent: Stamp(1), echo: None })]).await.unwrap();
+        connection.write([WireFrame::from(envelope)]).await.unwrap();
         let answer = timeout(DEADLINE, connection.read::<WireGreeting>()).await.expect("what is refused is answered");
         match answer.map(Greeting::from) {
             Ok(Greeting::Refused(reason)) => reason,
@@ -76,7 +76,7 @@ async fn a_neighbour_that_names_a_huge_term_does_not_change_the_groups() {
     led(&[&one, &three]).await;
     let neighbour = local(TWO, &[ONE, THREE]);
     let entries = Slice::new(Position::default(), Vec::new()).unwrap();
-    let append = Message::AppendRequest { entries, commit: Index::ZERO };
+    let append = Message::AppendRequest { entries, commit: Index::ZERO, round: rafttree_model::Round::ZERO };
     let vote = Message::VoteRequest { last: Position::default(), transfer: true };
     for to in [ONE, THREE] {
         for message in [&append, &vote, &Message::Stale, &Message::TimeoutNow] {

@@ -59,7 +59,7 @@ struct OldMismatch {
 }
 
 const OLD: OldProtocols = OldProtocols { minimum: 2, maximum: 2 };
-const NEW: OldProtocols = OldProtocols { minimum: 3, maximum: 3 };
+const NEW: OldProtocols = OldProtocols { minimum: 4, maximum: 4 };
 
 /// The hello of a server of version 2 that knows everything.
 fn old_hello() -> OldGreeting {
@@ -136,7 +136,7 @@ async fn a_called_server_of_an_old_version_is_told_from_something_else() {
     let protocol = Some(OldMismatch { theirs: Some(NEW), ours: Some(OLD) });
     let refused = OldGreeting { hello: None, refused: Some(OldRefused { protocol }), ..old_hello() };
     connection.write([refused]).await.unwrap();
-    assert_eq!(server.until_refused().await, (TWO, Refusal::Protocol { theirs: 2..=2, ours: 3..=3 }));
+    assert_eq!(server.until_refused().await, (TWO, Refusal::Protocol { theirs: 2..=2, ours: handshake::PROTOCOLS }));
 }
 
 #[tokio::test]
