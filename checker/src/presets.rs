@@ -148,7 +148,7 @@ const CONCRETE: Bounds = Bounds {
 const REFUSED_VOTES: Part =
     Part::Plain(Bounds { timeouts: Some(2), requests: Some(0), crashes: Some(1), entries: 1, ..CONCRETE });
 
-const ONE_TRANSFER: Part = Part::Plain(Bounds { handovers: true, ..CONCRETE });
+const ONE_TRANSFER: Part = Part::Plain(Bounds { transfers: true, ..CONCRETE });
 
 const ONE_COMMAND: Part = Part::Plain(Bounds { terms: 1, proposals: true, ..CONCRETE });
 

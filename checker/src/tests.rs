@@ -29,7 +29,7 @@ const TINY: Bounds = Bounds {
     forgets: true,
     rumours: true,
     proposals: false,
-    handovers: false,
+    transfers: false,
 };
 
 pub(crate) fn limits(threads: usize) -> Limits {
@@ -84,7 +84,7 @@ fn walk(system: &System, seed: u64, steps: usize, mut visit: impl FnMut(&World))
 }
 
 fn wide_system(forgets: bool) -> System {
-    let bounds = Bounds { terms: 4, entries: 5, unsynced: 2, proposals: true, handovers: true, ..TINY };
+    let bounds = Bounds { terms: 4, entries: 5, unsynced: 2, proposals: true, transfers: true, ..TINY };
     let bounds = Bounds { timeouts: None, crashes: None, forgets, ..bounds };
     System { symmetric: false, ..plain(bounds) }
 }

@@ -17,7 +17,7 @@ pub enum Output {
     /// The proposal has this place in the log. It is not committed yet. Each proposal is either
     /// accepted or refused, in their order.
     Accepted(Position),
-    /// The proposal was not taken: this server does not lead, or is about to hand over.
+    /// The proposal was not taken: this server does not lead, or is transferring its leadership.
     Refused,
     /// Entries up to here are committed: they may be applied, in order.
     Committed(Index),
@@ -45,7 +45,7 @@ pub enum Output {
     /// This server leads in this term and has committed an entry of it, so its log holds
     /// everything that was ever committed (section 8).
     Leading(Term),
-    /// This server no longer leads, or is about to hand over: whatever relied on it must end.
+    /// This server no longer leads, or is transferring its leadership: whatever relied on it must end.
     Yielded(Term),
 }
 

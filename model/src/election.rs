@@ -144,20 +144,20 @@ impl<R: Rules, P> Step<'_, R, P> {
         *transfer = Some(target);
         self.restart(Timers::Leader);
         self.replicate(target);
-        self.hand_over_if_ready();
+        self.transfer_if_ready();
     }
 
     /// Dissertation 3.10: the target holds the whole log, so it may take over.
-    pub(crate) fn hand_over_if_ready(&mut self) {
+    pub(crate) fn transfer_if_ready(&mut self) {
         let Role::Leader { progress, transfer: Some(target), .. } = &self.node.role else { return };
         let target = *target;
         let matched = progress.get(target).map(|target| target.matched);
-        if matched.is_some_and(|matched| R::may_hand_over(matched, self.node.log().last().index)) {
+        if matched.is_some_and(|matched| R::may_transfer(matched, self.node.log().last().index)) {
             self.send(target, Message::TimeoutNow);
         }
     }
 
-    /// Dissertation 3.10: the leader hands over.
+    /// Dissertation 3.10: the leader transfers its leadership to this server.
     pub(crate) fn on_timeout_now(&mut self, leader: ServerId) {
         if let Role::Follower { .. } = self.node.role
             && self.node.leader() == Some(leader)

@@ -76,7 +76,7 @@ pub enum Message<E> {
         /// The round of the request that this answers.
         round: Round,
     },
-    /// Dissertation 3.10: campaign now; the leader hands over.
+    /// Dissertation 3.10: campaign now; the leader transfers its leadership to the receiver.
     TimeoutNow,
     /// §5.1: your request has an old term; the current one is on the envelope.
     Stale,

@@ -20,16 +20,16 @@ impl Node {
         envelope.term == self.term() && missing <= matched
     }
 
-    /// Dissertation 3.10: whether this server leads, and could hand over to this one at once.
-    pub fn may_hand_over_to(&self, target: ServerId) -> bool {
+    /// Dissertation 3.10: whether this server leads, and could transfer leadership to this one at once.
+    pub fn may_transfer_to(&self, target: ServerId) -> bool {
         let Role::Leader { progress, .. } = &self.role else { return false };
         let last = self.log().last().index;
-        progress.get(target).is_some_and(|target| Paper::may_hand_over(target.matched, last))
+        progress.get(target).is_some_and(|target| Paper::may_transfer(target.matched, last))
     }
 }
 
 impl<R: Rules, P> Step<'_, R, P> {
-    /// A client's command: a leader that is not about to hand over takes it.
+    /// A client's command: a leader that is not transferring its leadership takes it.
     pub(crate) fn on_propose(&mut self, payload: P) {
         let Role::Leader { transfer: None, .. } = self.node.role else {
             return self.effects.outputs.push(Output::Refused);
@@ -145,7 +145,7 @@ impl<R: Rules, P> Step<'_, R, P> {
         if behind && follower != self.node.id {
             self.replicate(follower);
         }
-        self.hand_over_if_ready();
+        self.transfer_if_ready();
     }
 
     /// §5.3, §5.4.2: commits what a majority holds, if it is of the current term.

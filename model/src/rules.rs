@@ -32,7 +32,7 @@ pub trait Rules {
     }
 
     /// Dissertation 4.2.3: who may have heard a leader within the minimum timeout does not help
-    /// to replace it, unless that leader itself asks, or hands over.
+    /// to replace it, unless that leader itself asks, or transfers its leadership.
     fn is_disturbance(loyal: bool, leader: Option<ServerId>, candidate: ServerId, transfer: bool) -> bool {
         loyal && leader != Some(candidate) && !transfer
     }
@@ -115,7 +115,7 @@ pub trait Rules {
     }
 
     /// Dissertation 3.10: leadership is handed only to a server that holds the whole log.
-    fn may_hand_over(matched: Index, last: Index) -> bool {
+    fn may_transfer(matched: Index, last: Index) -> bool {
         matched == last
     }
 }

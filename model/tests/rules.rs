@@ -364,10 +364,10 @@ fn may_leave_early_whatever_promises_nothing() {
 }
 
 #[test]
-fn may_hand_over_only_to_a_server_that_holds_the_whole_log() {
+fn may_transfer_only_to_a_server_that_holds_the_whole_log() {
     for last in 0..5 {
         let ready: Vec<u64> =
-            (0..=last).filter(|&matched| Paper::may_hand_over(Index::new(matched), Index::new(last))).collect();
+            (0..=last).filter(|&matched| Paper::may_transfer(Index::new(matched), Index::new(last))).collect();
         assert_eq!(ready, [last]);
     }
 }

@@ -47,7 +47,7 @@ struct Seen {
     truncations: usize,
     lost_records: usize,
     refusals: usize,
-    handovers: usize,
+    transfers: usize,
 }
 
 /// The log that these records add up to, with its payloads.
@@ -194,7 +194,7 @@ impl World {
         }
         match envelope.message {
             Message::AppendRefusal { .. } => self.seen.refusals += 1,
-            Message::TimeoutNow => self.seen.handovers += 1,
+            Message::TimeoutNow => self.seen.transfers += 1,
             _ => {}
         }
         self.network.push(filled);
@@ -332,7 +332,7 @@ fn run(size: u32) -> Seen {
             truncations: sum.truncations + seen.truncations,
             lost_records: sum.lost_records + seen.lost_records,
             refusals: sum.refusals + seen.refusals,
-            handovers: sum.handovers + seen.handovers,
+            transfers: sum.transfers + seen.transfers,
         });
         Ok(())
     });
@@ -341,14 +341,14 @@ fn run(size: u32) -> Seen {
 }
 
 fn assert_worth_seeing(seen: Seen) {
-    let Seen { elections, commits, truncations, lost_records, refusals, handovers } = seen;
+    let Seen { elections, commits, truncations, lost_records, refusals, transfers } = seen;
     for (count, what) in [
         (elections, "elections"),
         (commits, "commits"),
         (truncations, "truncations"),
         (lost_records, "records lost in crashes"),
         (refusals, "refusals"),
-        (handovers, "handovers"),
+        (transfers, "transfers"),
     ] {
         assert!(10 < count, "only {count} {what}: {seen:?}");
     }

@@ -206,7 +206,7 @@ pub(super) fn transfer_is_sent(step: &Seen) -> bool {
     told.eq(due.then_some(target))
 }
 
-/// Timers are restarted when the part changes, a campaign or a hand-over begins, a leader was heard or
+/// Timers are restarted when the part changes, a campaign or a transfer begins, a leader was heard or
 /// a vote given, at nothing else; and those that then run belong to the part.
 pub(super) fn timers_are_of_its_role(step: &Seen) -> bool {
     let Seen { old, event, new, stepped } = *step;
@@ -222,12 +222,12 @@ pub(super) fn timers_are_of_its_role(step: &Seen) -> bool {
     let has_other_part = of_role(old) != of_role(new);
     let campaigns = matches!(new.node.role(), Role::Candidate { .. }) && old.node.term() < new.node.term();
     let asks = *event == Event::ElectionTimeout && !old.leads();
-    let hands_over = matches!(event, Event::Transfer(target) if new.leads() && *target != new.node.id());
+    let transfers = matches!(event, Event::Transfer(target) if new.leads() && *target != new.node.id());
     let hears_leader = step.letter().is_some_and(|letter| {
         matches!(letter.message, Message::AppendRequest { .. }) && old.node.term() <= letter.term && !new.leads()
     });
     let votes = step.sent().any(|sent| sent.to != sent.from && sent.message == Message::VoteReply { granted: true });
-    let must = has_other_part || campaigns || asks || hands_over || hears_leader || votes;
+    let must = has_other_part || campaigns || asks || transfers || hears_leader || votes;
     if must { restarts.next_back() == Some(of_role(new)) } else { restarts.count() == 0 }
 }
 
@@ -257,7 +257,7 @@ pub(super) fn clients_are_told(step: &Seen) -> bool {
     told == due && status_is_true(new) && takes_what_is_proposed(step)
 }
 
-/// Whether clients are served: the server leads, is not about to hand over, and has committed an entry
+/// Whether clients are served: the server leads, is not transferring its leadership, and has committed an entry
 /// of its term.
 fn serves(server: &Server) -> bool {
     let leads = matches!(server.node.role(), Role::Leader { transfer: None, .. });

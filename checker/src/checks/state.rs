@@ -182,7 +182,7 @@ fn is_vote_durable(disk: &Disk, vote: &Letter) -> bool {
     vote.term < term || (vote.term == term && granted == Some(vote.to))
 }
 
-/// Whether the target of a hand-over holds all that its leader has.
+/// Whether the target of a transfer holds all that its leader has.
 pub(crate) fn may_take_over(leader: &Server, target: &Server) -> bool {
     holds_prefix(&target.disk, &leader.entries, leader.entries.len())
 }

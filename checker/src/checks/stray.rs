@@ -34,7 +34,7 @@ fn said_unmoved(step_by: StepBy, server: &Node, events: impl IntoIterator<Item =
     is_unmoved.then(|| [effects.early(), effects.after_sync()].concat())
 }
 
-/// Messages from outside the group, for others, or with entries of a term after their own; hand-overs
+/// Messages from outside the group, for others, or with entries of a term after their own; transfers
 /// to nobody else.
 fn strange_events(server: &Server) -> impl Iterator<Item = Event<Tag>> {
     let (us, term) = (server.node.id(), server.node.term());

@@ -64,7 +64,7 @@ pub(crate) struct SystemArgs {
     proposals: Option<bool>,
     /// Whether leaders are told to transfer leadership and to step down.
     #[arg(long = "transfers", alias = "handovers", help_heading = "The plain system (presets plain-*, concrete-*)")]
-    handovers: Option<bool>,
+    transfers: Option<bool>,
 }
 
 #[derive(Args)]
@@ -180,7 +180,7 @@ impl SystemArgs {
         let others =
             [self.spread.is_some(), self.window.is_some(), self.interleaved.is_some(), self.proposals.is_some()];
         let counts = [self.timeouts, self.minimums, self.requests, self.crashes, self.unsynced];
-        if others.contains(&true) || self.handovers.is_some() || counts.iter().any(Option::is_some) {
+        if others.contains(&true) || self.transfers.is_some() || counts.iter().any(Option::is_some) {
             let why = "the invariant has no bounds but --terms, --entries and --servers: it speaks of single steps";
             return Err(Usage(why.to_owned()));
         }
@@ -233,7 +233,7 @@ impl SystemArgs {
             ("unsynced", self.unsynced.is_some()),
             ("interleaved", self.interleaved.is_some()),
             ("proposals", self.proposals.is_some()),
-            ("transfers", self.handovers.is_some()),
+            ("transfers", self.transfers.is_some()),
         ];
         let is_quotient = |part: &Part| !matches!(part, Part::Plain(_));
         let named =
@@ -283,7 +283,7 @@ impl SystemArgs {
             forgets: base.forgets,
             rumours: base.rumours,
             proposals: self.proposals.unwrap_or(base.proposals),
-            handovers: self.handovers.unwrap_or(base.handovers),
+            transfers: self.transfers.unwrap_or(base.transfers),
         }
     }
 }

@@ -250,14 +250,14 @@ impl Dice {
     }
 
     fn of_any_role(&mut self, sent: Sent) -> Instance {
-        let (role, newer, hands_over) = (self.role_name(), self.coin(), self.coin());
+        let (role, newer, transfers) = (self.role_name(), self.coin(), self.coin());
         let role = led_by(role, &sent.row);
         // A term has one leader.
-        self.request(sent, role, newer || role == RoleName::Leader, hands_over)
+        self.request(sent, role, newer || role == RoleName::Leader, transfers)
     }
 
     /// A request of the server's term, or of a newer one.
-    fn request(&mut self, sent: Sent, role: RoleName, newer: bool, hands_over: bool) -> Instance {
+    fn request(&mut self, sent: Sent, role: RoleName, newer: bool, transfers: bool) -> Instance {
         let group = self.group(2);
         let highest = sent.terms.last().copied().unwrap_or(sent.previous.term.number());
         let own = sent.row.last().copied().unwrap_or_default();
@@ -269,7 +269,7 @@ impl Dice {
         let of = if newer { (term + self.gap()).max(highest) } else { term };
         let leader = self.one(&[None, Some(group.sender), group.other]);
         let loyal = self.coin();
-        let role = self.role(role, &group, &sent.row, leader, loyal, hands_over);
+        let role = self.role(role, &group, &sent.row, leader, loyal, transfers);
         self.sent(sent, &group, term, of, role)
     }
 
@@ -280,9 +280,9 @@ impl Dice {
         let own = sent.row.last().copied().unwrap_or_default();
         let of = sent.terms.last().copied().unwrap_or(sent.previous.term.number()) + self.upto(1);
         let term = if role == RoleName::Leader { own } else { own.max(of) + self.gap() };
-        let hands_over = self.coin();
+        let transfers = self.coin();
         let leader = group.id(leader);
-        let role = self.role(role, &group, &sent.row, leader, loyal, hands_over);
+        let role = self.role(role, &group, &sent.row, leader, loyal, transfers);
         self.sent(sent, &group, term, of, role)
     }
 
@@ -304,7 +304,7 @@ impl Dice {
         row: &[u64],
         leader: Option<ServerId>,
         loyal: bool,
-        hands_over: bool,
+        transfers: bool,
     ) -> Role {
         let mut some: Vec<ServerId> = group.members.ids().collect();
         some.retain(|_| self.coin());
@@ -312,7 +312,7 @@ impl Dice {
         match role {
             RoleName::Follower => Role::Follower { leader, loyal },
             RoleName::PreCandidate => Role::PreCandidate { votes },
-            RoleName::Candidate => Role::Candidate { votes, transfer: hands_over },
+            RoleName::Candidate => Role::Candidate { votes, transfer: transfers },
             RoleName::Leader => {
                 let next = Index::new(row.len() as u64 + 1);
                 let mut known = |id| {
@@ -322,7 +322,7 @@ impl Dice {
                 Role::Leader {
                     progress,
                     heard: votes,
-                    transfer: hands_over.then_some(group.sender),
+                    transfer: transfers.then_some(group.sender),
                     confirmed: Round::ZERO,
                     round: Round::ZERO,
                 }
@@ -423,13 +423,13 @@ impl Dice {
         let last = if theirs == 0 { position(0, 0) } else { position(theirs, self.one(&index).max(1)) };
         let commit = if self.coin() { len } else { self.upto(len) };
         let leader = group.id(leader);
-        let hands_over = !ends;
+        let transfers = !ends;
         let given = match (role, vote) {
             (RoleName::Candidate | RoleName::Leader, _) => Some(group.itself),
             (_, Who::Other) => self.one(&[Some(group.itself), group.other]),
             (_, vote) => group.id(vote),
         };
-        let role = self.role(role, &group, &row, leader, loyal, hands_over);
+        let role = self.role(role, &group, &row, leader, loyal, transfers);
         group.instance(row, commit, term, given, role, (of, Message::VoteRequest { last, transfer }))
     }
 }

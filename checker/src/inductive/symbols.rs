@@ -67,7 +67,7 @@ pub(crate) enum Who {
     Itself,
     /// Whose message it is.
     Sender,
-    /// Whom it follows or hands over to, if that is none of the former.
+    /// Whom it follows or transfers leadership to, if that is none of the former.
     Other,
 }
 

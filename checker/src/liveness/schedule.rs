@@ -39,8 +39,8 @@ pub(crate) enum Memory {
     /// was answered by everyone and sends again what it does not know to be held, a candidate was told
     /// to campaign.
     Fresh,
-    /// A follower has asked for pre-votes, of which too few arrived; a leader, just answered, is about
-    /// to hand over; of a candidate's votes all but its own are lost.
+    /// A follower has asked for pre-votes, of which too few arrived; a leader, just answered, is transferring
+    /// its leadership; of a candidate's votes all but its own are lost.
     Busy,
     /// A follower has just heard a leader that may be gone.
     Told,
@@ -180,7 +180,7 @@ impl Stage {
         }
     }
 
-    /// A leader that a majority follows and hears in its term, and that is not handing over.
+    /// A leader that a majority follows and hears in its term, and that is not transferring its leadership.
     pub(crate) fn settled_leader(&self) -> Option<ServerId> {
         let stays = |id: &ServerId| matches!(self.node(*id).role(), Role::Leader { transfer: None, .. });
         self.ids().filter(stays).find(|&id| self.is_settled(id, self.node(id).term()))

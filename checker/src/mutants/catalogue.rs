@@ -178,7 +178,7 @@ pub(crate) fn exhibits() -> Vec<Exhibit> {
             PersistBeforeSend),
         rule::<broken::CountUnsyncedOwn>(("count_unsynced_own", Some(28)), "may_leave_early",
             "a leader counts its own copy before it is durable", "openraft a9f696a9, etcd#14370", PersistBeforeSend),
-        rule::<broken::HandOverEarly>(("hand_over_early", Some(18)), "may_hand_over",
+        rule::<broken::TransferEarly>(("transfer_early", Some(18)), "may_transfer",
             "leadership is transferred to a server that lacks entries", "openraft#1805, hashicorp#581", TransferComplete),
         rule::<broken::ReadBeforeCommit>(("read_before_commit", Some(59)), "read_index",
             "a leader is read before it has committed an entry of its term", "etcd#7331, tikv#6340, redisraft#22",

@@ -158,7 +158,7 @@ ablation! {
 }
 ablation! {
     /// Leadership is handed to a server that lacks entries.
-    HandOverEarly { fn may_hand_over(_: Index, _: Index) -> bool { true } }
+    TransferEarly { fn may_transfer(_: Index, _: Index) -> bool { true } }
 }
 ablation! {
     /// Conflicting entries stay, and new ones are written behind them.

@@ -65,12 +65,12 @@ pub(crate) enum Stimulus {
     Propose {
         version: u8,
     },
-    /// The leader is told to hand over to a server that has acknowledged so much.
+    /// The leader is told to transfer leadership to a server that has acknowledged so much.
     Transfer {
         to: u8,
         matched: u8,
     },
-    /// The leader, just heard, hands over.
+    /// The leader, just heard, transfers its leadership.
     TimeoutNow {
         from: u8,
     },

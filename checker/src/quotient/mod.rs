@@ -28,7 +28,7 @@
 //!   flush, so how much of its log is on its disk is kept.
 //!
 //! What is *more* than can happen, so that what holds there holds in fact: a campaign may begin
-//! wherever a majority has reached the term, whatever its logs; a leader that hands over goes on.
+//! wherever a majority has reached the term, whatever its logs; a leader that transfers its leadership goes on.
 //! Nothing is assumed that is to be shown: there is room for several votes, leaders and entries
 //! where there should be one.
 

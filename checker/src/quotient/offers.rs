@@ -7,11 +7,11 @@ use crate::quotient::settings::Quotient;
 use crate::quotient::state::{Asked, Past, State, without};
 
 impl Quotient {
-    /// Everything that may happen in a state; hand-overs as well, whether the leader decides on them or not.
+    /// Everything that may happen in a state; transfers as well, whether the leader decides on them or not.
     pub(crate) fn offer_all(&self, state: &State, offers: &mut Vec<(u8, Stimulus)>) {
         offers.clear();
         self.offer(state, offers);
-        for (leader, to) in state.hand_overs() {
+        for (leader, to) in state.transfers() {
             offers.push((leader, Stimulus::Transfer { to, matched: state.holds(leader, to) }));
             offers.push((to, Stimulus::TimeoutNow { from: leader }));
         }
@@ -142,8 +142,8 @@ fn offer_log(state: &State, past: Past, offer: &mut impl FnMut(u8, Stimulus)) {
 }
 
 impl State {
-    /// Leaders that may hand over, with whom they may hand over to.
-    pub(super) fn hand_overs(&self) -> impl Iterator<Item = (u8, u8)> + '_ {
+    /// Leaders that may transfer leadership, with the targets.
+    pub(super) fn transfers(&self) -> impl Iterator<Item = (u8, u8)> + '_ {
         let leaders = self.seats().filter(|(_, seat)| seat.is(Part::Leader) && seat.synced() == seat.len());
         leaders.flat_map(|(leader, leads)| {
             let targets = self.seats().filter(move |(id, seat)| *id != leader && seat.term() == leads.term());

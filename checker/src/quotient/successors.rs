@@ -147,7 +147,7 @@ impl Quotient {
             }
         }
         worker.offers = offers;
-        self.hand_over(worker, state, visit);
+        self.transfer(worker, state, visit);
     }
 
     fn come_out(&self, before: &State, step: Move, outcome: &Outcome, visit: Visit) {
@@ -181,8 +181,8 @@ impl Quotient {
     }
 
     /// Dissertation 3.10, two servers at once: the leader tells the target, which campaigns.
-    fn hand_over(&self, worker: &mut Worker, state: &State, visit: Visit) {
-        for (leader, to) in state.hand_overs() {
+    fn transfer(&self, worker: &mut Worker, state: &State, visit: Visit) {
+        for (leader, to) in state.transfers() {
             let (leads, target) = (state.seat(leader), state.seat(to));
             let stimulus = Stimulus::Transfer { to, matched: state.holds(leader, to) };
             let told = worker.local.outcomes(leads, leader, state.base, stimulus).first().copied();

@@ -28,11 +28,11 @@ const TWO: Bounds = Bounds {
     forgets: true,
     rumours: true,
     proposals: true,
-    handovers: true,
+    transfers: true,
 };
 
 /// Three servers in one term, disks in full.
-const THREE: Bounds = Bounds { servers: 3, terms: 1, entries: 1, handovers: false, ..TWO };
+const THREE: Bounds = Bounds { servers: 3, terms: 1, entries: 1, transfers: false, ..TWO };
 
 fn quotient(servers: u8, spread: u8, window: u8) -> Quotient {
     Quotient::new(PAPER, servers, Reach { spread, window, absolute: false })

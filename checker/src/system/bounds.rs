@@ -31,8 +31,8 @@ pub(crate) struct Bounds {
     pub(crate) rumours: bool,
     /// Whether clients propose commands.
     pub(crate) proposals: bool,
-    /// Whether leaders are told to hand over or to step down.
-    pub(crate) handovers: bool,
+    /// Whether leaders are told to transfer leadership or to step down.
+    pub(crate) transfers: bool,
 }
 
 /// Two servers and three terms: small, and with everything at once.
@@ -49,12 +49,12 @@ pub(crate) const PAIR: Bounds = Bounds {
     forgets: true,
     rumours: true,
     proposals: true,
-    handovers: true,
+    transfers: true,
 };
 
 /// Three servers and two terms: small, and enough for most of what can go wrong.
 pub(crate) const SMALL: Bounds =
-    Bounds { servers: 3, terms: 2, entries: 2, proposals: false, handovers: false, ..PAIR };
+    Bounds { servers: 3, terms: 2, entries: 2, proposals: false, transfers: false, ..PAIR };
 
 /// Scenarios are not bounded but by this, which no sensible one reaches.
 pub(crate) fn wide(servers: u32) -> Bounds {
@@ -71,7 +71,7 @@ pub(crate) fn wide(servers: u32) -> Bounds {
         forgets: false,
         rumours: true,
         proposals: true,
-        handovers: true,
+        transfers: true,
     }
 }
 
@@ -111,7 +111,7 @@ impl Bounds {
             limit(self.timeouts, "election timeout", "election timeouts"),
             limit(self.crashes, "crash", "crashes"),
             yes(self.proposals, "commands"),
-            yes(self.handovers, "transfers"),
+            yes(self.transfers, "transfers"),
         )
     }
 }

@@ -120,7 +120,7 @@ impl System {
         if self.bounds.proposals {
             actions.push(Action::Propose(id));
         }
-        if self.bounds.handovers {
+        if self.bounds.transfers {
             actions.push(Action::StepDown(id));
             actions.extend(world.ids().filter(|&to| to != id).map(|to| Action::Transfer { from: id, to }));
         }

@@ -169,7 +169,7 @@ impl Driver {
     /// The peer that is fittest to lead: the one that was heard last, of those that could take over
     /// at once if there are any.
     pub(crate) fn successor(&self, now: Stamp) -> Option<ServerId> {
-        let ready = self.node().peers().filter(|&peer| self.node().may_hand_over_to(peer));
+        let ready = self.node().peers().filter(|&peer| self.node().may_transfer_to(peer));
         let heard = ready.filter_map(|peer| Some((self.contact(peer, now)?, peer)));
         heard.max().map(|(_, peer)| peer).or_else(|| self.contacts.freshest())
     }

@@ -50,7 +50,7 @@ impl Server {
         if !self.is_fit(target) {
             return Err(Error::PeerSilent(target));
         }
-        if !self.driver.node().may_hand_over_to(target) {
+        if !self.driver.node().may_transfer_to(target) {
             return Err(Error::PeerBehind(target));
         }
         Ok(())

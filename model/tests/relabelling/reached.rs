@@ -34,14 +34,14 @@ fn a_leader_may_send_again_what_every_server_knows_to_be_committed() {
     assert_eq!(progress_of_3(&leader), Progress { matched: Index::ZERO, next: Index::new(1), answered: FIRST });
 }
 
-/// So from 0 on there is a handover more: to a server that holds all, of which the leader does
+/// So from 0 on there is one transfer more: to a server that holds all, of which the leader does
 /// not know it.
 #[test]
 fn a_leader_may_have_no_entry_after_what_every_server_knows_to_be_committed() {
     let (mut leader, _) = leader_without_answers();
     let _ = on(&mut leader, Event::HeartbeatTimeout);
     assert_eq!(progress_of_3(&leader), Progress { matched: Index::ZERO, next: Index::new(4), answered: FIRST });
-    let hands_over = |new: u64| {
+    let transfers = |new: u64| {
         let twin = Twin { compacted: Some(Index::new(3)), floor: (3, new), ..Twin::default() };
         let done = on(&mut twin.node(&leader), Event::Transfer(id(3)));
         done.outputs.contains(&Output::Send(Envelope {
@@ -51,7 +51,7 @@ fn a_leader_may_have_no_entry_after_what_every_server_knows_to_be_committed() {
             message: Message::TimeoutNow,
         }))
     };
-    assert_eq!([0, 1, 3].map(hands_over), [true, false, false]);
+    assert_eq!([0, 1, 3].map(transfers), [true, false, false]);
 }
 
 /// The refusal from when it lacked them arrives a second time.

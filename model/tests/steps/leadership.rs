@@ -82,7 +82,7 @@ fn a_leadership_that_was_never_told_ends_unsaid() {
 }
 
 #[test]
-fn a_leader_that_hands_over_before_it_could_lead_never_does() {
+fn a_leader_that_transfers_before_it_could_lead_never_does() {
     let mut node = leader(3, 2, &[1]);
     let _ = on(&mut node, Event::Transfer(id(3)));
     for server in [1, 2, 3] {

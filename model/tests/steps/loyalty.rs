@@ -53,7 +53,7 @@ fn whom_the_leader_told_to_take_over_gets_the_vote() {
 }
 
 #[test]
-fn a_handed_over_leadership_still_needs_a_log_that_is_up_to_date() {
+fn a_transferred_leadership_still_needs_a_log_that_is_up_to_date() {
     let mut node = follower_of_2(3, 1, &[1]);
     let done = on(&mut node, receive(3, 2, Message::VoteRequest { last: at(0, 0), transfer: true }));
     assert_eq!(done.outputs, [send(3, 2, Message::VoteReply { granted: false })]);

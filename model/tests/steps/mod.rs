@@ -3,9 +3,9 @@
 
 mod commitment;
 mod elections;
-mod handover;
 mod leadership;
 mod loyalty;
 mod replication;
 mod rounds;
 mod terms;
+mod transfer;

@@ -28,8 +28,8 @@ fn all_messages() -> Vec<Message<Slice<Command>>> {
 fn all_roles() -> Vec<Node> {
     let mut asking = follower(3, 5, &[1]);
     let _ = on(&mut asking, Event::ElectionTimeout);
-    let mut handing_over = leader_in_office(3, 5, &[1]);
-    let _ = on(&mut handing_over, Event::Transfer(id(3)));
+    let mut transferring = leader_in_office(3, 5, &[1]);
+    let _ = on(&mut transferring, Event::Transfer(id(3)));
     vec![
         restarted(3, crate::support::disk(5, &[1])),
         follower(3, 5, &[1]),
@@ -38,7 +38,7 @@ fn all_roles() -> Vec<Node> {
         candidate(3, 5, &[1]),
         leader(3, 5, &[1]),
         leader_in_office(3, 5, &[1]),
-        handing_over,
+        transferring,
     ]
 }
 

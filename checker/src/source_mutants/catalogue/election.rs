@@ -34,7 +34,7 @@ const LEADER_TIMEOUT: &str = "if transfer.is_some() || R::must_step_down(&self.n
     else { *heard = ServerSet::from_iter([self.node.id]); }";
 const TRANSFER: &str = "if target == self.node.id || !self.node.members.contains(target) { return; } self.yield_leadership(); \
     let Role::Leader { transfer, .. } = &mut self.node.role else { return }; *transfer = Some(target); self.restart(Timers::Leader); \
-    self.replicate(target); self.hand_over_if_ready();";
+    self.replicate(target); self.transfer_if_ready();";
 const TARGET: &str = "target == self.node.id || !self.node.members.contains(target)";
 const TIMEOUT_NOW: &str = "self.send(target, Message::TimeoutNow);";
 const TOLD: &str =
@@ -246,7 +246,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     mutant("leaders_serve_at_once", "a leadership is told before its first commit", BECOME_LEADER,
         "self.node.role = Role::Leader { progress, heard, transfer: None, round: Round::ZERO, confirmed: Round::ZERO }; self.restart(Timers::Leader); self.begin_round(); \
          self.append_and_replicate(Payload::Blank); self.effects.early.push(crate::effects::Output::Leading(self.node.term()));"),
-    mutant("leaders_begin_handing_over", "a campaign that was a transfer is followed by one", BECOME_LEADER,
+    mutant("leaders_begin_transferring", "a campaign that was a transfer is followed by one", BECOME_LEADER,
         "let before = if let Role::Candidate { transfer: true, .. } = self.node.role { self.node.peers().next() } else { None }; \
          self.node.role = Role::Leader { progress, heard, transfer: before, round: Round::ZERO, confirmed: Round::ZERO }; self.restart(Timers::Leader); self.begin_round(); self.append_and_replicate(Payload::Blank);"),
     // The minimum timeout.
@@ -255,7 +255,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     mutant("followers_have_no_minimum_timeout", "it changes nothing", FORGET_LEADER, "{ let _ = (leader, loyal); }"),
     mutant("loyalty_outlasts_a_known_leader", "two minimum timeouts are needed", FORGET_LEADER,
         "if leader.is_none() { *loyal = false; } *leader = None;"),
-    mutant("a_failed_transfer_goes_on", "a leader that is about to hand over leads on", LEADER_TIMEOUT,
+    mutant("a_failed_transfer_goes_on", "a leader that is transferring its leadership leads on", LEADER_TIMEOUT,
         "{ let _ = transfer; if R::must_step_down(&self.node.members, heard) { self.become_follower(); } else { *heard = ServerSet::from_iter([self.node.id]); } }"),
     mutant("a_failed_transfer_is_forgotten", "a leader whose target did not take over leads on", LEADER_TIMEOUT,
         "if R::must_step_down(&self.node.members, heard) { self.become_follower(); } else { *transfer = None; *heard = ServerSet::from_iter([self.node.id]); }"),
@@ -268,37 +268,37 @@ pub(super) const MUTANTS: &[Mutant] = &[
     mutant("heard_is_reset_to_all", "every other minimum timeout means nothing", LEADER_TIMEOUT,
         "if transfer.is_some() || R::must_step_down(&self.node.members, heard) { self.become_follower(); } else { *heard = self.node.members.ids().collect(); }"),
     // Transfers.
-    mutant("a_leader_hands_over_to_itself", "it waits for itself to campaign", TARGET, "!self.node.members.contains(target)"),
-    mutant("a_leader_hands_over_to_strangers", "it panics", TARGET, "target == self.node.id"),
-    mutant("a_transfer_is_not_the_end", "a leader that is about to hand over serves on", TRANSFER,
+    mutant("a_leader_transfers_to_itself", "it waits for itself to campaign", TARGET, "!self.node.members.contains(target)"),
+    mutant("a_leader_transfers_to_strangers", "it panics", TARGET, "target == self.node.id"),
+    mutant("a_transfer_is_not_the_end", "a leader that is transferring its leadership serves on", TRANSFER,
         "if target == self.node.id || !self.node.members.contains(target) { return; } \
          let Role::Leader { transfer, .. } = &mut self.node.role else { return }; *transfer = Some(target); self.restart(Timers::Leader); \
-         self.replicate(target); self.hand_over_if_ready();"),
+         self.replicate(target); self.transfer_if_ready();"),
     mutant("a_transfer_ends_nothing_in_time", "that a leadership ends is asked when it has ended", TRANSFER,
         "if target == self.node.id || !self.node.members.contains(target) { return; } \
          let Role::Leader { transfer, .. } = &mut self.node.role else { return }; *transfer = Some(target); self.yield_leadership(); \
-         self.restart(Timers::Leader); self.replicate(target); self.hand_over_if_ready();"),
-    mutant("a_transfer_is_forgotten", "a leader that handed over takes commands", TRANSFER,
+         self.restart(Timers::Leader); self.replicate(target); self.transfer_if_ready();"),
+    mutant("a_transfer_is_forgotten", "a leader that began a transfer takes commands", TRANSFER,
         "if target == self.node.id || !self.node.members.contains(target) { return; } self.yield_leadership(); \
          let Role::Leader { transfer, .. } = &mut self.node.role else { return }; *transfer = Some(target); self.restart(Timers::Leader); \
-         self.replicate(target); self.hand_over_if_ready(); if let Role::Leader { transfer, .. } = &mut self.node.role { *transfer = None; }"),
+         self.replicate(target); self.transfer_if_ready(); if let Role::Leader { transfer, .. } = &mut self.node.role { *transfer = None; }"),
     mutant("a_second_transfer_is_ignored", "the first target stays", TRANSFER,
         "if target == self.node.id || !self.node.members.contains(target) { return; } \
          let Role::Leader { transfer: None, .. } = self.node.role else { return }; self.yield_leadership(); \
          let Role::Leader { transfer, .. } = &mut self.node.role else { return }; *transfer = Some(target); self.restart(Timers::Leader); \
-         self.replicate(target); self.hand_over_if_ready();"),
+         self.replicate(target); self.transfer_if_ready();"),
     mutant("a_second_transfer_keeps_the_first_target", "the second target is sent entries, and the first one is told", TRANSFER,
         "if target == self.node.id || !self.node.members.contains(target) { return; } self.yield_leadership(); \
          let Role::Leader { transfer, .. } = &mut self.node.role else { return }; *transfer = transfer.or(Some(target)); self.restart(Timers::Leader); \
-         self.replicate(target); self.hand_over_if_ready();"),
+         self.replicate(target); self.transfer_if_ready();"),
     mutant("a_transfer_keeps_the_timers", "the target has less than a minimum timeout", TRANSFER,
         "if target == self.node.id || !self.node.members.contains(target) { return; } self.yield_leadership(); \
          let Role::Leader { transfer, .. } = &mut self.node.role else { return }; *transfer = Some(target); \
-         self.replicate(target); self.hand_over_if_ready();"),
+         self.replicate(target); self.transfer_if_ready();"),
     mutant("the_target_is_sent_nothing", "until the next heartbeat", TRANSFER,
         "if target == self.node.id || !self.node.members.contains(target) { return; } self.yield_leadership(); \
          let Role::Leader { transfer, .. } = &mut self.node.role else { return }; *transfer = Some(target); self.restart(Timers::Leader); \
-         self.hand_over_if_ready();"),
+         self.transfer_if_ready();"),
     mutant("a_ready_target_is_not_told_at_once", "only when it answers again", TRANSFER,
         "if target == self.node.id || !self.node.members.contains(target) { return; } self.yield_leadership(); \
          let Role::Leader { transfer, .. } = &mut self.node.role else { return }; *transfer = Some(target); self.restart(Timers::Leader); \
@@ -319,7 +319,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "if self.node.leader().is_none_or(|known| known == leader) && !matches!(self.node.role, Role::Follower { leader: None, .. }) { self.campaign(true); }"),
     mutant("timeout_now_is_heeded_in_any_role", "the leader is asked for, the role is not", TOLD,
         "if self.node.leader() == Some(leader) { self.campaign(true); }")
-        .equivalent("only followers know another server as their leader, and nobody hands over to itself (E5)"),
+        .equivalent("only followers know another server as their leader, and nobody transfers to itself (E5)"),
     mutant("timeout_now_is_ignored", "nobody ever takes over", TOLD, "let _ = leader;"),
     mutant("timeout_now_asks_first", "a server that is told to take over asks for pre-votes, of which loyal servers give none", TOLD,
         "if let Role::Follower { .. } = self.node.role && self.node.leader() == Some(leader) { self.pre_campaign(); }"),

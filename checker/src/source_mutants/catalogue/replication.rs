@@ -34,7 +34,7 @@ const IS_NEWS: &str = "progress.matched.max(commit) < matched";
 const MATCHED: &str = "progress.matched = progress.matched.max(matched);";
 const NEXT: &str = "progress.next = progress.next.max(matched.next());";
 const BEHIND: &str = "progress.next <= last";
-const RESUME: &str = "if behind && follower != self.node.id { self.replicate(follower); } self.hand_over_if_ready();";
+const RESUME: &str = "if behind && follower != self.node.id { self.replicate(follower); } self.transfer_if_ready();";
 const MATCHED_OF: &str = "progress.get(id).map_or(Index::ZERO, |progress| progress.matched)";
 const STAYS: &str = "transfer.is_none()";
 const MAY_ADVANCE: &str =
@@ -64,7 +64,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "refusals_during_a_transfer_are_not_told",
-        "a client that proposes to a leader that hands over waits for ever",
+        "a client that proposes to a leader that transfers its leadership waits for ever",
         MAY_PROPOSE,
         "let Role::Leader { transfer: None, .. } = self.node.role else { \
          if let Role::Leader { .. } = self.node.role { return } return self.effects.outputs.push(Output::Refused); };",
@@ -160,7 +160,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "no_heartbeats_during_a_transfer",
-        "a leader that hands over is silent",
+        "a leader that transfers its leadership is silent",
         HEARTBEAT,
         "let Role::Leader { .. } = self.node.role else { return self.ask_for_votes() }; self.begin_round(); \
          if let Role::Leader { transfer: Some(_), .. } = self.node.role { return; } for peer in self.node.peers() { self.replicate(peer); }",
@@ -511,13 +511,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "followers_that_are_behind_wait",
         "until the next heartbeat",
         RESUME,
-        "let _ = behind; self.hand_over_if_ready();",
+        "let _ = behind; self.transfer_if_ready();",
     ),
     mutant(
         "a_leader_sends_to_itself",
         "when its own acknowledgement is behind",
         RESUME,
-        "if behind { self.replicate(follower); } self.hand_over_if_ready();",
+        "if behind { self.replicate(follower); } self.transfer_if_ready();",
     ),
     mutant(
         "a_target_that_catches_up_is_not_told",
@@ -529,13 +529,13 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "a_target_is_told_only_when_it_is_behind",
         "of what is sent at last the answer does not count",
         RESUME,
-        "if behind && follower != self.node.id { self.replicate(follower); self.hand_over_if_ready(); }",
+        "if behind && follower != self.node.id { self.replicate(follower); self.transfer_if_ready(); }",
     ),
     mutant(
         "a_target_is_told_once_for_each_answer_of_all",
         "a target that is told again is told twice",
         RESUME,
-        "if behind && follower != self.node.id { self.replicate(follower); } self.hand_over_if_ready(); self.hand_over_if_ready();",
+        "if behind && follower != self.node.id { self.replicate(follower); } self.transfer_if_ready(); self.transfer_if_ready();",
     ),
     // Commitment.
     mutant(
@@ -551,7 +551,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "progress.get(id).map_or(Index::ZERO, |progress| progress.next).previous()",
     ),
     mutant(
-        "a_leader_that_hands_over_begins_to_serve",
+        "a_leader_that_transfers_begins_to_serve",
         "its first commit is told as a beginning",
         STAYS,
         "{ let _ = transfer; true }",
@@ -572,7 +572,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     ),
     mutant(
         "no_commits_during_a_transfer",
-        "a leader that hands over counts no acknowledgements",
+        "a leader that transfers its leadership counts no acknowledgements",
         MAY_ADVANCE,
         "stays && self.node.commit < replicated && R::may_commit(self.node.log(), replicated, self.node.term())",
     ),

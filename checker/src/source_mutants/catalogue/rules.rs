@@ -13,7 +13,7 @@ const MUST_STEP_DOWN: &str = "!members.is_majority(heard)";
 const MUST_TRUNCATE: &str = "new.is_some_and(|new| log.term_at(new.index).is_some_and(|term| term != new.term))";
 const FOLLOWER_COMMIT: &str = "leader_commit.min(verified)";
 const MAY_LEAVE_EARLY: &str = "matches!(envelope.message, Message::AppendRequest { .. })";
-const MAY_HAND_OVER: &str = "matched == last";
+const MAY_TRANSFER: &str = "matched == last";
 
 #[rustfmt::skip]
 pub(super) const MUTANTS: &[Mutant] = &[
@@ -26,7 +26,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     mutant("own_term_is_stale", "what is said in the own term is rejected", "theirs < ours", "theirs <= ours"),
     mutant(
         "transfer_flag_ignored_by_the_voter",
-        "a server that hears a leader refuses the server that this leader hands over to",
+        "a server that hears a leader refuses the target of that leader's transfer",
         IS_DISTURBANCE,
         "loyal && leader != Some(candidate)",
     ),
@@ -161,6 +161,6 @@ pub(super) const MUTANTS: &[Mutant] = &[
         MAY_LEAVE_EARLY,
         "matches!(envelope.message, Message::AppendRequest { .. } | Message::Stale)",
     ),
-    mutant("hands_over_one_entry_early", "the target may lack the last entry", MAY_HAND_OVER, "last <= matched.next()"),
-    mutant("hands_over_to_incomplete_logs", "and to nobody else", MAY_HAND_OVER, "matched < last"),
+    mutant("transfers_one_entry_early", "the target may lack the last entry", MAY_TRANSFER, "last <= matched.next()"),
+    mutant("transfers_to_incomplete_logs", "and to nobody else", MAY_TRANSFER, "matched < last"),
 ];

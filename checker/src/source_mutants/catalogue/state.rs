@@ -147,7 +147,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     ),
     node(
         "status_hides_the_transfer",
-        "watchers do not see a hand-over",
+        "watchers do not see a transfer",
         "match self.role { Role::Leader { transfer, .. } => transfer, _ => None, }",
         "None",
     ),

@@ -20,7 +20,7 @@ fn a_target_that_holds_the_whole_log_is_told_at_once() {
 #[test]
 fn only_who_holds_the_whole_log_could_take_over_at_once() {
     let mut node = leader_in_office(3, 2, &[1]);
-    let ready = |node: &rafttree_model::Node| [1, 2, 3, 4].map(|target| node.may_hand_over_to(id(target)));
+    let ready = |node: &rafttree_model::Node| [1, 2, 3, 4].map(|target| node.may_transfer_to(id(target)));
     assert_eq!(ready(&node), [true, true, false, false]);
     let _ = on(&mut node, Event::Propose("x"));
     assert_eq!(ready(&node), [false; 4]);
@@ -47,7 +47,7 @@ fn a_target_that_may_not_have_heard_it_is_told_again_with_the_next_answer() {
 }
 
 #[test]
-fn while_it_hands_over_a_leader_takes_no_proposals() {
+fn while_it_transfers_leadership_a_leader_takes_no_proposals() {
     let mut node = leader_in_office(3, 2, &[1]);
     let done = after(&mut node, [Event::Transfer(id(3)), Event::Propose("x")]);
     assert_eq!((done.records, done.early), (vec![], vec![]));
@@ -55,7 +55,7 @@ fn while_it_hands_over_a_leader_takes_no_proposals() {
 }
 
 #[test]
-fn what_was_accepted_before_is_still_committed_while_it_hands_over() {
+fn what_was_accepted_before_is_still_committed_during_a_transfer() {
     let mut node = leader_in_office(3, 2, &[1]);
     let events = [Event::Propose("x"), Event::Transfer(id(3)), receive(1, 2, matched(3))];
     assert_eq!(after(&mut node, events).outputs, []);
@@ -78,7 +78,7 @@ fn who_is_told_to_take_over_campaigns_at_once_and_says_why() {
 }
 
 #[test]
-fn only_the_leader_that_is_followed_may_hand_over() {
+fn only_the_leader_that_is_followed_may_transfer() {
     let nobodys = [restarted(3, disk(1, &[1])), follower(3, 1, &[1]), candidate(3, 1, &[]), leader(3, 1, &[])];
     for mut node in nobodys {
         for term in [0, 1] {
@@ -110,7 +110,7 @@ fn a_transfer_to_itself_or_to_a_stranger_is_none() {
 }
 
 #[test]
-fn who_does_not_lead_has_nothing_to_hand_over_or_give_up() {
+fn who_does_not_lead_has_nothing_to_transfer_or_give_up() {
     for mut node in [follower(3, 1, &[1]), follower_of_2(3, 1, &[1]), candidate(3, 1, &[])] {
         assert!(on(&mut node, Event::Transfer(id(3))).is_nothing());
         assert!(on(&mut node, Event::StepDown).is_nothing());
