@@ -151,7 +151,7 @@ fn met_on_arrival(world: &World, action: &Action) -> Bits {
     let Action::Deliver(letter) = action else { return 0 };
     let node = &world.server(letter.to).node;
     if let Message::VoteRequest { transfer: true, .. } = letter.message {
-        return bits(&[(node.is_loyal() && node.term() <= letter.term, Witness::TransferVote)]);
+        return bits(&[(node.is_sticky() && node.term() <= letter.term, Witness::TransferVote)]);
     }
     if letter.term != node.term() {
         return 0;

@@ -32,7 +32,7 @@ pub enum Output {
         read: Option<Index>,
     },
     /// This server leads, and the follower has answered an AppendEntries of its term: after this
-    /// round had begun, the follower became loyal to this server.
+    /// round had begun, the follower began to stick to this server.
     Heard {
         /// Who has answered.
         follower: ServerId,

@@ -84,7 +84,7 @@ impl<R: Rules, P> Step<'_, R, P> {
             self.persist(Record::Vote(candidate));
         }
         if let Role::PreCandidate { .. } = self.node.role {
-            self.node.role = Role::Follower { leader: None, loyal: false };
+            self.node.role = Role::Follower { leader: None, sticky: false };
         }
         self.restart(Timers::Follower);
     }
@@ -116,13 +116,13 @@ impl<R: Rules, P> Step<'_, R, P> {
     /// The minimum election timeout has passed without word from a leader, or from followers.
     pub(crate) fn on_minimum_timeout(&mut self) {
         match &mut self.node.role {
-            Role::Follower { leader, loyal } => {
+            Role::Follower { leader, sticky } => {
                 *leader = None;
-                *loyal = false;
+                *sticky = false;
             }
             Role::Leader { heard, transfer, .. } => {
                 // Once the target was told to campaign it may do so at any later time, and nobody
-                // is loyal to this leader then. So a transfer that failed ends the leadership.
+                // sticks to this leader then. So a transfer that failed ends the leadership.
                 if transfer.is_some() || R::must_step_down(&self.node.members, heard) {
                     self.become_follower();
                 } else {

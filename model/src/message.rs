@@ -42,7 +42,7 @@ pub enum Message<E> {
         /// Last entry of the candidate's log (§5.4.1).
         last: Position,
         /// Whether the leader told the candidate to take over (dissertation 3.10), so that
-        /// nobody has to be loyal to that leader.
+        /// nobody has to stick to that leader.
         transfer: bool,
     },
     /// §5.2: the answer.

@@ -27,10 +27,10 @@ pub enum Role {
     Follower {
         /// The leader of the current term, if it was heard within the minimum timeout.
         leader: Option<ServerId>,
-        /// Whether some leader may have been heard within the minimum timeout: then this server
+        /// Leader stickiness: some leader may have been heard within the minimum timeout, so this server
         /// does not help to replace it (dissertation 4.2.3). A server that just started cannot
-        /// know, so it is loyal to whoever it may have forgotten.
-        loyal: bool,
+        /// know, so it sticks to whoever it may have forgotten.
+        sticky: bool,
     },
     /// Dissertation 9.6: asks whether an election could be won, before it raises the term.
     PreCandidate {
@@ -111,7 +111,7 @@ impl Node {
     /// disk holds.
     pub fn recover(id: ServerId, members: Members, durable: Durable) -> Node {
         let commit = durable.log().base().index;
-        let role = Role::Follower { leader: None, loyal: true };
+        let role = Role::Follower { leader: None, sticky: true };
         Node { id, members, durable, commit, role }
     }
 
@@ -177,11 +177,11 @@ impl Node {
         }
     }
 
-    /// Whether this server must assume that a leader is at work: it leads, or it may have heard
-    /// one within the minimum timeout.
-    pub fn is_loyal(&self) -> bool {
+    /// Leader stickiness (dissertation 4.2.3): this server must assume that a leader is at work, as it
+    /// leads, or may have heard one within the minimum timeout.
+    pub fn is_sticky(&self) -> bool {
         match self.role {
-            Role::Follower { loyal, .. } => loyal,
+            Role::Follower { sticky, .. } => sticky,
             Role::Leader { .. } => true,
             Role::PreCandidate { .. } | Role::Candidate { .. } => false,
         }

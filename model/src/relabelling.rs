@@ -127,7 +127,7 @@ impl Relabelled for Progress {
 impl Relabelled for Role {
     fn relabelled(&self, labels: &impl Labels) -> Self {
         match self {
-            Role::Follower { leader, loyal } => Role::Follower { leader: leader.relabelled(labels), loyal: *loyal },
+            Role::Follower { leader, sticky } => Role::Follower { leader: leader.relabelled(labels), sticky: *sticky },
             Role::PreCandidate { votes } => Role::PreCandidate { votes: votes.relabelled(labels) },
             Role::Candidate { votes, transfer } => {
                 Role::Candidate { votes: votes.relabelled(labels), transfer: *transfer }

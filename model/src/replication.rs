@@ -97,7 +97,7 @@ impl<R: Rules, P> Step<'_, R, P> {
         if let Role::Leader { .. } = self.node.role {
             return; // A term has one leader (§5.2): only a broken rule leads here.
         }
-        self.node.role = Role::Follower { leader: Some(leader), loyal: true };
+        self.node.role = Role::Follower { leader: Some(leader), sticky: true };
         self.restart(Timers::Follower);
         let (previous, verified) = (slice.previous(), slice.last().index);
         if !R::matches(self.node.log(), previous) {

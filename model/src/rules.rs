@@ -33,8 +33,8 @@ pub trait Rules {
 
     /// Dissertation 4.2.3: who may have heard a leader within the minimum timeout does not help
     /// to replace it, unless that leader itself asks, or transfers its leadership.
-    fn is_disturbance(loyal: bool, leader: Option<ServerId>, candidate: ServerId, transfer: bool) -> bool {
-        loyal && leader != Some(candidate) && !transfer
+    fn is_disturbance(sticky: bool, leader: Option<ServerId>, candidate: ServerId, transfer: bool) -> bool {
+        sticky && leader != Some(candidate) && !transfer
     }
 
     /// §5.2: one vote a term, first come first served.

@@ -103,16 +103,16 @@ impl<R: Rules, P> Step<'_, R, P> {
             Message::VoteRequest { transfer, .. } => transfer,
             _ => return false,
         };
-        R::is_disturbance(self.node.is_loyal(), self.node.leader(), envelope.from, transfer)
+        R::is_disturbance(self.node.is_sticky(), self.node.leader(), envelope.from, transfer)
     }
 
     /// §5.1: a newer term was seen.
     fn adopt(&mut self, term: Term) {
-        let loyal = self.node.is_loyal();
+        let sticky = self.node.is_sticky();
         match self.node.role {
             Role::Follower { .. } => {
                 self.persist(Record::Term(term));
-                self.node.role = Role::Follower { leader: None, loyal };
+                self.node.role = Role::Follower { leader: None, sticky };
             }
             _ if R::must_yield_to_newer_term() => {
                 // The end of a leadership names the term that ends.
@@ -136,7 +136,7 @@ impl<R: Rules, P> Step<'_, R, P> {
     /// Stops leading or campaigning, without a leader to follow.
     pub(crate) fn become_follower(&mut self) {
         self.yield_leadership();
-        self.node.role = Role::Follower { leader: None, loyal: false };
+        self.node.role = Role::Follower { leader: None, sticky: false };
         self.restart(Timers::Follower);
     }
 

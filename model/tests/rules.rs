@@ -84,13 +84,13 @@ fn must_ask_first_after_an_election_timeout() {
 }
 
 #[test]
-fn is_disturbance_is_what_a_loyal_server_hears_from_neither_its_leader_nor_on_its_behalf() {
+fn is_disturbance_is_what_a_sticky_server_hears_from_neither_its_leader_nor_on_its_behalf() {
     for transfer in [false, true] {
         for leader in [None, Some(id(1)), Some(id(2))] {
             for candidate in [id(1), id(2), id(3)] {
                 let welcome = transfer || leader == Some(candidate);
                 assert_eq!(Paper::is_disturbance(true, leader, candidate, transfer), !welcome);
-                assert!(!Paper::is_disturbance(false, leader, candidate, transfer), "not loyal to anyone");
+                assert!(!Paper::is_disturbance(false, leader, candidate, transfer), "sticks to nobody");
             }
         }
     }

@@ -12,11 +12,11 @@ pub(crate) fn broken_memory(server: &Server) -> PropertySet {
     let mut broken = PropertySet::default();
     let observed = &server.observed;
     match server.node.role() {
-        &Role::Follower { leader, loyal } => {
+        &Role::Follower { leader, sticky } => {
             let heard = leader_of(observed.contact);
-            let remembers = (observed.contact == Contact::None || loyal) && (heard.is_none() || leader == heard);
+            let remembers = (observed.contact == Contact::None || sticky) && (heard.is_none() || leader == heard);
             broken.insert_unless(remembers, Property::Stickiness);
-            let has_cause = (observed.contact != Contact::None || !loyal) && (leader.is_none() || leader == heard);
+            let has_cause = (observed.contact != Contact::None || !sticky) && (leader.is_none() || leader == heard);
             broken.insert_unless(has_cause, Property::StickinessEnds);
         }
         Role::PreCandidate { votes } => broken.insert_unless(servers(votes) == observed.granted, Property::AskFirst),
@@ -37,8 +37,8 @@ pub(super) fn leader_of(contact: Contact) -> Option<ServerId> {
     if let Contact::Leader(leader) = contact { Some(leader) } else { None }
 }
 
-/// Whether a server leads, or may have heard a leader within the minimum timeout.
-pub(super) fn is_loyal(server: &Server) -> bool {
+/// Leader stickiness: whether a server leads, or may have heard a leader within the minimum timeout.
+pub(super) fn is_sticky(server: &Server) -> bool {
     server.leads() || server.observed.contact != Contact::None
 }
 
@@ -95,7 +95,7 @@ pub(super) fn helps_nobody_else(step: &Seen) -> bool {
 
 /// Dissertation 4.2.3: whether it is a campaign that this server must not listen to.
 pub(crate) fn is_disturbance(server: &Server, letter: &Letter) -> bool {
-    campaigns(letter) && is_loyal(server) && leader(server) != Some(letter.from)
+    campaigns(letter) && is_sticky(server) && leader(server) != Some(letter.from)
 }
 
 /// Whether this message is part of a campaign that no leader asked for.

@@ -304,6 +304,6 @@ fn status_is_true(server: &Server) -> bool {
     let transfer = if let Role::Leader { transfer, .. } = node.role() { *transfer } else { None };
     (status.id, status.role, status.transfer) == (node.id(), node.role().name(), transfer)
         && (status.term, status.vote, status.leader) == (node.term(), node.vote(), memory::leader(server))
-        && (node.leader(), node.is_loyal()) == (memory::leader(server), memory::is_loyal(server))
+        && (node.leader(), node.is_sticky()) == (memory::leader(server), memory::is_sticky(server))
         && (status.last, status.commit) == (server.last(), node.commit())
 }

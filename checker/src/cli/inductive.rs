@@ -18,7 +18,7 @@ const LONGEST: &str = "inductive-wide";
 
 /// What every such check covers, and what it does not.
 pub(crate) const ALWAYS: &str = "every server and every event that the invariant allows, whether a run leads there or \
-    not; each step is judged record by record, so a crash may come anywhere; not judged: liveness, PreVote, loyalty, \
+    not; each step is judged record by record, so a crash may come anywhere; not judged: liveness, PreVote, leader stickiness, \
     transfer, effects gathered over several steps, which the search covers; that a step depends on the case alone is \
     tested and not proved";
 

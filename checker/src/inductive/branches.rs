@@ -120,7 +120,7 @@ impl Branches {
             for commit in (0..=log.len()).filter(|&commit| class.may_be_committed(log, commit, term)) {
                 let durable = Durable::assume(Term::new(term.into()), Some(ITSELF), log.log());
                 let node = |role| Node::assume(ITSELF, members, durable.clone(), Index::new(commit.into()), role);
-                all.push(node(Role::Follower { leader: None, loyal: false }));
+                all.push(node(Role::Follower { leader: None, sticky: false }));
                 all.push(node(Role::PreCandidate { votes: ServerSet::default() }));
                 if log.last().0 < term {
                     all.push(node(Role::Candidate { votes: ServerSet::default(), transfer: false }));

@@ -344,8 +344,8 @@ fn has_one_behind(node: &Node) -> bool {
 }
 
 fn following_third(node: &Node) -> Option<Node> {
-    let Role::Follower { leader: Some(OTHER), loyal } = *node.role() else { return None };
-    let role = Role::Follower { leader: Some(THIRD), loyal };
+    let Role::Follower { leader: Some(OTHER), sticky } = *node.role() else { return None };
+    let role = Role::Follower { leader: Some(THIRD), sticky };
     Some(Node::assume(node.id(), *node.members(), node.durable().clone(), node.commit(), role))
 }
 

@@ -156,7 +156,7 @@ impl<'a> Class<'a> {
     fn roles(&self, term: u8, vote: Option<ServerId>, log: &Terms) -> Vec<Role> {
         let mut roles = Vec::new();
         for leader in [None, Some(OTHER), Some(THIRD)] {
-            roles.extend([false, true].map(|loyal| Role::Follower { leader, loyal }));
+            roles.extend([false, true].map(|sticky| Role::Follower { leader, sticky }));
         }
         let few = [&[][..], &[ITSELF], &[OTHER], &[THIRD]].map(|ids| ids.iter().copied().collect::<ServerSet>());
         roles.extend(few.map(|votes| Role::PreCandidate { votes }));

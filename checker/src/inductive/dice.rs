@@ -78,9 +78,9 @@ impl Dice {
     /// One that may be of this case, and very often is.
     fn proposed(&mut self, case: &Case) -> Instance {
         match *case {
-            Case::Stale { role, leader, loyal } => {
+            Case::Stale { role, leader, sticky } => {
                 let sent = self.two_logs();
-                self.stale(sent, role, leader, loyal)
+                self.stale(sent, role, leader, sticky)
             }
             Case::Follows { role, ends, newer } => {
                 let sent = self.two_logs();
@@ -112,8 +112,8 @@ impl Dice {
                     Message::AppendRefusal { missing: Index::new(missing), hint, round: Round::ZERO },
                 )
             }
-            Case::Vote { role, ends, leader, loyal, transfer, vote, .. } => {
-                self.vote(role, ends, leader, loyal, transfer, vote)
+            Case::Vote { role, ends, leader, sticky, transfer, vote, .. } => {
+                self.vote(role, ends, leader, sticky, transfer, vote)
             }
         }
     }
@@ -126,9 +126,9 @@ impl Dice {
                 self.of_any_role(sent)
             }
             2 => {
-                let (role, loyal) = (self.role_name(), self.coin());
+                let (role, sticky) = (self.role_name(), self.coin());
                 let (leader, sent) = (self.one(&[Who::Nobody, Who::Sender, Who::Other]), self.two_logs());
-                self.stale(sent, role, leader, loyal)
+                self.stale(sent, role, leader, sticky)
             }
             3 => {
                 let (row, known) = self.any_leader();
@@ -149,8 +149,8 @@ impl Dice {
             _ => {
                 let (role, leader) = (self.role_name(), self.one(&[Who::Nobody, Who::Sender, Who::Other]));
                 let vote = self.one(&[Who::Nobody, Who::Sender, Who::Other]);
-                let [ends, loyal, transfer] = [self.coin(), self.coin(), self.coin()];
-                self.vote(role, ends, leader, loyal, transfer, vote)
+                let [ends, sticky, transfer] = [self.coin(), self.coin(), self.coin()];
+                self.vote(role, ends, leader, sticky, transfer, vote)
             }
         }
     }
@@ -268,13 +268,13 @@ impl Dice {
         };
         let of = if newer { (term + self.gap()).max(highest) } else { term };
         let leader = self.one(&[None, Some(group.sender), group.other]);
-        let loyal = self.coin();
-        let role = self.role(role, &group, &sent.row, leader, loyal, transfers);
+        let sticky = self.coin();
+        let role = self.role(role, &group, &sent.row, leader, sticky, transfers);
         self.sent(sent, &group, term, of, role)
     }
 
     /// A request of an older term.
-    fn stale(&mut self, sent: Sent, role: RoleName, leader: Who, loyal: bool) -> Instance {
+    fn stale(&mut self, sent: Sent, role: RoleName, leader: Who, sticky: bool) -> Instance {
         let group = self.group(2);
         let role = led_by(role, &sent.row);
         let own = sent.row.last().copied().unwrap_or_default();
@@ -282,7 +282,7 @@ impl Dice {
         let term = if role == RoleName::Leader { own } else { own.max(of) + self.gap() };
         let transfers = self.coin();
         let leader = group.id(leader);
-        let role = self.role(role, &group, &sent.row, leader, loyal, transfers);
+        let role = self.role(role, &group, &sent.row, leader, sticky, transfers);
         self.sent(sent, &group, term, of, role)
     }
 
@@ -303,14 +303,14 @@ impl Dice {
         group: &Group,
         row: &[u64],
         leader: Option<ServerId>,
-        loyal: bool,
+        sticky: bool,
         transfers: bool,
     ) -> Role {
         let mut some: Vec<ServerId> = group.members.ids().collect();
         some.retain(|_| self.coin());
         let votes: ServerSet = some.into_iter().collect();
         match role {
-            RoleName::Follower => Role::Follower { leader, loyal },
+            RoleName::Follower => Role::Follower { leader, sticky },
             RoleName::PreCandidate => Role::PreCandidate { votes },
             RoleName::Candidate => Role::Candidate { votes, transfer: transfers },
             RoleName::Leader => {
@@ -400,7 +400,7 @@ impl Dice {
     }
 
     /// Someone asks for a vote, in any order of terms and logs.
-    fn vote(&mut self, role: RoleName, ends: bool, leader: Who, loyal: bool, transfer: bool, vote: Who) -> Instance {
+    fn vote(&mut self, role: RoleName, ends: bool, leader: Who, sticky: bool, transfer: bool, vote: Who) -> Instance {
         let group = self.group(2);
         let mut row = Vec::new();
         let len = self.between(u64::from(role == RoleName::Leader), 20);
@@ -429,7 +429,7 @@ impl Dice {
             (_, Who::Other) => self.one(&[Some(group.itself), group.other]),
             (_, vote) => group.id(vote),
         };
-        let role = self.role(role, &group, &row, leader, loyal, transfers);
+        let role = self.role(role, &group, &row, leader, sticky, transfers);
         group.instance(row, commit, term, given, role, (of, Message::VoteRequest { last, transfer }))
     }
 }

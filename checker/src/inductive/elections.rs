@@ -57,7 +57,7 @@ fn sets(members: Members) -> impl Iterator<Item = ServerSet> {
 fn roles(class: &Class, members: Members, term: u8, vote: Option<ServerId>, log: &Terms) -> Vec<Role> {
     let leaders = [None, Some(OTHER), Some(THIRD)];
     let leaders = leaders.into_iter().filter(|leader| leader.is_none_or(|id| members.contains(id)));
-    let follower = |leader| [false, true].map(|loyal| Role::Follower { leader, loyal });
+    let follower = |leader| [false, true].map(|sticky| Role::Follower { leader, sticky });
     let mut roles: Vec<Role> = leaders.flat_map(follower).collect();
     roles.extend(sets(members).map(|votes| Role::PreCandidate { votes }));
     if vote != Some(ITSELF) {

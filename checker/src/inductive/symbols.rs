@@ -25,7 +25,7 @@ pub(crate) struct Scene<'a> {
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) enum Case {
     /// An AppendRequest of an older term.
-    Stale { role: RoleName, leader: Who, loyal: bool },
+    Stale { role: RoleName, leader: Who, sticky: bool },
     /// An AppendRequest of this term or of a newer one: role, timers, and the record of the term.
     Follows { role: RoleName, ends: bool, newer: bool },
     /// The rest of it, where the entry before its entries is not in the log.
@@ -41,7 +41,7 @@ pub(crate) enum Case {
         role: RoleName,
         ends: bool,
         leader: Who,
-        loyal: bool,
+        sticky: bool,
         transfer: bool,
         term: Ordering,
         vote: Who,
@@ -92,7 +92,7 @@ pub(crate) enum Sign {
     Unnamed,
     Role(RoleName),
     Leader(Who),
-    Loyal(bool),
+    Sticky(bool),
     Matched(u8),
     NextAfter(u8),
     Commit(u8),
@@ -249,7 +249,7 @@ impl<'a> Scene<'a> {
         let Scene { node, row, letter } = *self;
         let role = node.role().name();
         if letter.term < node.term() {
-            let stale = Case::Stale { role, leader: self.who(node.leader()), loyal: node.is_loyal() };
+            let stale = Case::Stale { role, leader: self.who(node.leader()), sticky: node.is_sticky() };
             return [Some(Part::plain(stale)), None];
         }
         let newer = node.term() < letter.term;
@@ -319,8 +319,8 @@ impl<'a> Scene<'a> {
         let vote = vote.map_or(Who::Nobody, |vote| if vote == letter.from { Who::Sender } else { Who::Other });
         let ours = (self.row.last().copied().unwrap_or_default(), self.row.len() as u64);
         let log = (last.term.number(), last.index.number()).cmp(&ours);
-        let (leader, loyal) = (self.who(node.leader()), node.is_loyal());
-        Part::plain(Case::Vote { role, ends, leader, loyal, transfer, term, vote, log })
+        let (leader, sticky) = (self.who(node.leader()), node.is_sticky());
+        Part::plain(Case::Vote { role, ends, leader, sticky, transfer, term, vote, log })
     }
 
     /// Whether the service must be told that a leadership ends: it relied on it.
@@ -437,13 +437,13 @@ impl Teller<'_> {
     fn role(&mut self) {
         let role = self.became.role();
         match role {
-            Role::Follower { leader, loyal } => {
+            Role::Follower { leader, sticky } => {
                 self.say(Sign::Role(RoleName::Follower));
                 match leader {
                     Some(leader) => self.who(*leader, Sign::Leader),
                     None => self.say(Sign::Leader(Who::Nobody)),
                 }
-                self.say(Sign::Loyal(*loyal));
+                self.say(Sign::Sticky(*sticky));
             }
             _ => self.say_if(role == self.scene.node.role(), Sign::Role(role.name())),
         }

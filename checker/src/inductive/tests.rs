@@ -81,7 +81,7 @@ fn everyone(history: &History, terms: u8, entries: u8) -> Vec<(Node, Terms)> {
                         answered: Round::ZERO,
                     };
                     let roles = [
-                        Role::Follower { leader: None, loyal: false },
+                        Role::Follower { leader: None, sticky: false },
                         Role::PreCandidate { votes: ServerSet::default() },
                         Role::Candidate { votes: ServerSet::default(), transfer: false },
                         Role::Leader {

@@ -35,7 +35,7 @@ pub(crate) enum Memory {
     /// A follower hears nobody; a leader was not heard since the minimum timeout fired.
     #[default]
     Idle,
-    /// Its timers were restarted just now: a follower is loyal to whom it may have heard, a leader
+    /// Its timers were restarted just now: a follower sticks to whom it may have heard, a leader
     /// was answered by everyone and sends again what it does not know to be held, a candidate was told
     /// to campaign.
     Fresh,
@@ -320,14 +320,14 @@ fn follower(node: &Node, memory: Memory) -> Option<Role> {
     let another = node.peers().next();
     match memory {
         Memory::Idle => None,
-        Memory::Fresh => Some(Role::Follower { leader: None, loyal: true }),
+        Memory::Fresh => Some(Role::Follower { leader: None, sticky: true }),
         Memory::Busy => {
             let own = [node.id()];
             let votes: ServerSet = own.into_iter().chain(another).collect();
             let votes = if node.members().is_majority(&votes) { ServerSet::from_iter(own) } else { votes };
             Some(Role::PreCandidate { votes })
         }
-        Memory::Told => Some(Role::Follower { leader: another, loyal: true }),
+        Memory::Told => Some(Role::Follower { leader: another, sticky: true }),
     }
 }
 

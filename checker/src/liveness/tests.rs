@@ -54,7 +54,7 @@ fn one_round_fewer_is_too_few() {
 
 #[test]
 fn what_breaks_recovery_is_caught_with_a_schedule_that_comes_back() {
-    for name in ["loyal_bridge", "plain_raft", "pre_votes_teach_no_term", "loyal_pre_candidate"] {
+    for name in ["sticky_bridge", "plain_raft", "pre_votes_teach_no_term", "sticky_pre_candidate"] {
         let exhibit = catalogue::find(name).expect("it is in the zoo");
         let crate::scope::Part::Recovery(scope) = exhibit.part else { panic!("{name} breaks no recovery") };
         let caught = outcome(scope, exhibit.ground.step_by);
@@ -99,7 +99,7 @@ fn two_mistakes_of_others_only_delay_recovery_here() {
 
 #[test]
 fn a_schedule_that_fails_fails_again() {
-    let ground = Ground { step_by: rules::loyal_pre_candidate, ..PAPER };
+    let ground = Ground { step_by: rules::sticky_pre_candidate, ..PAPER };
     let recovery = Recovery::new(elections(3, 1), ground);
     let start = recovery.starts().remove(0);
     let (choice, why) = recovery.judged(&mut recovery.worker(), &start).expect("it does not recover");

@@ -197,7 +197,7 @@ ablation! {
 ablation! {
     /// Who may have heard a leader refuses everyone, that leader included.
     RefuseOwnLeader {
-        fn is_disturbance(loyal: bool, _: Option<ServerId>, _: ServerId, transfer: bool) -> bool { loyal && !transfer }
+        fn is_disturbance(sticky: bool, _: Option<ServerId>, _: ServerId, transfer: bool) -> bool { sticky && !transfer }
     }
 }
 
@@ -235,7 +235,7 @@ pub(crate) fn pre_votes_teach_no_term(node: &mut Node, event: Event<Tag>, effect
 }
 
 /// A pre-candidate still counts as having a leader: it looks at no pre-vote of others.
-pub(crate) fn loyal_pre_candidate(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+pub(crate) fn sticky_pre_candidate(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
     if !(matches!(node.role(), Role::PreCandidate { .. }) && asks_for_pre_vote(&event)) {
         step_by::<Paper, Tag>(node, event, effects);
     }
@@ -269,7 +269,7 @@ pub(crate) fn append_in_learned_term(node: &mut Node, event: Event<Tag>, effects
 /// A sitting leader campaigns when an election is triggered.
 pub(crate) fn leader_campaigns(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
     if event == Event::ElectionTimeout && matches!(node.role(), Role::Leader { .. }) {
-        *node = with_role(node, Role::Follower { leader: None, loyal: false });
+        *node = with_role(node, Role::Follower { leader: None, sticky: false });
     }
     step_by::<Paper, Tag>(node, event, effects);
 }

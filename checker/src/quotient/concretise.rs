@@ -185,7 +185,7 @@ impl<'a> Stage<'a> {
 
     fn play(&mut self, state: &State, step: Move) -> Option<()> {
         let id = ServerId::new(step.server.into());
-        if is_only_for_the_disloyal(step.stimulus) && self.is_loyal_follower(id) {
+        if is_turned_away_by_a_sticky_follower(step.stimulus) && self.is_sticky_follower(id) {
             self.act(Action::MinimumTimeout(id))?;
         }
         if let Stimulus::PreVoteRequest { from, .. } = step.stimulus {
@@ -329,8 +329,8 @@ impl<'a> Stage<'a> {
         }
     }
 
-    fn is_loyal_follower(&self, id: ServerId) -> bool {
-        matches!(self.server(id).node.role(), Role::Follower { loyal: true, .. })
+    fn is_sticky_follower(&self, id: ServerId) -> bool {
+        matches!(self.server(id).node.role(), Role::Follower { sticky: true, .. })
     }
 
     fn must_settle(&self, id: ServerId) -> bool {
@@ -365,7 +365,7 @@ impl<'a> Stage<'a> {
         if is_wanted(&self.world) {
             return Some(());
         }
-        if self.is_loyal_follower(answering) {
+        if self.is_sticky_follower(answering) {
             self.act(Action::MinimumTimeout(answering))?;
         }
         let offered = self.system.offered(&self.world);
@@ -389,7 +389,7 @@ impl<'a> Stage<'a> {
     }
 }
 
-/// What a server that is loyal to a leader would not even look at.
-fn is_only_for_the_disloyal(stimulus: Stimulus) -> bool {
-    matches!(stimulus, Stimulus::VoteRequest { loyal_to: 0, .. } | Stimulus::PreVoteRequest { loyal_to: 0, .. })
+/// What a server that sticks to a leader would not even look at.
+fn is_turned_away_by_a_sticky_follower(stimulus: Stimulus) -> bool {
+    matches!(stimulus, Stimulus::VoteRequest { sticks_to: 0, .. } | Stimulus::PreVoteRequest { sticks_to: 0, .. })
 }

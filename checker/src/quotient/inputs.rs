@@ -27,14 +27,14 @@ pub(crate) enum Stimulus {
         term: u8,
         from: u8,
         last: (u8, u8),
-        loyal_to: u8,
+        sticks_to: u8,
     },
     /// Is asked how it would vote.
     PreVoteRequest {
         term: u8,
         from: u8,
         last: (u8, u8),
-        loyal_to: u8,
+        sticks_to: u8,
     },
     /// Is sent this part of a leader's log.
     Append {
@@ -127,13 +127,13 @@ pub(crate) fn script(seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> Vec<Ev
         }
         Stimulus::Count { votes } => told.by_each(votes, &Message::VoteReply { granted: true }),
         Stimulus::Learn { term, from } => vec![told.by(from, term, Message::Stale)],
-        Stimulus::VoteRequest { term, from, last, loyal_to } => {
+        Stimulus::VoteRequest { term, from, last, sticks_to } => {
             let request = Message::VoteRequest { last: position(last), transfer: false };
-            told.after_hearing(loyal_to, told.by(from, term, request))
+            told.after_hearing(sticks_to, told.by(from, term, request))
         }
-        Stimulus::PreVoteRequest { term, from, last, loyal_to } => {
+        Stimulus::PreVoteRequest { term, from, last, sticks_to } => {
             let request = Message::PreVoteRequest { last: position(last) };
-            told.after_hearing(loyal_to, told.by(from, term, request))
+            told.after_hearing(sticks_to, told.by(from, term, request))
         }
         Stimulus::Append { term, from, previous, cells, commit } => {
             vec![told.by(from, term, append(previous, cells, commit))]

@@ -99,10 +99,10 @@ fn offer_terms(state: &State, offer: &mut impl FnMut(u8, Stimulus)) {
         for (from, other) in state.seats().filter(|(from, other)| *from != id && seat.term() <= other.term()) {
             let last = other.cells().last(state.base);
             if seat.term() == other.term() {
-                offer(id, Stimulus::PreVoteRequest { term: other.term(), from, last, loyal_to: 0 });
+                offer(id, Stimulus::PreVoteRequest { term: other.term(), from, last, sticks_to: 0 });
             }
             for leader in leaders_heard(state, id, seat).filter(|&leader| leader != from) {
-                offer(id, Stimulus::PreVoteRequest { term: other.term(), from, last, loyal_to: leader });
+                offer(id, Stimulus::PreVoteRequest { term: other.term(), from, last, sticks_to: leader });
             }
         }
     }
@@ -117,9 +117,9 @@ fn leaders_heard(state: &State, id: u8, seat: Seat) -> impl Iterator<Item = u8> 
 fn offer_request(state: &State, asked: Asked, offer: &mut impl FnMut(u8, Stimulus)) {
     let Asked { term, candidate: from, last } = asked;
     for (id, seat) in state.seats().filter(|(id, seat)| *id != from && seat.term() <= term) {
-        offer(id, Stimulus::VoteRequest { term, from, last, loyal_to: 0 });
+        offer(id, Stimulus::VoteRequest { term, from, last, sticks_to: 0 });
         for leader in leaders_heard(state, id, seat).filter(|&leader| leader != from) {
-            offer(id, Stimulus::VoteRequest { term, from, last, loyal_to: leader });
+            offer(id, Stimulus::VoteRequest { term, from, last, sticks_to: leader });
         }
     }
 }

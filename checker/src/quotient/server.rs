@@ -225,7 +225,7 @@ impl Seat {
     fn assumed(self, id: ServerId, members: Members, last: Index) -> (Role, Observed) {
         let (itself, nothing) = (ServerSet::from_iter([id]), Observed::default());
         match self.part() {
-            Part::Follower => (Role::Follower { leader: None, loyal: false }, nothing),
+            Part::Follower => (Role::Follower { leader: None, sticky: false }, nothing),
             Part::Candidate => (
                 Role::Candidate { votes: itself, transfer: false },
                 Observed { granted: itself.ids().collect(), ..nothing },

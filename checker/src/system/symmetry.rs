@@ -67,7 +67,7 @@ fn traits(world: &World, id: ServerId) -> Traits {
     let node = &server.node;
     let is_self = |other: ServerId| other == id;
     let role = match node.role() {
-        Role::Follower { loyal, .. } => (0, *loyal, 0),
+        Role::Follower { sticky, .. } => (0, *sticky, 0),
         Role::PreCandidate { votes } => (1, false, votes.len()),
         Role::Candidate { votes, transfer } => (2, *transfer, votes.len()),
         Role::Leader { heard, transfer, .. } => (3, transfer.is_some(), heard.len()),

@@ -168,7 +168,7 @@ fn delivery(letter: Letter) -> Action {
 }
 
 fn sticks_to_a_leader(world: &World, id: ServerId) -> bool {
-    matches!(world.server(id).node.role(), Role::Follower { loyal: true, .. })
+    matches!(world.server(id).node.role(), Role::Follower { sticky: true, .. })
 }
 
 /// Requests that this server has sent.

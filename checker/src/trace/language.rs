@@ -143,8 +143,8 @@ pub(crate) fn event(id: ServerId, event: &Event<Tag>) -> String {
 pub(crate) fn role(role: &Role) -> String {
     match role {
         Role::Follower { leader: Some(leader), .. } => format!("follows {leader}"),
-        Role::Follower { leader: None, loyal: true } => "follows nobody, may have heard a leader recently".into(),
-        Role::Follower { leader: None, loyal: false } => "follows nobody".into(),
+        Role::Follower { leader: None, sticky: true } => "follows nobody, may have heard a leader recently".into(),
+        Role::Follower { leader: None, sticky: false } => "follows nobody".into(),
         Role::PreCandidate { votes } => format!("pre-candidate {}", set(votes)),
         Role::Candidate { votes, transfer: false } => format!("candidate {}", set(votes)),
         Role::Candidate { votes, transfer: true } => format!("candidate by transfer {}", set(votes)),

@@ -149,7 +149,7 @@ impl<'a> Stage<'a> {
     fn elect(&mut self, id: ServerId, helpers: &[ServerId]) -> Result<(), String> {
         let sticks = |helper: &ServerId| {
             self.world().server(*helper).node.role().name() == RoleName::Follower
-                && self.world().server(*helper).node.is_loyal()
+                && self.world().server(*helper).node.is_sticky()
         };
         for helper in helpers.iter().copied().filter(sticks).collect::<Vec<_>>() {
             self.act(&Action::MinimumTimeout(helper))?;

@@ -88,7 +88,7 @@ impl Contacts {
     }
 
     /// The peer's process seems to have ended. If it lives, and what seems so is a network that
-    /// refuses on behalf of both of us, then the peer takes us for dead, and is no longer loyal,
+    /// refuses on behalf of both of us, then the peer takes us for dead, and no longer sticks to us,
     /// whatever it has answered before and is yet to arrive.
     pub(crate) fn forget(&mut self, peer: ServerId, now: Stamp) {
         self.heard.insert(peer, Stamp(0));

@@ -71,7 +71,7 @@ pub(crate) struct Timers {
     /// T.
     minimum_timeout: Duration,
     /// For how long nobody helps to replace the leader that was heard. Invariant: at most T.
-    loyalty: Duration,
+    stickiness: Duration,
     heartbeat_interval: Duration,
     random: StdRng,
     running: Running,
@@ -106,7 +106,7 @@ impl Timers {
         let running = Running::Follower;
         let mut timers = Timers {
             minimum_timeout,
-            loyalty: minimum_timeout,
+            stickiness: minimum_timeout,
             heartbeat_interval,
             random,
             running,
@@ -128,7 +128,7 @@ impl Timers {
 
     /// The leader that is followed has this minimum timeout; `None` if it is not known.
     pub(crate) fn follow(&mut self, leader: Option<Duration>) {
-        self.loyalty = leader.map_or(self.minimum_timeout, |timeout| timeout.min(self.minimum_timeout));
+        self.stickiness = leader.map_or(self.minimum_timeout, |timeout| timeout.min(self.minimum_timeout));
     }
 
     /// A leader speaks so often that a follower with this minimum timeout does not miss it.
@@ -151,7 +151,7 @@ impl Timers {
         self.running = running;
         (self.gave_way, self.late) = (false, 0);
         self.election = None;
-        self.minimum = running.minimum().then(|| now.after(self.loyalty));
+        self.minimum = running.minimum().then(|| now.after(self.stickiness));
         self.heartbeat = running.heartbeat().then(|| now.after(self.heartbeat_interval));
         if running == Running::Candidate {
             self.draw(now.after(self.minimum_timeout));
@@ -270,7 +270,7 @@ impl Timers {
                 self.note_calm(now);
             }
             self.minimum = again.then(|| now.after(self.minimum_timeout));
-            self.draw(due.after(self.minimum_timeout - self.loyalty));
+            self.draw(due.after(self.minimum_timeout - self.stickiness));
             return Some(Event::MinimumTimeout);
         }
         if self.heartbeat == Some(due) {

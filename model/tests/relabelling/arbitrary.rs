@@ -161,7 +161,7 @@ fn node(choices: &mut Choices, log: Log, commit: Index, floor: u64) -> Node {
 fn role(choices: &mut Choices, own: ServerId, ids: &[ServerId], last: u64, floor: u64) -> Role {
     let leader = choices.of(&[None, Some(own), Some(ids[0]), Some(ids[ids.len() - 1])]);
     match choices.of(&[RoleName::Follower, RoleName::PreCandidate, RoleName::Candidate, RoleName::Leader]) {
-        RoleName::Follower => Role::Follower { leader, loyal: choices.one_in(2) },
+        RoleName::Follower => Role::Follower { leader, sticky: choices.one_in(2) },
         RoleName::PreCandidate => Role::PreCandidate { votes: choices.set_of((1..=SERVERS).map(id)) },
         RoleName::Candidate => {
             Role::Candidate { votes: choices.set_of((1..=SERVERS).map(id)), transfer: choices.one_in(2) }

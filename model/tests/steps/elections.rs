@@ -173,7 +173,7 @@ fn a_pre_candidate_that_votes_for_another_campaigns_no_more() {
     let done = on(&mut node, receive(2, 1, vote_request(at(1, 1))));
     assert_eq!(done.records, [Record::Vote(id(2))]);
     assert_eq!(done.early, [Output::Restart(Timers::Follower)]);
-    assert_eq!(node.role(), &Role::Follower { leader: None, loyal: false });
+    assert_eq!(node.role(), &Role::Follower { leader: None, sticky: false });
     assert!(after(&mut node, [pre_vote(1, 1, true), pre_vote(3, 1, true)]).is_nothing());
 }
 

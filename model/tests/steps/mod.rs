@@ -4,8 +4,8 @@
 mod commitment;
 mod elections;
 mod leadership;
-mod loyalty;
 mod replication;
 mod rounds;
+mod stickiness;
 mod terms;
 mod transfer;

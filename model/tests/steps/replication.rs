@@ -151,7 +151,7 @@ fn a_campaign_ends_when_a_leader_of_the_term_is_heard() {
     for mut node in [asking, candidate(3, 2, &[1])] {
         let done = on(&mut node, receive(2, 2, heartbeat(at(1, 1), 0)));
         assert_eq!(done.early, [Output::Restart(Timers::Follower)]);
-        assert_eq!(node.role(), &Role::Follower { leader: Some(id(2)), loyal: true });
+        assert_eq!(node.role(), &Role::Follower { leader: Some(id(2)), sticky: true });
     }
 }
 

@@ -47,11 +47,11 @@ fn a_newer_term_is_adopted_by_every_role_from_every_message_that_does_not_distur
     for node in all_roles() {
         for message in all_messages() {
             let mut node = node.clone();
-            let loyal = node.is_loyal();
+            let sticky = node.is_sticky();
             let done = on(&mut node, receive(3, 6, message.clone()));
             let transfer = matches!(message, Message::VoteRequest { transfer: true, .. });
             let asks = matches!(message, Message::PreVoteRequest { .. } | Message::VoteRequest { .. });
-            if loyal && asks && !transfer {
+            if sticky && asks && !transfer {
                 assert!(done.is_nothing(), "{message:?}");
                 continue;
             }
@@ -62,13 +62,13 @@ fn a_newer_term_is_adopted_by_every_role_from_every_message_that_does_not_distur
 }
 
 #[test]
-fn a_follower_forgets_the_old_terms_leader_and_stays_as_loyal_as_it_was() {
+fn a_follower_forgets_the_old_terms_leader_and_stays_as_sticky_as_it_was() {
     let mut node = follower_of_2(3, 5, &[1]);
-    assert_eq!(node.role(), &Role::Follower { leader: Some(id(2)), loyal: true });
+    assert_eq!(node.role(), &Role::Follower { leader: Some(id(2)), sticky: true });
     let done = on(&mut node, receive(3, 6, Message::Stale));
     assert_eq!(done.records, [Record::Term(Term::new(6))]);
     assert_eq!((done.early, done.outputs), (vec![], vec![]), "its timers go on");
-    assert_eq!(node.role(), &Role::Follower { leader: None, loyal: true });
+    assert_eq!(node.role(), &Role::Follower { leader: None, sticky: true });
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn a_candidate_that_sees_a_newer_term_waits_as_a_follower() {
         let done = on(&mut node, receive(3, 6, Message::Stale));
         assert_eq!(done.records, [Record::Term(Term::new(6))]);
         assert_eq!(done.early, [Output::Restart(Timers::Follower)]);
-        assert_eq!(node.role(), &Role::Follower { leader: None, loyal: false });
+        assert_eq!(node.role(), &Role::Follower { leader: None, sticky: false });
     }
 }
 
@@ -87,7 +87,7 @@ fn a_leader_that_sees_a_newer_term_first_yields_the_term_that_ends() {
     let done = on(&mut node, receive(3, 6, Message::Stale));
     assert_eq!(done.early, [Output::Yielded(Term::new(5)), Output::Restart(Timers::Follower)]);
     assert_eq!(done.records, [Record::Term(Term::new(6))]);
-    assert_eq!(node.role(), &Role::Follower { leader: None, loyal: false });
+    assert_eq!(node.role(), &Role::Follower { leader: None, sticky: false });
 }
 
 #[test]

@@ -88,7 +88,7 @@ fn only_the_leader_that_is_followed_may_transfer() {
     assert!(on(&mut follower_of_2(3, 1, &[1]), receive(3, 1, Message::TimeoutNow)).is_nothing());
 }
 
-/// The target may campaign at any later time, and nobody is loyal to the old leader then.
+/// The target may campaign at any later time, and nobody sticks to the old leader then.
 #[test]
 fn a_transfer_that_failed_ends_the_leadership_whoever_answered() {
     let mut node = leader_in_office(3, 2, &[1]);
@@ -96,7 +96,7 @@ fn a_transfer_that_failed_ends_the_leadership_whoever_answered() {
     assert_eq!(done.outputs, []);
     let done = on(&mut node, Event::MinimumTimeout);
     assert_eq!(done.early, [Output::Restart(Timers::Follower)], "the end was told when the transfer began");
-    assert_eq!(node.role(), &Role::Follower { leader: None, loyal: false });
+    assert_eq!(node.role(), &Role::Follower { leader: None, sticky: false });
 }
 
 #[test]

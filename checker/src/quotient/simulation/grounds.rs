@@ -53,11 +53,11 @@ fn of_letter(seat: Seat, server: &Server, letter: &Letter) -> Vec<Vec<Stimulus>>
 }
 
 fn input(server: &Server, letter: &Letter) -> Option<Stimulus> {
-    let (term, from, loyal_to) = (letter.term.number() as u8, name(letter.from), 0);
+    let (term, from, sticks_to) = (letter.term.number() as u8, name(letter.from), 0);
     let is_of_our_term = letter.term == server.node.term();
     match &letter.message {
-        Message::PreVoteRequest { last } => Some(Stimulus::PreVoteRequest { term, from, last: pair(*last), loyal_to }),
-        Message::VoteRequest { last, .. } => Some(Stimulus::VoteRequest { term, from, last: pair(*last), loyal_to }),
+        Message::PreVoteRequest { last } => Some(Stimulus::PreVoteRequest { term, from, last: pair(*last), sticks_to }),
+        Message::VoteRequest { last, .. } => Some(Stimulus::VoteRequest { term, from, last: pair(*last), sticks_to }),
         Message::AppendRequest { entries, commit, .. } => {
             let cells = Cells::new(entries.entries()).unwrap_or_default();
             let (previous, commit) = (pair(entries.previous()), commit.number() as u8);

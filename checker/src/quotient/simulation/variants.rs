@@ -51,10 +51,10 @@ fn minorities(members: &Members, alike: &[ServerId]) -> impl Iterator<Item = Ser
 
 fn followers(node: &Node, alike: &[ServerId]) -> Vec<Memory> {
     let of = |contact| Observed { contact, ..Observed::default() };
-    let unheard = (Role::Follower { leader: None, loyal: false }, of(Contact::None));
-    let restarted = (Role::Follower { leader: None, loyal: true }, of(Contact::Possible));
+    let unheard = (Role::Follower { leader: None, sticky: false }, of(Contact::None));
+    let restarted = (Role::Follower { leader: None, sticky: true }, of(Contact::Possible));
     let leaders = node.peers().filter(|peer| !alike[1.min(alike.len())..].contains(peer));
-    let heard = leaders.map(|id| (Role::Follower { leader: Some(id), loyal: true }, of(Contact::Leader(id))));
+    let heard = leaders.map(|id| (Role::Follower { leader: Some(id), sticky: true }, of(Contact::Leader(id))));
     let asking = minorities(node.members(), alike).map(|votes| {
         (Role::PreCandidate { votes }, Observed { granted: votes.ids().collect(), ..Observed::default() })
     });
@@ -164,7 +164,7 @@ pub(super) fn is_variant(server: &Server) -> bool {
     let node = &server.node;
     let (id, members, last) = (node.id(), node.members(), node.log().last().index);
     match node.role() {
-        Role::Follower { leader, loyal } => leader.is_none_or(|leader| *loyal && leader != id),
+        Role::Follower { leader, sticky } => leader.is_none_or(|leader| *sticky && leader != id),
         Role::PreCandidate { votes } => !members.is_majority(votes),
         Role::Candidate { votes, .. } => !members.is_majority(votes) && node.vote() == Some(id),
         Role::Leader { progress, heard, transfer, .. } => {

@@ -21,7 +21,7 @@ const PRE_VOTE_REPLY: &str = "let Role::PreCandidate { votes } = &mut self.node.
 const GRANTED: &str = "R::may_vote(self.node.vote(), candidate) && R::is_up_to_date(last, self.node.log().last())";
 const VOTE: &str = "if granted { self.vote_for(candidate); } self.send(candidate, Message::VoteReply { granted });";
 const WRITE_VOTE: &str = "if self.node.vote() != Some(candidate) { self.persist(Record::Vote(candidate)); }";
-const SUPPORTS: &str = "if let Role::PreCandidate { .. } = self.node.role { self.node.role = Role::Follower { leader: None, loyal: false }; } \
+const SUPPORTS: &str = "if let Role::PreCandidate { .. } = self.node.role { self.node.role = Role::Follower { leader: None, sticky: false }; } \
     self.restart(Timers::Follower);";
 const VOTE_REPLY: &str = "let Role::Candidate { votes, .. } = &mut self.node.role else { return }; if granted { votes.insert(voter, ()); } \
     if R::is_majority(&self.node.members, votes) { self.become_leader(); }";
@@ -29,7 +29,7 @@ const BECOME_LEADER: &str = "self.node.role = Role::Leader { progress, heard, tr
     self.append_and_replicate(Payload::Blank);";
 const NEW_LEADER: &str = "let heard = ServerSet::from_iter([self.node.id]); self.node.role = Role::Leader { progress, heard, transfer: None, round: Round::ZERO, confirmed: Round::ZERO }; self.restart(Timers::Leader); self.begin_round(); \
     self.append_and_replicate(Payload::Blank);";
-const FORGET_LEADER: &str = "*leader = None; *loyal = false;";
+const FORGET_LEADER: &str = "*leader = None; *sticky = false;";
 const LEADER_TIMEOUT: &str = "if transfer.is_some() || R::must_step_down(&self.node.members, heard) { self.become_follower(); } \
     else { *heard = ServerSet::from_iter([self.node.id]); }";
 const TRANSFER: &str = "if target == self.node.id || !self.node.members.contains(target) { return; } self.yield_leadership(); \
@@ -138,9 +138,9 @@ pub(super) const MUTANTS: &[Mutant] = &[
     mutant("pre_votes_end_the_own_campaign", "a server that would vote for another asks for no pre-votes itself", PRE_VOTE,
         "let granted = R::is_up_to_date(last, self.node.log().last()); self.send(candidate, Message::PreVoteReply { granted }); \
          if let Role::PreCandidate { .. } = self.node.role { self.become_follower(); }"),
-    mutant("pre_votes_end_loyalty", "a server that was asked for a pre-vote hears its leader no more", PRE_VOTE,
+    mutant("pre_votes_end_stickiness", "a server that was asked for a pre-vote hears its leader no more", PRE_VOTE,
         "let granted = R::is_up_to_date(last, self.node.log().last()); self.send(candidate, Message::PreVoteReply { granted }); \
-         if let Role::Follower { leader, .. } = self.node.role { self.node.role = Role::Follower { leader, loyal: false }; }"),
+         if let Role::Follower { leader, .. } = self.node.role { self.node.role = Role::Follower { leader, sticky: false }; }"),
     mutant("refused_pre_votes_count", "whoever answers would vote", PRE_VOTE_REPLY,
         "let _ = granted; let Role::PreCandidate { votes } = &mut self.node.role else { return }; votes.insert(voter, ()); \
          if R::is_majority(&self.node.members, votes) { self.campaign(false); }"),
@@ -152,7 +152,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
          let Role::PreCandidate { votes } = &mut self.node.role else { return }; if granted { votes.insert(voter, ()); } \
          if R::is_majority(&self.node.members, votes) { self.campaign(false); }"),
     mutant("a_late_pre_vote_begins_a_campaign", "a follower with a free vote heeds a pre-vote", PRE_VOTE_REPLY,
-        "if let (Role::Follower { leader: None, loyal: false }, true) = (&self.node.role, granted) { \
+        "if let (Role::Follower { leader: None, sticky: false }, true) = (&self.node.role, granted) { \
          self.node.role = Role::PreCandidate { votes: ServerSet::from_iter([self.node.id]) }; } \
          let Role::PreCandidate { votes } = &mut self.node.role else { return }; if granted { votes.insert(voter, ()); } \
          if R::is_majority(&self.node.members, votes) { self.campaign(false); }"),
@@ -188,15 +188,15 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "if self.node.vote() == Some(candidate) { self.persist(Record::Vote(candidate)); }"),
     mutant("pre_candidates_that_vote_go_on", "a server that votes for another goes on to ask for pre-votes", SUPPORTS, "self.restart(Timers::Follower);"),
     mutant("votes_put_nothing_off", "a server that has voted does not wait for its candidate", SUPPORTS,
-        "if let Role::PreCandidate { .. } = self.node.role { self.node.role = Role::Follower { leader: None, loyal: false }; self.restart(Timers::Follower); }"),
-    mutant("voters_become_loyal", "a candidate counts as a leader that was heard", SUPPORTS,
-        "self.node.role = Role::Follower { leader: None, loyal: true }; self.restart(Timers::Follower);"),
-    mutant("pre_candidates_that_vote_become_loyal", "a server that gives up asking for pre-votes is loyal to nobody", SUPPORTS,
-        "if let Role::PreCandidate { .. } = self.node.role { self.node.role = Role::Follower { leader: None, loyal: true }; } self.restart(Timers::Follower);"),
-    mutant("voting_ends_loyalty", "a server that votes for the target of a transfer helps others as well", SUPPORTS,
-        "self.node.role = Role::Follower { leader: None, loyal: false }; self.restart(Timers::Follower);"),
+        "if let Role::PreCandidate { .. } = self.node.role { self.node.role = Role::Follower { leader: None, sticky: false }; self.restart(Timers::Follower); }"),
+    mutant("voters_become_sticky", "a candidate counts as a leader that was heard", SUPPORTS,
+        "self.node.role = Role::Follower { leader: None, sticky: true }; self.restart(Timers::Follower);"),
+    mutant("pre_candidates_that_vote_become_sticky", "a server that gives up asking for pre-votes sticks to nobody", SUPPORTS,
+        "if let Role::PreCandidate { .. } = self.node.role { self.node.role = Role::Follower { leader: None, sticky: true }; } self.restart(Timers::Follower);"),
+    mutant("voting_ends_stickiness", "a server that votes for the target of a transfer helps others as well", SUPPORTS,
+        "self.node.role = Role::Follower { leader: None, sticky: false }; self.restart(Timers::Follower);"),
     mutant("the_candidate_counts_as_leader", "a server that votes believes that the election is won", SUPPORTS,
-        "self.node.role = Role::Follower { leader: Some(candidate), loyal: self.node.is_loyal() }; self.restart(Timers::Follower);"),
+        "self.node.role = Role::Follower { leader: Some(candidate), sticky: self.node.is_sticky() }; self.restart(Timers::Follower);"),
     mutant("refused_votes_count", "whoever answers has voted", VOTE_REPLY,
         "let _ = granted; let Role::Candidate { votes, .. } = &mut self.node.role else { return }; votes.insert(voter, ()); \
          if R::is_majority(&self.node.members, votes) { self.become_leader(); }"),
@@ -250,11 +250,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "let before = if let Role::Candidate { transfer: true, .. } = self.node.role { self.node.peers().next() } else { None }; \
          self.node.role = Role::Leader { progress, heard, transfer: before, round: Round::ZERO, confirmed: Round::ZERO }; self.restart(Timers::Leader); self.begin_round(); self.append_and_replicate(Payload::Blank);"),
     // The minimum timeout.
-    mutant("loyal_for_ever", "the minimum timeout does not end loyalty", FORGET_LEADER, "{ let _ = loyal; *leader = None; }"),
-    mutant("the_leader_is_known_for_ever", "the minimum timeout does not end what is known of the leader", FORGET_LEADER, "{ let _ = leader; *loyal = false; }"),
-    mutant("followers_have_no_minimum_timeout", "it changes nothing", FORGET_LEADER, "{ let _ = (leader, loyal); }"),
-    mutant("loyalty_outlasts_a_known_leader", "two minimum timeouts are needed", FORGET_LEADER,
-        "if leader.is_none() { *loyal = false; } *leader = None;"),
+    mutant("sticky_for_ever", "the minimum timeout does not end stickiness", FORGET_LEADER, "{ let _ = sticky; *leader = None; }"),
+    mutant("the_leader_is_known_for_ever", "the minimum timeout does not end what is known of the leader", FORGET_LEADER, "{ let _ = leader; *sticky = false; }"),
+    mutant("followers_have_no_minimum_timeout", "it changes nothing", FORGET_LEADER, "{ let _ = (leader, sticky); }"),
+    mutant("stickiness_outlasts_a_known_leader", "two minimum timeouts are needed", FORGET_LEADER,
+        "if leader.is_none() { *sticky = false; } *leader = None;"),
     mutant("a_failed_transfer_goes_on", "a leader that is transferring its leadership leads on", LEADER_TIMEOUT,
         "{ let _ = transfer; if R::must_step_down(&self.node.members, heard) { self.become_follower(); } else { *heard = ServerSet::from_iter([self.node.id]); } }"),
     mutant("a_failed_transfer_is_forgotten", "a leader whose target did not take over leads on", LEADER_TIMEOUT,
@@ -321,7 +321,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "if self.node.leader() == Some(leader) { self.campaign(true); }")
         .equivalent("only followers know another server as their leader, and nobody transfers to itself (E5)"),
     mutant("timeout_now_is_ignored", "nobody ever takes over", TOLD, "let _ = leader;"),
-    mutant("timeout_now_asks_first", "a server that is told to take over asks for pre-votes, of which loyal servers give none", TOLD,
+    mutant("timeout_now_asks_first", "a server that is told to take over asks for pre-votes, of which servers that stick to their leader give none", TOLD,
         "if let Role::Follower { .. } = self.node.role && self.node.leader() == Some(leader) { self.pre_campaign(); }"),
     mutant("timeout_now_begins_no_transfer", "a server that is told to take over does not say so", TOLD,
         "if let Role::Follower { .. } = self.node.role && self.node.leader() == Some(leader) { self.campaign(false); }"),

@@ -20,7 +20,7 @@ const LEADS_ALREADY: &str = "if let Role::Leader { .. } = self.node.role { \
     return; // A term has one leader (§5.2): only a broken rule leads here. \
     }";
 const HEARD_LEADER: &str =
-    "self.node.role = Role::Follower { leader: Some(leader), loyal: true }; self.restart(Timers::Follower);";
+    "self.node.role = Role::Follower { leader: Some(leader), sticky: true }; self.restart(Timers::Follower);";
 const REFUSE: &str = "let hint = self.node.log().last_within(previous); \
     return self.send(leader, Message::AppendRefusal { missing: previous.index, hint, round });";
 const STORE: &str = "self.store(slice); self.commit_to(R::follower_commit(leader_commit, verified));";
@@ -255,43 +255,43 @@ pub(super) const MUTANTS: &[Mutant] = &[
     // In.
     mutant("leaders_heed_leaders", "a leader that is sent entries of its own term follows", LEADS_ALREADY, "{}"),
     mutant(
-        "refusing_followers_do_not_become_loyal",
+        "refusing_followers_do_not_become_sticky",
         "only entries that match are word of a leader",
         HEARD_LEADER,
-        "let loyal = R::matches(self.node.log(), slice.previous()) || self.node.is_loyal(); \
-         self.node.role = Role::Follower { leader: Some(leader), loyal }; self.restart(Timers::Follower);",
+        "let sticky = R::matches(self.node.log(), slice.previous()) || self.node.is_sticky(); \
+         self.node.role = Role::Follower { leader: Some(leader), sticky }; self.restart(Timers::Follower);",
     ),
     mutant(
-        "refusing_followers_stop_being_loyal",
+        "refusing_followers_stop_being_sticky",
         "a server that lacks entries helps to replace its leader",
         HEARD_LEADER,
-        "let loyal = R::matches(self.node.log(), slice.previous()); \
-         self.node.role = Role::Follower { leader: Some(leader), loyal }; self.restart(Timers::Follower);",
+        "let sticky = R::matches(self.node.log(), slice.previous()); \
+         self.node.role = Role::Follower { leader: Some(leader), sticky }; self.restart(Timers::Follower);",
     ),
     mutant(
         "refusing_servers_do_not_follow",
         "a candidate whose log lacks entries campaigns on",
         HEARD_LEADER,
-        "if R::matches(self.node.log(), slice.previous()) { self.node.role = Role::Follower { leader: Some(leader), loyal: true }; self.restart(Timers::Follower); }",
+        "if R::matches(self.node.log(), slice.previous()) { self.node.role = Role::Follower { leader: Some(leader), sticky: true }; self.restart(Timers::Follower); }",
     ),
     mutant(
-        "heartbeats_do_not_make_loyal",
+        "heartbeats_do_not_make_sticky",
         "only entries do",
         HEARD_LEADER,
-        "let loyal = !slice.entries().is_empty() || self.node.is_loyal(); \
-         self.node.role = Role::Follower { leader: Some(leader), loyal }; self.restart(Timers::Follower);",
+        "let sticky = !slice.entries().is_empty() || self.node.is_sticky(); \
+         self.node.role = Role::Follower { leader: Some(leader), sticky }; self.restart(Timers::Follower);",
     ),
     mutant(
-        "followers_are_not_loyal",
+        "followers_are_not_sticky",
         "a server that hears a leader helps to replace it",
         HEARD_LEADER,
-        "self.node.role = Role::Follower { leader: Some(leader), loyal: false }; self.restart(Timers::Follower);",
+        "self.node.role = Role::Follower { leader: Some(leader), sticky: false }; self.restart(Timers::Follower);",
     ),
     mutant(
         "followers_do_not_know_their_leader",
         "a server that hears a leader does not say whom",
         HEARD_LEADER,
-        "let _ = leader; self.node.role = Role::Follower { leader: None, loyal: true }; self.restart(Timers::Follower);",
+        "let _ = leader; self.node.role = Role::Follower { leader: None, sticky: true }; self.restart(Timers::Follower);",
     ),
     mutant(
         "followers_stay_what_they_were",
@@ -303,20 +303,20 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "pre_candidates_do_not_follow",
         "a server that asks for pre-votes takes entries and asks on",
         HEARD_LEADER,
-        "if !matches!(self.node.role, Role::PreCandidate { .. }) { self.node.role = Role::Follower { leader: Some(leader), loyal: true }; } \
+        "if !matches!(self.node.role, Role::PreCandidate { .. }) { self.node.role = Role::Follower { leader: Some(leader), sticky: true }; } \
          self.restart(Timers::Follower);",
     ),
     mutant(
         "followers_keep_their_timers",
         "a server that hears a leader times out all the same",
         HEARD_LEADER,
-        "self.node.role = Role::Follower { leader: Some(leader), loyal: true };",
+        "self.node.role = Role::Follower { leader: Some(leader), sticky: true };",
     ),
     mutant(
         "heartbeats_restart_no_timers",
         "a server that hears a leader without entries times out all the same",
         HEARD_LEADER,
-        "self.node.role = Role::Follower { leader: Some(leader), loyal: true }; if !slice.entries().is_empty() { self.restart(Timers::Follower); }",
+        "self.node.role = Role::Follower { leader: Some(leader), sticky: true }; if !slice.entries().is_empty() { self.restart(Timers::Follower); }",
     ),
     mutant("refusals_are_not_sent", "a leader waits for an answer", REFUSE, "return;"),
     mutant(

@@ -6,7 +6,7 @@ const fn mutant(name: &'static str, about: &'static str, find: &'static str, rep
     Mutant::new("rules.rs", name, about, find, replace)
 }
 
-const IS_DISTURBANCE: &str = "loyal && leader != Some(candidate) && !transfer";
+const IS_DISTURBANCE: &str = "sticky && leader != Some(candidate) && !transfer";
 const MAY_VOTE: &str = "vote.is_none_or(|granted| granted == candidate)";
 const IS_UP_TO_DATE: &str = "ours <= candidate";
 const MUST_STEP_DOWN: &str = "!members.is_majority(heard)";
@@ -28,16 +28,16 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "transfer_flag_ignored_by_the_voter",
         "a server that hears a leader refuses the target of that leader's transfer",
         IS_DISTURBANCE,
-        "loyal && leader != Some(candidate)",
+        "sticky && leader != Some(candidate)",
     ),
     mutant(
         "own_leader_is_a_disturbance",
         "a server that hears a leader refuses that very leader, when it campaigns again",
         IS_DISTURBANCE,
-        "loyal && !transfer",
+        "sticky && !transfer",
     ),
     mutant(
-        "loyal_only_to_a_known_leader",
+        "sticky_only_to_a_known_leader",
         "a server that may have forgotten its leader, or learned a newer term, helps to replace it",
         IS_DISTURBANCE,
         "leader.is_some() && leader != Some(candidate) && !transfer",
@@ -46,7 +46,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "only_transfers_are_disturbances",
         "the flag is read the wrong way round",
         IS_DISTURBANCE,
-        "loyal && leader != Some(candidate) && transfer",
+        "sticky && leader != Some(candidate) && transfer",
     ),
     mutant("vote_not_repeated", "a server that has the vote and asks again is refused", MAY_VOTE, "vote.is_none()"),
     mutant(

@@ -20,7 +20,7 @@ const fn members(name: &'static str, about: &'static str, find: &'static str, re
 
 const LEADER: &str = "match self.role { Role::Follower { leader, .. } => leader, Role::Leader { .. } => Some(self.id), \
     Role::PreCandidate { .. } | Role::Candidate { .. } => None, }";
-const IS_LOYAL: &str = "match self.role { Role::Follower { loyal, .. } => loyal, Role::Leader { .. } => true, \
+const IS_STICKY: &str = "match self.role { Role::Follower { sticky, .. } => sticky, Role::Leader { .. } => true, \
     Role::PreCandidate { .. } | Role::Candidate { .. } => false, }";
 const IS_MAJORITY: &str = "self.voters.len() < 2 * counted";
 const MEDIAN: &str = "values[(values.len() - 1) / 2]";
@@ -92,16 +92,16 @@ pub(super) const MUTANTS: &[Mutant] = &[
     members("everyone_must_hold", "an entry is committed when all hold it", MEDIAN, "values[0]"),
     members("second_best_is_replicated", "in groups of five, too", MEDIAN, "values[values.len().saturating_sub(2)]"),
     node(
-        "restarted_server_is_not_loyal",
+        "restarted_server_is_not_sticky",
         "a server that may have forgotten its leader helps to replace it",
-        "Role::Follower { leader: None, loyal: true }",
-        "Role::Follower { leader: None, loyal: false }",
+        "Role::Follower { leader: None, sticky: true }",
+        "Role::Follower { leader: None, sticky: false }",
     ),
     node(
         "restarted_server_follows_itself",
         "as if it had heard itself lead",
-        "Role::Follower { leader: None, loyal: true }",
-        "Role::Follower { leader: Some(id), loyal: true }",
+        "Role::Follower { leader: None, sticky: true }",
+        "Role::Follower { leader: Some(id), sticky: true }",
     ),
     node(
         "restart_commits_the_log",
@@ -122,27 +122,27 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "match self.role { Role::Follower { leader, .. } => leader, Role::PreCandidate { .. } => None, _ => Some(self.id) }",
     ),
     node(
-        "leader_is_not_loyal_to_itself",
+        "leader_does_not_stick_to_itself",
         "a leader looks at the campaigns of others",
-        IS_LOYAL,
-        "match self.role { Role::Follower { loyal, .. } => loyal, _ => false }",
+        IS_STICKY,
+        "match self.role { Role::Follower { sticky, .. } => sticky, _ => false }",
     ),
     node(
-        "candidate_stays_loyal",
-        "the own candidacy does not end loyalty: a candidate looks at no pre-vote",
-        IS_LOYAL,
-        "match self.role { Role::Follower { loyal, .. } => loyal, Role::PreCandidate { .. } => false, _ => true }",
+        "candidate_stays_sticky",
+        "the own candidacy does not end stickiness: a candidate looks at no pre-vote",
+        IS_STICKY,
+        "match self.role { Role::Follower { sticky, .. } => sticky, Role::PreCandidate { .. } => false, _ => true }",
     ),
     node(
-        "campaign_does_not_end_loyalty",
+        "campaign_does_not_end_stickiness",
         "neither of one who asks for pre-votes nor of one who asks for votes",
-        IS_LOYAL,
-        "match self.role { Role::Follower { loyal, .. } => loyal, _ => true }",
+        IS_STICKY,
+        "match self.role { Role::Follower { sticky, .. } => sticky, _ => true }",
     ),
     node(
-        "loyal_while_a_leader_is_known",
-        "loyalty is whether a leader of the current term was heard",
-        IS_LOYAL,
+        "sticky_while_a_leader_is_known",
+        "stickiness is whether a leader of the current term was heard",
+        IS_STICKY,
         "match self.role { Role::Follower { leader, .. } => leader.is_some(), Role::Leader { .. } => true, _ => false }",
     ),
     node(

@@ -10,16 +10,16 @@ const GATE: &str = "if !self.is_addressed_to_us(&envelope) || self.is_disturbanc
 const NEWER: &str = "if R::is_newer(term, self.node.term()) { self.adopt(term); }";
 const STALE: &str = "if R::is_stale(term, self.node.term()) { return self.answer_stale(from, &message); }";
 const TRANSFER_OF: &str = "match envelope.message { Message::PreVoteRequest { .. } => false, Message::VoteRequest { transfer, .. } => transfer, _ => return false, }";
-const ADOPT: &str = "let loyal = self.node.is_loyal(); match self.node.role { Role::Follower { .. } => { \
-    self.persist(Record::Term(term)); self.node.role = Role::Follower { leader: None, loyal }; } \
+const ADOPT: &str = "let sticky = self.node.is_sticky(); match self.node.role { Role::Follower { .. } => { \
+    self.persist(Record::Term(term)); self.node.role = Role::Follower { leader: None, sticky }; } \
     _ if R::must_yield_to_newer_term() => { // The end of a leadership names the term that ends. self.become_follower(); \
     self.persist(Record::Term(term)); } _ => self.persist(Record::Term(term)), }";
-const NEWER_TERM: &str = "self.node.role = Role::Follower { leader: None, loyal };";
+const NEWER_TERM: &str = "self.node.role = Role::Follower { leader: None, sticky };";
 const DEPOSED: &str =
     "// The end of a leadership names the term that ends. self.become_follower(); self.persist(Record::Term(term));";
 const ANSWER_STALE: &str = "match message { Message::PreVoteRequest { .. } | Message::VoteRequest { .. } | Message::AppendRequest { .. } => { \
     self.send(from, Message::Stale); } _ => {} }";
-const BECOME_FOLLOWER: &str = "self.yield_leadership(); self.node.role = Role::Follower { leader: None, loyal: false }; \
+const BECOME_FOLLOWER: &str = "self.yield_leadership(); self.node.role = Role::Follower { leader: None, sticky: false }; \
     self.restart(Timers::Follower);";
 const APPLY: &str = "self.node.durable.apply(&record);";
 const WRITE: &str = "self.effects.records.push(record);";
@@ -47,19 +47,19 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "entries.last().term <= envelope.term",
         "entries.last().term < envelope.term",
     ),
-    mutant("loyalty_is_asked_after_the_term", "a disturber's term is adopted before it is turned away", GATE,
+    mutant("stickiness_is_asked_after_the_term", "a disturber's term is adopted before it is turned away", GATE,
         "if !self.is_addressed_to_us(&envelope) { return; } \
          if R::is_newer(envelope.term, self.node.term()) { self.adopt(envelope.term); } \
          if self.is_disturbance(&envelope) { return; }"),
-    mutant("disturbers_are_answered", "a server that is loyal refuses its vote instead of saying nothing", GATE,
+    mutant("disturbers_are_answered", "a server that sticks to its leader refuses its vote instead of saying nothing", GATE,
         "if !self.is_addressed_to_us(&envelope) { return; } \
          if self.is_disturbance(&envelope) { return self.send(envelope.from, Message::VoteReply { granted: false }); }"),
-    mutant("disturbers_are_told_of_the_term", "a server that is loyal tells a disturber its own term", GATE,
+    mutant("disturbers_are_told_of_the_term", "a server that sticks to its leader tells a disturber its own term", GATE,
         "if !self.is_addressed_to_us(&envelope) { return; } \
          if self.is_disturbance(&envelope) { return self.send(envelope.from, Message::Stale); }"),
-    mutant("pre_votes_disturb_nobody", "a server that is loyal says how it would vote", TRANSFER_OF,
+    mutant("pre_votes_disturb_nobody", "a server that sticks to its leader says how it would vote", TRANSFER_OF,
         "match envelope.message { Message::VoteRequest { transfer, .. } => transfer, _ => return false }"),
-    mutant("votes_disturb_nobody", "a server that is loyal votes, if it is not asked for a pre-vote", TRANSFER_OF,
+    mutant("votes_disturb_nobody", "a server that sticks to its leader votes, if it is not asked for a pre-vote", TRANSFER_OF,
         "match envelope.message { Message::PreVoteRequest { .. } => false, _ => return false }"),
     mutant("pre_votes_look_like_transfers", "the two kinds of requests are mixed up", TRANSFER_OF,
         "match envelope.message { Message::PreVoteRequest { .. } => true, Message::VoteRequest { .. } => false, _ => return false }"),
@@ -74,8 +74,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "if R::is_stale(term, self.node.term()) { return self.answer_stale(from, &message); } if let Message::Stale = message { if let Role::Leader { .. } = self.node.role { self.become_follower(); } }"),
     mutant("stale_of_the_own_term_ends_a_campaign", "a candidate gives up by `Stale` of its own term", STALE,
         "if R::is_stale(term, self.node.term()) { return self.answer_stale(from, &message); } if let Message::Stale = message { if let Role::Candidate { .. } = self.node.role { self.become_follower(); } }"),
-    mutant("stale_ends_loyalty", "a follower forgets its leader by `Stale` of its own term", STALE,
-        "if R::is_stale(term, self.node.term()) { return self.answer_stale(from, &message); } if let Message::Stale = message { if let Role::Follower { leader, .. } = self.node.role { self.node.role = Role::Follower { leader, loyal: false }; } }"),
+    mutant("stale_ends_stickiness", "a follower forgets its leader by `Stale` of its own term", STALE,
+        "if R::is_stale(term, self.node.term()) { return self.answer_stale(from, &message); } if let Message::Stale = message { if let Role::Follower { leader, .. } = self.node.role { self.node.role = Role::Follower { leader, sticky: false }; } }"),
     mutant("a_refusal_is_not_heard", "a follower that refuses entries does not count as one that answers",
         "self.on_append_refusal(from, missing, hint, round)",
         "{ let before = self.node.role.clone(); self.on_append_refusal(from, missing, hint, round); \
@@ -84,22 +84,22 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "self.on_append_reply(from, matched, round)",
         "{ let before = self.node.role.clone(); self.on_append_reply(from, matched, round); \
          if let (Role::Leader { heard: kept, .. }, Role::Leader { heard, .. }) = (before, &mut self.node.role) { *heard = kept; } }"),
-    mutant("loyalty_is_lost_by_a_newer_term", "a server that hears a leader and learns a newer term helps to replace it", ADOPT,
+    mutant("stickiness_is_lost_by_a_newer_term", "a server that hears a leader and learns a newer term helps to replace it", ADOPT,
         "match self.node.role { Role::Follower { .. } => { self.persist(Record::Term(term)); \
-         self.node.role = Role::Follower { leader: None, loyal: false }; } \
+         self.node.role = Role::Follower { leader: None, sticky: false }; } \
          _ if R::must_yield_to_newer_term() => { self.become_follower(); self.persist(Record::Term(term)); } \
          _ => self.persist(Record::Term(term)), }"),
-    mutant("a_newer_term_makes_loyal", "a server that hears nobody and learns a newer term is loyal to nobody", NEWER_TERM,
-        "{ let _ = loyal; self.node.role = Role::Follower { leader: None, loyal: true }; }"),
+    mutant("a_newer_term_makes_sticky", "a server that hears nobody and learns a newer term sticks to nobody", NEWER_TERM,
+        "{ let _ = sticky; self.node.role = Role::Follower { leader: None, sticky: true }; }"),
     mutant("the_leader_is_kept_in_a_newer_term", "the leader of an older term counts as that of the newer one", NEWER_TERM,
-        "self.node.role = Role::Follower { leader: self.node.leader(), loyal };"),
-    mutant("the_role_is_kept_in_a_newer_term", "leader and loyalty stay as they are", NEWER_TERM, "{ let _ = loyal; }"),
+        "self.node.role = Role::Follower { leader: self.node.leader(), sticky };"),
+    mutant("the_role_is_kept_in_a_newer_term", "leader and stickiness stay as they are", NEWER_TERM, "{ let _ = sticky; }"),
     mutant("a_newer_term_restarts_the_timers", "a follower that learns a newer term puts its own election off", NEWER_TERM,
-        "self.node.role = Role::Follower { leader: None, loyal }; self.restart(Timers::Follower);"),
+        "self.node.role = Role::Follower { leader: None, sticky }; self.restart(Timers::Follower);"),
     mutant("the_end_names_the_newer_term", "a deposed leader says that it does not lead in the term that it learned", DEPOSED,
         "self.persist(Record::Term(term)); self.become_follower();"),
-    mutant("a_deposed_server_stays_loyal", "a leader that learned a newer term is loyal to itself", DEPOSED,
-        "self.become_follower(); self.node.role = Role::Follower { leader: None, loyal }; self.persist(Record::Term(term));"),
+    mutant("a_deposed_server_stays_sticky", "a leader that learned a newer term sticks to itself", DEPOSED,
+        "self.become_follower(); self.node.role = Role::Follower { leader: None, sticky }; self.persist(Record::Term(term));"),
     mutant("stale_pre_votes_get_no_answer", "a server that asks for a pre-vote in an older term learns nothing", ANSWER_STALE,
         "match message { Message::VoteRequest { .. } | Message::AppendRequest { .. } => self.send(from, Message::Stale), _ => {} }"),
     mutant("stale_votes_get_no_answer", "a server that asks for a vote in an older term learns nothing", ANSWER_STALE,
@@ -111,17 +111,17 @@ pub(super) const MUTANTS: &[Mutant] = &[
     mutant("stale_is_sent_twice", "a server that asks in an older term is told twice", "self.send(from, Message::Stale);",
         "self.send(from, Message::Stale); self.send(from, Message::Stale);"),
     mutant("the_end_is_not_told", "a leader that stops does not say so", BECOME_FOLLOWER,
-        "self.node.role = Role::Follower { leader: None, loyal: false }; self.restart(Timers::Follower);"),
+        "self.node.role = Role::Follower { leader: None, sticky: false }; self.restart(Timers::Follower);"),
     mutant("the_end_is_told_too_late", "the role has changed when it is to be said that a leadership ends", BECOME_FOLLOWER,
-        "self.node.role = Role::Follower { leader: None, loyal: false }; self.yield_leadership(); self.restart(Timers::Follower);"),
-    mutant("former_leaders_are_loyal", "for a minimum timeout it helps nobody", BECOME_FOLLOWER,
-        "self.yield_leadership(); self.node.role = Role::Follower { leader: None, loyal: true }; self.restart(Timers::Follower);"),
+        "self.node.role = Role::Follower { leader: None, sticky: false }; self.yield_leadership(); self.restart(Timers::Follower);"),
+    mutant("former_leaders_are_sticky", "for a minimum timeout it helps nobody", BECOME_FOLLOWER,
+        "self.yield_leadership(); self.node.role = Role::Follower { leader: None, sticky: true }; self.restart(Timers::Follower);"),
     mutant("former_leaders_follow_themselves", "it names itself as its leader", BECOME_FOLLOWER,
-        "self.yield_leadership(); self.node.role = Role::Follower { leader: self.node.leader(), loyal: false }; self.restart(Timers::Follower);"),
+        "self.yield_leadership(); self.node.role = Role::Follower { leader: self.node.leader(), sticky: false }; self.restart(Timers::Follower);"),
     mutant("former_leaders_keep_their_timers", "heartbeats go on, and no election timeout runs", BECOME_FOLLOWER,
-        "self.yield_leadership(); self.node.role = Role::Follower { leader: None, loyal: false };"),
+        "self.yield_leadership(); self.node.role = Role::Follower { leader: None, sticky: false };"),
     mutant("former_leaders_run_a_candidates_timers", "no minimum timeout runs", BECOME_FOLLOWER,
-        "self.yield_leadership(); self.node.role = Role::Follower { leader: None, loyal: false }; self.restart(Timers::Candidate);"),
+        "self.yield_leadership(); self.node.role = Role::Follower { leader: None, sticky: false }; self.restart(Timers::Candidate);"),
     mutant("the_term_is_not_written", "a newer term is only in memory", WRITE,
         "if !matches!(record, Record::Term(_)) { self.effects.records.push(record); }"),
     mutant("the_vote_is_not_written", "a vote is only in memory", WRITE,
@@ -150,7 +150,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
     mutant("timers_restart_twice", "each restart is asked for twice", RESTART,
         "self.effects.early.push(Output::Restart(timers)); self.effects.early.push(Output::Restart(timers));")
         .equivalent("timers that are restarted twice at one moment run as if they were restarted once"),
-    mutant("followers_run_a_candidates_timers", "a follower has no minimum timeout, so it is loyal for ever", RESTART,
+    mutant("followers_run_a_candidates_timers", "a follower has no minimum timeout, so it sticks to its leader for ever", RESTART,
         "self.effects.early.push(Output::Restart(if timers == Timers::Follower { Timers::Candidate } else { timers }));"),
     mutant("committed_is_told_again", "a commit index that stays is told again", COMMIT_TO,
         "if self.node.commit <= index { self.node.commit = index; self.effects.outputs.push(Output::Committed(index)); }"),

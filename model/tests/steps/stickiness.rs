@@ -60,9 +60,9 @@ fn a_transferred_leadership_still_needs_a_log_that_is_up_to_date() {
 }
 
 #[test]
-fn a_server_that_starts_is_loyal_to_a_leader_it_may_have_forgotten_until_the_minimum_timeout() {
+fn a_server_that_starts_sticks_to_a_leader_it_may_have_forgotten_until_the_minimum_timeout() {
     let mut node = restarted(3, disk(1, &[1]));
-    assert_eq!(node.role(), &Role::Follower { leader: None, loyal: true });
+    assert_eq!(node.role(), &Role::Follower { leader: None, sticky: true });
     for request in requests() {
         assert!(on(&mut node, receive(3, 1, request)).is_nothing());
     }
@@ -71,17 +71,17 @@ fn a_server_that_starts_is_loyal_to_a_leader_it_may_have_forgotten_until_the_min
 }
 
 #[test]
-fn the_minimum_timeout_ends_loyalty_and_the_next_heartbeat_renews_it() {
+fn the_minimum_timeout_ends_stickiness_and_the_next_heartbeat_renews_it() {
     let mut node = follower_of_2(3, 1, &[1]);
     assert!(on(&mut node, Event::MinimumTimeout).is_nothing());
-    assert_eq!(node.role(), &Role::Follower { leader: None, loyal: false });
+    assert_eq!(node.role(), &Role::Follower { leader: None, sticky: false });
     let done = on(&mut node, receive(2, 1, heartbeat(at(1, 1), 0)));
     assert_eq!(done.early, [Output::Restart(Timers::Follower)]);
-    assert_eq!(node.role(), &Role::Follower { leader: Some(id(2)), loyal: true });
+    assert_eq!(node.role(), &Role::Follower { leader: Some(id(2)), sticky: true });
 }
 
 #[test]
-fn a_request_that_does_not_fit_the_log_renews_loyalty_all_the_same() {
+fn a_request_that_does_not_fit_the_log_renews_stickiness_all_the_same() {
     let mut node = follower(3, 1, &[1]);
     let done = on(&mut node, receive(2, 1, heartbeat(at(4, 1), 0)));
     assert_eq!(done.early, [Output::Restart(Timers::Follower)]);
@@ -89,7 +89,7 @@ fn a_request_that_does_not_fit_the_log_renews_loyalty_all_the_same() {
 }
 
 #[test]
-fn who_campaigns_itself_is_loyal_to_nobody() {
+fn who_campaigns_itself_sticks_to_nobody() {
     let mut node = follower_of_2(3, 1, &[1]);
     let done = after(&mut node, [Event::ElectionTimeout, receive(3, 1, Message::PreVoteRequest { last: at(1, 1) })]);
     assert_eq!(done.outputs, [send(3, 1, Message::PreVoteReply { granted: true })]);
@@ -105,7 +105,7 @@ fn a_leader_that_no_majority_answered_steps_down_at_the_next_minimum_timeout() {
     let term = node.term();
     assert_eq!(done.early, [Output::Yielded(term), Output::Restart(Timers::Follower)]);
     assert_eq!(done.records, [], "the term stays");
-    assert_eq!(node.role(), &Role::Follower { leader: None, loyal: false });
+    assert_eq!(node.role(), &Role::Follower { leader: None, sticky: false });
 }
 
 #[test]
