@@ -1,13 +1,13 @@
 //! The search for a mutant.
 
 use crate::liveness::Recovery;
-use crate::mutants::catalogue::Exhibit;
+use crate::mutants::catalogue::Mutant;
 use crate::scope::Part;
 use crate::search::CheckpointError;
 use crate::verdict::{self, Limits, NOTHING, Outcome};
 
-impl Exhibit {
-    /// Searches for this mistake within these bounds.
+impl Mutant {
+    /// Searches for what this mutant breaks, within these bounds.
     pub(crate) fn hunt(&self, part: Part, limits: &Limits) -> Result<Outcome, CheckpointError> {
         match part {
             Part::Quotient(scope) => {

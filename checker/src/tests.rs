@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashSet, VecDeque};
 use rafttree_model::{Relabelled, ServerId};
 
 use crate::cli::tables;
-use crate::mutants::catalogue::{self, Exhibit};
+use crate::mutants::catalogue::{self, Mutant};
 use crate::presets::{self, PRESETS};
 use crate::properties::Property;
 use crate::quotient::Quotient;
@@ -130,8 +130,8 @@ fn a_panic_over_a_state_is_a_violation() {
 
 #[test]
 fn a_panic_in_the_telling_leaves_the_violation_and_is_one() {
-    let exhibit = catalogue::find("vote_again").unwrap();
-    let mut outcome = exhibit.hunt(exhibit.part, &limits(2)).unwrap();
+    let mutant = catalogue::find("vote_again").unwrap();
+    let mut outcome = mutant.hunt(mutant.part, &limits(2)).unwrap();
     let told: Result<(), _> = outcome.telling(|| panic!("no words"));
     assert_eq!(told, Err("the telling panicked: no words".to_owned()));
     let broken: Vec<_> = outcome.broken.iter().collect();
@@ -204,11 +204,11 @@ fn prompt_flushes_hide_no_state_of_the_servers() {
 
 #[test]
 fn a_counterexample_in_the_plain_system_is_the_shortest() {
-    let exhibit = catalogue::find("accept_stale").expect("it is in the zoo");
-    let [one, two] = [1, 2].map(|threads| exhibit.hunt(exhibit.part, &limits(threads)).expect("nothing is resumed"));
+    let mutant = catalogue::find("accept_stale").expect("it is in the catalogue");
+    let [one, two] = [1, 2].map(|threads| mutant.hunt(mutant.part, &limits(threads)).expect("nothing is resumed"));
     assert_eq!((one.steps, one.states), (two.steps, two.states));
-    let Part::Plain(bounds) = exhibit.part else { panic!("it is hunted in the plain system") };
-    let system = System { symmetric: false, ..exhibit.placed(bounds) };
+    let Part::Plain(bounds) = mutant.part else { panic!("it is hunted in the plain system") };
+    let system = System { symmetric: false, ..mutant.placed(bounds) };
     let steps = play(&system, &one.counterexample.expect("it is told")).expect("it replays");
     let (last, before) = steps.split_last().expect("it has steps");
     assert!(last.world.broken.contains(Property::OwnVotes));
@@ -219,7 +219,7 @@ fn a_counterexample_in_the_plain_system_is_the_shortest() {
 fn every_rule_has_a_mutant_and_every_mutant_a_rule() {
     let stated: BTreeSet<_> = tables::stated_rules().into_iter().map(|(rule, _)| rule).collect();
     let broken: BTreeSet<_> =
-        catalogue::exhibits().iter().map(|it| it.rule.to_owned()).filter(|it| !it.starts_with("the ")).collect();
+        catalogue::mutants().iter().map(|it| it.rule.to_owned()).filter(|it| !it.starts_with("the ")).collect();
     assert_eq!(stated, broken);
     assert!(tables::stated_rules().iter().all(|(_, section)| section.contains('§') || section.contains("diss.")));
 }
@@ -237,18 +237,18 @@ fn every_property_is_named_once() {
 /// the quotient leaves out. (Figure 8 takes longest: `catalogue` visits it.)
 #[test]
 fn what_the_quotient_catches_is_broken_in_the_plain_system_too() {
-    let exhibits = catalogue::exhibits();
+    let mutants = catalogue::mutants();
     // What liveness catches is told by the schedule that fails: see `recovery`.
-    let breaks_safety = |exhibit: &&Exhibit| !matches!(exhibit.part, Part::Recovery(_)) && exhibit.name != "figure_8";
-    for exhibit in exhibits.iter().filter(breaks_safety) {
-        let outcome = exhibit.hunt(exhibit.part, &limits(1)).expect("nothing is resumed");
-        assert!(outcome.broken.contains(exhibit.caught_by), "{}: {:?}", exhibit.name, outcome.broken);
-        let actions = outcome.counterexample.unwrap_or_else(|why| panic!("{}: {why}", exhibit.name));
-        let bounds = if let Part::Plain(bounds) = exhibit.part { bounds } else { wide(exhibit.part.servers()) };
-        let system = System { symmetric: false, ..exhibit.placed(bounds) };
-        let steps = play(&system, &actions).unwrap_or_else(|why| panic!("{}: {why}", exhibit.name));
+    let breaks_safety = |mutant: &&Mutant| !matches!(mutant.part, Part::Recovery(_)) && mutant.name != "figure_8";
+    for mutant in mutants.iter().filter(breaks_safety) {
+        let outcome = mutant.hunt(mutant.part, &limits(1)).expect("nothing is resumed");
+        assert!(outcome.broken.contains(mutant.caught_by), "{}: {:?}", mutant.name, outcome.broken);
+        let actions = outcome.counterexample.unwrap_or_else(|why| panic!("{}: {why}", mutant.name));
+        let bounds = if let Part::Plain(bounds) = mutant.part { bounds } else { wide(mutant.part.servers()) };
+        let system = System { symmetric: false, ..mutant.placed(bounds) };
+        let steps = play(&system, &actions).unwrap_or_else(|why| panic!("{}: {why}", mutant.name));
         let end = steps.last().expect("it has steps").world.broken;
-        assert!(!end.is_empty(), "{}", exhibit.name);
+        assert!(!end.is_empty(), "{}", mutant.name);
     }
 }
 

@@ -293,7 +293,7 @@ fn a_circle_is_noticed() {
 /// Longer than a screen, with the reason.
 const LONG_FUNCTIONS: [(&str, &str, &str); 3] = [
     ("inductive/conjuncts.rs", "row", "a table: one row for each conjunct"),
-    ("mutants/catalogue.rs", "exhibits", "a table: one row for each mutant"),
+    ("mutants/catalogue.rs", "mutants", "a table: one row for each mutant"),
     ("properties/list.rs", "text", "a table: what each property says"),
 ];
 

@@ -1,7 +1,7 @@
 //! The rules of Raft, one function each: Figure 2 on one page.
 //!
 //! [`Paper`] is Raft as it is deployed and checked: every rule as stated here. The checker breaks
-//! one rule at a time, to show that it would see the mistake.
+//! one rule at a time, to show that it would see such a bug.
 
 use crate::log::Log;
 use crate::members::{Members, ServerSet};

@@ -49,7 +49,7 @@ pub(crate) fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
         return check_inductive(args, &chosen?, json);
     }
     let chosen = args.system.chosen()?;
-    let counted = chosen.exhibit.as_ref().map_or(PropertySet::all(), catalogue::Exhibit::counted);
+    let counted = chosen.mutant.as_ref().map_or(PropertySet::all(), catalogue::Mutant::counted);
     let only = if args.property.is_empty() { counted } else { watched(&args.property)? };
     if !chosen.parts.iter().any(|part| part.judges(only)) {
         return Err(Usage(format!(
@@ -66,14 +66,14 @@ pub(crate) fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
     let (mut worst, mut values) = (0, Vec::new());
     for (at, part) in chosen.parts.iter().enumerate().filter(|(_, part)| part.judges(only)) {
         let (mut outcome, watched) = search(&chosen, at, *part, only, args.narrow, &limits)?;
-        let mutant = chosen.exhibit.as_ref().map(|exhibit| exhibit.name);
+        let mutant = chosen.mutant.as_ref().map(|mutant| mutant.name);
         let in_catalogue = mutant.is_some() && args.system.preset.is_none();
         let name = if in_catalogue { "as in the catalogue" } else { chosen.preset.name };
         let Limits { threads, memory, .. } = limits;
         let subject = Subject { preset: name, part: *part, mutant, watched, threads, memory };
-        let found = Counterexample::of(chosen.exhibit.as_ref(), *part, &mut outcome);
+        let found = Counterexample::of(chosen.mutant.as_ref(), *part, &mut outcome);
         if let (Some(path), Some(found)) = (&args.save, &found) {
-            found.save(path, chosen.exhibit.as_ref(), *part, &outcome)?;
+            found.save(path, chosen.mutant.as_ref(), *part, &outcome)?;
         }
         if json {
             values.push(report::value(&subject, &outcome));
@@ -113,10 +113,10 @@ fn search(
     narrow: Option<Narrowed>,
     limits: &Limits,
 ) -> Result<(Outcome, PropertySet), Usage> {
-    let ground = chosen.exhibit.as_ref().map_or(PAPER, |exhibit| exhibit.ground);
+    let ground = chosen.mutant.as_ref().map_or(PAPER, |mutant| mutant.ground);
     // Other bounds have other witnesses; a search that meets no leader checks nothing at any.
     let leader = verdict::Expected { witnesses: &[Witness::Leader], ..NOTHING };
-    let expected = if chosen.changed || chosen.exhibit.is_some() { leader } else { chosen.preset.parts[at].1 };
+    let expected = if chosen.changed || chosen.mutant.is_some() { leader } else { chosen.preset.parts[at].1 };
     let ticker = Ticker::new();
     let mut tick = |progress: &Progress| ticker.tick(progress);
     let (outcome, watched) = match part {
@@ -132,8 +132,8 @@ fn search(
             (verdict::explore(&recovery, limits, expected, &mut tick), recovery.quotient.watched)
         }
         Part::Plain(bounds) => {
-            let placed = |exhibit: &catalogue::Exhibit| exhibit.placed(bounds);
-            let mut system = chosen.exhibit.as_ref().map_or_else(|| System::with(ground, bounds), placed);
+            let placed = |mutant: &catalogue::Mutant| mutant.placed(bounds);
+            let mut system = chosen.mutant.as_ref().map_or_else(|| System::with(ground, bounds), placed);
             system.watched = PropertySet::of_states();
             system.watched.keep(only);
             (verdict::explore(&system, limits, expected, &mut tick), system.watched)

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::cli::{reached, report};
 use crate::console::{Usage, seconds, worse, wrap};
 use crate::inductive::conjuncts::Conjunct;
-use crate::inductive::mistakes::Code;
+use crate::inductive::mutants::Code;
 use crate::inductive::stages::{Check, Checked, Ended, Shown, Stage};
 use crate::inductive::{Chosen, PRESETS, Preset, told};
 use crate::progress::Ticker;
@@ -114,12 +114,12 @@ impl Whole<'_> {
 
     fn text(&self) -> String {
         let Whole { chosen, limits, checked, verdict, time, story } = self;
-        let mistake = chosen.wrong.map_or(String::new(), |wrong| format!(", with the mutant '{}'", wrong.name));
+        let mutant = chosen.wrong.map_or(String::new(), |wrong| format!(", with the mutant '{}'", wrong.name));
         let mut lines = vec![verdict.word().to_owned()];
         lines.extend(self.reasons().into_iter().map(|why| format!("  {why}")));
         lines.extend([
             String::new(),
-            format!("invariant   {}{mistake}", chosen.preset),
+            format!("invariant   {}{mutant}", chosen.preset),
             format!("bounds      {}", wrap(&chosen.scope.words(), 12)),
             format!("always      {}", wrap(ALWAYS, 12)),
             format!("code        {CODE}"),

@@ -1,8 +1,8 @@
-//! The bounds ledger: the least bounds at which each mistake is caught. Bounds below them would not
-//! have shown it, so they say what a search at some bounds is worth.
+//! The minimal bounds at which each mutant is caught. Bounds below them would not have shown it, so they
+//! say what a search at some bounds is worth.
 
 use crate::console::grouped;
-use crate::mutants::catalogue::{Exhibit, exhibits};
+use crate::mutants::catalogue::{Mutant, mutants};
 use crate::scope::{Part, Scope};
 use crate::verdict::{Limits, Outcome, Verdict};
 
@@ -26,7 +26,7 @@ const RISING: [Scope; 8] = [
     logs(5, 1, 1),
 ];
 
-impl Exhibit {
+impl Mutant {
     /// The least bounds at which it is caught, and what that took.
     fn least(&self, limits: &Limits) -> Option<(Scope, Outcome)> {
         let hunt = |scope| self.hunt(Part::Quotient(scope), limits).expect("nothing is resumed");
@@ -35,15 +35,15 @@ impl Exhibit {
     }
 }
 
-/// The minimal bounds: each property with the mistakes that it catches, and from which bounds on.
+/// The minimal bounds: each property with the mutants that it catches, and from which bounds on.
 pub(crate) fn report(limits: &Limits) -> u8 {
     say!("| property | mutant | caught from | states | steps |\n| --- | --- | --- | --- | --- |");
     let mut missed = 0;
-    let mut all = exhibits();
-    all.sort_by_key(|exhibit| exhibit.caught_by);
-    for exhibit in all.iter().filter(|exhibit| matches!(exhibit.part, Part::Quotient(_))) {
-        let (property, name) = (exhibit.caught_by.name(), exhibit.name);
-        match exhibit.least(limits) {
+    let mut all = mutants();
+    all.sort_by_key(|mutant| mutant.caught_by);
+    for mutant in all.iter().filter(|mutant| matches!(mutant.part, Part::Quotient(_))) {
+        let (property, name) = (mutant.caught_by.name(), mutant.name);
+        match mutant.least(limits) {
             Some((scope, outcome)) => {
                 let (within, states, steps) = (Part::Quotient(scope).short(), grouped(outcome.states), outcome.steps);
                 say!("| {property} | `{name}` | {within} | {states} | {steps} |");

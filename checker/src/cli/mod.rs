@@ -181,7 +181,7 @@ fn run(cli: &Cli) -> Result<u8, Usage> {
                 Listed::Properties => tables::properties(json),
                 Listed::Presets => tables::presets(json),
                 Listed::Actions => tables::actions(json),
-                Listed::Catalogue => tables::zoo(json),
+                Listed::Catalogue => tables::catalogue(json),
             }
             Ok(0)
         }

@@ -9,7 +9,7 @@ use clap::Args;
 
 use crate::console::{Usage, parse_time};
 use crate::inductive;
-use crate::mutants::catalogue::{self, Exhibit};
+use crate::mutants::catalogue::{self, Mutant};
 use crate::presets::{self, Preset};
 use crate::quotient::{LONGEST, MOST_SEATS};
 use crate::scope::{Part, Scope};
@@ -139,10 +139,10 @@ fn stop_at_signals() -> Arc<AtomicBool> {
     stop
 }
 
-/// What is to be checked: systems with their bounds, perhaps with a mistake.
+/// What is to be checked: systems with their bounds, perhaps with a mutant.
 pub(crate) struct Chosen {
     pub(crate) preset: &'static Preset,
-    pub(crate) exhibit: Option<Exhibit>,
+    pub(crate) mutant: Option<Mutant>,
     pub(crate) parts: Vec<Part>,
     /// Whether the bounds are others than those of the preset or of the catalogue.
     pub(crate) changed: bool,
@@ -150,17 +150,17 @@ pub(crate) struct Chosen {
 
 impl SystemArgs {
     pub(crate) fn chosen(&self) -> Result<Chosen, Usage> {
-        let (preset, exhibit) = (self.preset()?, self.exhibit()?);
-        let named: Vec<Part> = match &exhibit {
-            Some(exhibit) if self.preset.is_none() => vec![exhibit.part],
+        let (preset, mutant) = (self.preset()?, self.mutant()?);
+        let named: Vec<Part> = match &mutant {
+            Some(mutant) if self.preset.is_none() => vec![mutant.part],
             _ => preset.parts.iter().map(|(part, _)| *part).collect(),
         };
         self.refuse_misplaced(&named)?;
         let keeps =
-            exhibit.as_ref().is_some_and(|exhibit| matches!(exhibit.part, Part::Plain(Bounds { forgets: false, .. })));
+            mutant.as_ref().is_some_and(|mutant| matches!(mutant.part, Part::Plain(Bounds { forgets: false, .. })));
         let parts: Vec<Part> = named.iter().map(|part| self.changed(*part, keeps)).collect::<Result<_, _>>()?;
         let changed = parts != named;
-        Ok(Chosen { preset, exhibit, parts, changed })
+        Ok(Chosen { preset, mutant, parts, changed })
     }
 
     /// What is chosen, if it is the invariant.
@@ -215,7 +215,7 @@ impl SystemArgs {
         presets::named(name).ok_or_else(|| Usage(format!("no preset is called '{name}'; there are {}", names())))
     }
 
-    fn exhibit(&self) -> Result<Option<Exhibit>, Usage> {
+    fn mutant(&self) -> Result<Option<Mutant>, Usage> {
         let Some(name) = &self.mutant else { return Ok(None) };
         let unknown = || Usage(format!("no mutant is called '{name}'; 'list catalogue' shows them all"));
         catalogue::find(name).map(Some).ok_or_else(unknown)
@@ -295,7 +295,7 @@ pub(crate) struct CheckpointArgs {
     /// search, so that --resume can go on.
     #[arg(long)]
     checkpoint: Option<PathBuf>,
-    /// Go on from such a file. It must be of the same search: system, bounds, mistake, properties,
+    /// Go on from such a file. It must be of the same search: system, bounds, mutant, properties,
     /// fingerprints, and code.
     #[arg(long)]
     resume: Option<PathBuf>,

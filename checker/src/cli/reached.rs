@@ -1,9 +1,9 @@
-//! Whether a mistake that breaks the induction is also reached by a run: what the search finds of it.
+//! Whether a mutant that breaks the induction is also reached by a run: what the search finds of it.
 
 use std::time::Duration;
 
-use crate::inductive::mistakes::Wrong;
-use crate::mutants::catalogue::{self, Exhibit};
+use crate::inductive::mutants::Wrong;
+use crate::mutants::catalogue::{self, Mutant};
 use crate::properties::{Property, PropertySet};
 use crate::scope::{Part, Scope};
 use crate::system::{Action, System};
@@ -41,12 +41,12 @@ pub(crate) fn told(wrong: Option<Wrong>, limits: &Limits) -> Vec<String> {
     ]
 }
 
-/// A mistake of the zoo is known to be caught, and where.
-fn hunted(exhibit: &Exhibit, limits: &Limits) -> Option<Vec<String>> {
-    let mut outcome = exhibit.hunt(exhibit.part, limits).ok()?;
-    let found = Counterexample::of(Some(exhibit), exhibit.part, &mut outcome)?;
+/// A mutant of the catalogue is known to be caught, and where.
+fn hunted(mutant: &Mutant, limits: &Limits) -> Option<Vec<String>> {
+    let mut outcome = mutant.hunt(mutant.part, limits).ok()?;
+    let found = Counterexample::of(Some(mutant), mutant.part, &mut outcome)?;
     let lines = found.story().lines().map(str::to_owned).collect();
-    Some([title(&outcome, &exhibit.part.words()), lines].concat())
+    Some([title(&outcome, &mutant.part.words()), lines].concat())
 }
 
 fn title(outcome: &Outcome, within: &str) -> Vec<String> {

@@ -8,7 +8,7 @@ use crate::console::{grouped, seconds, worse};
 use crate::inductive;
 use crate::liveness::Recovery;
 use crate::liveness::lasso::{self, Lasso};
-use crate::mutants::catalogue::{Exhibit, exhibits, find};
+use crate::mutants::catalogue::{Mutant, find, mutants};
 use crate::presets::{LONGEST, PRESETS};
 use crate::properties::{Property, PropertySet};
 use crate::quotient;
@@ -67,14 +67,14 @@ pub(crate) fn actions(json: bool) {
     print(json, &rows, |row| format!("{:<24}{}", text(row, "name"), text(row, "system")));
 }
 
-pub(crate) fn zoo(json: bool) {
-    let rows: Vec<_> = exhibits()
+pub(crate) fn catalogue(json: bool) {
+    let rows: Vec<_> = mutants()
         .iter()
         .map(|it| {
             let property = it.caught_by.name();
             json!({"name": it.name, "row": it.row, "rule": it.rule, "about": it.about, "source": it.source, "caught_by": property})
         })
-        .chain(inductive::MISTAKES.iter().map(|it| {
+        .chain(inductive::MUTANTS.iter().map(|it| {
             json!({"name": it.name, "row": null, "rule": "the step", "about": it.about, "source": "for 'check inductive' alone",
                 "caught_by": "the invariant"})
         }))
@@ -86,28 +86,28 @@ pub(crate) fn zoo(json: bool) {
     });
 }
 
-/// The exhibits that these words name; all, if there are none.
-pub(crate) fn chosen(names: &[String]) -> Result<Vec<Exhibit>, String> {
+/// The mutants that these words name; all, if there are none.
+pub(crate) fn chosen(names: &[String]) -> Result<Vec<Mutant>, String> {
     if names.is_empty() {
-        return Ok(exhibits());
+        return Ok(mutants());
     }
     let unknown = |name: &String| format!("no mutant is called '{name}'; 'list catalogue' shows them all");
     names.iter().map(|name| find(name).ok_or_else(|| unknown(name))).collect()
 }
 
-pub(crate) fn exhibit_value(exhibit: &Exhibit, outcome: &Outcome) -> Value {
+pub(crate) fn mutant_value(mutant: &Mutant, outcome: &Outcome) -> Value {
     json!({
-        "name": exhibit.name,
-        "row": exhibit.row,
-        "rule": exhibit.rule,
-        "about": exhibit.about,
-        "source": exhibit.source,
-        "expected": exhibit.caught_by.name(),
-        "caught": outcome.broken.contains(exhibit.caught_by),
+        "name": mutant.name,
+        "row": mutant.row,
+        "rule": mutant.rule,
+        "about": mutant.about,
+        "source": mutant.source,
+        "expected": mutant.caught_by.name(),
+        "caught": outcome.broken.contains(mutant.caught_by),
         "caught_by": crate::verdict::names(outcome.broken),
-        "bounds": exhibit.part,
-        "bounds_in_words": exhibit.part.words(),
-        "starts_from": exhibit.start,
+        "bounds": mutant.part,
+        "bounds_in_words": mutant.part.words(),
+        "starts_from": mutant.start,
         "states": outcome.states,
         "steps": outcome.steps,
         "seconds": outcome.time.as_secs_f64(),
@@ -115,7 +115,7 @@ pub(crate) fn exhibit_value(exhibit: &Exhibit, outcome: &Outcome) -> Value {
     })
 }
 
-/// What became of a mistake that its property did not catch.
+/// What became of a mutant that its property did not catch.
 pub(crate) fn escape(outcome: &Outcome) -> String {
     let others = crate::verdict::names(outcome.broken).join(", ");
     if let (Verdict::Violated, Err(why)) = (&outcome.verdict, &outcome.counterexample) {
@@ -147,14 +147,14 @@ pub(crate) fn rules(limits: &Limits) -> u8 {
     let mut all_caught = true;
     let around = [("the step", "-"), ("the disk", "-")].map(|(rule, section)| (rule.to_owned(), section.to_owned()));
     for (rule, section) in stated_rules().into_iter().chain(around) {
-        for exhibit in exhibits().iter().filter(|exhibit| exhibit.rule == rule) {
-            let outcome = exhibit.hunt(exhibit.part, limits).expect("nothing is resumed");
-            let caught = outcome.broken.contains(exhibit.caught_by) && outcome.counterexample.is_ok();
+        for mutant in mutants().iter().filter(|mutant| mutant.rule == rule) {
+            let outcome = mutant.hunt(mutant.part, limits).expect("nothing is resumed");
+            let caught = outcome.broken.contains(mutant.caught_by) && outcome.counterexample.is_ok();
             all_caught &= caught;
-            let by = if caught { exhibit.caught_by.name() } else { "NOT CAUGHT" };
-            let (within, steps) = (exhibit.part.short(), outcome.steps);
-            let row = exhibit.row.map_or(String::new(), |row| format!(" (row {row})"));
-            say!("| `{rule}` | {section} | {}{row} | {by} | {within} | {steps} |", exhibit.about);
+            let by = if caught { mutant.caught_by.name() } else { "NOT CAUGHT" };
+            let (within, steps) = (mutant.part.short(), outcome.steps);
+            let row = mutant.row.map_or(String::new(), |row| format!(" (row {row})"));
+            say!("| `{rule}` | {section} | {}{row} | {by} | {within} | {steps} |", mutant.about);
         }
     }
     u8::from(!all_caught)

@@ -111,7 +111,7 @@ impl Conjunct {
         self.row().1
     }
 
-    /// A mistake, by its name in the zoo, that breaks it.
+    /// A mutant, by its name in the catalogue, that breaks it.
     pub(crate) fn broken_by(self) -> &'static str {
         self.row().2
     }

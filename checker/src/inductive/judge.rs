@@ -7,7 +7,7 @@ use rafttree_model::{Effects, Node, Record, Role};
 use crate::inductive::class::{Assumption, Class};
 use crate::inductive::conjuncts::{Cause, Conjunct, Conjuncts, Disk, Taken};
 use crate::inductive::history::Terms;
-use crate::inductive::mistakes::Code;
+use crate::inductive::mutants::Code;
 use crate::world::Tag;
 
 /// What came of a step.

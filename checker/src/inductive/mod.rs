@@ -20,7 +20,7 @@ pub(crate) mod conjuncts;
 
 pub(crate) mod class;
 
-pub(crate) mod mistakes;
+pub(crate) mod mutants;
 
 mod judge;
 
@@ -58,6 +58,6 @@ mod tests;
 #[cfg(test)]
 mod tests_cases;
 
-pub(crate) use mistakes::{ALL as MISTAKES, find};
+pub(crate) use mutants::{ALL as MUTANTS, find};
 pub(crate) use presets::{Chosen, PRESETS, Preset, named};
 pub(crate) use stages::Scope;

@@ -1,6 +1,6 @@
 //! Named scopes of the invariant.
 
-use crate::inductive::mistakes::Wrong;
+use crate::inductive::mutants::Wrong;
 use crate::inductive::stages::Scope;
 
 /// A named scope.

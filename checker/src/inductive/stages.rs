@@ -9,7 +9,7 @@ use crate::inductive::class::Assumption;
 use crate::inductive::conjuncts::{Conjunct, Conjuncts};
 use crate::inductive::history::History;
 use crate::inductive::judge::Tally;
-use crate::inductive::mistakes::{self, Code};
+use crate::inductive::mutants::{self, Code};
 use crate::inductive::work::{self, Clock, Finding, Worked};
 use crate::inductive::{branches, cases, elections, instances, lemmas, logs, quorums, shape};
 use crate::verdict::Limits;
@@ -102,7 +102,7 @@ const ANY: u64 = 10;
 /// Terms and entries of the histories for which the lemmas are shown, or more.
 const OF_LEMMAS: u8 = 4;
 
-/// Bounds at which a mistake or a dropped assumption shows.
+/// Bounds at which a mutant or a dropped assumption shows.
 const SMALL: [(u8, u8); 2] = [(2, 2), (3, 2)];
 
 impl Check<'_> {
@@ -318,7 +318,7 @@ impl Check<'_> {
         })
     }
 
-    /// Each conjunct with a mistake that breaks it.
+    /// Each conjunct with a mutant that breaks it.
     pub(crate) fn conjuncts(&mut self) -> bool {
         let started = Instant::now();
         let mut ended = Ended::Held;
@@ -341,7 +341,7 @@ impl Check<'_> {
         let count = self.checked.conjuncts.len();
         self.end(Stage {
             name: "conjuncts",
-            about: "each is broken by a mistake that was put in".to_owned(),
+            about: "each is broken by a mutant".to_owned(),
             size: format!("{count} of {} seen at work", Conjunct::ALL.len()),
             counts: json!({"shown": count}),
             time: started.elapsed(),
@@ -349,9 +349,9 @@ impl Check<'_> {
         })
     }
 
-    /// What the conjunct's mistake breaks, that conjunct among it.
+    /// What the conjunct's mutant breaks, that conjunct among it.
     fn broken(&self, conjunct: Conjunct) -> Option<Conjuncts> {
-        let code = mistakes::find(conjunct.broken_by())?.code;
+        let code = mutants::find(conjunct.broken_by())?.code;
         let wanted = Conjuncts::from_iter([conjunct]);
         let groups = work::all(&elections::tasks(3), code, wanted, self.clock(), elections::judge, &mut |_, _| {});
         let found = groups.finding.or_else(|| hunt_logs(code, wanted, None, &SMALL, self.clock()));

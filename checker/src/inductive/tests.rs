@@ -9,7 +9,7 @@ use crate::inductive::class::{Assumption, Class, ITSELF, OTHER, THIRD};
 use crate::inductive::conjuncts::{Conjunct, Conjuncts};
 use crate::inductive::history::{History, Place, Terms};
 use crate::inductive::judge::{Judge, Judged};
-use crate::inductive::mistakes::{self, Code};
+use crate::inductive::mutants::{self, Code};
 use crate::inductive::stages::{Check, Checked, Ended, Scope};
 use crate::inductive::work::{self, Clock};
 use crate::inductive::{branches, logs};
@@ -169,7 +169,7 @@ fn the_deployed_step_keeps_the_invariant_and_every_conjunct_is_at_work() {
 }
 
 #[test]
-fn every_unsafe_mistake_of_a_step_is_caught_and_named() {
+fn every_unsafe_mutant_of_a_step_is_caught_and_named() {
     use Conjunct::*;
     let table = [
         ("refused_vote_counts", LedByMajority),
@@ -208,7 +208,7 @@ fn every_unsafe_mistake_of_a_step_is_caught_and_named() {
     // These need a voter whose log is of a later term than the candidate's, or two earlier terms.
     let terms = |name| if ["compare_index_first", "stale_acknowledgement"].contains(&name) { 3 } else { 2 };
     for (name, conjunct) in table {
-        let wrong = mistakes::find(name).expect("a mistake of this name");
+        let wrong = mutants::find(name).expect("a mutant of this name");
         let found = found(&check(Scope { terms: terms(name), ..TINY }, wrong.code));
         assert!(found.contains(conjunct), "{name}: {:?}", found.iter().map(Conjunct::id).collect::<Vec<_>>());
     }
@@ -216,7 +216,7 @@ fn every_unsafe_mistake_of_a_step_is_caught_and_named() {
 
 #[test]
 fn what_begins_beyond_the_fifth_entry_does_not_show_before_it() {
-    let wrong = mistakes::find("matches_beyond_five").expect("a mistake of this name");
+    let wrong = mutants::find("matches_beyond_five").expect("a mutant of this name");
     let limits = limits();
     let clock = Clock { limits: &limits, started: Instant::now() };
     let within = |window| {
@@ -229,7 +229,7 @@ fn what_begins_beyond_the_fifth_entry_does_not_show_before_it() {
 
 #[test]
 fn threads_find_the_same_counterexample() {
-    let wrong = mistakes::find("compare_index_first").expect("a mistake of this name");
+    let wrong = mutants::find("compare_index_first").expect("a mutant of this name");
     let histories = History::all(2, 2);
     let find = |threads| {
         let limits = Limits { threads, ..limits() };

@@ -6,7 +6,7 @@ use crate::inductive::cases::{Filled, Scope, fill};
 use crate::inductive::instances::{Drawn, Draws, draw};
 use crate::inductive::symbols::KINDS;
 use crate::inductive::work::Clock;
-use crate::inductive::{mistakes, shape};
+use crate::inductive::{mutants, shape};
 use crate::tests::limits;
 use crate::verdict::Limits;
 use crate::world::{PAPER, StepBy, Tag};
@@ -35,7 +35,7 @@ fn by<R: Rules>(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) 
 
 /// From the sixth entry on only the index is compared.
 fn matches_beyond_five() -> StepBy {
-    mistakes::find("matches_beyond_five").expect("a mistake of this name").code.step_by
+    mutants::find("matches_beyond_five").expect("a mutant of this name").code.step_by
 }
 
 struct CommitsOneMore;

@@ -6,7 +6,7 @@ use crate::inductive::class::Class;
 use crate::inductive::conjuncts::Cause;
 use crate::inductive::history::{History, Terms, entry};
 use crate::inductive::judge::Judge;
-use crate::inductive::mistakes::Code;
+use crate::inductive::mutants::Code;
 use crate::inductive::work::Finding;
 use crate::trace::language::{self, Words};
 use crate::world::Tag;

@@ -10,7 +10,7 @@ use crate::inductive::class::Class;
 use crate::inductive::conjuncts::{Cause, Conjuncts};
 use crate::inductive::history::{History, Terms};
 use crate::inductive::judge::{Judge, Judged, Tally};
-use crate::inductive::mistakes::Code;
+use crate::inductive::mutants::Code;
 use crate::verdict::Limits;
 
 /// A counterexample to induction: a server of the class, and a step of it that breaks the invariant.

@@ -42,7 +42,7 @@ fn three_servers_recover_from_every_state_of_their_elections() {
     assert_eq!(measured(&outcome), [outcome.states * 7 * 64 * 3, 4]);
 }
 
-/// No run is given a round that none needs, so that a mistake which costs one is seen.
+/// No run is given a round that none needs, so that a mutant which costs one is seen.
 #[test]
 fn one_round_fewer_is_too_few() {
     for servers in [3, 5] {
@@ -55,9 +55,9 @@ fn one_round_fewer_is_too_few() {
 #[test]
 fn what_breaks_recovery_is_caught_with_a_schedule_that_comes_back() {
     for name in ["sticky_bridge", "plain_raft", "pre_votes_teach_no_term", "sticky_pre_candidate"] {
-        let exhibit = catalogue::find(name).expect("it is in the zoo");
-        let crate::scope::Part::Recovery(scope) = exhibit.part else { panic!("{name} breaks no recovery") };
-        let caught = outcome(scope, exhibit.ground.step_by);
+        let mutant = catalogue::find(name).expect("it is in the catalogue");
+        let crate::scope::Part::Recovery(scope) = mutant.part else { panic!("{name} breaks no recovery") };
+        let caught = outcome(scope, mutant.ground.step_by);
         assert_eq!(caught.verdict, Verdict::Violated, "{name}");
         assert!(caught.broken.contains(Property::Recovery));
         let story = caught.story.expect("it is told");
@@ -85,10 +85,10 @@ fn a_hub_that_lacks_entries_is_not_elected() {
     assert_eq!((outcome.verdict, outcome.steps), (Verdict::Violated, 4));
 }
 
-/// These mistakes broke other protocols: here a follower's belief in its leader ends with the minimum
+/// These mutants broke other protocols: here a follower's belief in its leader ends with the minimum
 /// timeout, and a candidate whose election failed asks for pre-votes again. So they cost rounds at most.
 #[test]
-fn two_mistakes_of_others_only_delay_recovery_here() {
+fn two_mutants_of_others_only_delay_recovery_here() {
     let [refuses, is_deaf]: [StepBy; 2] = [step_by::<rules::RefuseOwnLeader, Tag>, rules::deaf_candidate];
     for step_by in [refuses, is_deaf] {
         let mut recovery = Recovery::new(elections(3, 1), Ground { step_by, ..PAPER });

@@ -6,10 +6,10 @@ use crate::mutants::rules as broken;
 use crate::properties::{Property, PropertySet};
 use crate::scope::{Part, Scope};
 use crate::system::{Bounds, SMALL};
-use crate::world::{Ground, Mistake, PAPER, StepBy, Tag};
+use crate::world::{DiskMutant, Ground, PAPER, StepBy, Tag};
 
 /// One mistake.
-pub(crate) struct Exhibit {
+pub(crate) struct Mutant {
     /// What `--mutant` and `catalogue` call it.
     pub(crate) name: &'static str,
     /// Its row in the published list of Raft bugs that this project keeps, if it stands there.
@@ -28,27 +28,27 @@ pub(crate) struct Exhibit {
     pub(crate) ground: Ground,
 }
 
-impl Exhibit {
+impl Mutant {
     /// The one property that is hunted.
     pub(crate) fn counted(&self) -> PropertySet {
         PropertySet::from_iter([self.caught_by])
     }
 
-    fn starting(self, start: &'static str) -> Exhibit {
-        Exhibit { start: Some(start), ..self }
+    fn starting(self, start: &'static str) -> Mutant {
+        Mutant { start: Some(start), ..self }
     }
 
-    fn within(self, part: Part) -> Exhibit {
-        Exhibit { part, ..self }
+    fn within(self, part: Part) -> Mutant {
+        Mutant { part, ..self }
     }
 
     /// It is about rounds, so they are told apart where it is told.
-    fn keeping_rounds(self) -> Exhibit {
-        Exhibit { ground: Ground { keeps_rounds: true, ..self.ground }, ..self }
+    fn keeping_rounds(self) -> Mutant {
+        Mutant { ground: Ground { keeps_rounds: true, ..self.ground }, ..self }
     }
 
-    fn looking_at_names(self) -> Exhibit {
-        Exhibit { ground: Ground { looks_at_names: true, ..self.ground }, ..self }
+    fn looking_at_names(self) -> Mutant {
+        Mutant { ground: Ground { looks_at_names: true, ..self.ground }, ..self }
     }
 }
 
@@ -69,16 +69,16 @@ const fn from(part: Part) -> Part {
 const KEPT: Part = Part::Plain(Bounds { crashes: Some(0), forgets: false, ..SMALL });
 const KEPT_LOGS: Part = Part::Plain(Bounds { crashes: Some(0), forgets: false, terms: 3, ..SMALL });
 
-fn exhibit(
+fn mutant(
     (name, row): (&'static str, Option<u8>),
     rule: &'static str,
     about: &'static str,
     source: &'static str,
     caught_by: Property,
     ground: Ground,
-) -> Exhibit {
+) -> Mutant {
     let ground = Ground { mutant: name, ..ground };
-    Exhibit { name, row, rule, about, source, caught_by, part: logs(3, 1, 1), start: None, ground }
+    Mutant { name, row, rule, about, source, caught_by, part: logs(3, 1, 1), start: None, ground }
 }
 
 fn rule<R: Rules + 'static>(
@@ -87,8 +87,8 @@ fn rule<R: Rules + 'static>(
     about: &'static str,
     source: &'static str,
     caught_by: Property,
-) -> Exhibit {
-    exhibit(named, rule, about, source, caught_by, Ground { step_by: step_by::<R, Tag>, ..PAPER })
+) -> Mutant {
+    mutant(named, rule, about, source, caught_by, Ground { step_by: step_by::<R, Tag>, ..PAPER })
 }
 
 /// A mistake put around the deployed step.
@@ -98,8 +98,8 @@ fn around(
     source: &'static str,
     caught_by: Property,
     step_by: StepBy,
-) -> Exhibit {
-    exhibit(named, "the step", about, source, caught_by, Ground { step_by, ..PAPER })
+) -> Mutant {
+    mutant(named, "the step", about, source, caught_by, Ground { step_by, ..PAPER })
 }
 
 /// A mistake of the world.
@@ -108,14 +108,14 @@ fn world(
     about: &'static str,
     source: &'static str,
     caught_by: Property,
-    mistake: Mistake,
-) -> Exhibit {
-    exhibit(named, "the disk", about, source, caught_by, Ground { mistake: Some(mistake), ..PAPER })
+    disk_mutant: DiskMutant,
+) -> Mutant {
+    mutant(named, "the disk", about, source, caught_by, Ground { disk_mutant: Some(disk_mutant), ..PAPER })
 }
 
 /// Every mistake, in the order of the rules that they break.
 #[rustfmt::skip]
-pub(crate) fn exhibits() -> Vec<Exhibit> {
+pub(crate) fn mutants() -> Vec<Mutant> {
     use Property::*;
     vec![
         rule::<broken::IgnoreNewerTerm>(("ignore_newer_term", None), "is_newer",
@@ -239,26 +239,26 @@ pub(crate) fn exhibits() -> Vec<Exhibit> {
         around(("sticky_pre_candidate", Some(11)), "a pre-candidate counts as having a leader, and refuses others",
             "etcd#8334, raft-rs#84, tikv#3270", Recovery, broken::sticky_pre_candidate).within(from(elections(3, 1))),
         world(("torn_vote", Some(2)), "term and vote are written to different places", "hashicorp#661, SOFAJRaft#1241",
-            VoteOnce, Mistake::TornVote).within(elections(3, 1)),
+            VoteOnce, DiskMutant::TornVote).within(elections(3, 1)),
         world(("unsaved_first_vote", Some(3)), "a server that holds no entry yet does not save its vote", "tikv#8381",
-            VoteOnce, Mistake::UnsavedFirstVote),
+            VoteOnce, DiskMutant::UnsavedFirstVote),
         world(("lost_hard_state", Some(4)), "a server whose term and vote are lost starts as if for the first time",
-            "SOFAJRaft", TermMonotonic, Mistake::LostHardState).within(Part::Plain(SMALL)),
+            "SOFAJRaft", TermMonotonic, DiskMutant::LostHardState).within(Part::Plain(SMALL)),
         world(("swallowed_error", Some(30)), "a write fails and is reported as done", "dragonboat#409",
-            PersistBeforeSend, Mistake::SwallowedError),
+            PersistBeforeSend, DiskMutant::SwallowedError),
         world(("swapped_completions", Some(31)), "the write that is reported as done is not the one that is",
-            "openraft#1960, raft-rs#417", PersistBeforeSend, Mistake::SwappedCompletions).within(logs(3, 1, 2)),
+            "openraft#1960, raft-rs#417", PersistBeforeSend, DiskMutant::SwappedCompletions).within(logs(3, 1, 2)),
         world(("drops_when_deposed", Some(33)), "a leader that steps down drops entries that others count on",
-            "CCF#5674", CommitDurable, Mistake::DropsWhenDeposed),
+            "CCF#5674", CommitDurable, DiskMutant::DropsWhenDeposed),
         world(("lost_tail", Some(34)), "a server restarts with a shorter log and votes", "NuRaft#185, etcd#14140",
-            CommitDurable, Mistake::LostTail),
+            CommitDurable, DiskMutant::LostTail),
     ]
 }
 
 /// The mistake of this name, or that breaks this rule, or in this row.
-pub(crate) fn find(name: &str) -> Option<Exhibit> {
+pub(crate) fn find(name: &str) -> Option<Mutant> {
     let row = name.parse::<u8>().ok();
-    let named = |exhibit: &Exhibit| exhibit.name == name;
-    let other = |exhibit: &Exhibit| exhibit.rule == name || (row.is_some() && exhibit.row == row);
-    exhibits().into_iter().find(named).or_else(|| exhibits().into_iter().find(other))
+    let named = |mutant: &Mutant| mutant.name == name;
+    let other = |mutant: &Mutant| mutant.rule == name || (row.is_some() && mutant.row == row);
+    mutants().into_iter().find(named).or_else(|| mutants().into_iter().find(other))
 }

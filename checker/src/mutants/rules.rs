@@ -1,4 +1,4 @@
-//! Mistakes that others have shipped, each put back into one rule, outside of what is deployed.
+//! Mutants of rules and steps: bugs that others have shipped, each put back into one rule, outside of what is deployed.
 
 use rafttree_model::{
     Effects, Envelope, Event, Index, Log, Members, Message, Node, Paper, Position, Progress, Range, Role, Round, Rules,
@@ -8,7 +8,7 @@ use rafttree_model::{
 use crate::world::Tag;
 
 /// Defines rules that break one rule of the paper.
-macro_rules! ablation {
+macro_rules! mutant {
     ($(#[$about:meta])* $name:ident { $($rule:item)* }) => {
         $(#[$about])*
         #[derive(Clone, Copy, Debug)]
@@ -17,37 +17,37 @@ macro_rules! ablation {
     };
 }
 
-ablation! {
+mutant! {
     /// Newer terms are seen, and not adopted.
     IgnoreNewerTerm { fn is_newer(_: Term, _: Term) -> bool { false } }
 }
-ablation! {
+mutant! {
     /// What was said in an older term counts as if it were said now.
     AcceptStale { fn is_stale(_: Term, _: Term) -> bool { false } }
 }
-ablation! {
+mutant! {
     /// A deposed leader goes on in the term that it just learned.
     LeadOnInNewerTerm { fn must_yield_to_newer_term() -> bool { false } }
 }
-ablation! {
+mutant! {
     /// The term rises with every timeout.
     CampaignAtOnce { fn must_ask_first() -> bool { false } }
 }
-ablation! {
+mutant! {
     /// A server that hears its leader helps to replace it all the same.
     HelpDisturbers {
         fn is_disturbance(_: bool, _: Option<ServerId>, _: ServerId, _: bool) -> bool { false }
     }
 }
-ablation! {
+mutant! {
     /// The vote of the term may be given again.
     VoteAgain { fn may_vote(_: Option<ServerId>, _: ServerId) -> bool { true } }
 }
-ablation! {
+mutant! {
     /// Votes go to candidates whose logs lack entries.
     VoteForAnyLog { fn is_up_to_date(_: Position, _: Position) -> bool { true } }
 }
-ablation! {
+mutant! {
     /// The index is compared before the term.
     CompareIndexFirst {
         fn is_up_to_date(candidate: Position, ours: Position) -> bool {
@@ -55,7 +55,7 @@ ablation! {
         }
     }
 }
-ablation! {
+mutant! {
     /// Half of the members, rounded down, make a leader.
     HalfIsEnough {
         fn is_majority(members: &Members, supporters: &ServerSet) -> bool {
@@ -63,35 +63,35 @@ ablation! {
         }
     }
 }
-ablation! {
+mutant! {
     /// A leader that nobody answers leads on.
     LeadUnheard { fn must_step_down(_: &Members, _: &ServerSet) -> bool { false } }
 }
-ablation! {
+mutant! {
     /// Entries are taken behind an entry of the right index, whatever its term.
     MatchIndexOnly {
         fn matches(log: &Log, previous: Position) -> bool { previous.index <= log.last().index }
     }
 }
-ablation! {
+mutant! {
     /// Whatever follows the request's entries is removed.
     TruncateAlways {
         fn must_truncate(log: &Log, agreed: Index, _: Option<Position>) -> bool { agreed < log.last().index }
     }
 }
-ablation! {
+mutant! {
     /// A follower acknowledges its whole log.
     AcknowledgeWholeLog { fn acknowledged(_: Index, last: Index) -> Index { last } }
 }
-ablation! {
+mutant! {
     /// A follower commits what the leader has committed, compared or not.
     CommitUnverified { fn follower_commit(leader_commit: Index, _: Index) -> Index { leader_commit } }
 }
-ablation! {
+mutant! {
     /// A new leader believes that everyone holds what it holds.
     AssumeMatched { fn matched_at_start(last: Position) -> Index { last.index } }
 }
-ablation! {
+mutant! {
     /// One copy is enough.
     CountAnyCopy {
         fn replicated(members: &Members, matched: impl Fn(ServerId) -> Index) -> Index {
@@ -99,17 +99,17 @@ ablation! {
         }
     }
 }
-ablation! {
+mutant! {
     /// Figure 8 without its remedy: entries of earlier terms are committed by counting.
     CommitAnyTerm { fn may_commit(_: &Log, _: Index, _: Term) -> bool { true } }
 }
-ablation! {
+mutant! {
     /// A leader answers reads before it has committed an entry of its term.
     ReadBeforeCommit {
         fn read_index(commit: Index, _: bool) -> Option<Index> { Some(commit) }
     }
 }
-ablation! {
+mutant! {
     /// A leader confirms its rounds by itself.
     ReadUnconfirmed {
         fn confirmed(members: &Members, answered: impl Fn(ServerId) -> Round) -> Round {
@@ -117,7 +117,7 @@ ablation! {
         }
     }
 }
-ablation! {
+mutant! {
     /// Half of the members, rounded down, confirm a round.
     ReadByHalf {
         fn confirmed(members: &Members, answered: impl Fn(ServerId) -> Round) -> Round {
@@ -127,7 +127,7 @@ ablation! {
         }
     }
 }
-ablation! {
+mutant! {
     /// Votes, and requests for them, leave before they are durable.
     VoteBeforeFlush {
         fn may_leave_early(envelope: &Envelope<Range>) -> bool {
@@ -136,7 +136,7 @@ ablation! {
         }
     }
 }
-ablation! {
+mutant! {
     /// A follower acknowledges entries before they are durable.
     AcknowledgeBeforeFlush {
         fn may_leave_early(envelope: &Envelope<Range>) -> bool {
@@ -146,7 +146,7 @@ ablation! {
         }
     }
 }
-ablation! {
+mutant! {
     /// A leader counts its own copy before it is durable.
     CountUnsyncedOwn {
         fn may_leave_early(envelope: &Envelope<Range>) -> bool {
@@ -156,15 +156,15 @@ ablation! {
         }
     }
 }
-ablation! {
+mutant! {
     /// Leadership is handed to a server that lacks entries.
     TransferEarly { fn may_transfer(_: Index, _: Index) -> bool { true } }
 }
-ablation! {
+mutant! {
     /// Conflicting entries stay, and new ones are written behind them.
     NeverTruncate { fn must_truncate(_: &Log, _: Index, _: Option<Position>) -> bool { false } }
 }
-ablation! {
+mutant! {
     /// The median is taken of values of which only neighbours were put in order.
     HalfSorted {
         fn replicated(members: &Members, matched: impl Fn(ServerId) -> Index) -> Index {
@@ -177,7 +177,7 @@ ablation! {
     }
 }
 
-ablation! {
+mutant! {
     /// A log counts as up-to-date only if neither its last term nor its last index is lower.
     CompareBoth {
         fn is_up_to_date(candidate: Position, ours: Position) -> bool {
@@ -185,23 +185,23 @@ ablation! {
         }
     }
 }
-ablation! {
+mutant! {
     /// A follower that has stored entries acknowledges having heard its leader, and nothing else.
     AcknowledgeNothing { fn acknowledged(_: Index, _: Index) -> Index { Index::ZERO } }
 }
-ablation! {
+mutant! {
     /// Nothing is ever committed by counting.
     NeverCommit { fn may_commit(_: &Log, _: Index, _: Term) -> bool { false } }
 }
 #[cfg(test)]
-ablation! {
+mutant! {
     /// Who may have heard a leader refuses everyone, that leader included.
     RefuseOwnLeader {
         fn is_disturbance(sticky: bool, _: Option<ServerId>, _: ServerId, transfer: bool) -> bool { sticky && !transfer }
     }
 }
 
-// Mistakes that no single rule holds, put around the deployed step.
+// Bugs that no single rule holds, put around the deployed step.
 
 /// Granting a pre-vote uses up the vote.
 pub(crate) fn pre_vote_binds(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {

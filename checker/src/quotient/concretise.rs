@@ -14,7 +14,7 @@ use crate::system::{Action, System};
 use crate::trace::concretise::concretise;
 use crate::trace::language;
 use crate::trace::run::{self, Step};
-use crate::world::{Letter, Mistake, Server, Tag, World};
+use crate::world::{DiskMutant, Letter, Server, Tag, World};
 
 /// Terms of a state are one above those of the plain system.
 struct FromZero;
@@ -103,7 +103,7 @@ impl Quotient {
         lines
     }
 
-    /// The plain system with the same mistake, without bounds that matter.
+    /// The plain system with the same mutant, without bounds that matter.
     pub(crate) fn plain(&self) -> System {
         let bounds = crate::system::wide(self.members.ids().len() as u32);
         System { symmetric: false, watched: self.watched, ..System::with(self.ground, bounds) }
@@ -197,7 +197,7 @@ impl<'a> Stage<'a> {
             self.happen(id, &event.relabelled(&FromZero))?;
             if self.must_settle(id) {
                 if let Some(keep) = step.cut {
-                    let torn = self.system.ground.mistake == Some(Mistake::TornVote) && keep == 0;
+                    let torn = self.system.ground.disk_mutant == Some(DiskMutant::TornVote) && keep == 0;
                     let crash = Action::Crash { server: id, keep: keep.into() };
                     return self.act(if torn { Action::CrashTorn(id) } else { crash });
                 }

@@ -16,7 +16,7 @@ use crate::properties::{Property, PropertySet};
 use crate::quotient::inputs::{Happening, Stimulus, script};
 use crate::quotient::server::Seat;
 use crate::quotient::sets::Indices;
-use crate::world::{Ground, Letter, Mistake, Server, StepBy, Stepped, Tag};
+use crate::world::{DiskMutant, Ground, Letter, Server, StepBy, Stepped, Tag};
 
 /// What leaves a server.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -198,7 +198,7 @@ impl Local {
             let total = course.server.unsynced_records();
             let least = if course.spoke { 0 } else { seen + 1 };
             ended.extend((least..=total).map(|keep| course.clone().crashed(self.ground, keep as u8)));
-            if self.ground.mistake == Some(Mistake::TornVote) {
+            if self.ground.disk_mutant == Some(DiskMutant::TornVote) {
                 ended.push(course.clone().crashed_torn(self.ground));
             }
             while !course.server.unsynced.is_empty() {

@@ -1,4 +1,4 @@
-//! Mutants of the deployed model: semantic mistakes in its text, each of which a check must kill.
+//! Mutants of the deployed model: changes of meaning in its text, each of which a check must kill.
 //!
 //! Nothing of this is in what ships. A copy of the model, in which a switch stands at each mutated
 //! place, is built once with the checker; then that one program judges every mutant.
@@ -34,13 +34,13 @@ use crate::source_mutants::judging::{Judged, Numbered, described, judge_all, jud
 use crate::{inductive, presets};
 
 const EXAMPLES: &str = "\
-Each mutant is the model with one mistake in its text: a guard that is missing, a flag that is
+Each mutant is the model with one mutation of its text: a guard that is missing, a flag that is
 ignored, a message that leaves twice, a record that is not written. They are all built at once, in
 target/mutants of the workspace, and each is searched by the checks in turn until one kills it: a
 property does not hold, or a check finds nothing worth checking any more (VACUOUS). Before that, the
-model without a mistake must be COMPLETE in every check.
+unmutated model must be COMPLETE in every check.
 
-With --text the mistakes are those of the tool cargo-mutants, which knows nothing of Raft: an operator
+With --text the mutations are those of the tool cargo-mutants, which knows nothing of Raft: an operator
 is another one, a function returns at once, an arm of a match is gone. The tool must be installed.
 What survives and is not listed as equivalent is searched by log-3-narrow as well.
 
@@ -56,7 +56,7 @@ What survives and is not listed as equivalent is searched by log-3-narrow as wel
 A line for each mutant begins with its name and then says:
   killed by PROPERTY in CHECK (STEPS, TIME)
   equivalent: REASON      it survived as it must, since no server ever behaves differently
-  SURVIVED                no check sees the mistake: a hole
+  SURVIVED                no check sees the mutation: a hole
   BROKEN: ...             listed as equivalent, and yet killed
   no build                the compiler does not take it (--text)
   TIMEOUT, INTERNAL ERROR no verdict, which counts as not caught
@@ -114,7 +114,7 @@ pub(crate) fn run(args: &MutantsArgs, json: bool) -> Result<u8, Usage> {
     let unchanged = judge.verdict_on(0, Expected::Harmful).map_err(Usage)?;
     if unchanged != Verdict::Survived {
         let how = words(&unchanged);
-        return Err(Usage(format!("the model without a mistake is not COMPLETE, so no mutant can be judged: {how}")));
+        return Err(Usage(format!("the unmutated model is not COMPLETE, so no mutant can be judged: {how}")));
     }
     let cores = || std::thread::available_parallelism().map_or(1, usize::from);
     let jobs = args.jobs.map_or_else(cores, NonZeroUsize::get);

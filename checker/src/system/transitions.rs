@@ -13,7 +13,7 @@ use crate::checks;
 use crate::properties::{Property, PropertySet};
 use crate::system::bounds::Bounds;
 use crate::system::{forgetting, network};
-use crate::world::{Ground, Letter, Mistake, PAPER, Server, Stepped, Tag, World};
+use crate::world::{DiskMutant, Ground, Letter, PAPER, Server, Stepped, Tag, World};
 
 /// Something that may happen.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -109,7 +109,7 @@ impl System {
             actions.push(Action::Flush(id));
         }
         actions.extend((0..=server.unsynced_records()).map(|keep| Action::Crash { server: id, keep }));
-        if self.ground.mistake == Some(Mistake::TornVote) && !server.unsynced.is_empty() {
+        if self.ground.disk_mutant == Some(DiskMutant::TornVote) && !server.unsynced.is_empty() {
             actions.push(Action::CrashTorn(id));
         }
     }

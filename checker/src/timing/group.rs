@@ -62,9 +62,9 @@ pub(crate) struct Group {
     pub(crate) messages: Vec<InFlight>,
 }
 
-/// The deployed rules; without PreVote those of the zoo's exhibit, which breaks that one rule.
+/// The deployed rules; without PreVote those of the catalogue's mutant that breaks that one rule.
 fn ground(pre_vote: bool) -> Ground {
-    if pre_vote { PAPER } else { catalogue::find("plain_raft").expect("plain Raft is in the zoo").ground }
+    if pre_vote { PAPER } else { catalogue::find("plain_raft").expect("plain Raft is in the catalogue").ground }
 }
 
 /// The term of the leader that died, or in which servers start.

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use crate::console::Usage;
-use crate::mutants::catalogue::Exhibit;
+use crate::mutants::catalogue::Mutant;
 use crate::properties::Property;
 use crate::scope::Part;
 use crate::system::{Action, Bounds, System, plain};
@@ -23,12 +23,12 @@ pub(crate) struct Counterexample {
 
 impl Counterexample {
     /// What the search found. Of one that does not replay the outcome says why there is none.
-    pub(crate) fn of(exhibit: Option<&Exhibit>, part: Part, outcome: &mut Outcome) -> Option<Counterexample> {
+    pub(crate) fn of(mutant: Option<&Mutant>, part: Part, outcome: &mut Outcome) -> Option<Counterexample> {
         let (Verdict::Violated, Ok(actions)) = (&outcome.verdict, outcome.counterexample.clone()) else { return None };
         if let Some(lines) = &outcome.story {
             return Some(Counterexample { story: lines.join("\n"), replays: false });
         }
-        let system = System { watched: outcome.broken, ..concrete_in(exhibit, part) };
+        let system = System { watched: outcome.broken, ..concrete_in(mutant, part) };
         let must_break = outcome.panic.is_none();
         match outcome.telling(|| in_full(&system, &actions, must_break)) {
             Ok(steps) => {
@@ -48,14 +48,14 @@ impl Counterexample {
     }
 
     /// A file of it: runs are scenarios, which `replay` and `explore --from` take.
-    pub(crate) fn file(&self, exhibit: Option<&Exhibit>, part: Part, outcome: &Outcome) -> String {
+    pub(crate) fn file(&self, mutant: Option<&Mutant>, part: Part, outcome: &Outcome) -> String {
         let (broken, words, servers) = (verdict::names(outcome.broken).join(", "), part.words(), part.servers());
         let title = format!("# breaks {broken}\n# found within: {words}\n");
-        let mutant = exhibit.map_or(String::new(), |exhibit| format!("mutant {}\n", exhibit.name));
+        let named = mutant.map_or(String::new(), |mutant| format!("mutant {}\n", mutant.name));
         let Counterexample { story, replays } = self;
         let ids: Vec<_> = outcome.broken.iter().map(Property::id).collect();
-        let start = exhibit.and_then(|exhibit| exhibit.start).map_or(String::new(), start::start_played);
-        let title = format!("{title}servers {servers}\n{mutant}property {}\n{start}", ids.join(" "));
+        let start = mutant.and_then(|mutant| mutant.start).map_or(String::new(), start::start_played);
+        let title = format!("{title}servers {servers}\n{named}property {}\n{start}", ids.join(" "));
         if *replays {
             return format!("{title}{story}");
         }
@@ -72,11 +72,11 @@ impl Counterexample {
     pub(crate) fn save(
         &self,
         path: &Path,
-        exhibit: Option<&Exhibit>,
+        mutant: Option<&Mutant>,
         part: Part,
         outcome: &Outcome,
     ) -> Result<(), Usage> {
-        std::fs::write(path, self.file(exhibit, part, outcome))
+        std::fs::write(path, self.file(mutant, part, outcome))
             .map_err(|why| Usage(format!("cannot write {}: {why}", path.display())))
     }
 }
@@ -91,20 +91,20 @@ pub(crate) fn in_full(system: &System, actions: &[Action], must_break: bool) -> 
 }
 
 /// The concrete system, with every server under its own name: for people to follow.
-fn concrete_in(exhibit: Option<&Exhibit>, part: Part) -> System {
-    placed_in(exhibit, run::concrete(part.servers()))
+fn concrete_in(mutant: Option<&Mutant>, part: Part) -> System {
+    placed_in(mutant, run::concrete(part.servers()))
 }
 
-fn placed_in(exhibit: Option<&Exhibit>, bounds: Bounds) -> System {
-    let system = exhibit.map_or_else(|| plain(bounds), |exhibit| exhibit.placed(bounds));
+fn placed_in(mutant: Option<&Mutant>, bounds: Bounds) -> System {
+    let system = mutant.map_or_else(|| plain(bounds), |mutant| mutant.placed(bounds));
     System { symmetric: false, ..system }
 }
 
 /// The same for the Explorer: whatever may happen is offered, sent or not.
-pub(crate) fn told_in(exhibit: Option<&Exhibit>, part: Part) -> System {
+pub(crate) fn told_in(mutant: Option<&Mutant>, part: Part) -> System {
     let bounds = match part {
         Part::Quotient(_) | Part::Recovery(_) => crate::system::wide(part.servers()),
         Part::Plain(bounds) => bounds,
     };
-    placed_in(exhibit, bounds)
+    placed_in(mutant, bounds)
 }

@@ -72,8 +72,8 @@ impl Scenario {
     /// The concrete system in which it plays.
     pub(crate) fn system(&self) -> System {
         let bounds = concrete(self.servers);
-        let exhibit = self.mutant.as_deref().and_then(catalogue::find);
-        let ground = exhibit.map_or(PAPER, |exhibit| exhibit.ground);
+        let mutant = self.mutant.as_deref().and_then(catalogue::find);
+        let ground = mutant.map_or(PAPER, |mutant| mutant.ground);
         let system = System::with(ground, bounds);
         System { symmetric: false, watched: self.watched.unwrap_or(system.watched), ..system }
     }
@@ -123,8 +123,8 @@ fn parse_properties(at: usize, names: &str) -> Result<PropertySet, String> {
 }
 
 fn known(at: usize, name: &str) -> Result<String, String> {
-    let exhibit = catalogue::find(name.trim());
-    exhibit
+    let mutant = catalogue::find(name.trim());
+    mutant
         .map(|it| it.name.to_owned())
         .ok_or_else(|| format!("line {at}: no mutant is called '{name}'; 'list catalogue' shows them all"))
 }

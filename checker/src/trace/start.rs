@@ -1,11 +1,11 @@
 //! Where the hunt for a mutant starts.
 
-use crate::mutants::catalogue::Exhibit;
+use crate::mutants::catalogue::Mutant;
 use crate::system::{Bounds, System};
 use crate::trace::scenario::{Played, Scenario};
 
-impl Exhibit {
-    /// The plain system with this mistake, where the hunt for it starts.
+impl Mutant {
+    /// The plain system with this mutant, where the hunt for it starts.
     pub(crate) fn placed(&self, bounds: Bounds) -> System {
         let mut system = System::with(self.ground, bounds);
         system.watched = self.counted();

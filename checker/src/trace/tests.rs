@@ -107,42 +107,42 @@ fn what_arrives_in_kept_traces_was_sent_above() {
 /// They are written by `catalogue --save checker/counterexamples`, and still break what they broke.
 #[test]
 fn every_mutant_has_a_counterexample_that_is_kept() {
-    let (exhibits, files) = (catalogue::exhibits(), files("counterexamples"));
-    assert_eq!(files.len(), exhibits.len(), "one for each mutant");
-    for exhibit in exhibits {
-        let named = |(file, _): &&(String, String)| file.ends_with(&format!("/{}.txt", exhibit.name));
-        let (_, text) = files.iter().find(named).unwrap_or_else(|| panic!("{} is not there", exhibit.name));
-        assert!(text.starts_with("# breaks ") && text.contains(exhibit.caught_by.name()), "{}", exhibit.name);
-        let played = played(text).unwrap_or_else(|why| panic!("{}: {why}", exhibit.name));
+    let (mutants, files) = (catalogue::mutants(), files("counterexamples"));
+    assert_eq!(files.len(), mutants.len(), "one for each mutant");
+    for mutant in mutants {
+        let named = |(file, _): &&(String, String)| file.ends_with(&format!("/{}.txt", mutant.name));
+        let (_, text) = files.iter().find(named).unwrap_or_else(|| panic!("{} is not there", mutant.name));
+        assert!(text.starts_with("# breaks ") && text.contains(mutant.caught_by.name()), "{}", mutant.name);
+        let played = played(text).unwrap_or_else(|why| panic!("{}: {why}", mutant.name));
         let run = text.split("---\n").next().unwrap_or_default();
-        assert_eq!(played.notebook(), run, "{}: write it anew, and read it", exhibit.name);
+        assert_eq!(played.notebook(), run, "{}: write it anew, and read it", mutant.name);
         let in_words = text.lines().any(|line| line.starts_with("#  "));
-        assert!(!in_words, "{}: a run in words is not a concrete one", exhibit.name);
+        assert!(!in_words, "{}: a run in words is not a concrete one", mutant.name);
         let broken = played.last().broken;
         // What breaks liveness is the schedule that follows: `check` tells it anew.
-        let is_broken = broken.contains(exhibit.caught_by) || exhibit.caught_by == Property::Recovery;
-        assert!(is_broken, "{}: {broken:?}", exhibit.name);
+        let is_broken = broken.contains(mutant.caught_by) || mutant.caught_by == Property::Recovery;
+        assert!(is_broken, "{}: {broken:?}", mutant.name);
     }
 }
 
 #[test]
 fn a_counterexample_does_nothing_without_which_it_would_still_be_one() {
-    for exhibit in catalogue::exhibits().iter().filter(|exhibit| exhibit.caught_by != Property::Recovery) {
+    for mutant in catalogue::mutants().iter().filter(|mutant| mutant.caught_by != Property::Recovery) {
         let (_, text) = files("counterexamples")
             .into_iter()
-            .find(|(file, _)| file.ends_with(&format!("/{}.txt", exhibit.name)))
+            .find(|(file, _)| file.ends_with(&format!("/{}.txt", mutant.name)))
             .expect("it is kept");
         let scenario = Scenario::parse(&text).expect("it is well-formed");
         let whole = scenario.play(&scenario.system()).expect("it can be played").steps;
-        let system = System { watched: exhibit.counted(), ..scenario.system() };
-        let breaks = |steps: &[Step]| steps.iter().any(|step| step.world.broken.contains(exhibit.caught_by));
+        let system = System { watched: mutant.counted(), ..scenario.system() };
+        let breaks = |steps: &[Step]| steps.iter().any(|step| step.world.broken.contains(mutant.caught_by));
         // What leads to where the search starts is a story of its own.
-        let first = if exhibit.start.is_some() { whole.len() - 1 } else { 0 };
+        let first = if mutant.start.is_some() { whole.len() - 1 } else { 0 };
         for left_out in first..whole.len() {
             let rest = whole.iter().enumerate().filter(|(at, _)| *at != left_out).map(|(_, step)| step.action.clone());
             let played = play(&system, &rest.collect::<Vec<_>>()).unwrap_or_default();
             let is_concrete = played.iter().all(|step| step.sent);
-            assert!(!(is_concrete && breaks(&played)), "{} needs no '{}'", exhibit.name, whole[left_out].action);
+            assert!(!(is_concrete && breaks(&played)), "{} needs no '{}'", mutant.name, whole[left_out].action);
         }
     }
 }

@@ -4,12 +4,12 @@ use rafttree_model::{Effects, Event, Node, step};
 
 use crate::world::message::Tag;
 
-/// The deployed `step`, by the rules of the paper or with a mistake put into it.
+/// The deployed `step`, by the rules of the paper or by those of a mutant.
 pub(crate) type StepBy = fn(&mut Node, Event<Tag>, &mut Effects<Tag>);
 
-/// A mistake that is not a rule of the protocol but lies in what surrounds it.
+/// A mutant not of a rule of the protocol but of what surrounds it: of the disk, mostly.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Mistake {
+pub(crate) enum DiskMutant {
     /// Term and vote are written to different places, so that a crash may keep either.
     TornVote,
     /// The vote of a server that holds no entry yet is not written.
@@ -29,11 +29,11 @@ pub(crate) enum Mistake {
 /// What a server runs on: the transitions, and what surrounds them.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ground {
-    /// What the mistake in it is called; `none`, where there is none.
+    /// The name of the mutant; `none`, where there is none.
     pub(crate) mutant: &'static str,
     pub(crate) step_by: StepBy,
-    pub(crate) mistake: Option<Mistake>,
-    /// Whether the mistake looks at names, so that servers are not alike.
+    pub(crate) disk_mutant: Option<DiskMutant>,
+    /// Whether the mutant looks at names, so that servers are not alike.
     pub(crate) looks_at_names: bool,
     /// Whether rounds are kept apart. Where not, each step of a leader is judged with its rounds, and then
     /// is as of a leadership that has begun none: nothing but what is told of rounds depends on them.
@@ -42,4 +42,4 @@ pub(crate) struct Ground {
 
 /// The step that servers call.
 pub(crate) const PAPER: Ground =
-    Ground { mutant: "none", step_by: step::<Tag>, mistake: None, looks_at_names: false, keeps_rounds: false };
+    Ground { mutant: "none", step_by: step::<Tag>, disk_mutant: None, looks_at_names: false, keeps_rounds: false };

@@ -12,7 +12,7 @@ mod server;
 
 mod state;
 
-pub(crate) use ground::{Ground, Mistake, PAPER, StepBy};
+pub(crate) use ground::{DiskMutant, Ground, PAPER, StepBy};
 pub(crate) use message::{Letter, Tag};
 pub(crate) use observed::{Contact, Observed, Servers, answer_to};
 pub(crate) use server::{Disk, Ready, Server, Stepped, Unsynced};

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rafttree_model::{Durable, Effects, Entries, Envelope, Event, Message, Node, Output, Range, Record, Role, Round};
 
-use crate::world::ground::{Ground, Mistake};
+use crate::world::ground::{DiskMutant, Ground};
 use crate::world::message::Tag;
 use crate::world::observed::Observed;
 
@@ -64,14 +64,14 @@ impl Server {
     /// What an event makes of it: the deployed step changes the node, and its records the log in
     /// memory. A panic is a finding, not the end of the search, and leaves it as it was.
     pub(crate) fn step(&self, ground: Ground, event: &Event<Tag>) -> (Server, Stepped) {
-        let Ground { step_by, mistake, .. } = ground;
+        let Ground { step_by, disk_mutant, .. } = ground;
         let (mut new, mut effects) = (self.clone(), Effects::new());
         if catch_unwind(AssertUnwindSafe(|| step_by(&mut new.node, event.clone(), &mut effects))).is_err() {
             return (self.clone(), Stepped { panicked: true, ..Stepped::default() });
         }
         new.observed = self.observed.after(&self.node, event, &new.node);
         let mut stepped = Stepped::of(effects);
-        if mistake == Some(Mistake::DropsWhenDeposed) && self.leads() && !new.leads() {
+        if disk_mutant == Some(DiskMutant::DropsWhenDeposed) && self.leads() && !new.leads() {
             stepped.records.push(new.drop_uncommitted());
         }
         stepped.records.iter().for_each(|record| new.entries.apply(record));
@@ -108,12 +108,12 @@ impl Server {
     /// The oldest unsynced step becomes durable: what waited for it is ready.
     pub(crate) fn flush(&mut self, ground: Ground) -> Ready {
         let Some(Unsynced { mut records, mut held, .. }) = self.unsynced.pop_front() else { return Ready::new() };
-        match (ground.mistake, self.unsynced.back_mut()) {
-            (Some(Mistake::SwallowedError), _) => records.clear(),
-            (Some(Mistake::UnsavedFirstVote), _) if self.disk.entries.is_empty() => {
+        match (ground.disk_mutant, self.unsynced.back_mut()) {
+            (Some(DiskMutant::SwallowedError), _) => records.clear(),
+            (Some(DiskMutant::UnsavedFirstVote), _) if self.disk.entries.is_empty() => {
                 records.retain(|record| !matches!(record, Record::Vote(_)));
             }
-            (Some(Mistake::SwappedCompletions), Some(newest)) => std::mem::swap(&mut held, &mut newest.held),
+            (Some(DiskMutant::SwappedCompletions), Some(newest)) => std::mem::swap(&mut held, &mut newest.held),
             _ => {}
         }
         records.iter().for_each(|record| self.disk.apply(record));
@@ -139,11 +139,11 @@ impl Server {
 
     fn restart(&mut self, ground: Ground) {
         let disk = &mut self.disk;
-        match ground.mistake {
-            Some(Mistake::LostHardState) => {
+        match ground.disk_mutant {
+            Some(DiskMutant::LostHardState) => {
                 disk.durable = Durable::assume(Default::default(), None, disk.durable.log().clone());
             }
-            Some(Mistake::LostTail) if !disk.entries.is_empty() => {
+            Some(DiskMutant::LostTail) if !disk.entries.is_empty() => {
                 disk.apply(&Record::Truncate { keep: disk.durable.log().last().index.previous() });
             }
             _ => {}

@@ -20,7 +20,7 @@ fn search(scope: Scope, step_by: StepBy, threads: usize) -> Outcome {
     explore(&quotient, &limits(threads), NOTHING, &mut |_| {}).expect("nothing is resumed")
 }
 
-/// What a mistake breaks, and in how many steps: what the simulation finds is one step of one server.
+/// What a mutant breaks, and in how many steps: what the simulation finds is one step of one server.
 fn broken(step_by: StepBy) -> (PropertySet, usize) {
     let outcome = search(ELECTIONS, step_by, 1);
     assert_eq!(outcome.verdict, Verdict::Violated);

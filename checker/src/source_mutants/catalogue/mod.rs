@@ -1,4 +1,4 @@
-//! The mutation catalogue: semantic mistakes in the deployed model, one entry each.
+//! The mutation catalogue: changes of meaning in the deployed model, one entry each.
 //!
 //! An entry names a snippet of the model's text and what stands in its place in the mutant. The
 //! snippet is an expression or whole statements, and it stands in its file once: a test says so, so

@@ -1,9 +1,9 @@
 //! One entry of the catalogue.
 
-/// One mistake in the text of the model.
+/// One mutation of the text of the model.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mutant {
-    /// The mistake in words, in snake case.
+    /// The mutation in words, in snake case.
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
     /// A file of `model/src`.

@@ -1,4 +1,4 @@
-//! Mistakes that show each conjunct at work, besides those of the zoo: some change what a step is told,
+//! Mutants that show each conjunct at work, besides those of the catalogue: some change what a step is told,
 //! some what it makes of it.
 
 use rafttree_model::{
@@ -17,7 +17,7 @@ pub(crate) struct Code {
     pub(crate) recover: fn(&Node) -> Node,
 }
 
-/// One mistake.
+/// One mutant.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Wrong {
     pub(crate) name: &'static str,
@@ -38,14 +38,14 @@ fn recover(node: &Node) -> Node {
     Node::recover(node.id(), *node.members(), node.durable().clone())
 }
 
-/// The mistake of this name: of the zoo, if it is one of the step, or of this list.
+/// The mutant of this name: of the catalogue, if it is one of the step, or of this list.
 pub(crate) fn find(name: &str) -> Option<Wrong> {
-    let of_zoo = || catalogue::find(name).filter(|exhibit| exhibit.ground.mistake.is_none());
-    let step = |exhibit: catalogue::Exhibit| {
-        let code = Code::stepping(exhibit.ground.step_by);
-        Wrong { name: exhibit.name, about: exhibit.about, code }
+    let of_catalogue = || catalogue::find(name).filter(|mutant| mutant.ground.disk_mutant.is_none());
+    let step = |mutant: catalogue::Mutant| {
+        let code = Code::stepping(mutant.ground.step_by);
+        Wrong { name: mutant.name, about: mutant.about, code }
     };
-    ALL.into_iter().find(|wrong| wrong.name == name).or_else(|| of_zoo().map(step))
+    ALL.into_iter().find(|wrong| wrong.name == name).or_else(|| of_catalogue().map(step))
 }
 
 const fn around(name: &'static str, about: &'static str, step_by: StepBy) -> Wrong {
@@ -94,7 +94,7 @@ pub(crate) const ALL: [Wrong; 15] = [
     },
 ];
 
-/// The last entry before the mistake begins.
+/// The last entry before the mutant differs.
 const FIVE: Index = Index::new(5);
 
 struct AdoptAnyTerm;
@@ -144,7 +144,7 @@ fn paper(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
 }
 
 /// The same event, with another message if one arrives.
-fn retold(event: Event<Tag>, change: impl FnOnce(&mut Envelope<rafttree_model::Slice<Tag>>)) -> Event<Tag> {
+fn altered(event: Event<Tag>, change: impl FnOnce(&mut Envelope<rafttree_model::Slice<Tag>>)) -> Event<Tag> {
     match event {
         Event::Receive(mut letter) => {
             change(&mut letter);
@@ -155,7 +155,7 @@ fn retold(event: Event<Tag>, change: impl FnOnce(&mut Envelope<rafttree_model::S
 }
 
 fn refused_vote_counts(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
-    let event = retold(event, |letter| {
+    let event = altered(event, |letter| {
         if let Message::VoteReply { granted } = &mut letter.message {
             *granted = true;
         }
@@ -165,7 +165,7 @@ fn refused_vote_counts(node: &mut Node, event: Event<Tag>, effects: &mut Effects
 
 fn vote_of_earlier_term(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
     let term = node.term();
-    let event = retold(event, |letter| {
+    let event = altered(event, |letter| {
         if letter.message == (Message::VoteReply { granted: true }) {
             letter.term = letter.term.max(term);
         }
@@ -174,7 +174,7 @@ fn vote_of_earlier_term(node: &mut Node, event: Event<Tag>, effects: &mut Effect
 }
 
 fn pre_vote_counts(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
-    let event = retold(event, |letter| {
+    let event = altered(event, |letter| {
         if let Message::PreVoteReply { granted } = letter.message {
             letter.message = Message::VoteReply { granted };
         }
