@@ -1,4 +1,4 @@
-//! The plain system as a space to search, and as a Stateright model that its Explorer shows.
+//! The concrete system as a space to search, and as a Stateright model that its Explorer shows.
 
 use stateright::Model;
 
@@ -110,7 +110,7 @@ impl Checked for System {
     }
 
     /// Under the names that the servers had at its start.
-    fn retold(&self, path: &[Action], _: bool) -> Result<Vec<Action>, String> {
+    fn concretised(&self, path: &[Action], _: bool) -> Result<Vec<Action>, String> {
         let as_is = System { symmetric: false, ..self.clone() };
         let mut world = self.start.clone();
         let mut target = self.represented(world.clone());

@@ -16,7 +16,7 @@ impl Mutant {
                 verdict::explore(&quotient, limits, NOTHING, &mut |_| {})
             }
             Part::Recovery(scope) => verdict::explore(&Recovery::new(scope, self.ground), limits, NOTHING, &mut |_| {}),
-            Part::Plain(bounds) => verdict::explore(&self.placed(bounds), limits, NOTHING, &mut |_| {}),
+            Part::Concrete(bounds) => verdict::explore(&self.placed(bounds), limits, NOTHING, &mut |_| {}),
         }
     }
 }

@@ -48,7 +48,7 @@ const ELECTIONS: Expected = Expected {
     ..LOGS
 };
 
-/// Where the quotient is compared with the plain system: the largest bounds at which that can be
+/// Where the quotient is compared with the concrete system: the largest bounds at which that can be
 /// explored to the end in minutes.
 pub(crate) const COMPARED: [Bounds; 4] = [
     Bounds { terms: 2, entries: 2, unsynced: 2, interleaved: true, ..PAIR },
@@ -103,7 +103,7 @@ pub(crate) const PRESETS: [Preset; 13] = [
         name: "plain-pair",
         about: "the second opinion: two servers, terms, logs, disks and messages in full",
         parts: &[(
-            Part::Plain(PAIR),
+            Part::Concrete(PAIR),
             Expected {
                 witnesses: &[Witness::Leader, Witness::SplitVote, Witness::LaterCommit, Witness::UnsyncedLost],
                 ruled_out: &[],
@@ -116,7 +116,7 @@ pub(crate) const PRESETS: [Preset; 13] = [
         name: "plain-flush",
         about: "the same with three servers in one term, several steps of each waiting for the disk",
         parts: &[(
-            Part::Plain(Bounds { terms: 1, entries: 1, unsynced: 2, interleaved: true, ..SMALL }),
+            Part::Concrete(Bounds { terms: 1, entries: 1, unsynced: 2, interleaved: true, ..SMALL }),
             Expected {
                 witnesses: &[Witness::Leader, Witness::SplitVote, Witness::UnsyncedLost],
                 ruled_out: &["propose", "transfer", "step down"],
@@ -146,11 +146,11 @@ const CONCRETE: Bounds = Bounds {
 };
 
 const REFUSED_VOTES: Part =
-    Part::Plain(Bounds { timeouts: Some(2), requests: Some(0), crashes: Some(1), entries: 1, ..CONCRETE });
+    Part::Concrete(Bounds { timeouts: Some(2), requests: Some(0), crashes: Some(1), entries: 1, ..CONCRETE });
 
-const ONE_TRANSFER: Part = Part::Plain(Bounds { transfers: true, ..CONCRETE });
+const ONE_TRANSFER: Part = Part::Concrete(Bounds { transfers: true, ..CONCRETE });
 
-const ONE_COMMAND: Part = Part::Plain(Bounds { terms: 1, proposals: true, ..CONCRETE });
+const ONE_COMMAND: Part = Part::Concrete(Bounds { terms: 1, proposals: true, ..CONCRETE });
 
 const OF_REFUSED_VOTES: Expected = Expected {
     witnesses: &[

@@ -11,8 +11,8 @@ pub(crate) enum Part {
     Quotient(Scope),
     /// What becomes of every state of such runs when faults stop.
     Recovery(Scope),
-    /// Runs up to a length, in the plain system.
-    Plain(Bounds),
+    /// Runs up to a length, in the concrete system.
+    Concrete(Bounds),
 }
 
 /// How far the quotient is explored. Everything else is unlimited.
@@ -110,7 +110,7 @@ impl Part {
     pub(crate) fn servers(&self) -> u32 {
         match self {
             Part::Quotient(scope) | Part::Recovery(scope) => scope.servers.into(),
-            Part::Plain(bounds) => bounds.servers,
+            Part::Concrete(bounds) => bounds.servers,
         }
     }
 
@@ -121,18 +121,18 @@ impl Part {
             Part::Recovery(scope) => {
                 format!("from every reachable state of {}; {}", scope.words(), scope.recovery_words())
             }
-            Part::Plain(bounds) => bounds.words(),
+            Part::Concrete(bounds) => bounds.words(),
         }
     }
 
-    /// The same, very short: servers, spread and window, or the plain system.
+    /// The same, very short: servers, spread and window, or the concrete system.
     pub(crate) fn short(&self) -> String {
         match self {
             Part::Quotient(Scope { servers, spread, window: None }) => format!("{servers}/{spread}"),
             Part::Quotient(Scope { servers, spread, window: Some(window) }) => format!("{servers}/{spread}/{window}"),
             Part::Recovery(scope) => format!("from {}", Part::Quotient(*scope).short()),
-            Part::Plain(bounds) if bounds.is_concrete() => format!("concrete {}", bounds.servers),
-            Part::Plain(bounds) => format!("plain {}", bounds.servers),
+            Part::Concrete(bounds) if bounds.is_concrete() => format!("concrete {}", bounds.servers),
+            Part::Concrete(bounds) => format!("plain {}", bounds.servers),
         }
     }
 
@@ -141,7 +141,7 @@ impl Part {
         properties.keep(match self {
             Part::Quotient(scope) => scope.watched(),
             Part::Recovery(_) => PropertySet::from_iter([Property::Recovery]),
-            Part::Plain(_) => PropertySet::of_states(),
+            Part::Concrete(_) => PropertySet::of_states(),
         });
         !properties.is_empty()
     }
@@ -151,7 +151,7 @@ impl Part {
         match self {
             Part::Quotient(_) => QUOTIENT_ALWAYS,
             Part::Recovery(_) => RECOVERY_ALWAYS,
-            Part::Plain(_) => PLAIN_ALWAYS,
+            Part::Concrete(_) => CONCRETE_ALWAYS,
         }
     }
 }
@@ -168,6 +168,6 @@ const RECOVERY_ALWAYS: &str = "faults stop: what was under way is lost, disks ar
     the order in which they were sent; whether servers have just heard each other or, where logs do not count, a leader that \
     is gone, have asked for pre-votes, have lost votes or transfer leadership is tried in several ways; then a leader has to lead on for three rounds, whoever else times out";
 
-const PLAIN_ALWAYS: &str = "messages are lost, duplicated, delayed and reordered without limit; timers fire at any \
+const CONCRETE_ALWAYS: &str = "messages are lost, duplicated, delayed and reordered without limit; timers fire at any \
     moment; leaders send any part of their logs at any moment; states that differ in the servers' names alone are \
     one state";

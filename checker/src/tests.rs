@@ -10,7 +10,7 @@ use crate::presets::{self, PRESETS};
 use crate::properties::Property;
 use crate::quotient::Quotient;
 use crate::scope::Part;
-use crate::system::{Action, Bounds, System, forgetting, network, plain, wide};
+use crate::system::{Action, Bounds, System, deployed, forgetting, network, wide};
 use crate::trace::run::play;
 use crate::verdict::{Limits, NOTHING, Outcome, Verdict, explore};
 use crate::world::{PAPER, Server, World};
@@ -86,22 +86,22 @@ fn walk(system: &System, seed: u64, steps: usize, mut visit: impl FnMut(&World))
 fn wide_system(forgets: bool) -> System {
     let bounds = Bounds { terms: 4, entries: 5, unsynced: 2, proposals: true, transfers: true, ..TINY };
     let bounds = Bounds { timeouts: None, crashes: None, forgets, ..bounds };
-    System { symmetric: false, ..plain(bounds) }
+    System { symmetric: false, ..deployed(bounds) }
 }
 
 #[test]
 fn one_and_two_threads_and_the_simplest_search_see_the_same_states() {
-    let simplest = all_states(&plain(TINY)).len() as u64;
+    let simplest = all_states(&deployed(TINY)).len() as u64;
     for threads in [1, 2] {
-        let outcome = search(&plain(TINY), threads);
+        let outcome = search(&deployed(TINY), threads);
         assert_eq!((outcome.verdict, outcome.states), (Verdict::Complete, simplest), "{threads} threads");
     }
 }
 
 #[test]
 fn the_states_of_the_symmetric_search_stand_for_all_states_and_no_others() {
-    let all = all_states(&System { symmetric: false, ..plain(TINY) });
-    let symmetric = all_states(&plain(TINY));
+    let all = all_states(&System { symmetric: false, ..deployed(TINY) });
+    let symmetric = all_states(&deployed(TINY));
     assert!(symmetric.is_subset(&all));
     let stands_for = |world: &World| {
         RENAMINGS
@@ -118,7 +118,7 @@ const RENAMINGS: [[u32; 3]; 6] = [[1, 2, 3], [2, 1, 3], [2, 3, 1], [3, 1, 2], [1
 #[test]
 fn a_panic_over_a_state_is_a_violation() {
     for threads in [1, 2] {
-        let mut system = plain(TINY);
+        let mut system = deployed(TINY);
         system.symmetric = false;
         system.start.servers.pop();
         let outcome = search(&system, threads);
@@ -192,7 +192,7 @@ fn what_is_forgotten_could_not_have_changed_anything() {
 fn prompt_flushes_hide_no_state_of_the_servers() {
     let settled = |interleaved| -> HashSet<_> {
         let bounds = Bounds { crashes: Some(1), interleaved, ..TINY };
-        let all = all_states(&System { symmetric: false, ..plain(bounds) });
+        let all = all_states(&System { symmetric: false, ..deployed(bounds) });
         let at_rest = all.into_iter().filter(|world| world.servers.iter().all(|server| server.unsynced.is_empty()));
         at_rest.map(|world| (world.servers, world.history.committed.clone())).collect()
     };
@@ -203,11 +203,11 @@ fn prompt_flushes_hide_no_state_of_the_servers() {
 }
 
 #[test]
-fn a_counterexample_in_the_plain_system_is_the_shortest() {
+fn a_counterexample_in_the_concrete_system_is_the_shortest() {
     let mutant = catalogue::find("accept_stale").expect("it is in the catalogue");
     let [one, two] = [1, 2].map(|threads| mutant.hunt(mutant.part, &limits(threads)).expect("nothing is resumed"));
     assert_eq!((one.steps, one.states), (two.steps, two.states));
-    let Part::Plain(bounds) = mutant.part else { panic!("it is hunted in the plain system") };
+    let Part::Concrete(bounds) = mutant.part else { panic!("it is hunted in the concrete system") };
     let system = System { symmetric: false, ..mutant.placed(bounds) };
     let steps = play(&system, &one.counterexample.expect("it is told")).expect("it replays");
     let (last, before) = steps.split_last().expect("it has steps");
@@ -233,10 +233,10 @@ fn every_property_is_named_once() {
     }
 }
 
-/// Caught where runs have any length, and told in the plain system: so they are no fruit of what
+/// Caught where runs have any length, and made concrete: so they are no fruit of what
 /// the quotient leaves out. (Figure 8 takes longest: `catalogue` visits it.)
 #[test]
-fn what_the_quotient_catches_is_broken_in_the_plain_system_too() {
+fn what_the_quotient_catches_is_broken_in_the_concrete_system_too() {
     let mutants = catalogue::mutants();
     // What liveness catches is told by the schedule that fails: see `recovery`.
     let breaks_safety = |mutant: &&Mutant| !matches!(mutant.part, Part::Recovery(_)) && mutant.name != "figure_8";
@@ -244,7 +244,7 @@ fn what_the_quotient_catches_is_broken_in_the_plain_system_too() {
         let outcome = mutant.hunt(mutant.part, &limits(1)).expect("nothing is resumed");
         assert!(outcome.broken.contains(mutant.caught_by), "{}: {:?}", mutant.name, outcome.broken);
         let actions = outcome.counterexample.unwrap_or_else(|why| panic!("{}: {why}", mutant.name));
-        let bounds = if let Part::Plain(bounds) = mutant.part { bounds } else { wide(mutant.part.servers()) };
+        let bounds = if let Part::Concrete(bounds) = mutant.part { bounds } else { wide(mutant.part.servers()) };
         let system = System { symmetric: false, ..mutant.placed(bounds) };
         let steps = play(&system, &actions).unwrap_or_else(|why| panic!("{}: {why}", mutant.name));
         let end = steps.last().expect("it has steps").world.broken;

@@ -131,7 +131,7 @@ fn search(
             recovery.quotient.watched.keep(only);
             (verdict::explore(&recovery, limits, expected, &mut tick), recovery.quotient.watched)
         }
-        Part::Plain(bounds) => {
+        Part::Concrete(bounds) => {
             let placed = |mutant: &catalogue::Mutant| mutant.placed(bounds);
             let mut system = chosen.mutant.as_ref().map_or_else(|| System::with(ground, bounds), placed);
             system.watched = PropertySet::of_states();

@@ -140,7 +140,7 @@ enum Table {
     Proof,
     /// For each mutant the least bounds at which it is caught.
     Ledger,
-    /// The quotient beside the plain system, both explored to the end; minutes, and some memory.
+    /// The quotient beside the concrete system, both explored to the end; minutes, and some memory.
     SecondOpinion,
     /// What the invariant was judged for, stage by stage.
     Inductive,

@@ -35,35 +35,35 @@ pub(crate) struct SystemArgs {
     #[arg(long, value_parser = clap::value_parser!(u8).range(1..=4), help_heading = "Runs of any length")]
     window: Option<u8>,
     /// The highest term; also of the invariant (presets inductive*), there at most 6.
-    #[arg(long, help_heading = "The plain system (presets plain-*, concrete-*)")]
+    #[arg(long, help_heading = "The concrete system (presets plain-*, concrete-*)")]
     terms: Option<u64>,
     /// The longest log, the leaders' own first entries included; also of the invariant (presets
     /// inductive*), there at most 6.
-    #[arg(long, help_heading = "The plain system (presets plain-*, concrete-*)")]
+    #[arg(long, help_heading = "The concrete system (presets plain-*, concrete-*)")]
     entries: Option<u64>,
     /// Election timeouts of all servers together.
-    #[arg(long, help_heading = "The plain system (presets plain-*, concrete-*)")]
+    #[arg(long, help_heading = "The concrete system (presets plain-*, concrete-*)")]
     timeouts: Option<u32>,
     /// Minimum timeouts of all servers together.
-    #[arg(long, help_heading = "The plain system (presets plain-*, concrete-*)")]
+    #[arg(long, help_heading = "The concrete system (presets plain-*, concrete-*)")]
     minimums: Option<u32>,
     /// Commands, transfers and step-downs that are asked for.
-    #[arg(long, help_heading = "The plain system (presets plain-*, concrete-*)")]
+    #[arg(long, help_heading = "The concrete system (presets plain-*, concrete-*)")]
     requests: Option<u32>,
     /// Crashes of all servers together.
-    #[arg(long, help_heading = "The plain system (presets plain-*, concrete-*)")]
+    #[arg(long, help_heading = "The concrete system (presets plain-*, concrete-*)")]
     crashes: Option<u32>,
     /// Steps of one server that may wait for the disk at the same time.
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), help_heading = "The plain system (presets plain-*, concrete-*)")]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..), help_heading = "The concrete system (presets plain-*, concrete-*)")]
     unsynced: Option<u32>,
     /// Whether a server goes on while an unseen step of it waits for the disk.
-    #[arg(long, help_heading = "The plain system (presets plain-*, concrete-*)")]
+    #[arg(long, help_heading = "The concrete system (presets plain-*, concrete-*)")]
     interleaved: Option<bool>,
     /// Whether clients propose commands.
-    #[arg(long, help_heading = "The plain system (presets plain-*, concrete-*)")]
+    #[arg(long, help_heading = "The concrete system (presets plain-*, concrete-*)")]
     proposals: Option<bool>,
     /// Whether leaders are told to transfer leadership and to step down.
-    #[arg(long = "transfers", alias = "handovers", help_heading = "The plain system (presets plain-*, concrete-*)")]
+    #[arg(long = "transfers", alias = "handovers", help_heading = "The concrete system (presets plain-*, concrete-*)")]
     transfers: Option<bool>,
 }
 
@@ -157,7 +157,7 @@ impl SystemArgs {
         };
         self.refuse_misplaced(&named)?;
         let keeps =
-            mutant.as_ref().is_some_and(|mutant| matches!(mutant.part, Part::Plain(Bounds { forgets: false, .. })));
+            mutant.as_ref().is_some_and(|mutant| matches!(mutant.part, Part::Concrete(Bounds { forgets: false, .. })));
         let parts: Vec<Part> = named.iter().map(|part| self.changed(*part, keeps)).collect::<Result<_, _>>()?;
         let changed = parts != named;
         Ok(Chosen { preset, mutant, parts, changed })
@@ -223,7 +223,7 @@ impl SystemArgs {
 
     fn refuse_misplaced(&self, parts: &[Part]) -> Result<(), Usage> {
         let of_quotient = [("spread", self.spread.is_some()), ("window", self.window.is_some())];
-        let of_plain = [
+        let of_concrete = [
             ("terms", self.terms.is_some()),
             ("entries", self.entries.is_some()),
             ("timeouts", self.timeouts.is_some()),
@@ -235,17 +235,17 @@ impl SystemArgs {
             ("proposals", self.proposals.is_some()),
             ("transfers", self.transfers.is_some()),
         ];
-        let is_quotient = |part: &Part| !matches!(part, Part::Plain(_));
+        let is_quotient = |part: &Part| !matches!(part, Part::Concrete(_));
         let named =
             |options: &[(&str, bool)]| options.iter().find(|(_, given)| *given).map(|(name, _)| format!("--{name}"));
         if let Some(option) = named(&of_quotient).filter(|_| !parts.iter().any(is_quotient)) {
             return Err(Usage(format!(
-                "{option} is for runs of any length; the plain system has --terms and --entries"
+                "{option} is for runs of any length; the concrete system has --terms and --entries"
             )));
         }
-        if let Some(option) = named(&of_plain).filter(|_| parts.iter().all(is_quotient)) {
+        if let Some(option) = named(&of_concrete).filter(|_| parts.iter().all(is_quotient)) {
             return Err(Usage(format!(
-                "{option} is for the plain system (presets plain-*, concrete-*); here there are --spread and --window"
+                "{option} is for the concrete system (presets plain-*, concrete-*); here there are --spread and --window"
             )));
         }
         Ok(())
@@ -263,13 +263,13 @@ impl SystemArgs {
                 let changed = Scope { servers, spread: self.spread.unwrap_or(scope.spread), window };
                 if let Part::Recovery(_) = part { Part::Recovery(changed) } else { Part::Quotient(changed) }
             }
-            Part::Plain(bounds) => {
-                Part::Plain(self.changed_plain(Bounds { forgets: bounds.forgets && !keeps, ..bounds }))
+            Part::Concrete(bounds) => {
+                Part::Concrete(self.changed_bounds(Bounds { forgets: bounds.forgets && !keeps, ..bounds }))
             }
         })
     }
 
-    fn changed_plain(&self, base: Bounds) -> Bounds {
+    fn changed_bounds(&self, base: Bounds) -> Bounds {
         Bounds {
             servers: self.servers.map_or(base.servers, u32::from),
             timeouts: self.timeouts.or(base.timeouts),

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::options::SystemArgs;
 use crate::console::Usage;
-use crate::trace::counterexample::told_in;
+use crate::trace::counterexample::offered_in;
 use crate::trace::language;
 use crate::trace::scenario::{Played, Scenario};
 use crate::verdict;
@@ -17,7 +17,7 @@ pub(crate) fn explore(args: &SystemArgs, address: &str, from: Option<&PathBuf>) 
     std::net::TcpListener::bind(resolved.collect::<Vec<_>>().as_slice())
         .map_err(|why| Usage(format!("cannot serve at {address}: {why}; choose another with --address")))?;
     let chosen = args.chosen()?;
-    let mut system = told_in(chosen.mutant.as_ref(), chosen.parts[0]);
+    let mut system = offered_in(chosen.mutant.as_ref(), chosen.parts[0]);
     if let Some(path) = from {
         system.start = played(path)?.last().clone();
     }

@@ -8,7 +8,7 @@ use crate::console::grouped;
 use crate::presets;
 use crate::scope::Part;
 use crate::search::{OfModel, Search, resident_bytes};
-use crate::system::{PAIR, System, plain};
+use crate::system::{self, PAIR, System};
 use crate::verdict::{Limits, NOTHING, explore};
 use crate::world::PAPER;
 
@@ -52,10 +52,10 @@ fn deployed(limits: &Limits) -> Row {
 }
 
 fn pair() -> System {
-    plain(PAIR)
+    system::deployed(PAIR)
 }
 
-/// The plain system, through Stateright's interface.
+/// The concrete system, through Stateright's interface.
 fn ours(limits: &Limits) -> Row {
     let before = resident_bytes();
     let model = OfModel::new(pair()).expect("its properties are of states");
@@ -84,14 +84,14 @@ fn theirs(limits: &Limits) -> Row {
 
 /// The table of `docs/soundness.md`: the quotient and the concrete system, both explored to the end.
 pub(crate) fn second_opinion() -> u8 {
-    say!("| plain system | states | forms of them | states of the quotient | missing | made up |");
+    say!("| concrete system | states | forms of them | states of the quotient | missing | made up |");
     say!("| --- | --- | --- | --- | --- | --- |");
     let mut worst = 0;
     for bounds in presets::COMPARED {
         let it = crate::quotient::cross_check::compare(bounds, true);
         let (missing, extra) = (it.missing.len(), it.extra.len());
-        let [plain, kept, quotient] = [it.plain, it.kept, it.quotient].map(|count| grouped(count as u64));
-        say!("| {} | {plain} | {kept} | {quotient} | {missing} | {extra} |", bounds.words());
+        let [concrete, kept, quotient] = [it.concrete, it.kept, it.quotient].map(|count| grouped(count as u64));
+        say!("| {} | {concrete} | {kept} | {quotient} | {missing} | {extra} |", bounds.words());
         worst = worst.max(u8::from(missing + extra != 0));
     }
     worst

@@ -13,7 +13,7 @@ use crate::presets::{LONGEST, PRESETS};
 use crate::properties::{Property, PropertySet};
 use crate::quotient;
 use crate::scope::Part;
-use crate::system::plain;
+use crate::system::deployed;
 use crate::verdict::{Limits, Outcome, Tally, Verdict, explore};
 use crate::world::PAPER;
 
@@ -61,9 +61,9 @@ pub(crate) fn presets(json: bool) {
 
 pub(crate) fn actions(json: bool) {
     let of_quotient = quotient::KINDS.into_iter().chain([quotient::CUT_OFF]).map(|kind| (kind, "runs of any length"));
-    let of_plain = concrete::KINDS.into_iter().map(|kind| (kind, "the plain system"));
+    let of_concrete = concrete::KINDS.into_iter().map(|kind| (kind, "the concrete system"));
     let row = |(kind, system)| json!({"name": kind, "system": system});
-    let rows: Vec<Value> = of_quotient.chain(of_plain).map(row).collect();
+    let rows: Vec<Value> = of_quotient.chain(of_concrete).map(row).collect();
     print(json, &rows, |row| format!("{:<24}{}", text(row, "name"), text(row, "system")));
 }
 
@@ -173,7 +173,7 @@ pub(crate) fn proof(limits: &Limits) -> u8 {
             let outcome = match part {
                 Part::Quotient(scope) => explore(&scope.quotient(PAPER), limits, *expected, &mut tick),
                 Part::Recovery(scope) => explore(&Recovery::new(*scope, PAPER), limits, *expected, &mut tick),
-                Part::Plain(bounds) => explore(&plain(*bounds), limits, *expected, &mut tick),
+                Part::Concrete(bounds) => explore(&deployed(*bounds), limits, *expected, &mut tick),
             };
             drop(ticker);
             let outcome = outcome.expect("nothing is resumed");
@@ -191,7 +191,7 @@ pub(crate) fn proof(limits: &Limits) -> u8 {
     let told = [
         ("Where runs have any length", parts().find(|part| matches!(part, Part::Quotient(_)))),
         ("From every state of these", parts().find(|part| matches!(part, Part::Recovery(_)))),
-        ("In the plain system", parts().find(|part| matches!(part, Part::Plain(_)))),
+        ("In the concrete system", parts().find(|part| matches!(part, Part::Concrete(_)))),
     ];
     for (title, part) in told {
         let always = part.map(Part::always).unwrap_or_default();

@@ -62,8 +62,8 @@ impl Checked for Recovery {
         self.quotient.kind_names()
     }
 
-    /// What such a run breaks is no state of the plain system: it is told as a story.
-    fn retold(&self, _: &[Move], _: bool) -> Result<Vec<Action>, String> {
+    /// What such a run breaks is no state of the concrete system: it is told as a story.
+    fn concretised(&self, _: &[Move], _: bool) -> Result<Vec<Action>, String> {
         Ok(Vec::new())
     }
 

@@ -66,8 +66,8 @@ const fn from(part: Part) -> Part {
 }
 
 /// The mistake is about messages that correct servers do not react to, so none are forgotten.
-const KEPT: Part = Part::Plain(Bounds { crashes: Some(0), forgets: false, ..SMALL });
-const KEPT_LOGS: Part = Part::Plain(Bounds { crashes: Some(0), forgets: false, terms: 3, ..SMALL });
+const KEPT: Part = Part::Concrete(Bounds { crashes: Some(0), forgets: false, ..SMALL });
+const KEPT_LOGS: Part = Part::Concrete(Bounds { crashes: Some(0), forgets: false, terms: 3, ..SMALL });
 
 fn mutant(
     (name, row): (&'static str, Option<u8>),
@@ -243,7 +243,7 @@ pub(crate) fn mutants() -> Vec<Mutant> {
         world(("unsaved_first_vote", Some(3)), "a server that holds no entry yet does not save its vote", "tikv#8381",
             VoteOnce, DiskMutant::UnsavedFirstVote),
         world(("lost_hard_state", Some(4)), "a server whose term and vote are lost starts as if for the first time",
-            "SOFAJRaft", TermMonotonic, DiskMutant::LostHardState).within(Part::Plain(SMALL)),
+            "SOFAJRaft", TermMonotonic, DiskMutant::LostHardState).within(Part::Concrete(SMALL)),
         world(("swallowed_error", Some(30)), "a write fails and is reported as done", "dragonboat#409",
             PersistBeforeSend, DiskMutant::SwallowedError),
         world(("swapped_completions", Some(31)), "the write that is reported as done is not the one that is",

@@ -1,4 +1,4 @@
-//! A run of the quotient, told in the plain system: action by action, with every server under its
+//! A run of the quotient, made concrete: action by action, with every server under its
 //! own name, terms and indices counted from the beginning, and disks and messages in full.
 
 use rafttree_model::{Event, Index, Labels, Message, Relabelled, Role, Round, ServerId, Slice, Term};
@@ -16,7 +16,7 @@ use crate::trace::language;
 use crate::trace::run::{self, Step};
 use crate::world::{DiskMutant, Letter, Server, Tag, World};
 
-/// Terms of a state are one above those of the plain system.
+/// Terms of a state are one above those of the concrete system.
 struct FromZero;
 
 impl Labels for FromZero {
@@ -31,9 +31,9 @@ const FROM_THE_BEGINNING: Reach = Reach { spread: 30, window: LONGEST as u8, abs
 const PATIENCE: usize = 2;
 
 impl Quotient {
-    /// The actions of the plain system that such a run consists of; an error says where it cannot be
+    /// The actions of the concrete system that such a run consists of; an error says where it cannot be
     /// followed, or that it breaks nothing and must.
-    pub(crate) fn in_the_plain_system(&self, path: &[Move], must_break: bool) -> Result<Vec<Action>, String> {
+    pub(crate) fn concretised(&self, path: &[Move], must_break: bool) -> Result<Vec<Action>, String> {
         Ok(self.followed(path, must_break)?.0)
     }
 
@@ -64,7 +64,7 @@ impl Quotient {
 
     fn followed(&self, path: &[Move], must_break: bool) -> Result<(Vec<Action>, State), String> {
         let unnamed = Quotient { symmetric: false, reach: FROM_THE_BEGINNING, ..self.clone() };
-        let mut system = self.plain();
+        let mut system = self.concrete_system();
         system.ground.keeps_rounds |= path.iter().any(|step| matches!(step.stimulus, Stimulus::Read { .. }));
         let refused = path.iter().any(|step| matches!(step.stimulus, Stimulus::Refuse { .. }));
         let mut stage = Stage { system: &system, world: system.start.clone(), actions: Vec::new(), refused };
@@ -103,8 +103,8 @@ impl Quotient {
         lines
     }
 
-    /// The plain system with the same mutant, without bounds that matter.
-    pub(crate) fn plain(&self) -> System {
+    /// The concrete system with the same mutant, without bounds that matter.
+    pub(crate) fn concrete_system(&self) -> System {
         let bounds = crate::system::wide(self.members.ids().len() as u32);
         System { symmetric: false, watched: self.watched, ..System::with(self.ground, bounds) }
     }
@@ -156,7 +156,7 @@ fn of_no_round(mut letter: Letter) -> Letter {
 }
 
 impl<'a> Stage<'a> {
-    /// One move, and what it takes before it; `None` if the plain system does not offer it.
+    /// One move, and what it takes before it; `None` if the concrete system does not offer it.
     fn tell(&self, state: &State, step: Move, ends: bool) -> Option<Stage<'a>> {
         let mut stage = self.clone();
         stage.say_again(state)?;

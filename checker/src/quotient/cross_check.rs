@@ -1,4 +1,4 @@
-//! The quotient beside the plain system, both explored to the end within the same bounds: every
+//! The quotient beside the concrete system, both explored to the end within the same bounds: every
 //! state of the one must be among those of the other.
 
 use std::collections::{HashMap, HashSet};
@@ -8,22 +8,22 @@ use crate::quotient::sets::index_of;
 use crate::quotient::settings::Quotient;
 use crate::quotient::state::{Reach, State};
 use crate::search::fingerprint;
-use crate::system::{Bounds, System, plain};
+use crate::system::{Bounds, System, deployed};
 use crate::world::{PAPER, World};
 
 /// What came of a comparison.
 pub(crate) struct Comparison {
-    pub(crate) plain: usize,
-    /// States of the quotient that some plain state is kept as.
+    pub(crate) concrete: usize,
+    /// States of the quotient that some concrete state is kept as.
     pub(crate) kept: usize,
     pub(crate) quotient: usize,
-    /// Plain states whose form the quotient does not reach.
+    /// Concrete states whose form the quotient does not reach.
     pub(crate) missing: Vec<(State, World)>,
-    /// States of the quotient that no plain state is kept as.
+    /// States of the quotient that no concrete state is kept as.
     pub(crate) extra: Vec<State>,
 }
 
-/// Explores both. Where logs do not count, the quotient may do more than the plain system can.
+/// Explores both. Where logs do not count, the quotient may do more than the concrete system can.
 pub(crate) fn compare(bounds: Bounds, logs: bool) -> Comparison {
     let window = if logs { bounds.entries as u8 } else { 0 };
     let reach = Reach { spread: bounds.terms as u8, window, absolute: true };
@@ -31,7 +31,7 @@ pub(crate) fn compare(bounds: Bounds, logs: bool) -> Comparison {
     quotient.proposals = bounds.proposals;
     quotient.forgets_logs = !logs;
     let states = all_states(&quotient);
-    let (plain, kept) = kept_of_all_states(&plain(bounds), reach, logs);
+    let (concrete, kept) = kept_of_all_states(&deployed(bounds), reach, logs);
     let mut deaf: HashMap<State, Vec<State>> = HashMap::new();
     states.iter().for_each(|state| deaf.entry(state.deaf()).or_default().push(*state));
     let is_dominated = |state: &State| {
@@ -42,7 +42,7 @@ pub(crate) fn compare(bounds: Bounds, logs: bool) -> Comparison {
     let extra = states.iter().filter(|state| !kept.contains_key(state)).copied().collect();
     let (kept_count, quotient) = (kept.len(), states.len());
     let missing = kept.into_iter().filter(|(state, _)| is_missing(state)).collect();
-    Comparison { plain, kept: kept_count, quotient, missing, extra }
+    Comparison { concrete, kept: kept_count, quotient, missing, extra }
 }
 
 /// Every state of the quotient, by the simplest search there is.
@@ -63,7 +63,7 @@ pub(crate) fn all_states(quotient: &Quotient) -> HashSet<State> {
     seen
 }
 
-/// What the quotient keeps of every plain state, and how many there are.
+/// What the quotient keeps of every concrete state, and how many there are.
 fn kept_of_all_states(system: &System, reach: Reach, logs: bool) -> (usize, HashMap<State, World>) {
     let start = system.represented(system.start.clone());
     let mut seen = HashSet::from([fingerprint(&start, 0)]);
@@ -72,7 +72,7 @@ fn kept_of_all_states(system: &System, reach: Reach, logs: bool) -> (usize, Hash
     while let Some(world) = stack.pop() {
         if let Some(state) = State::of_world(&world) {
             let state = if logs { state } else { state.without_logs() };
-            let form = state.settled(reach).expect("the plain system keeps the same bounds").canonical();
+            let form = state.settled(reach).expect("the concrete system keeps the same bounds").canonical();
             kept.entry(form).or_insert_with(|| world.clone());
         }
         for next in system.offered(&world).iter().filter_map(|action| system.after(&world, action)) {

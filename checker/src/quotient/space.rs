@@ -144,11 +144,11 @@ impl Checked for Quotient {
         Some(Quotient::simulate(self, limits, tick))
     }
 
-    fn retold(&self, path: &[Move], must_break: bool) -> Result<Vec<Action>, String> {
-        self.in_the_plain_system(path, must_break)
+    fn concretised(&self, path: &[Move], must_break: bool) -> Result<Vec<Action>, String> {
+        self.concretised(path, must_break)
     }
 
-    /// What is in no class breaks nothing in the plain system.
+    /// What is in no class breaks nothing in the concrete system.
     fn story(&self, path: &[Move], broken: PropertySet) -> Option<Vec<String>> {
         (broken == PropertySet::from_iter([Property::InClass])).then(|| self.missed(path))
     }

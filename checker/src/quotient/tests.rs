@@ -38,13 +38,13 @@ fn quotient(servers: u8, spread: u8, window: u8) -> Quotient {
     Quotient::new(PAPER, servers, Reach { spread, window, absolute: false })
 }
 
-/// Both directions: no plain state is missing, and none is made up.
+/// Both directions: no concrete state is missing, and none is made up.
 #[test]
-fn the_states_of_the_quotient_are_those_of_the_plain_system() {
+fn the_states_of_the_quotient_are_those_of_the_concrete_system() {
     for (bounds, least) in [(TWO, 500), (THREE, 80)] {
         let compared = compare(bounds, true);
-        println!("{} plain states, {} states of the quotient", compared.plain, compared.quotient);
-        assert!(least < compared.quotient && 40_000 < compared.plain);
+        println!("{} concrete states, {} states of the quotient", compared.concrete, compared.quotient);
+        assert!(least < compared.quotient && 40_000 < compared.concrete);
         let missing = compared.missing.first();
         assert!(missing.is_none(), "{} are missing: {missing:?}", compared.missing.len());
         let extra = compared.extra.first();
@@ -52,7 +52,7 @@ fn the_states_of_the_quotient_are_those_of_the_plain_system() {
     }
 }
 
-/// Without logs the quotient does more than the plain system, and nothing less.
+/// Without logs the quotient does more than the concrete system, and nothing less.
 #[test]
 fn elections_without_logs_are_those_with_logs_and_more() {
     for bounds in [Bounds { proposals: false, ..TWO }, Bounds { proposals: false, ..THREE }] {

@@ -11,4 +11,4 @@ pub(crate) mod symmetry;
 mod transitions;
 
 pub(crate) use bounds::{Bounds, PAIR, SMALL, wide};
-pub(crate) use transitions::{Action, System, plain};
+pub(crate) use transitions::{Action, System, deployed};

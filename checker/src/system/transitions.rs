@@ -58,8 +58,8 @@ pub(crate) struct System {
 #[derive(Debug)]
 pub(crate) struct OutOfBounds;
 
-/// The deployed rules in the plain system.
-pub(crate) fn plain(bounds: Bounds) -> System {
+/// The deployed rules in the concrete system.
+pub(crate) fn deployed(bounds: Bounds) -> System {
     System::with(PAPER, bounds)
 }
 impl System {

@@ -7,7 +7,7 @@ use crate::console::Usage;
 use crate::mutants::catalogue::Mutant;
 use crate::properties::Property;
 use crate::scope::Part;
-use crate::system::{Action, Bounds, System, plain};
+use crate::system::{Action, Bounds, System, deployed};
 use crate::trace::concretise::concretise;
 use crate::trace::language;
 use crate::trace::run::{self, Step};
@@ -96,15 +96,15 @@ fn concrete_in(mutant: Option<&Mutant>, part: Part) -> System {
 }
 
 fn placed_in(mutant: Option<&Mutant>, bounds: Bounds) -> System {
-    let system = mutant.map_or_else(|| plain(bounds), |mutant| mutant.placed(bounds));
+    let system = mutant.map_or_else(|| deployed(bounds), |mutant| mutant.placed(bounds));
     System { symmetric: false, ..system }
 }
 
 /// The same for the Explorer: whatever may happen is offered, sent or not.
-pub(crate) fn told_in(mutant: Option<&Mutant>, part: Part) -> System {
+pub(crate) fn offered_in(mutant: Option<&Mutant>, part: Part) -> System {
     let bounds = match part {
         Part::Quotient(_) | Part::Recovery(_) => crate::system::wide(part.servers()),
-        Part::Plain(bounds) => bounds,
+        Part::Concrete(bounds) => bounds,
     };
     placed_in(mutant, bounds)
 }

@@ -5,7 +5,7 @@ use crate::system::{Bounds, System};
 use crate::trace::scenario::{Played, Scenario};
 
 impl Mutant {
-    /// The plain system with this mutant, where the hunt for it starts.
+    /// The concrete system with this mutant, where the hunt for it starts.
     pub(crate) fn placed(&self, bounds: Bounds) -> System {
         let mut system = System::with(self.ground, bounds);
         system.watched = self.counted();

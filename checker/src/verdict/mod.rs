@@ -1,7 +1,7 @@
 //! What a search finds, turned into a verdict.
 //!
 //! A search that was cut short never says COMPLETE, one that met nothing worth checking says
-//! VACUOUS, and a counterexample is believed only after it was told in the plain system, action by
+//! VACUOUS, and a counterexample is believed only after it was made concrete, action by
 //! action.
 
 mod limits;

@@ -28,10 +28,10 @@ pub(crate) trait Checked: Space {
     /// The kinds of action.
     fn kind_names(&self) -> Vec<&'static str>;
 
-    /// The same run as actions of the plain system; one that ends in a panic may break nothing there.
-    fn retold(&self, path: &[Self::Action], must_break: bool) -> Result<Vec<Action>, String>;
+    /// The same run as actions of the concrete system; one that ends in a panic may break nothing there.
+    fn concretised(&self, path: &[Self::Action], must_break: bool) -> Result<Vec<Action>, String>;
 
-    /// What there is to tell of a run that breaks this and that actions of the plain system do not.
+    /// What there is to tell of a run that breaks this and that actions of the concrete system do not.
     fn story(&self, _path: &[Self::Action], _broken: PropertySet) -> Option<Vec<String>> {
         None
     }
@@ -87,7 +87,7 @@ pub(crate) struct Outcome {
     pub(crate) witnesses: Vec<Met>,
     /// A shortest run that breaks something; steps of the search.
     pub(crate) steps: usize,
-    /// The same, or why it cannot be told, in actions of the plain system.
+    /// The same, or why it cannot be told, in actions of the concrete system.
     pub(crate) counterexample: Result<Vec<Action>, String>,
     /// What is told instead, if the actions do not tell all.
     pub(crate) story: Option<Vec<String>>,
@@ -178,7 +178,7 @@ impl Outcome {
         let (broken, must_break) = (self.broken, self.panic.is_none());
         let told = self.telling(|| match space.story(path, broken) {
             Some(story) => Ok((Vec::new(), Some(story))),
-            None => Ok((space.retold(path, must_break)?, None)),
+            None => Ok((space.concretised(path, must_break)?, None)),
         });
         if self.panic.is_none() && self.broken.contains(Property::Totality) {
             self.panic = panics::latest();
