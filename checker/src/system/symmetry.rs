@@ -6,7 +6,6 @@
 //! another; servers of which the same can be said stay in their order, which keeps a few states
 //! more than there need be and loses none.
 
-use std::cmp::Ordering;
 use std::sync::Arc;
 
 use rafttree_model::{Entries, Entry, Labels, Payload, Position, Record, Relabelled, Role, ServerId, Term};
@@ -32,7 +31,7 @@ impl World {
             return self;
         }
         let mut order: Vec<usize> = (0..traits.len()).collect();
-        order.sort_by(|&one, &other| traits[one].cmp(&traits[other]).then(Ordering::Equal));
+        order.sort_by_key(|&at| &traits[at]);
         let place = |id: ServerId| order.iter().position(|&at| at as u32 + 1 == id.number()).unwrap_or_default();
         self.renamed(&|id| ServerId::new(place(id) as u32 + 1))
     }
@@ -45,21 +44,16 @@ pub(crate) fn are_renamings(one: &World, other: &World) -> bool {
         all.sort();
         all
     };
-    sorted(one) == sorted(other) && has_renaming(one, other, &mut Vec::new())
+    sorted(one) == sorted(other) && has_renaming(one, other, &[])
 }
 
 /// Whether names that begin with `names` turn one state into the other.
-fn has_renaming(one: &World, other: &World, names: &mut Vec<ServerId>) -> bool {
+fn has_renaming(one: &World, other: &World, names: &[ServerId]) -> bool {
     let Some(id) = one.ids().nth(names.len()) else {
         return one.renamed(&|id| names[id.number() as usize - 1]) == *other;
     };
-    let free: Vec<_> = other.ids().filter(|name| !names.contains(name)).collect();
-    free.into_iter().filter(|&name| traits(one, id) == traits(other, name)).any(|name| {
-        names.push(name);
-        let found = has_renaming(one, other, names);
-        names.pop();
-        found
-    })
+    let mut alike = other.ids().filter(|&name| !names.contains(&name) && traits(one, id) == traits(other, name));
+    alike.any(|name| has_renaming(one, other, &[names, &[name]].concat()))
 }
 
 fn traits(world: &World, id: ServerId) -> Traits {
