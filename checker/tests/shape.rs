@@ -10,9 +10,6 @@ use std::path::Path;
 /// No function is longer than a screen.
 const LONGEST_FUNCTION: usize = 60;
 
-/// Rooms whose modules are not in an order yet. What they use of other rooms counts all the same.
-const UNORDERED_ROOMS: [&str; 1] = ["timing"];
-
 /// A file of `src` that is no test.
 struct Module {
     /// Without comments, without what stands in quotes, and without the tests in it.
@@ -229,14 +226,8 @@ fn modules_use_only_those_listed_before_them() {
     let texts = sources.iter().filter(|(name, _)| *name != "main.rs");
     let modules = modules(texts.map(|(name, text)| (name.as_str(), text.as_str())));
     assert!(80 < modules.len(), "found only {} modules", modules.len());
-    let is_ordered = |fault: &String| !UNORDERED_ROOMS.iter().any(|room| is_within(fault, room));
-    let faults: Vec<String> = faults(&modules).into_iter().filter(is_ordered).collect();
+    let faults = faults(&modules);
     assert!(faults.is_empty(), "{} faults:\n{}", faults.len(), faults.join("\n"));
-}
-
-/// Whether a fault is between two modules of this room.
-fn is_within(fault: &str, room: &str) -> bool {
-    fault.starts_with(&format!("{room}::")) && fault.contains(&format!("`crate::{room}::"))
 }
 
 /// The faults of a crate of two rooms, whose second has two modules, when one file has this text.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::timing::paper::computed::{Choice, Computed, Nearest, Panel, Predicted, Split, summary};
 use crate::timing::paper::published::{BROADCAST, SECOND_PANEL, Summary, measured};
-use crate::timing::report::percent;
+use crate::timing::report::figures::percent;
 use crate::timing::setting::ms;
 
 pub(super) fn text(computed: &Computed) -> String {

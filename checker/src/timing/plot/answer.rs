@@ -4,7 +4,7 @@ use crate::console::grouped;
 use crate::timing::answer::Answer;
 use crate::timing::closed_form;
 use crate::timing::plot::svg::{Anchor, FAINT, Frame, GREY, INK, Svg, ring};
-use crate::timing::report::{PERCENTILES, millis};
+use crate::timing::report::figures::{PERCENTILES, millis};
 
 const EXACT: &str = "#1f5fa8";
 const SIMULATED: &str = "#e07b1a";

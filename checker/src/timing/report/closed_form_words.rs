@@ -1,7 +1,7 @@
 //! Whether the closed form holds, in words.
 
 use crate::timing::answer::{Answer, hop};
-use crate::timing::report::percent;
+use crate::timing::report::figures::percent;
 use crate::timing::setting::{Latency, Setting, Start};
 
 /// Whether the closed form gives what the first term does, and why not.

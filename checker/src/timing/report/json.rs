@@ -6,7 +6,7 @@ use crate::timing::answer::Answer;
 use crate::timing::closed_form;
 use crate::timing::limit::{Limit, Refined};
 use crate::timing::report::closed_form_words::judged;
-use crate::timing::report::{PERCENTILES, TERMS};
+use crate::timing::report::figures::{PERCENTILES, TERMS};
 use crate::timing::required_timeouts::{Demand, Found};
 use crate::timing::sample::Estimate;
 use crate::timing::setting::{Setting, Start, Until};

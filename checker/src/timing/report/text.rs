@@ -11,7 +11,7 @@ use crate::timing::closed_form;
 use crate::timing::continuous::longest;
 use crate::timing::limit::{Limit, Refined};
 use crate::timing::report::closed_form_words::judged;
-use crate::timing::report::{PERCENTILES, TERMS, millis, percent};
+use crate::timing::report::figures::{PERCENTILES, TERMS, millis, percent};
 use crate::timing::required_timeouts::{Demand, Found};
 use crate::timing::sample::Estimate;
 use crate::timing::setting::{Range, Setting, ms};
