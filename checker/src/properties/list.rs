@@ -1,340 +1,136 @@
 //! What has to hold, by name: Figure 3 and what it rests on. The checks themselves are in `checks`.
 
-/// A property that every run must have.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub(crate) enum Property {
-    ElectionSafety,
-    VoteOnce,
-    TermMonotonic,
-    LeaderAppendOnly,
-    LogMatching,
-    LeaderCompleteness,
-    StateMachineSafety,
-    CommitImmutable,
-    CommitOnlyOwnTerm,
-    CommitDurable,
-    PersistBeforeSend,
-    ElectionRestriction,
-    MatchSafety,
-    Bounds,
-    RoleTransitions,
-    OwnVotes,
-    Totality,
-    NonDisruption,
-    AskFirst,
-    QuorumHeard,
-    TransferComplete,
-    PreVoteBindsNobody,
-    OutsidersIgnored,
-    StaleAnswered,
-    Answered,
-    Asked,
-    CountedAtOnce,
-    TimersOfRole,
-    ClientsTold,
-    GatheredSame,
-    InTime,
-    ReadIndex,
-    RoundsCounted,
-    Stickiness,
-    TransferSent,
-    StickinessEnds,
-    LocalSimulation,
-    InClass,
-    Recovery,
+/// What is said of one property.
+struct Row {
+    id: &'static str,
+    name: &'static str,
+    source: &'static str,
+    statement: &'static str,
+}
+
+/// Defines the properties, one in a row: its short name and its name, where it comes from, and what it says.
+macro_rules! properties {
+    ($($id:ident $name:ident, $source:literal: $statement:literal;)*) => {
+        /// A property that every run must have.
+        #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+        pub(crate) enum Property {
+            $($name),*
+        }
+
+        /// In the order of the variants, so that each finds its own by its number.
+        const ROWS: &[Row] = &[$(Row {
+            id: stringify!($id),
+            name: concat!(stringify!($id), " ", stringify!($name)),
+            source: $source,
+            statement: $statement,
+        }),*];
+
+        impl Property {
+            pub(crate) const ALL: [Property; ROWS.len()] = [$(Property::$name),*];
+        }
+    };
+}
+
+properties! {
+    C1 ElectionSafety, "§5.2, Figure 3":
+        "at most one leader in a term, ever, whether or not it still leads";
+    C2 VoteOnce, "§5.2":
+        "a server votes for one candidate in a term, and says so only when the vote is on its disk";
+    C3 TermMonotonic, "§5.1":
+        "terms never fall, except to what the disk holds when a server restarts; no message names a term that is not on its sender's disk";
+    C4 LeaderAppendOnly, "§5.3, Figure 3":
+        "a leader never removes or changes an entry of its log";
+    C5 LogMatching, "§5.3, Figure 3":
+        "two logs that hold an entry of the same index and term agree up to it";
+    C6 LeaderCompleteness, "§5.4, Figure 3":
+        "a leader's log holds every entry that was committed in an earlier term";
+    C7 StateMachineSafety, "§5.4.3, Figure 3":
+        "no two servers ever commit different entries at one index";
+    C8 CommitImmutable, "§5.3":
+        "what a server knows to be committed stays in its log, and its commit index falls only at a restart";
+    C9 CommitOnlyOwnTerm, "§5.4.2":
+        "a leader's commit index moves only to an entry of its own term";
+    C10 CommitDurable, "§5.3":
+        "every committed entry is on the disks of a majority";
+    C11 PersistBeforeSend, "Figure 2":
+        "an acknowledgement leaves only when the acknowledged entries, as the leader has them, are on the disk";
+    C12 ElectionRestriction, "§5.4.1":
+        "a vote is granted only to a candidate whose log is at least as up-to-date";
+    C13 MatchSafety, "§5.3":
+        "what a leader believes a server holds is on that server's disk; the belief never shrinks, and the next entry to send lies beyond it";
+    C14 Bounds, "Figure 2":
+        "a commit index lies within the log, terms never fall along a log, none is above the server's own; and no message is one that its receiver must not take in";
+    C15 RoleTransitions, "§5.1, 9.6":
+        "roles change only along the arrows of Figure 4, with the pre-candidate of PreVote before the candidate";
+    C16 OwnVotes, "§5.2":
+        "a leader voted for itself, and every vote that a candidate counts was really given";
+    C17 Totality, "§5.5":
+        "nothing makes a server panic, delivering a message again at once changes nothing on disk, and effects are empty when nothing is left to do";
+    V5 NonDisruption, "4.2.3":
+        "a vote request changes neither term, vote nor role of a server that hears a leader, unless that leader transfers leadership";
+    E1 AskFirst, "9.6":
+        "a server raises its term to campaign only after a majority would vote for it, or when the leader transfers leadership";
+    E2 QuorumHeard, "6.2":
+        "a leader that no majority answered for a minimum timeout leads no longer, and one that a majority answered leads on";
+    E3 TransferComplete, "3.10":
+        "a server is told to take over only when its disk holds the leader's whole log";
+    E4 PreVoteBindsNobody, "9.6":
+        "a request for a pre-vote in the server's own term changes nothing of it";
+    E5 OutsidersIgnored, "§5.1":
+        "what comes from outside the group, is for another server or names entries of a term after its own is neither heeded nor answered";
+    E6 StaleAnswered, "§5.1":
+        "what was said in an older term changes nothing; who asked is told the current one";
+    E7 Answered, "Figure 2":
+        "who asks in the current term is answered once and truly: whether it gets the vote, what agrees with its log, or where the logs may still agree; entries are stored as they were sent";
+    E8 Asked, "Figure 2":
+        "who campaigns asks all whose vote it lacks; who leads sends each follower what that lacks, at heartbeats, commands and answers, from where the logs may agree; both tell themselves what counts once it is durable";
+    E9 CountedAtOnce, "§5.3, §5.4.2":
+        "an acknowledgement counts for what it says, and what may be committed is committed in the same step";
+    E10 TimersOfRole, "§5.2":
+        "the timers that run are those of the role; they are restarted by campaigns, votes given, leaders heard and transfers, and by nothing else";
+    E11 ClientsTold, "section 8":
+        "clients are told of each command taken, refused and committed, and of a leadership from its first commit to its end; watchers see what is so";
+    E12 GatheredSame, "diss. 10.2.1":
+        "steps that share a flush ask for the same as one by one: entries travel together, the last own acknowledgement counts";
+    E13 InTime, "diss. 10.2.1":
+        "what promises something, or tells clients of what is not on the disk yet, waits for the flush; a leader's entries, and the beginning and end of leaderships, do not";
+    R2 ReadIndex, "section 8, diss. 6.4":
+        "the read index of a round that is confirmed covers all that was committed, and known to be by any server, when the round began";
+    R3 RoundsCounted, "diss. 6.4":
+        "a round of heartbeats is confirmed when a majority has answered it in its term, and never before; a read index comes with it once the leader has committed in its term";
+    L1 Stickiness, "4.2.3":
+        "a server that a leader has sent entries to, or a heartbeat, whether it took them in or not, helps nobody else to replace it before the minimum timeout has passed, across newer terms and after a restart";
+    L2 TransferSent, "3.10":
+        "the target of a transfer is told to campaign as soon as it has acknowledged the whole log, and nobody else is; its requests for votes say so";
+    L3 StickinessEnds, "4.2.3":
+        "a server sticks to a leader because of its word or of a restart, and for no longer than the minimum timeout";
+    S1 LocalSimulation, "-":
+        "whatever a server may have in memory, and whatever arrives: what it does then is among what the search has tried for its state, or it changes nothing that matters";
+    I1 InClass, "-":
+        "every server, in memory and on disk, and every message that is reached is in the class of the inductive invariant, beside a history that explains the whole state";
+    V1 Recovery, "5.6, 9.6, 6.2":
+        "from every reachable state, when faults stop, a leader is elected within a few rounds, commits an entry of its term and then a command, and leads on, alone";
 }
 
 impl Property {
-    pub(crate) const ALL: [Property; 39] = [
-        Property::ElectionSafety,
-        Property::VoteOnce,
-        Property::TermMonotonic,
-        Property::LeaderAppendOnly,
-        Property::LogMatching,
-        Property::LeaderCompleteness,
-        Property::StateMachineSafety,
-        Property::CommitImmutable,
-        Property::CommitOnlyOwnTerm,
-        Property::CommitDurable,
-        Property::PersistBeforeSend,
-        Property::ElectionRestriction,
-        Property::MatchSafety,
-        Property::Bounds,
-        Property::RoleTransitions,
-        Property::OwnVotes,
-        Property::Totality,
-        Property::NonDisruption,
-        Property::AskFirst,
-        Property::QuorumHeard,
-        Property::TransferComplete,
-        Property::PreVoteBindsNobody,
-        Property::OutsidersIgnored,
-        Property::StaleAnswered,
-        Property::Answered,
-        Property::Asked,
-        Property::CountedAtOnce,
-        Property::TimersOfRole,
-        Property::ClientsTold,
-        Property::GatheredSame,
-        Property::InTime,
-        Property::ReadIndex,
-        Property::RoundsCounted,
-        Property::Stickiness,
-        Property::TransferSent,
-        Property::StickinessEnds,
-        Property::LocalSimulation,
-        Property::InClass,
-        Property::Recovery,
-    ];
-
-    /// Its short name, its name, where it comes from, and what it says.
-    fn text(self) -> [&'static str; 4] {
-        match self {
-            Property::ElectionSafety => [
-                "C1",
-                "C1 ElectionSafety",
-                "§5.2, Figure 3",
-                "at most one leader in a term, ever, whether or not it still leads",
-            ],
-            Property::VoteOnce => [
-                "C2",
-                "C2 VoteOnce",
-                "§5.2",
-                "a server votes for one candidate in a term, and says so only when the vote is on its disk",
-            ],
-            Property::TermMonotonic => [
-                "C3",
-                "C3 TermMonotonic",
-                "§5.1",
-                "terms never fall, except to what the disk holds when a server restarts; no message names a term that is not on its sender's disk",
-            ],
-            Property::LeaderAppendOnly => {
-                ["C4", "C4 LeaderAppendOnly", "§5.3, Figure 3", "a leader never removes or changes an entry of its log"]
-            }
-            Property::LogMatching => [
-                "C5",
-                "C5 LogMatching",
-                "§5.3, Figure 3",
-                "two logs that hold an entry of the same index and term agree up to it",
-            ],
-            Property::LeaderCompleteness => [
-                "C6",
-                "C6 LeaderCompleteness",
-                "§5.4, Figure 3",
-                "a leader's log holds every entry that was committed in an earlier term",
-            ],
-            Property::StateMachineSafety => [
-                "C7",
-                "C7 StateMachineSafety",
-                "§5.4.3, Figure 3",
-                "no two servers ever commit different entries at one index",
-            ],
-            Property::CommitImmutable => [
-                "C8",
-                "C8 CommitImmutable",
-                "§5.3",
-                "what a server knows to be committed stays in its log, and its commit index falls only at a restart",
-            ],
-            Property::CommitOnlyOwnTerm => [
-                "C9",
-                "C9 CommitOnlyOwnTerm",
-                "§5.4.2",
-                "a leader's commit index moves only to an entry of its own term",
-            ],
-            Property::CommitDurable => {
-                ["C10", "C10 CommitDurable", "§5.3", "every committed entry is on the disks of a majority"]
-            }
-            Property::PersistBeforeSend => [
-                "C11",
-                "C11 PersistBeforeSend",
-                "Figure 2",
-                "an acknowledgement leaves only when the acknowledged entries, as the leader has them, are on the disk",
-            ],
-            Property::ElectionRestriction => [
-                "C12",
-                "C12 ElectionRestriction",
-                "§5.4.1",
-                "a vote is granted only to a candidate whose log is at least as up-to-date",
-            ],
-            Property::MatchSafety => [
-                "C13",
-                "C13 MatchSafety",
-                "§5.3",
-                "what a leader believes a server holds is on that server's disk; the belief never shrinks, and the next entry to send lies beyond it",
-            ],
-            Property::Bounds => [
-                "C14",
-                "C14 Bounds",
-                "Figure 2",
-                "a commit index lies within the log, terms never fall along a log, none is above the server's own; and no message is one that its receiver must not take in",
-            ],
-            Property::RoleTransitions => [
-                "C15",
-                "C15 RoleTransitions",
-                "§5.1, 9.6",
-                "roles change only along the arrows of Figure 4, with the pre-candidate of PreVote before the candidate",
-            ],
-            Property::OwnVotes => [
-                "C16",
-                "C16 OwnVotes",
-                "§5.2",
-                "a leader voted for itself, and every vote that a candidate counts was really given",
-            ],
-            Property::Totality => [
-                "C17",
-                "C17 Totality",
-                "§5.5",
-                "nothing makes a server panic, delivering a message again at once changes nothing on disk, and effects are empty when nothing is left to do",
-            ],
-            Property::NonDisruption => [
-                "V5",
-                "V5 NonDisruption",
-                "4.2.3",
-                "a vote request changes neither term, vote nor role of a server that hears a leader, unless that leader transfers leadership",
-            ],
-            Property::AskFirst => [
-                "E1",
-                "E1 AskFirst",
-                "9.6",
-                "a server raises its term to campaign only after a majority would vote for it, or when the leader transfers leadership",
-            ],
-            Property::QuorumHeard => [
-                "E2",
-                "E2 QuorumHeard",
-                "6.2",
-                "a leader that no majority answered for a minimum timeout leads no longer, and one that a majority answered leads on",
-            ],
-            Property::TransferComplete => [
-                "E3",
-                "E3 TransferComplete",
-                "3.10",
-                "a server is told to take over only when its disk holds the leader's whole log",
-            ],
-            Property::PreVoteBindsNobody => [
-                "E4",
-                "E4 PreVoteBindsNobody",
-                "9.6",
-                "a request for a pre-vote in the server's own term changes nothing of it",
-            ],
-            Property::OutsidersIgnored => [
-                "E5",
-                "E5 OutsidersIgnored",
-                "§5.1",
-                "what comes from outside the group, is for another server or names entries of a term after its own is neither heeded nor answered",
-            ],
-            Property::StaleAnswered => [
-                "E6",
-                "E6 StaleAnswered",
-                "§5.1",
-                "what was said in an older term changes nothing; who asked is told the current one",
-            ],
-            Property::Answered => [
-                "E7",
-                "E7 Answered",
-                "Figure 2",
-                "who asks in the current term is answered once and truly: whether it gets the vote, what agrees with its log, or where the logs may still agree; entries are stored as they were sent",
-            ],
-            Property::Asked => [
-                "E8",
-                "E8 Asked",
-                "Figure 2",
-                "who campaigns asks all whose vote it lacks; who leads sends each follower what that lacks, at heartbeats, commands and answers, from where the logs may agree; both tell themselves what counts once it is durable",
-            ],
-            Property::CountedAtOnce => [
-                "E9",
-                "E9 CountedAtOnce",
-                "§5.3, §5.4.2",
-                "an acknowledgement counts for what it says, and what may be committed is committed in the same step",
-            ],
-            Property::TimersOfRole => [
-                "E10",
-                "E10 TimersOfRole",
-                "§5.2",
-                "the timers that run are those of the role; they are restarted by campaigns, votes given, leaders heard and transfers, and by nothing else",
-            ],
-            Property::ClientsTold => [
-                "E11",
-                "E11 ClientsTold",
-                "section 8",
-                "clients are told of each command taken, refused and committed, and of a leadership from its first commit to its end; watchers see what is so",
-            ],
-            Property::GatheredSame => [
-                "E12",
-                "E12 GatheredSame",
-                "diss. 10.2.1",
-                "steps that share a flush ask for the same as one by one: entries travel together, the last own acknowledgement counts",
-            ],
-            Property::InTime => [
-                "E13",
-                "E13 InTime",
-                "diss. 10.2.1",
-                "what promises something, or tells clients of what is not on the disk yet, waits for the flush; a leader's entries, and the beginning and end of leaderships, do not",
-            ],
-            Property::ReadIndex => [
-                "R2",
-                "R2 ReadIndex",
-                "section 8, diss. 6.4",
-                "the read index of a round that is confirmed covers all that was committed, and known to be by any server, when the round began",
-            ],
-            Property::RoundsCounted => [
-                "R3",
-                "R3 RoundsCounted",
-                "diss. 6.4",
-                "a round of heartbeats is confirmed when a majority has answered it in its term, and never before; a read index comes with it once the leader has committed in its term",
-            ],
-            Property::Stickiness => [
-                "L1",
-                "L1 Stickiness",
-                "4.2.3",
-                "a server that a leader has sent entries to, or a heartbeat, whether it took them in or not, helps nobody else to replace it before the minimum timeout has passed, across newer terms and after a restart",
-            ],
-            Property::TransferSent => [
-                "L2",
-                "L2 TransferSent",
-                "3.10",
-                "the target of a transfer is told to campaign as soon as it has acknowledged the whole log, and nobody else is; its requests for votes say so",
-            ],
-            Property::StickinessEnds => [
-                "L3",
-                "L3 StickinessEnds",
-                "4.2.3",
-                "a server sticks to a leader because of its word or of a restart, and for no longer than the minimum timeout",
-            ],
-            Property::LocalSimulation => [
-                "S1",
-                "S1 LocalSimulation",
-                "-",
-                "whatever a server may have in memory, and whatever arrives: what it does then is among what the search has tried for its state, or it changes nothing that matters",
-            ],
-            Property::InClass => [
-                "I1",
-                "I1 InClass",
-                "-",
-                "every server, in memory and on disk, and every message that is reached is in the class of the inductive invariant, beside a history that explains the whole state",
-            ],
-            Property::Recovery => [
-                "V1",
-                "V1 Recovery",
-                "5.6, 9.6, 6.2",
-                "from every reachable state, when faults stop, a leader is elected within a few rounds, commits an entry of its term and then a command, and leads on, alone",
-            ],
-        }
+    fn row(self) -> &'static Row {
+        &ROWS[self as usize]
     }
 
     pub(crate) fn id(self) -> &'static str {
-        self.text()[0]
+        self.row().id
     }
 
     pub(crate) fn name(self) -> &'static str {
-        self.text()[1]
+        self.row().name
     }
 
     pub(crate) fn source(self) -> &'static str {
-        self.text()[2]
+        self.row().source
     }
 
     pub(crate) fn statement(self) -> &'static str {
-        self.text()[3]
+        self.row().statement
     }
 
     /// The property with this id or name, in any case.
