@@ -1,55 +1,25 @@
 //! The mutation catalogue: mistakes that were made elsewhere, each of which the checker must catch.
 
-use rafttree_model::{Rules, step_by};
-
+use crate::mutants::mutant::{disk, rule, step};
 use crate::mutants::rules as broken;
-use crate::properties::{Property, PropertySet};
+use crate::properties::Property;
 use crate::scope::{Part, Scope};
 use crate::system::{Bounds, SMALL};
-use crate::world::{DiskMutant, Ground, PAPER, StepBy, Tag};
+use crate::world::DiskMutant;
 
-/// One mistake.
-pub(crate) struct Mutant {
-    /// What `--mutant` and `catalogue` call it.
-    pub(crate) name: &'static str,
-    /// Its row in the published list of Raft bugs that this project keeps, if it stands there.
-    pub(crate) row: Option<u8>,
-    /// The rule that it breaks, or what around it.
-    pub(crate) rule: &'static str,
-    pub(crate) about: &'static str,
-    /// Where the mistake was met.
-    pub(crate) source: &'static str,
-    /// The property that catches it.
-    pub(crate) caught_by: Property,
-    /// The least bounds at which it is caught.
-    pub(crate) part: Part,
-    /// A scenario that leads to where the search starts.
-    pub(crate) start: Option<&'static str>,
-    pub(crate) ground: Ground,
+pub(crate) use crate::mutants::mutant::Mutant;
+
+/// Every mistake, one group after the other.
+pub(crate) fn mutants() -> Vec<Mutant> {
+    [TERMS_AND_VOTES, LOG_AND_COMMITMENT, FLUSHES_AND_TRANSFERS, READS, STEPS, OBLIGATIONS, LIVENESS, DISKS].concat()
 }
 
-impl Mutant {
-    /// The one property that is hunted.
-    pub(crate) fn counted(&self) -> PropertySet {
-        PropertySet::from_iter([self.caught_by])
-    }
-
-    fn starting(self, start: &'static str) -> Mutant {
-        Mutant { start: Some(start), ..self }
-    }
-
-    fn within(self, part: Part) -> Mutant {
-        Mutant { part, ..self }
-    }
-
-    /// It is about rounds, so they are told apart where it is told.
-    fn keeping_rounds(self) -> Mutant {
-        Mutant { ground: Ground { keeps_rounds: true, ..self.ground }, ..self }
-    }
-
-    fn looking_at_names(self) -> Mutant {
-        Mutant { ground: Ground { looks_at_names: true, ..self.ground }, ..self }
-    }
+/// The mistake of this name, or that breaks this rule, or in this row.
+pub(crate) fn find(name: &str) -> Option<Mutant> {
+    let row = name.parse::<u8>().ok();
+    let named = |mutant: &Mutant| mutant.name == name;
+    let other = |mutant: &Mutant| mutant.rule == name || (row.is_some() && mutant.row == row);
+    mutants().into_iter().find(named).or_else(|| mutants().into_iter().find(other))
 }
 
 const fn elections(servers: u8, spread: u8) -> Part {
@@ -69,196 +39,461 @@ const fn from(part: Part) -> Part {
 const KEPT: Part = Part::Concrete(Bounds { crashes: Some(0), forgets: false, ..SMALL });
 const KEPT_LOGS: Part = Part::Concrete(Bounds { crashes: Some(0), forgets: false, terms: 3, ..SMALL });
 
-fn mutant(
-    (name, row): (&'static str, Option<u8>),
-    rule: &'static str,
-    about: &'static str,
-    source: &'static str,
-    caught_by: Property,
-    ground: Ground,
-) -> Mutant {
-    let ground = Ground { mutant: name, ..ground };
-    Mutant { name, row, rule, about, source, caught_by, part: logs(3, 1, 1), start: None, ground }
+/// One group of mistakes. What each field means is told where [`Mutant`] has it; a mistake that names no
+/// row stands in none, and one that is not said to be caught `within` some bounds is within the least that
+/// have logs.
+macro_rules! mutants {
+    ($($name:ident {
+        $(row: $row:literal,)?
+        breaks: $breaks:expr,
+        about: $about:literal,
+        source: $source:literal,
+        caught_by: $caught_by:ident,
+        $(within: $within:expr,)?
+        $(start: $start:literal,)?
+    })*) => {
+        &[$(Mutant {
+            // The first of two, where the field is given: the default otherwise.
+            row: [$(Some($row),)? None][0],
+            part: [$($within,)? logs(3, 1, 1)][0],
+            start: [$(Some($start),)? None][0],
+            name: stringify!($name),
+            rule: $breaks.rule,
+            about: $about,
+            source: $source,
+            caught_by: Property::$caught_by,
+            ground: $breaks.ground(stringify!($name)),
+        }),*]
+    };
 }
 
-fn rule<R: Rules + 'static>(
-    named: (&'static str, Option<u8>),
-    rule: &'static str,
-    about: &'static str,
-    source: &'static str,
-    caught_by: Property,
-) -> Mutant {
-    mutant(named, rule, about, source, caught_by, Ground { step_by: step_by::<R, Tag>, ..PAPER })
-}
+/// What terms mean, who campaigns, and who is elected.
+const TERMS_AND_VOTES: &[Mutant] = mutants! {
+    ignore_newer_term {
+        breaks: rule::<broken::IgnoreNewerTerm>("is_newer"),
+        about: "a newer term is seen and not adopted",
+        source: "§5.1",
+        caught_by: Bounds,
+    }
+    accept_stale {
+        breaks: rule::<broken::AcceptStale>("is_stale"),
+        about: "what was said in an older term counts as if it were said now",
+        source: "§5.1",
+        caught_by: OwnVotes,
+        within: KEPT,
+    }
+    lead_on_in_newer_term {
+        row: 8,
+        breaks: rule::<broken::LeadOnInNewerTerm>("must_yield_to_newer_term"),
+        about: "a deposed leader goes on in the term that it just learned",
+        source: "eliben/raft#13",
+        caught_by: OwnVotes,
+        within: elections(3, 1),
+    }
+    campaign_at_once {
+        breaks: rule::<broken::CampaignAtOnce>("must_ask_first"),
+        about: "the term rises with every timeout",
+        source: "dissertation 9.6",
+        caught_by: AskFirst,
+        within: elections(3, 1),
+    }
+    help_disturbers {
+        breaks: rule::<broken::HelpDisturbers>("is_disturbance"),
+        about: "a server that hears its leader helps to replace it",
+        source: "dissertation 4.2.3",
+        caught_by: NonDisruption,
+        within: elections(3, 1),
+    }
+    vote_again {
+        breaks: rule::<broken::VoteAgain>("may_vote"),
+        about: "the vote of a term is given again",
+        source: "§5.2",
+        caught_by: VoteOnce,
+        within: elections(3, 1),
+    }
+    vote_for_any_log {
+        breaks: rule::<broken::VoteForAnyLog>("is_up_to_date"),
+        about: "votes go to candidates whose logs lack entries",
+        source: "§5.4.1",
+        caught_by: ElectionRestriction,
+    }
+    compare_index_first {
+        row: 5,
+        breaks: rule::<broken::CompareIndexFirst>("is_up_to_date"),
+        about: "of two logs the longer one counts as the newer",
+        source: "the twin of async-raft vote.rs:53",
+        caught_by: ElectionRestriction,
+        within: logs(3, 1, 2),
+    }
+    half_is_enough {
+        breaks: rule::<broken::HalfIsEnough>("is_majority"),
+        about: "half of the members, rounded down, make a leader",
+        source: "§5.2",
+        caught_by: ElectionSafety,
+        within: elections(3, 1),
+    }
+    lead_unheard {
+        breaks: rule::<broken::LeadUnheard>("must_step_down"),
+        about: "a leader that nobody answers leads on",
+        source: "dissertation 6.2",
+        caught_by: QuorumHeard,
+        within: elections(3, 1),
+    }
+};
 
-/// A mistake put around the deployed step.
-fn around(
-    named: (&'static str, Option<u8>),
-    about: &'static str,
-    source: &'static str,
-    caught_by: Property,
-    step_by: StepBy,
-) -> Mutant {
-    mutant(named, "the step", about, source, caught_by, Ground { step_by, ..PAPER })
-}
+/// How logs come to agree, and what counts as committed.
+const LOG_AND_COMMITMENT: &[Mutant] = mutants! {
+    match_index_only {
+        breaks: rule::<broken::MatchIndexOnly>("matches"),
+        about: "entries are taken behind an entry of another term",
+        source: "§5.3",
+        caught_by: MatchSafety,
+    }
+    truncate_always {
+        row: 22,
+        breaks: rule::<broken::TruncateAlways>("must_truncate"),
+        about: "whatever follows the request's entries is removed, conflict or not",
+        source: "openraft 9540c904, async-raft#98, CCF#5991",
+        caught_by: MatchSafety,
+    }
+    never_truncate {
+        row: 32,
+        breaks: rule::<broken::NeverTruncate>("must_truncate"),
+        about: "conflicting entries stay, and new ones are put behind them",
+        source: "LogCabin#160, hashicorp",
+        caught_by: Totality,
+    }
+    acknowledge_whole_log {
+        row: 23,
+        breaks: rule::<broken::AcknowledgeWholeLog>("acknowledged"),
+        about: "a follower acknowledges its whole log, compared or not",
+        source: "CCF#6001",
+        caught_by: MatchSafety,
+    }
+    commit_unverified {
+        row: 21,
+        breaks: rule::<broken::CommitUnverified>("follower_commit"),
+        about: "a follower commits what its leader has, compared or not",
+        source: "etcd b927fa8",
+        caught_by: CommitImmutable,
+    }
+    assume_matched {
+        row: 27,
+        breaks: rule::<broken::AssumeMatched>("matched_at_start"),
+        about: "a new leader believes that everyone holds what it holds",
+        source: "async-raft F-4",
+        caught_by: MatchSafety,
+        within: logs(3, 1, 2),
+    }
+    count_any_copy {
+        breaks: rule::<broken::CountAnyCopy>("replicated"),
+        about: "an entry counts as replicated with one copy",
+        source: "§5.3",
+        caught_by: CommitDurable,
+    }
+    half_sorted {
+        row: 26,
+        breaks: rule::<broken::HalfSorted>("replicated").looking_at_names(),
+        about: "the majority's index is taken from values that are only partly in order",
+        source: "openraft#1802",
+        caught_by: CommitDurable,
+    }
+    commit_any_term {
+        row: 20,
+        breaks: rule::<broken::CommitAnyTerm>("may_commit"),
+        about: "an entry of an earlier term is committed by counting",
+        source: "LogCabin#44, async-raft#108, PySyncObj#169",
+        caught_by: CommitOnlyOwnTerm,
+        within: logs(3, 1, 2),
+    }
+    figure_8 {
+        row: 20,
+        breaks: rule::<broken::CommitAnyTerm>("may_commit"),
+        about: "the same, up to the loss of a committed entry",
+        source: "Figure 8",
+        caught_by: LeaderCompleteness,
+        within: logs(3, 1, 2),
+    }
+};
 
-/// A mistake of the world.
-fn world(
-    named: (&'static str, Option<u8>),
-    about: &'static str,
-    source: &'static str,
-    caught_by: Property,
-    disk_mutant: DiskMutant,
-) -> Mutant {
-    mutant(named, "the disk", about, source, caught_by, Ground { disk_mutant: Some(disk_mutant), ..PAPER })
-}
+/// What waits for the disk, and for the log of a leadership transfer's target.
+const FLUSHES_AND_TRANSFERS: &[Mutant] = mutants! {
+    vote_before_flush {
+        row: 1,
+        breaks: rule::<broken::VoteBeforeFlush>("may_leave_early"),
+        about: "votes and requests for them leave before they are durable",
+        source: "SOFAJRaft#1245, ongardie/raft.tla#5",
+        caught_by: TermMonotonic,
+        within: elections(3, 1),
+    }
+    vote_twice_after_crash {
+        row: 1,
+        breaks: rule::<broken::VoteBeforeFlush>("may_leave_early"),
+        about: "the same, up to two leaders of one term",
+        source: "SOFAJRaft#1245",
+        caught_by: ElectionSafety,
+        within: elections(3, 1),
+    }
+    acknowledge_before_flush {
+        row: 29,
+        breaks: rule::<broken::AcknowledgeBeforeFlush>("may_leave_early"),
+        about: "a follower acknowledges entries that are not durable",
+        source: "NATS 2.12.1 (Jepsen), d-engine#329",
+        caught_by: PersistBeforeSend,
+    }
+    count_unsynced_own {
+        row: 28,
+        breaks: rule::<broken::CountUnsyncedOwn>("may_leave_early"),
+        about: "a leader counts its own copy before it is durable",
+        source: "openraft a9f696a9, etcd#14370",
+        caught_by: PersistBeforeSend,
+    }
+    transfer_early {
+        row: 18,
+        breaks: rule::<broken::TransferEarly>("may_transfer"),
+        about: "leadership is transferred to a server that lacks entries",
+        source: "openraft#1805, hashicorp#581",
+        caught_by: TransferComplete,
+    }
+};
 
-/// Every mistake, in the order of the rules that they break.
-#[rustfmt::skip]
-pub(crate) fn mutants() -> Vec<Mutant> {
-    use Property::*;
-    vec![
-        rule::<broken::IgnoreNewerTerm>(("ignore_newer_term", None), "is_newer",
-            "a newer term is seen and not adopted", "§5.1", Bounds),
-        rule::<broken::AcceptStale>(("accept_stale", None), "is_stale",
-            "what was said in an older term counts as if it were said now", "§5.1", OwnVotes).within(KEPT),
-        rule::<broken::LeadOnInNewerTerm>(("lead_on_in_newer_term", Some(8)), "must_yield_to_newer_term",
-            "a deposed leader goes on in the term that it just learned", "eliben/raft#13", OwnVotes)
-            .within(elections(3, 1)),
-        rule::<broken::CampaignAtOnce>(("campaign_at_once", None), "must_ask_first",
-            "the term rises with every timeout", "dissertation 9.6", AskFirst).within(elections(3, 1)),
-        rule::<broken::HelpDisturbers>(("help_disturbers", None), "is_disturbance",
-            "a server that hears its leader helps to replace it", "dissertation 4.2.3", NonDisruption)
-            .within(elections(3, 1)),
-        rule::<broken::VoteAgain>(("vote_again", None), "may_vote",
-            "the vote of a term is given again", "§5.2", VoteOnce).within(elections(3, 1)),
-        rule::<broken::VoteForAnyLog>(("vote_for_any_log", None), "is_up_to_date",
-            "votes go to candidates whose logs lack entries", "§5.4.1", ElectionRestriction),
-        rule::<broken::CompareIndexFirst>(("compare_index_first", Some(5)), "is_up_to_date",
-            "of two logs the longer one counts as the newer", "the twin of async-raft vote.rs:53", ElectionRestriction)
-            .within(logs(3, 1, 2)),
-        rule::<broken::HalfIsEnough>(("half_is_enough", None), "is_majority",
-            "half of the members, rounded down, make a leader", "§5.2", ElectionSafety)
-            .within(elections(3, 1)),
-        rule::<broken::LeadUnheard>(("lead_unheard", None), "must_step_down",
-            "a leader that nobody answers leads on", "dissertation 6.2", QuorumHeard).within(elections(3, 1)),
-        rule::<broken::MatchIndexOnly>(("match_index_only", None), "matches",
-            "entries are taken behind an entry of another term", "§5.3", MatchSafety),
-        rule::<broken::TruncateAlways>(("truncate_always", Some(22)), "must_truncate",
-            "whatever follows the request's entries is removed, conflict or not",
-            "openraft 9540c904, async-raft#98, CCF#5991", MatchSafety),
-        rule::<broken::NeverTruncate>(("never_truncate", Some(32)), "must_truncate",
-            "conflicting entries stay, and new ones are put behind them", "LogCabin#160, hashicorp", Totality),
-        rule::<broken::AcknowledgeWholeLog>(("acknowledge_whole_log", Some(23)), "acknowledged",
-            "a follower acknowledges its whole log, compared or not", "CCF#6001", MatchSafety),
-        rule::<broken::CommitUnverified>(("commit_unverified", Some(21)), "follower_commit",
-            "a follower commits what its leader has, compared or not", "etcd b927fa8", CommitImmutable),
-        rule::<broken::AssumeMatched>(("assume_matched", Some(27)), "matched_at_start",
-            "a new leader believes that everyone holds what it holds", "async-raft F-4", MatchSafety)
-            .within(logs(3, 1, 2)),
-        rule::<broken::CountAnyCopy>(("count_any_copy", None), "replicated",
-            "an entry counts as replicated with one copy", "§5.3", CommitDurable),
-        rule::<broken::HalfSorted>(("half_sorted", Some(26)), "replicated",
-            "the majority's index is taken from values that are only partly in order", "openraft#1802", CommitDurable)
-            .looking_at_names(),
-        rule::<broken::CommitAnyTerm>(("commit_any_term", Some(20)), "may_commit",
-            "an entry of an earlier term is committed by counting", "LogCabin#44, async-raft#108, PySyncObj#169",
-            CommitOnlyOwnTerm).within(logs(3, 1, 2)),
-        rule::<broken::CommitAnyTerm>(("figure_8", Some(20)), "may_commit",
-            "the same, up to the loss of a committed entry", "Figure 8", LeaderCompleteness)
-            .within(logs(3, 1, 2)),
-        rule::<broken::VoteBeforeFlush>(("vote_before_flush", Some(1)), "may_leave_early",
-            "votes and requests for them leave before they are durable", "SOFAJRaft#1245, ongardie/raft.tla#5",
-            TermMonotonic).within(elections(3, 1)),
-        rule::<broken::VoteBeforeFlush>(("vote_twice_after_crash", Some(1)), "may_leave_early",
-            "the same, up to two leaders of one term", "SOFAJRaft#1245", ElectionSafety)
-            .within(elections(3, 1)),
-        rule::<broken::AcknowledgeBeforeFlush>(("acknowledge_before_flush", Some(29)), "may_leave_early",
-            "a follower acknowledges entries that are not durable", "NATS 2.12.1 (Jepsen), d-engine#329",
-            PersistBeforeSend),
-        rule::<broken::CountUnsyncedOwn>(("count_unsynced_own", Some(28)), "may_leave_early",
-            "a leader counts its own copy before it is durable", "openraft a9f696a9, etcd#14370", PersistBeforeSend),
-        rule::<broken::TransferEarly>(("transfer_early", Some(18)), "may_transfer",
-            "leadership is transferred to a server that lacks entries", "openraft#1805, hashicorp#581", TransferComplete),
-        rule::<broken::ReadBeforeCommit>(("read_before_commit", Some(59)), "read_index",
-            "a leader is read before it has committed an entry of its term", "etcd#7331, tikv#6340, redisraft#22",
-            ReadIndex).within(logs(3, 1, 2)).keeping_rounds(),
-        rule::<broken::ReadUnconfirmed>(("read_unconfirmed", Some(58)), "confirmed",
-            "a leader is read without asking whether it still leads", "etcd#741, consul#54", ReadIndex)
-            .keeping_rounds(),
-        rule::<broken::ReadByHalf>(("read_by_half", Some(61)), "confirmed",
-            "half of the members, rounded down, confirm a round", "async-raft#143, openraft d60f1e85", ReadIndex)
-            .keeping_rounds(),
-        around(("append_in_learned_term", Some(7)),
-            "a leader appends an entry in a term that it just learned of, and only then steps down", "hashicorp#695",
-            LogMatching, broken::append_in_learned_term),
-        around(("pre_vote_binds", Some(9)), "granting a pre-vote uses up the vote", "ra#608", PreVoteBindsNobody,
-            broken::pre_vote_binds).within(elections(3, 1)),
-        around(("leader_campaigns", Some(17)), "a sitting leader campaigns", "openraft#1839", RoleTransitions,
-            broken::leader_campaigns).within(elections(3, 1)),
-        around(("refusal_acknowledges", Some(24)), "a refusal counts as an acknowledgement",
-            "CCF (Howard et al., NSDI'25)", MatchSafety, broken::refusal_acknowledges),
-        around(("stale_acknowledgement", Some(25)), "an acknowledgement of an earlier term counts in this one",
-            "openraft cecb5de8", MatchSafety, broken::stale_acknowledgement)
-            .within(KEPT_LOGS).starting("stale_acknowledgement"),
-        around(("commit_goes_back", Some(35)), "a commit index is shortened", "etcd 8ecce32", CommitImmutable,
-            broken::commit_goes_back),
-        around(("refusal_takes_back", Some(36)), "a late refusal takes back what was acknowledged",
-            "openraft#1500, CCF#3723", MatchSafety, broken::refusal_takes_back),
-        rule::<broken::AcceptStale>(("answer_stale_as_new", None), "is_stale",
-            "who asks in an older term is answered as if it were the current one", "§5.1", StaleAnswered)
-            .within(elections(3, 1)),
-        rule::<broken::AcknowledgeNothing>(("acknowledge_nothing", None), "acknowledged",
-            "a follower does not say what it has stored", "§5.3", Answered),
-        rule::<broken::NeverCommit>(("never_commit", None), "may_commit",
-            "what a majority holds is not committed", "§5.4.2", CountedAtOnce),
-        rule::<broken::CommitAnyTerm>(("serve_before_commit", Some(59)), "may_commit",
-            "a leader serves clients before it has committed an entry of its term", "etcd#7331, tikv#6340",
-            ClientsTold).within(elections(3, 1)),
-        around(("take_letters_of_others", None), "what is for another server is taken for one's own", "§5.1",
-            OutsidersIgnored, broken::take_letters_of_others).within(elections(3, 1)),
-        around(("silent_leader", None), "a leader without new entries sends no heartbeats", "§5.2", Asked,
-            broken::silent_leader).within(elections(3, 1)),
-        around(("silent_while_writing", None), "a leader that has something to write sends no heartbeats meanwhile",
-            "§5.2", GatheredSame, broken::silent_while_writing).within(elections(3, 1)),
-        around(("wait_for_every_term", None), "a newer term puts a follower's own campaign off", "§5.2", TimersOfRole,
-            broken::wait_for_every_term).within(elections(3, 1)),
-        rule::<broken::CompareBoth>(("compare_both", Some(5)), "is_up_to_date",
-            "of two logs, one longer and one of a later term, neither counts as the newer", "async-raft vote.rs:53",
-            Recovery).within(from(logs(3, 1, 2))),
-        rule::<broken::LeadUnheard>(("sticky_bridge", Some(14)), "must_step_down",
-            "a leader without a majority keeps at its side the one server that could be elected",
-            "openraft#2080, Howard & Abraham 2020", Recovery).within(from(elections(4, 1))),
-        rule::<broken::CampaignAtOnce>(("plain_raft", None), "must_ask_first",
-            "without PreVote a server that is linked to few deposes, time and again, whoever could be elected",
-            "Howard & Abraham 2020", Recovery).within(from(elections(4, 1))),
-        around(("pre_votes_teach_no_term", Some(10)),
-            "pre-votes are answered in an older term, which is ignored, and answers in a newer one are, too",
-            "etcd#8243, canonical/raft#279, openraft#1796", Recovery, broken::pre_votes_teach_no_term)
-            .within(from(elections(3, 1))),
-        around(("sticky_pre_candidate", Some(11)), "a pre-candidate counts as having a leader, and refuses others",
-            "etcd#8334, raft-rs#84, tikv#3270", Recovery, broken::sticky_pre_candidate).within(from(elections(3, 1))),
-        world(("torn_vote", Some(2)), "term and vote are written to different places", "hashicorp#661, SOFAJRaft#1241",
-            VoteOnce, DiskMutant::TornVote).within(elections(3, 1)),
-        world(("unsaved_first_vote", Some(3)), "a server that holds no entry yet does not save its vote", "tikv#8381",
-            VoteOnce, DiskMutant::UnsavedFirstVote),
-        world(("lost_hard_state", Some(4)), "a server whose term and vote are lost starts as if for the first time",
-            "SOFAJRaft", TermMonotonic, DiskMutant::LostHardState).within(Part::Concrete(SMALL)),
-        world(("swallowed_error", Some(30)), "a write fails and is reported as done", "dragonboat#409",
-            PersistBeforeSend, DiskMutant::SwallowedError),
-        world(("swapped_completions", Some(31)), "the write that is reported as done is not the one that is",
-            "openraft#1960, raft-rs#417", PersistBeforeSend, DiskMutant::SwappedCompletions).within(logs(3, 1, 2)),
-        world(("drops_when_deposed", Some(33)), "a leader that steps down drops entries that others count on",
-            "CCF#5674", CommitDurable, DiskMutant::DropsWhenDeposed),
-        world(("lost_tail", Some(34)), "a server restarts with a shorter log and votes", "NuRaft#185, etcd#14140",
-            CommitDurable, DiskMutant::LostTail),
-    ]
-}
+/// What a leader must know before it is read.
+const READS: &[Mutant] = mutants! {
+    read_before_commit {
+        row: 59,
+        breaks: rule::<broken::ReadBeforeCommit>("read_index").keeping_rounds(),
+        about: "a leader is read before it has committed an entry of its term",
+        source: "etcd#7331, tikv#6340, redisraft#22",
+        caught_by: ReadIndex,
+        within: logs(3, 1, 2),
+    }
+    read_unconfirmed {
+        row: 58,
+        breaks: rule::<broken::ReadUnconfirmed>("confirmed").keeping_rounds(),
+        about: "a leader is read without asking whether it still leads",
+        source: "etcd#741, consul#54",
+        caught_by: ReadIndex,
+    }
+    read_by_half {
+        row: 61,
+        breaks: rule::<broken::ReadByHalf>("confirmed").keeping_rounds(),
+        about: "half of the members, rounded down, confirm a round",
+        source: "async-raft#143, openraft d60f1e85",
+        caught_by: ReadIndex,
+    }
+};
 
-/// The mistake of this name, or that breaks this rule, or in this row.
-pub(crate) fn find(name: &str) -> Option<Mutant> {
-    let row = name.parse::<u8>().ok();
-    let named = |mutant: &Mutant| mutant.name == name;
-    let other = |mutant: &Mutant| mutant.rule == name || (row.is_some() && mutant.row == row);
-    mutants().into_iter().find(named).or_else(|| mutants().into_iter().find(other))
-}
+/// Around the deployed step: what no rule says by itself.
+const STEPS: &[Mutant] = mutants! {
+    append_in_learned_term {
+        row: 7,
+        breaks: step(broken::append_in_learned_term),
+        about: "a leader appends an entry in a term that it just learned of, and only then steps down",
+        source: "hashicorp#695",
+        caught_by: LogMatching,
+    }
+    pre_vote_binds {
+        row: 9,
+        breaks: step(broken::pre_vote_binds),
+        about: "granting a pre-vote uses up the vote",
+        source: "ra#608",
+        caught_by: PreVoteBindsNobody,
+        within: elections(3, 1),
+    }
+    leader_campaigns {
+        row: 17,
+        breaks: step(broken::leader_campaigns),
+        about: "a sitting leader campaigns",
+        source: "openraft#1839",
+        caught_by: RoleTransitions,
+        within: elections(3, 1),
+    }
+    refusal_acknowledges {
+        row: 24,
+        breaks: step(broken::refusal_acknowledges),
+        about: "a refusal counts as an acknowledgement",
+        source: "CCF (Howard et al., NSDI'25)",
+        caught_by: MatchSafety,
+    }
+    stale_acknowledgement {
+        row: 25,
+        breaks: step(broken::stale_acknowledgement),
+        about: "an acknowledgement of an earlier term counts in this one",
+        source: "openraft cecb5de8",
+        caught_by: MatchSafety,
+        within: KEPT_LOGS,
+        start: "stale_acknowledgement",
+    }
+    commit_goes_back {
+        row: 35,
+        breaks: step(broken::commit_goes_back),
+        about: "a commit index is shortened",
+        source: "etcd 8ecce32",
+        caught_by: CommitImmutable,
+    }
+    refusal_takes_back {
+        row: 36,
+        breaks: step(broken::refusal_takes_back),
+        about: "a late refusal takes back what was acknowledged",
+        source: "openraft#1500, CCF#3723",
+        caught_by: MatchSafety,
+    }
+};
+
+/// What servers owe each other and their clients: safe, but of no use.
+const OBLIGATIONS: &[Mutant] = mutants! {
+    answer_stale_as_new {
+        breaks: rule::<broken::AcceptStale>("is_stale"),
+        about: "who asks in an older term is answered as if it were the current one",
+        source: "§5.1",
+        caught_by: StaleAnswered,
+        within: elections(3, 1),
+    }
+    acknowledge_nothing {
+        breaks: rule::<broken::AcknowledgeNothing>("acknowledged"),
+        about: "a follower does not say what it has stored",
+        source: "§5.3",
+        caught_by: Answered,
+    }
+    never_commit {
+        breaks: rule::<broken::NeverCommit>("may_commit"),
+        about: "what a majority holds is not committed",
+        source: "§5.4.2",
+        caught_by: CountedAtOnce,
+    }
+    serve_before_commit {
+        row: 59,
+        breaks: rule::<broken::CommitAnyTerm>("may_commit"),
+        about: "a leader serves clients before it has committed an entry of its term",
+        source: "etcd#7331, tikv#6340",
+        caught_by: ClientsTold,
+        within: elections(3, 1),
+    }
+    take_letters_of_others {
+        breaks: step(broken::take_letters_of_others),
+        about: "what is for another server is taken for one's own",
+        source: "§5.1",
+        caught_by: OutsidersIgnored,
+        within: elections(3, 1),
+    }
+    silent_leader {
+        breaks: step(broken::silent_leader),
+        about: "a leader without new entries sends no heartbeats",
+        source: "§5.2",
+        caught_by: Asked,
+        within: elections(3, 1),
+    }
+    silent_while_writing {
+        breaks: step(broken::silent_while_writing),
+        about: "a leader that has something to write sends no heartbeats meanwhile",
+        source: "§5.2",
+        caught_by: GatheredSame,
+        within: elections(3, 1),
+    }
+    wait_for_every_term {
+        breaks: step(broken::wait_for_every_term),
+        about: "a newer term puts a follower's own campaign off",
+        source: "§5.2",
+        caught_by: TimersOfRole,
+        within: elections(3, 1),
+    }
+};
+
+/// What breaks no state, but what becomes of states when faults stop.
+const LIVENESS: &[Mutant] = mutants! {
+    compare_both {
+        row: 5,
+        breaks: rule::<broken::CompareBoth>("is_up_to_date"),
+        about: "of two logs, one longer and one of a later term, neither counts as the newer",
+        source: "async-raft vote.rs:53",
+        caught_by: Recovery,
+        within: from(logs(3, 1, 2)),
+    }
+    sticky_bridge {
+        row: 14,
+        breaks: rule::<broken::LeadUnheard>("must_step_down"),
+        about: "a leader without a majority keeps at its side the one server that could be elected",
+        source: "openraft#2080, Howard & Abraham 2020",
+        caught_by: Recovery,
+        within: from(elections(4, 1)),
+    }
+    plain_raft {
+        breaks: rule::<broken::CampaignAtOnce>("must_ask_first"),
+        about: "without PreVote a server that is linked to few deposes, time and again, whoever could be elected",
+        source: "Howard & Abraham 2020",
+        caught_by: Recovery,
+        within: from(elections(4, 1)),
+    }
+    pre_votes_teach_no_term {
+        row: 10,
+        breaks: step(broken::pre_votes_teach_no_term),
+        about: "pre-votes are answered in an older term, which is ignored, and answers in a newer one are, too",
+        source: "etcd#8243, canonical/raft#279, openraft#1796",
+        caught_by: Recovery,
+        within: from(elections(3, 1)),
+    }
+    sticky_pre_candidate {
+        row: 11,
+        breaks: step(broken::sticky_pre_candidate),
+        about: "a pre-candidate counts as having a leader, and refuses others",
+        source: "etcd#8334, raft-rs#84, tikv#3270",
+        caught_by: Recovery,
+        within: from(elections(3, 1)),
+    }
+};
+
+/// What a disk keeps, and what is reported of it.
+const DISKS: &[Mutant] = mutants! {
+    torn_vote {
+        row: 2,
+        breaks: disk(DiskMutant::TornVote),
+        about: "term and vote are written to different places",
+        source: "hashicorp#661, SOFAJRaft#1241",
+        caught_by: VoteOnce,
+        within: elections(3, 1),
+    }
+    unsaved_first_vote {
+        row: 3,
+        breaks: disk(DiskMutant::UnsavedFirstVote),
+        about: "a server that holds no entry yet does not save its vote",
+        source: "tikv#8381",
+        caught_by: VoteOnce,
+    }
+    lost_hard_state {
+        row: 4,
+        breaks: disk(DiskMutant::LostHardState),
+        about: "a server whose term and vote are lost starts as if for the first time",
+        source: "SOFAJRaft",
+        caught_by: TermMonotonic,
+        within: Part::Concrete(SMALL),
+    }
+    swallowed_error {
+        row: 30,
+        breaks: disk(DiskMutant::SwallowedError),
+        about: "a write fails and is reported as done",
+        source: "dragonboat#409",
+        caught_by: PersistBeforeSend,
+    }
+    swapped_completions {
+        row: 31,
+        breaks: disk(DiskMutant::SwappedCompletions),
+        about: "the write that is reported as done is not the one that is",
+        source: "openraft#1960, raft-rs#417",
+        caught_by: PersistBeforeSend,
+        within: logs(3, 1, 2),
+    }
+    drops_when_deposed {
+        row: 33,
+        breaks: disk(DiskMutant::DropsWhenDeposed),
+        about: "a leader that steps down drops entries that others count on",
+        source: "CCF#5674",
+        caught_by: CommitDurable,
+    }
+    lost_tail {
+        row: 34,
+        breaks: disk(DiskMutant::LostTail),
+        about: "a server restarts with a shorter log and votes",
+        source: "NuRaft#185, etcd#14140",
+        caught_by: CommitDurable,
+    }
+};
