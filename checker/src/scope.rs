@@ -52,8 +52,8 @@ impl Scope {
     pub(crate) fn watched(&self) -> PropertySet {
         use Property::{
             Answered, AskFirst, Asked, ClientsTold, ElectionSafety, GatheredSame, InTime, LocalSimulation,
-            NonDisruption, OutsidersIgnored, OwnVotes, PreVoteBindsNobody, QuorumHeard, RoleTransitions, StaleAnswered,
-            Stickiness, StickinessEnds, TermMonotonic, TimersOfRole, Totality, TransferSent, VoteOnce,
+            NonDisruption, OutsidersIgnored, OwnVotes, PreVoteBindsNobody, QuorumHeard, RoleTransitions, RoundsCounted,
+            StaleAnswered, Stickiness, StickinessEnds, TermMonotonic, TimersOfRole, Totality, TransferSent, VoteOnce,
         };
         let of_elections = [
             ElectionSafety,
@@ -74,6 +74,7 @@ impl Scope {
             ClientsTold,
             GatheredSame,
             InTime,
+            RoundsCounted,
             Stickiness,
             TransferSent,
             StickinessEnds,

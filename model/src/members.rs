@@ -148,8 +148,12 @@ impl Members {
 
     /// §5.2: more than half of the servers.
     pub fn is_majority(&self, supporters: &ServerSet) -> bool {
-        let counted = supporters.ids().filter(|&id| self.contains(id)).count();
-        self.voters.len() < 2 * counted
+        self.is_more_than_half(supporters.ids().filter(|&id| self.contains(id)).count())
+    }
+
+    /// §5.2: whether so many of the servers are more than half of them.
+    pub fn is_more_than_half(&self, count: usize) -> bool {
+        self.voters.len() < 2 * count
     }
 
     /// The greatest value that a majority has reached: at least so many servers hold it or more.

@@ -38,7 +38,10 @@ impl<R: Rules, P> Step<'_, R, P> {
         *round = round.next();
         let round = *round;
         self.effects.early.push(Output::Round { round, read });
-        self.confirm();
+        // Alone, a server is a majority; of others none has answered yet.
+        if self.node.peers().next().is_none() {
+            self.confirm(round);
+        }
     }
 
     /// A follower has answered what was sent in this round. Whether this server leads, and has begun
@@ -56,19 +59,23 @@ impl<R: Rules, P> Step<'_, R, P> {
         progress.answered = progress.answered.max(answered);
         self.effects.early.push(Output::Heard { follower, round: answered });
         if is_news {
-            self.confirm();
+            self.confirm(answered);
         }
         true
     }
 
-    /// Dissertation 6.4: a round is confirmed once a majority has answered it, or a later one.
-    fn confirm(&mut self) {
-        let Role::Leader { progress, round, confirmed, .. } = &mut self.node.role else { return };
-        let (id, begun) = (self.node.id, *round);
-        let answered =
-            |member| if member == id { begun } else { progress.get(member).map_or(Round::ZERO, |it| it.answered) };
-        let reached = R::confirmed(&self.node.members, answered);
-        if *confirmed < reached {
+    /// Dissertation 6.4: of the rounds that somebody has answered, this one and earlier ones, the latest
+    /// that a majority has answered is confirmed. Nearly always it is this one or none.
+    fn confirm(&mut self, answered: Round) {
+        let Role::Leader { progress, confirmed, .. } = &mut self.node.role else { return };
+        let (id, members, before) = (self.node.id, &self.node.members, *confirmed);
+        let is_confirmed = |round: Round| {
+            let have_answered = |(member, it): &(ServerId, Progress)| *member == id || round <= it.answered;
+            R::is_confirmed(members, progress.iter().filter(have_answered).count())
+        };
+        let earlier = || progress.iter().map(|(_, it)| it.answered).filter(|&round| before < round && round < answered);
+        let reached = [answered].into_iter().find(|&round| is_confirmed(round));
+        if let Some(reached) = reached.or_else(|| earlier().filter(|&round| is_confirmed(round)).max()) {
             *confirmed = reached;
             self.effects.early.push(Output::Confirmed(reached));
         }

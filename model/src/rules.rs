@@ -6,7 +6,7 @@
 use crate::log::Log;
 use crate::members::{Members, ServerSet};
 use crate::message::{Envelope, Message, Range};
-use crate::types::{Index, Position, Round, ServerId, Term};
+use crate::types::{Index, Position, ServerId, Term};
 
 /// The decisions that Raft's safety rests on.
 pub trait Rules {
@@ -103,9 +103,10 @@ pub trait Rules {
         has_committed_in_term.then_some(commit)
     }
 
-    /// Dissertation 6.4: the latest round that a majority has answered, the leader included.
-    fn confirmed(members: &Members, answered: impl Fn(ServerId) -> Round) -> Round {
-        members.reached_by_majority(answered)
+    /// Dissertation 6.4: a round is confirmed once more than half of the members have answered it or
+    /// a later one, the leader included.
+    fn is_confirmed(members: &Members, answered: usize) -> bool {
+        members.is_more_than_half(answered)
     }
 
     /// Dissertation 10.2.1: a leader's entries travel while it writes them itself; whatever

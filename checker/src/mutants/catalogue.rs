@@ -269,14 +269,14 @@ const READS: &[Mutant] = mutants! {
     }
     read_unconfirmed {
         row: 58,
-        breaks: rule::<broken::ReadUnconfirmed>("confirmed").keeping_rounds(),
+        breaks: rule::<broken::ReadUnconfirmed>("is_confirmed").keeping_rounds(),
         about: "a leader is read without asking whether it still leads",
         source: "etcd#741, consul#54",
         caught_by: ReadIndex,
     }
     read_by_half {
         row: 61,
-        breaks: rule::<broken::ReadByHalf>("confirmed").keeping_rounds(),
+        breaks: rule::<broken::ReadByHalf>("is_confirmed").keeping_rounds(),
         about: "half of the members, rounded down, confirm a round",
         source: "async-raft#143, openraft d60f1e85",
         caught_by: ReadIndex,

@@ -8,15 +8,17 @@ const fn mutant(name: &'static str, about: &'static str, find: &'static str, rep
 
 const READ: &str = "R::read_index(self.node.commit, self.has_committed_in_term())";
 const BEGINS: &str = "*round = round.next();";
-const TELLS_ROUND: &str = "self.effects.early.push(Output::Round { round, read }); self.confirm();";
+const TELLS_ROUND: &str = "self.effects.early.push(Output::Round { round, read });";
+const ALONE: &str = "if self.node.peers().next().is_none() { self.confirm(round); }";
 const CLAIMS: &str = "if *round < answered { return false; }";
 const HEARD: &str = "heard.insert(follower, ());";
 const IS_NEWS: &str = "progress.answered.max(*confirmed) < answered";
 const ANSWERED: &str = "progress.answered = progress.answered.max(answered);";
 const TELLS_HEARD: &str =
-    "self.effects.early.push(Output::Heard { follower, round: answered }); if is_news { self.confirm(); }";
-const COUNTS: &str = "if member == id { begun } else { progress.get(member).map_or(Round::ZERO, |it| it.answered) }";
-const IS_LATER: &str = "*confirmed < reached";
+    "self.effects.early.push(Output::Heard { follower, round: answered }); if is_news { self.confirm(answered); }";
+const COUNTS: &str = "*member == id || round <= it.answered";
+const EARLIER: &str = "before < round && round < answered";
+const LATEST: &str = "reached.or_else(|| earlier().filter(|&round| is_confirmed(round)).max())";
 const CONFIRMED: &str = "*confirmed = reached; self.effects.early.push(Output::Confirmed(reached));";
 
 #[rustfmt::skip]
@@ -45,26 +47,28 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "rounds_are_not_told",
         "nobody can read",
         TELLS_ROUND,
-        "let _ = (round, read); self.confirm();",
+        "let _ = (round, read);",
     ),
     mutant(
         "rounds_are_told_twice",
         "each with its own read index",
         TELLS_ROUND,
-        "self.effects.early.push(Output::Round { round, read }); self.effects.early.push(Output::Round { round, read }); self.confirm();",
+        "self.effects.early.push(Output::Round { round, read }); self.effects.early.push(Output::Round { round, read });",
     ),
     mutant(
         "rounds_wait_for_the_flush",
         "a round is told when it may be over",
         TELLS_ROUND,
-        "self.effects.outputs.push(Output::Round { round, read }); self.confirm();",
+        "self.effects.outputs.push(Output::Round { round, read });",
     ),
     mutant(
         "a_group_of_one_confirms_nothing",
         "what a leader alone decides waits for an answer",
-        TELLS_ROUND,
-        "self.effects.early.push(Output::Round { round, read });",
+        ALONE,
+        "{}",
     ),
+    mutant("every_round_is_confirmed_as_it_begins", "by answers that came before", ALONE, "self.confirm(round);")
+        .equivalent("where there are others, none of them has answered a round that begins"),
     mutant(
         "a_round_that_has_not_begun_may_be_answered",
         "a server may claim to have answered what was never asked",
@@ -84,8 +88,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         HEARD,
         "*heard = self.node.members.ids().collect();",
     ),
-    mutant("everything_confirms_anew", "answers are counted each time", IS_NEWS, "{ let _ = &confirmed; true }")
-        .equivalent("what is counted again comes out the same"),
+    mutant("everything_confirms_anew", "an earlier round takes the place of a later one", IS_NEWS, "{ let _ = &confirmed; true }"),
     mutant(
         "only_the_latest_round_is_news",
         "a majority that has answered earlier ones counts late",
@@ -109,19 +112,19 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "answers_are_not_told_as_heard",
         "a leader's lease never begins",
         TELLS_HEARD,
-        "if is_news { self.confirm(); }",
+        "if is_news { self.confirm(answered); }",
     ),
     mutant(
         "answers_are_told_as_heard_twice",
         "each is told twice",
         TELLS_HEARD,
-        "self.effects.early.push(Output::Heard { follower, round: answered }); self.effects.early.push(Output::Heard { follower, round: answered }); if is_news { self.confirm(); }",
+        "self.effects.early.push(Output::Heard { follower, round: answered }); self.effects.early.push(Output::Heard { follower, round: answered }); if is_news { self.confirm(answered); }",
     ),
     mutant(
         "the_leader_is_told_as_heard",
         "whoever answers, the leader itself counts",
         TELLS_HEARD,
-        "self.effects.early.push(Output::Heard { follower: self.node.id, round: answered }); if is_news { self.confirm(); }",
+        "self.effects.early.push(Output::Heard { follower: self.node.id, round: answered }); if is_news { self.confirm(answered); }",
     ),
     mutant(
         "only_news_are_heard",
@@ -133,29 +136,20 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "the_latest_round_is_told_as_heard",
         "the lease begins with what was not answered",
         TELLS_HEARD,
-        "let begun = self.node.round().unwrap_or_default(); self.effects.early.push(Output::Heard { follower, round: begun }); if is_news { self.confirm(); }",
+        "let begun = self.node.round().unwrap_or_default(); self.effects.early.push(Output::Heard { follower, round: begun }); if is_news { self.confirm(answered); }",
     ),
     mutant(
         "heard_waits_for_the_flush",
         "the lease begins late",
         TELLS_HEARD,
-        "self.effects.outputs.push(Output::Heard { follower, round: answered }); if is_news { self.confirm(); }",
+        "self.effects.outputs.push(Output::Heard { follower, round: answered }); if is_news { self.confirm(answered); }",
     ),
-    mutant(
-        "a_leader_does_not_count_itself",
-        "all others must answer in a group of three",
-        COUNTS,
-        "{ let _ = (id, begun); progress.get(member).map_or(Round::ZERO, |it| it.answered) }",
-    ),
-    mutant(
-        "everyone_counts_as_having_answered",
-        "a leader may be read that was replaced long ago",
-        COUNTS,
-        "{ let _ = (id, &progress, member); begun }",
-    ),
-    mutant("what_was_confirmed_may_be_taken_back", "a round is confirmed again", IS_LATER, "*confirmed != reached")
-        .equivalent("what a majority has answered never becomes less: rounds begin and are answered one after the other"),
-    mutant("a_confirmed_round_is_confirmed_again", "each answer tells it", IS_LATER, "*confirmed <= reached"),
+    mutant("a_leader_does_not_count_itself", "all others must answer in a group of three", COUNTS, "{ let _ = (member, id); round <= it.answered }"),
+    mutant("everyone_counts_as_having_answered", "a leader may be read that was replaced long ago", COUNTS, "{ let _ = (member, id, it, round); true }"),
+    mutant("who_has_answered_an_earlier_round_counts", "for the one after it as well", COUNTS, "*member == id || round <= it.answered.next()"),
+    mutant("earlier_rounds_are_not_confirmed", "by an answer to a later one", LATEST, "{ let _ = earlier; reached }"),
+    mutant("the_earliest_round_is_confirmed", "and not the latest that was answered", LATEST, "reached.or_else(|| earlier().filter(|&round| is_confirmed(round)).min())"),
+    mutant("earlier_rounds_are_confirmed_again", "those that are confirmed already", EARLIER, "round < answered"),
     mutant(
         "confirmed_rounds_are_not_told",
         "nobody can read",
@@ -169,10 +163,10 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "self.effects.early.push(Output::Confirmed(reached));",
     ),
     mutant(
-        "the_latest_round_is_confirmed",
+        "the_latest_answer_is_confirmed",
         "with whichever a majority has answered",
         CONFIRMED,
-        "*confirmed = begun; self.effects.early.push(Output::Confirmed(begun));",
+        "let _ = reached; *confirmed = answered; self.effects.early.push(Output::Confirmed(answered));",
     ),
     mutant(
         "confirmed_rounds_wait_for_the_flush",

@@ -22,7 +22,7 @@ const LEADER: &str = "match self.role { Role::Follower { leader, .. } => leader,
     Role::PreCandidate { .. } | Role::Candidate { .. } => None, }";
 const IS_STICKY: &str = "match self.role { Role::Follower { sticky, .. } => sticky, Role::Leader { .. } => true, \
     Role::PreCandidate { .. } | Role::Candidate { .. } => false, }";
-const IS_MAJORITY: &str = "self.voters.len() < 2 * counted";
+const IS_MAJORITY: &str = "self.voters.len() < 2 * count";
 const MEDIAN: &str = "values[(values.len() - 1) / 2]";
 
 #[rustfmt::skip]
@@ -74,8 +74,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "keep < run.first",
         "keep <= run.first",
     ),
-    members("two_are_a_majority", "in groups of five, too", IS_MAJORITY, "self.voters.len().min(3) < 2 * counted"),
-    members("three_are_a_majority", "of three servers all are needed", IS_MAJORITY, "3 <= counted"),
+    members("two_are_a_majority", "in groups of five, too", IS_MAJORITY, "self.voters.len().min(3) < 2 * count"),
+    members("three_are_a_majority", "of three servers all are needed", IS_MAJORITY, "3 <= count"),
     members(
         "strangers_may_support",
         "supporters are counted without asking whether they belong to the group",
