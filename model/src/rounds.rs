@@ -38,8 +38,8 @@ impl<R: Rules, P> Step<'_, R, P> {
         *round = round.next();
         let round = *round;
         self.effects.early.push(Output::Round { round, read });
-        // Alone, a server is a majority; of others none has answered yet.
-        if self.node.peers().next().is_none() {
+        // Of all members the leader alone has answered it so far.
+        if R::is_confirmed(&self.node.members, 1) {
             self.confirm(round);
         }
     }

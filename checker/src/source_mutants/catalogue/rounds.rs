@@ -9,7 +9,7 @@ const fn mutant(name: &'static str, about: &'static str, find: &'static str, rep
 const READ: &str = "R::read_index(self.node.commit, self.has_committed_in_term())";
 const BEGINS: &str = "*round = round.next();";
 const TELLS_ROUND: &str = "self.effects.early.push(Output::Round { round, read });";
-const ALONE: &str = "if self.node.peers().next().is_none() { self.confirm(round); }";
+const ALONE: &str = "if R::is_confirmed(&self.node.members, 1) { self.confirm(round); }";
 const CLAIMS: &str = "if *round < answered { return false; }";
 const HEARD: &str = "heard.insert(follower, ());";
 const IS_NEWS: &str = "progress.answered.max(*confirmed) < answered";
