@@ -61,12 +61,6 @@ pub(super) const MUTANTS: &[Mutant] = &[
         TELLS_ROUND,
         "self.effects.outputs.push(Output::Round { round, read });",
     ),
-    mutant(
-        "a_group_of_one_confirms_nothing",
-        "what a leader alone decides waits for an answer",
-        ALONE,
-        "{}",
-    ),
     mutant("every_round_is_confirmed_as_it_begins", "by answers that came before", ALONE, "self.confirm(round);")
         .equivalent("where there are others, none of them has answered a round that begins"),
     mutant(
@@ -130,7 +124,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "only_news_are_heard",
         "a server that answers an earlier round does not count for the lease",
         TELLS_HEARD,
-        "if is_news { self.effects.early.push(Output::Heard { follower, round: answered }); self.confirm(); }",
+        "if is_news { self.effects.early.push(Output::Heard { follower, round: answered }); self.confirm(answered); }",
     ),
     mutant(
         "the_latest_round_is_told_as_heard",
@@ -148,7 +142,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     mutant("everyone_counts_as_having_answered", "a leader may be read that was replaced long ago", COUNTS, "{ let _ = (member, id, it, round); true }"),
     mutant("who_has_answered_an_earlier_round_counts", "for the one after it as well", COUNTS, "*member == id || round <= it.answered.next()"),
     mutant("earlier_rounds_are_not_confirmed", "by an answer to a later one", LATEST, "{ let _ = earlier; reached }"),
-    mutant("the_earliest_round_is_confirmed", "and not the latest that was answered", LATEST, "reached.or_else(|| earlier().filter(|&round| is_confirmed(round)).min())"),
+    mutant("the_earliest_round_is_confirmed", "and not the latest that was answered", LATEST, "reached.or_else(|| earlier().filter(|&round| is_confirmed(round)).min())")
+        .equivalent("an answer confirms at most one round before its own: of two, the earlier was answered by one more, and confirmed already"),
     mutant("earlier_rounds_are_confirmed_again", "those that are confirmed already", EARLIER, "round < answered"),
     mutant(
         "confirmed_rounds_are_not_told",
