@@ -74,7 +74,7 @@ impl<R: Rules, P> Step<'_, R, P> {
             R::is_confirmed(members, progress.iter().filter(have_answered).count())
         };
         let earlier = || progress.iter().map(|(_, it)| it.answered).filter(|&round| before < round && round < answered);
-        let reached = [answered].into_iter().find(|&round| is_confirmed(round));
+        let reached = Some(answered).filter(|&round| is_confirmed(round));
         if let Some(reached) = reached.or_else(|| earlier().filter(|&round| is_confirmed(round)).max()) {
             *confirmed = reached;
             self.effects.early.push(Output::Confirmed(reached));
