@@ -15,6 +15,9 @@ use tempfile::TempDir;
 /// T, if a test has no reason for another.
 pub(crate) const TIMEOUT: Duration = Duration::from_millis(150);
 
+/// T, where a test relies on a leader that goes on leading: a busy machine holds up no heartbeat so long.
+pub(crate) const STEADY: Duration = Duration::from_secs(2);
+
 /// Whatever should happen happens long before this.
 pub(crate) const DEADLINE: Duration = Duration::from_secs(20);
 
@@ -205,8 +208,12 @@ impl Cluster {
     pub(crate) fn wait_for_answer(&self, leader: u32, other: u32) {
         let deadline = Instant::now() + DEADLINE;
         let has_answered = |peer: &Value| peer["id"] == other && peer["answered_milliseconds"].is_number();
-        while !self.status(leader)["peers"].as_array().unwrap().iter().any(has_answered) {
-            assert!(Instant::now() < deadline, "server {other} does not answer server {leader}");
+        loop {
+            let status = self.status(leader);
+            if status["peers"].as_array().unwrap().iter().any(has_answered) {
+                break;
+            }
+            assert!(Instant::now() < deadline, "server {other} does not answer server {leader}: {status}");
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::process::{Command, Stdio};
 
-use crate::cluster::{Cluster, Line, run};
+use crate::cluster::{Cluster, Line, STEADY, run};
 
 /// A command whose files may not grow beyond so many bytes: the limit stands for a full disk.
 fn limited(command: &Command, bytes: u64) -> Command {
@@ -59,21 +59,23 @@ fn copy(from: &str, to: &str) {
 
 #[test]
 fn a_directory_that_was_put_back_is_noticed_said_on_both_sides_and_never_leads() {
-    let mut cluster = Cluster::start(3);
+    let mut cluster = Cluster::start_with(3, STEADY);
     let first = cluster.wait_for_leader_after(0);
     let follower = first.server % 3 + 1;
     cluster.wait_for_follower(follower, first.fence);
+    // Whoever answers goes on being led when the follower ends.
+    let third = (1..=3).find(|server| ![first.server, follower].contains(server)).unwrap();
+    cluster.wait_for_answer(first.server, third);
     let (directory, older, newest) =
         (cluster.directory(follower), cluster.named_directory("older"), cluster.named_directory("newest"));
     cluster.kill(follower);
     copy(&directory, &older);
     cluster.launch(follower);
     // Another leader, and so another entry, which the follower acknowledges.
-    let third = (1..=3).find(|server| ![first.server, follower].contains(server)).unwrap();
-    cluster.wait_for_answer(first.server, third);
     let moved = run(&["transfer", &cluster.directory(first.server), "--to", &third.to_string()]);
     assert!(moved.status.success(), "{moved:?}");
     let leading = cluster.wait_for_leader_after(first.fence);
+    cluster.wait_for_follower(follower, leading.fence);
     let log = |status: &serde_json::Value| status["server"]["last"].clone();
     cluster.observed.wait_for("the follower holds what its leader does", |_| {
         (log(&cluster.status(follower)) == log(&cluster.status(leading.server))).then_some(())

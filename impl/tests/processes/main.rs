@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use cluster::{Cluster, TIMEOUT, leaderships, number, run};
+use cluster::{Cluster, STEADY, TIMEOUT, leaderships, number, run};
 
 #[test]
 fn a_leader_that_is_killed_is_replaced_in_a_higher_term() {
@@ -100,7 +100,7 @@ fn a_group_of_one_leads_itself() {
 
 #[test]
 fn a_leader_that_is_told_to_end_transfers_its_leadership_first() {
-    let mut cluster = Cluster::start(3);
+    let mut cluster = Cluster::start_with(3, STEADY);
     let former = cluster.wait_for_leader_after(0);
     (1..=3).filter(|server| *server != former.server).for_each(|server| {
         cluster.wait_for_follower(server, former.fence);
@@ -114,7 +114,7 @@ fn a_leader_that_is_told_to_end_transfers_its_leadership_first() {
 
 #[test]
 fn leadership_goes_where_it_is_sent() {
-    let cluster = Cluster::start(3);
+    let cluster = Cluster::start_with(3, STEADY);
     let former = cluster.wait_for_leader_after(0);
     let target = former.server % 3 + 1;
     cluster.wait_for_answer(former.server, target);
