@@ -223,6 +223,7 @@ impl World {
             Output::Restart(Timers::Candidate) => self.draw_election_timeout(),
             Output::Committed(index) => self.store.apply(index),
             Output::Refused => panic!("commands are proposed to leaders only"),
+            Output::Restored(_) => panic!("no log is compacted here"),
             Output::Restart(Timers::Follower | Timers::Leader)
             | Output::Accepted(_)
             | Output::Round { .. }
@@ -247,7 +248,7 @@ impl Store {
             Record::Vote(candidate) => self.vote = Some(candidate),
             Record::Truncate { keep } => self.entries.truncate(self.offset(keep)),
             Record::Append(entry) => self.entries.push(entry),
-            Record::Compact { .. } => panic!("no log is compacted here"),
+            Record::Compact { .. } | Record::Restore { .. } => panic!("no log is compacted here"),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::verdict::Checked;
 use crate::world::World;
 
 /// The kinds of [`Action`], as they are counted.
-pub(crate) const KINDS: [&str; 9] = [
+pub(crate) const KINDS: [&str; 10] = [
     "election timeout",
     "heartbeat timeout",
     "minimum timeout",
@@ -23,6 +23,7 @@ pub(crate) const KINDS: [&str; 9] = [
     "step down",
     "flush",
     "crash",
+    "snapshot",
 ];
 
 /// What a thread keeps.
@@ -95,6 +96,7 @@ impl Space for System {
             Action::StepDown(_) => 6,
             Action::Flush(_) => 7,
             Action::Crash { .. } | Action::CrashTorn(_) => 8,
+            Action::Snapshot { .. } => 9,
         }
     }
 

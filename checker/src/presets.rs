@@ -106,7 +106,7 @@ pub(crate) const PRESETS: [Preset; 13] = [
             Part::Concrete(PAIR),
             Expected {
                 witnesses: &[Witness::Leader, Witness::SplitVote, Witness::LaterCommit, Witness::UnsyncedLost],
-                ruled_out: &[],
+                ruled_out: &["snapshot"],
                 idle: &["heartbeat timeout"],
                 kinds: true,
             },
@@ -119,7 +119,7 @@ pub(crate) const PRESETS: [Preset; 13] = [
             Part::Concrete(Bounds { terms: 1, entries: 1, unsynced: 2, interleaved: true, ..SMALL }),
             Expected {
                 witnesses: &[Witness::Leader, Witness::SplitVote, Witness::UnsyncedLost],
-                ruled_out: &["propose", "transfer", "step down"],
+                ruled_out: &["propose", "transfer", "step down", "snapshot"],
                 idle: &["heartbeat timeout"],
                 kinds: true,
             },
@@ -162,7 +162,7 @@ const OF_REFUSED_VOTES: Expected = Expected {
         Witness::LateVote,
         Witness::KnownTerm,
     ],
-    ruled_out: &["propose", "transfer", "step down"],
+    ruled_out: &["propose", "transfer", "step down", "snapshot"],
     idle: &["heartbeat timeout"],
     kinds: true,
 };
@@ -177,14 +177,14 @@ const OF_ONE_TRANSFER: Expected = Expected {
         Witness::LateVote,
         Witness::KnownTerm,
     ],
-    ruled_out: &["propose", "crash"],
+    ruled_out: &["propose", "crash", "snapshot"],
     idle: &["heartbeat timeout"],
     kinds: true,
 };
 
 const OF_ONE_COMMAND: Expected = Expected {
     witnesses: &[Witness::Leader, Witness::RefusedEntries, Witness::LateVote],
-    ruled_out: &["transfer", "step down", "crash"],
+    ruled_out: &["transfer", "step down", "crash", "snapshot"],
     idle: &["heartbeat timeout"],
     kinds: true,
 };

@@ -1,7 +1,7 @@
 //! The persistent state of Figure 2, and the only way to change it.
 
 use crate::log::Log;
-use crate::types::{Entry, Index, ServerId, Term};
+use crate::types::{Entry, Index, Position, ServerId, Term};
 
 /// One change of the persistent state, as it goes to disk.
 ///
@@ -25,6 +25,11 @@ pub enum Record<P> {
     Compact {
         /// Index of the last entry that goes.
         through: Index,
+    },
+    /// §7: the log is replaced by a snapshot that ends with this entry, which it does not hold.
+    Restore {
+        /// The last entry that the snapshot includes.
+        last: Position,
     },
 }
 
@@ -57,6 +62,7 @@ impl Durable {
             Record::Truncate { keep } => self.log.truncate(*keep),
             Record::Append(entry) => self.log.push(entry.position),
             Record::Compact { through } => self.log.compact(*through),
+            Record::Restore { last } => self.log = Log::starting_at(*last),
         }
     }
 

@@ -19,8 +19,12 @@ pub enum Output {
     Accepted(Position),
     /// The proposal was not taken: this server does not lead, or is transferring its leadership.
     Refused,
-    /// Entries up to here are committed: they may be applied, in order.
+    /// Entries up to here are committed: they may be applied, in order. If a snapshot has taken some
+    /// of them out of the log since, it says so itself ([`Restored`](Output::Restored)).
     Committed(Index),
+    /// §7: the state machine takes over the state of the snapshot that ends with this entry. Everything
+    /// up to there is committed, and the log does not hold it.
+    Restored(Position),
     /// Section 8, dissertation 6.4: this server leads and begins a round of heartbeats. What it
     /// sends from now on is of this round.
     Round {

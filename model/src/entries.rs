@@ -51,6 +51,7 @@ impl<P: Clone> Entries<P> {
             Record::Append(entry) => self.held.push(entry.clone()),
             Record::Truncate { keep } => self.held.truncate(self.count_to(*keep)),
             Record::Compact { through } => self.compact(*through),
+            Record::Restore { last } => self.restore(*last),
             Record::Term(_) | Record::Vote(_) => {}
         }
     }
@@ -76,6 +77,11 @@ impl<P: Clone> Entries<P> {
                 return Some(parts);
             }
         }
+    }
+
+    fn restore(&mut self, last: Position) {
+        self.base = last;
+        self.held.clear();
     }
 
     fn compact(&mut self, through: Index) {

@@ -10,7 +10,7 @@
 //! §) and of Ongaro's dissertation (2014).
 //!
 //! Read in this order: [`types`], [`rules`] (Figure 2 on one page), [`durable`] and [`node`] (the
-//! state box of Figure 2), [`step`](mod@step), `election`, `replication`; then [`entries`] and [`replica`]
+//! state box of Figure 2), [`step`](mod@step), `election`, `replication`, `compaction`; then [`entries`] and [`replica`]
 //! (the loop around a step: in which order its effects take place).
 //!
 //! What is absent: the model has no clock (it learns that a timer fired, never what time it is),
@@ -51,6 +51,8 @@ mod rounds;
 mod election;
 
 mod replication;
+
+mod compaction;
 
 pub mod replica;
 

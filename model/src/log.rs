@@ -71,10 +71,11 @@ impl Log {
     }
 
     /// The last entry that stands neither after `bound` nor has a later term: where a log that
-    /// ends so could still agree with this one. The base if there is no such entry.
-    pub fn last_within(&self, bound: Position) -> Position {
+    /// ends so could still agree with this one. `None` if it could agree with nothing that is held,
+    /// the base included.
+    pub fn last_within(&self, bound: Position) -> Option<Position> {
         if bound.term < self.base.term {
-            return self.base;
+            return None;
         }
         let mut index = self.last.index.min(bound.index);
         for run in self.runs.iter().rev() {
@@ -83,7 +84,7 @@ impl Log {
             }
             index = index.min(run.first.previous());
         }
-        self.position_at(index).unwrap_or(self.base)
+        self.position_at(index)
     }
 
     /// Adds an entry at the end.

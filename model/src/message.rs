@@ -59,7 +59,7 @@ pub enum Message<E> {
         /// The latest round that the leader has begun.
         round: Round,
     },
-    /// §5.3: the log agrees with the leader's up to here, durably.
+    /// §5.3, §7: the log agrees with the leader's up to here, durably.
     AppendReply {
         /// Index of the last entry that is known to agree.
         matched: Index,
@@ -74,6 +74,14 @@ pub enum Message<E> {
         /// one nor has a later term.
         hint: Position,
         /// The round of the request that this answers.
+        round: Round,
+    },
+    /// §7: the follower lacks what the leader has compacted, and takes a snapshot instead. Its bytes go
+    /// another way: this arrives once the snapshot is whole and durable at the receiver.
+    InstallSnapshot {
+        /// The last entry that the snapshot includes: committed, and no earlier than what was compacted.
+        last: Position,
+        /// The latest round that the leader has begun.
         round: Round,
     },
     /// Dissertation 3.10: campaign now; the leader transfers its leadership to the receiver.
@@ -153,6 +161,7 @@ impl<E> Envelope<E> {
             }
             Message::AppendReply { matched, round } => Message::AppendReply { matched, round },
             Message::AppendRefusal { missing, hint, round } => Message::AppendRefusal { missing, hint, round },
+            Message::InstallSnapshot { last, round } => Message::InstallSnapshot { last, round },
             Message::TimeoutNow => Message::TimeoutNow,
             Message::Stale => Message::Stale,
         };

@@ -42,6 +42,7 @@ impl<P> Envelope<Slice<P>> {
             Message::PreVoteReply { .. } => true,
             Message::VoteRequest { last, .. } => has_begun && self.may_name(*last),
             Message::AppendRequest { entries, .. } => has_begun && self.may_carry(entries),
+            Message::InstallSnapshot { last, .. } => has_begun && Index::ZERO < last.index && self.may_name(*last),
             Message::AppendRefusal { missing, hint, .. } => {
                 has_begun && Index::ZERO < *missing && hint.index <= *missing && self.may_name(*hint)
             }

@@ -108,6 +108,7 @@ impl<P: Clone> Relabelled for Record<P> {
             Record::Truncate { keep } => Record::Truncate { keep: labels.index(*keep) },
             Record::Append(entry) => Record::Append(entry.relabelled(labels)),
             Record::Compact { through } => Record::Compact { through: labels.index(*through) },
+            Record::Restore { last } => Record::Restore { last: last.relabelled(labels) },
         }
     }
 }
@@ -186,6 +187,9 @@ impl<E: Relabelled> Relabelled for Message<E> {
             &Message::AppendRefusal { missing, hint, round } => {
                 Message::AppendRefusal { missing: labels.index(missing), hint: hint.relabelled(labels), round }
             }
+            &Message::InstallSnapshot { last, round } => {
+                Message::InstallSnapshot { last: last.relabelled(labels), round }
+            }
             Message::TimeoutNow => Message::TimeoutNow,
             Message::Stale => Message::Stale,
         }
@@ -208,6 +212,7 @@ impl<P: Clone> Relabelled for Event<P> {
     fn relabelled(&self, labels: &impl Labels) -> Self {
         match self {
             Event::Receive(envelope) => Event::Receive(envelope.relabelled(labels)),
+            Event::Snapshotted(index) => Event::Snapshotted(labels.index(*index)),
             Event::Transfer(target) => Event::Transfer(labels.id(*target)),
             other => other.clone(),
         }
@@ -222,6 +227,7 @@ impl Relabelled for Output {
             &Output::Heard { follower, round } => Output::Heard { follower: labels.id(follower), round },
             Output::Accepted(position) => Output::Accepted(position.relabelled(labels)),
             Output::Committed(index) => Output::Committed(labels.index(*index)),
+            Output::Restored(last) => Output::Restored(last.relabelled(labels)),
             Output::Leading(term) => Output::Leading(labels.term(*term)),
             Output::Yielded(term) => Output::Yielded(labels.term(*term)),
             Output::Restart(_) | Output::Refused | Output::Confirmed(_) => *self,

@@ -73,20 +73,20 @@ impl<R: Rules, P> Step<'_, R, P> {
         }
     }
 
-    /// §5.3: sends what the follower is not known to hold; nothing new makes a heartbeat.
+    /// §5.3: sends what the follower is not known to hold; nothing new makes a heartbeat. What was
+    /// compacted goes as a snapshot (§7).
     pub(crate) fn replicate(&mut self, follower: ServerId) {
         let Role::Leader { progress, .. } = &mut self.node.role else { return };
         let progress = progress.get_mut(follower).expect("a leader keeps the progress of every member");
         let log = self.node.durable.log();
-        // What was compacted needs a snapshot.
-        let Some(previous) = log.position_at(progress.next.previous()) else { return };
+        let Some(previous) = R::previous(log, progress.next) else { return self.send_snapshot(follower) };
         let last = log.last();
         progress.next = last.index.next();
         self.send_entries(follower, Range { previous, last });
     }
 
     /// AppendEntries RPC, sender.
-    fn send_entries(&mut self, follower: ServerId, entries: Range) {
+    pub(crate) fn send_entries(&mut self, follower: ServerId, entries: Range) {
         let Some(round) = self.node.round() else { return };
         let commit = self.node.commit;
         self.send(follower, Message::AppendRequest { entries, commit, round });
@@ -97,17 +97,23 @@ impl<R: Rules, P> Step<'_, R, P> {
         if let Role::Leader { .. } = self.node.role {
             return; // A term has one leader (§5.2): only a broken rule leads here.
         }
-        self.node.role = Role::Follower { leader: Some(leader), sticky: true };
-        self.restart(Timers::Follower);
+        self.follow(leader);
         let (previous, verified) = (slice.previous(), slice.last().index);
-        if !R::matches(self.node.log(), previous) {
-            let hint = self.node.log().last_within(previous);
+        let log = self.node.log();
+        if !R::matches(log, previous) {
+            let hint = log.last_within(previous).unwrap_or(log.base());
             return self.send(leader, Message::AppendRefusal { missing: previous.index, hint, round });
         }
         self.store(slice);
         self.commit_to(R::follower_commit(leader_commit, verified));
         let matched = R::acknowledged(verified, self.node.log().last().index);
         self.send(leader, Message::AppendReply { matched, round });
+    }
+
+    /// The leader of this term was heard.
+    pub(crate) fn follow(&mut self, leader: ServerId) {
+        self.node.role = Role::Follower { leader: Some(leader), sticky: true };
+        self.restart(Timers::Follower);
     }
 
     /// §5.3: removes what conflicts, appends what is missing, and leaves the rest alone: a delayed
@@ -164,12 +170,14 @@ impl<R: Rules, P> Step<'_, R, P> {
     }
 
     /// §5.3: the follower's log lacks `missing`. The next attempt starts where the logs may agree,
-    /// which takes at most one round for each term that they differ in.
+    /// which takes at most one round for each term that they differ in. Where that was compacted, a
+    /// snapshot makes them agree (§7).
     pub(crate) fn on_append_refusal(&mut self, follower: ServerId, missing: Index, hint: Position, round: Round) {
         if !self.take_answer(follower, round) {
             return;
         }
-        let retry = self.node.log().last_within(hint).index;
+        let (log, base) = (self.node.log(), self.node.log().base().index);
+        let retry = log.last_within(hint).map(|position| position.index);
         let Some(progress) = self.node.progress_mut(follower) else { return };
         // A late refusal of what was stored since, or of what is being sent again already.
         if missing <= progress.matched || progress.next <= missing {
@@ -177,11 +185,12 @@ impl<R: Rules, P> Step<'_, R, P> {
         }
         // Until this is answered, whatever else is on its way will be refused as well: so `next` does
         // not move on with what is sent.
-        let agreed = retry.max(progress.matched);
-        progress.next = agreed.next();
-        if let Some(previous) = self.node.log().position_at(agreed) {
-            let last = self.node.log().last();
-            self.send_entries(follower, Range { previous, last });
+        let known = progress.matched.next();
+        let next = retry.map_or(known.max(base), |agreed| agreed.next().max(known));
+        progress.next = next;
+        match R::previous(self.node.log(), next) {
+            Some(previous) => self.send_entries(follower, Range { previous, last: self.node.log().last() }),
+            None => self.send_snapshot(follower),
         }
     }
 }

@@ -62,6 +62,23 @@ pub trait Rules {
         log.holds(previous)
     }
 
+    /// §5.3: the entry before the next one to send, which a follower must hold to take that one; `None`
+    /// if it was compacted: then the follower needs a snapshot (§7).
+    fn previous(log: &Log, next: Index) -> Option<Position> {
+        log.position_at(next.previous())
+    }
+
+    /// §7: only what is committed, and so in a snapshot of the state machine, is taken out of the log.
+    fn may_compact(through: Index, commit: Index) -> bool {
+        through <= commit
+    }
+
+    /// §7: a snapshot replaces the log, unless the log holds the last entry that the snapshot includes:
+    /// then nothing is lost of what follows that entry.
+    fn must_restore(log: &Log, last: Position) -> bool {
+        !log.holds(last)
+    }
+
     /// §5.3: entries are removed only if one of them conflicts with a new one: same index, other
     /// term. `agreed` is the last entry that both hold, `new` the first that our log lacks.
     fn must_truncate(log: &Log, agreed: Index, new: Option<Position>) -> bool {
@@ -109,10 +126,10 @@ pub trait Rules {
         members.is_more_than_half(answered)
     }
 
-    /// Dissertation 10.2.1: a leader's entries travel while it writes them itself; whatever
-    /// promises something waits until the promise is durable.
+    /// Dissertation 10.2.1: a leader's entries travel while it writes them itself, and snapshots are
+    /// durable when they are named; whatever promises something waits until the promise is durable.
     fn may_leave_early(envelope: &Envelope<Range>) -> bool {
-        matches!(envelope.message, Message::AppendRequest { .. })
+        matches!(envelope.message, Message::AppendRequest { .. } | Message::InstallSnapshot { .. })
     }
 
     /// Dissertation 3.10: leadership is handed only to a server that holds the whole log.

@@ -24,6 +24,9 @@ pub enum Event<P> {
     Receive(Envelope<Slice<P>>),
     /// A client proposes a command.
     Propose(P),
+    /// §7: a snapshot of the state machine that includes this entry is durable, and the log need not
+    /// hold it any more, nor what comes before it.
+    Snapshotted(Index),
     /// Leadership is to be handed to this server (dissertation 3.10).
     Transfer(ServerId),
     /// Leadership is to be given up.
@@ -47,6 +50,7 @@ pub fn step_by<R: Rules, P>(node: &mut Node, event: Event<P>, effects: &mut Effe
         Event::MinimumTimeout => step.on_minimum_timeout(),
         Event::Receive(envelope) => step.on_receive(envelope),
         Event::Propose(payload) => step.on_propose(payload),
+        Event::Snapshotted(index) => step.on_snapshotted(index),
         Event::Transfer(target) => step.on_transfer(target),
         Event::StepDown => step.on_step_down(),
     }
@@ -80,6 +84,7 @@ impl<R: Rules, P> Step<'_, R, P> {
             Message::AppendRequest { entries, commit, round } => self.on_append_request(from, entries, commit, round),
             Message::AppendReply { matched, round } => self.on_append_reply(from, matched, round),
             Message::AppendRefusal { missing, hint, round } => self.on_append_refusal(from, missing, hint, round),
+            Message::InstallSnapshot { last, round } => self.on_install_snapshot(from, last, round),
             Message::TimeoutNow => self.on_timeout_now(from),
             Message::Stale => {}
         }
@@ -90,6 +95,7 @@ impl<R: Rules, P> Step<'_, R, P> {
     fn is_addressed_to_us(&self, envelope: &Envelope<Slice<P>>) -> bool {
         let of_its_term = match &envelope.message {
             Message::AppendRequest { entries, .. } => entries.last().term <= envelope.term,
+            Message::InstallSnapshot { last, .. } => last.term <= envelope.term,
             _ => true,
         };
         envelope.to == self.node.id && self.node.members.contains(envelope.from) && of_its_term
@@ -126,7 +132,10 @@ impl<R: Rules, P> Step<'_, R, P> {
     /// §5.1: who asks in an older term learns the current one.
     fn answer_stale(&mut self, from: ServerId, message: &Message<Slice<P>>) {
         match message {
-            Message::PreVoteRequest { .. } | Message::VoteRequest { .. } | Message::AppendRequest { .. } => {
+            Message::PreVoteRequest { .. }
+            | Message::VoteRequest { .. }
+            | Message::AppendRequest { .. }
+            | Message::InstallSnapshot { .. } => {
                 self.send(from, Message::Stale);
             }
             _ => {}

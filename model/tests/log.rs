@@ -26,6 +26,12 @@ impl Plain {
             Record::Append(entry) => self.entries.push(entry.position),
             Record::Truncate { keep } => self.entries.truncate(keep.number() as usize + 1),
             Record::Compact { through } => self.base = through.number() as usize,
+            Record::Restore { last } => {
+                self.base = last.index.number() as usize;
+                // What was there before is not known any more, and stands for nothing.
+                self.entries.resize(self.base, Position::default());
+                self.entries.push(*last);
+            }
             Record::Term(_) | Record::Vote(_) => {}
         }
     }
@@ -43,9 +49,9 @@ impl Plain {
         self.known().iter().copied().find(|known| known.index.number() == index)
     }
 
-    fn last_within(&self, bound: Position) -> Position {
+    fn last_within(&self, bound: Position) -> Option<Position> {
         let within = |known: &Position| known.index <= bound.index && known.term <= bound.term;
-        self.known().iter().copied().rfind(within).unwrap_or(self.entries[self.base])
+        self.known().iter().copied().rfind(within)
     }
 }
 
@@ -60,7 +66,9 @@ fn next_records(plain: &Plain, highest: u64) -> Vec<Record<()>> {
     let truncations = (plain.base as u64..=last.index.number()).map(|keep| Record::Truncate { keep: Index::new(keep) });
     let compactions =
         (plain.base as u64..=last.index.number()).map(|through| Record::Compact { through: Index::new(through) });
-    appends.chain(truncations).chain(compactions).collect()
+    let restored = (last.index.number() + 1..=2).flat_map(|index| (1..=highest).map(move |term| at(index, term)));
+    let restorations = restored.map(|last| Record::Restore { last });
+    appends.chain(truncations).chain(compactions).chain(restorations).collect()
 }
 
 /// Asks both logs every question there is about indices and terms up to a little beyond.
@@ -148,14 +156,16 @@ fn a_record_changes_nothing_but_what_it_names() {
 }
 
 #[test]
-fn last_within_ends_at_the_base_when_only_compacted_entries_could_agree() {
+fn nothing_is_within_what_only_compacted_entries_could_agree_with() {
     let mut durable = Durable::default();
     for record in [append(1, 2), append(2, 2), append(3, 3), Record::Compact { through: Index::new(2) }] {
         durable.apply(&record);
     }
-    assert_eq!(durable.log().last_within(at(1, 1)), at(2, 2));
-    assert_eq!(durable.log().last_within(at(3, 2)), at(2, 2));
-    assert_eq!(durable.log().last_within(at(9, 9)), at(3, 3));
+    assert_eq!(durable.log().last_within(at(1, 1)), None);
+    assert_eq!(durable.log().last_within(at(1, 2)), None);
+    assert_eq!(durable.log().last_within(at(2, 1)), None);
+    assert_eq!(durable.log().last_within(at(3, 2)), Some(at(2, 2)));
+    assert_eq!(durable.log().last_within(at(9, 9)), Some(at(3, 3)));
 }
 
 #[test]

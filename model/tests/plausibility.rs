@@ -1,6 +1,6 @@
 //! What a correct server could have said, and what none could.
 
-use rafttree_model::{Envelope, Event, Index, Message, Node, Round, Slice, Term};
+use rafttree_model::{Envelope, Event, Index, Message, Node, Position, Round, Slice, Term};
 
 use crate::support::{
     Command, FIRST, append, at, follower, heartbeat, id, leader, matched, on, slice, vote, vote_request,
@@ -14,6 +14,10 @@ fn said(term: u64, message: Message<Slice<Command>>) -> Envelope<Slice<Command>>
 
 fn refusal(missing: u64, index: u64, term: u64) -> Message<Slice<Command>> {
     Message::AppendRefusal { missing: Index::new(missing), hint: at(index, term), round: FIRST }
+}
+
+fn snapshot_to(last: Position) -> Message<Slice<Command>> {
+    Message::InstallSnapshot { last, round: FIRST }
 }
 
 #[test]
@@ -44,6 +48,7 @@ fn before_the_first_term_servers_only_ask_whether_they_could_win() {
         heartbeat(at(0, 0), 0),
         matched(0),
         refusal(1, 0, 0),
+        snapshot_to(at(1, 1)),
         Message::TimeoutNow,
         Message::Stale,
     ];
@@ -64,6 +69,8 @@ fn an_entry_has_a_term_and_an_index_and_no_later_term_than_its_sender() {
             heartbeat(last, 0),
             Message::AppendRefusal { missing: Index::new(9), hint: last, round: FIRST },
         ];
+        let snapshot = said(3, snapshot_to(last));
+        assert_eq!(snapshot.is_coherent(), is_coherent && last.index != Index::ZERO, "{snapshot:?}");
         for message in named {
             assert_eq!(said(3, message.clone()).is_coherent(), is_coherent, "{message:?}");
         }

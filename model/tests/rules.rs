@@ -182,17 +182,56 @@ fn matches_means_that_the_log_holds_the_entry_before() {
 
 #[test]
 fn matches_does_not_doubt_what_was_compacted() {
+    let log = with_two_compacted();
+    let held: Vec<Position> = (0..5)
+        .flat_map(|index| (0..5).map(move |term| at(index, term)))
+        .filter(|&previous| 1 < previous.index.number() && Paper::matches(&log, previous))
+        .collect();
+    assert_eq!(held, [at(2, 2), at(3, 3)], "the base and what follows are compared");
+    assert!(Paper::matches(&log, at(1, 1)), "what lies before the base is not");
+}
+
+#[test]
+fn previous_is_the_entry_before_if_the_log_still_knows_it() {
+    for (log, terms) in all_logs() {
+        for next in 1..=terms.len() as u64 + 2 {
+            assert_eq!(Paper::previous(&log, Index::new(next)), position_in(&terms, next - 1), "{next} in {terms:?}");
+        }
+    }
+    let log = with_two_compacted();
+    let known: Vec<_> = (1..6).map(|next| Paper::previous(&log, Index::new(next))).collect();
+    assert_eq!(known, [None, None, Some(at(2, 2)), Some(at(3, 3)), None], "what was compacted needs a snapshot");
+}
+
+#[test]
+fn may_compact_what_is_committed_and_no_more() {
+    for commit in 0..4 {
+        let may: Vec<u64> =
+            (0..6).filter(|&through| Paper::may_compact(Index::new(through), Index::new(commit))).collect();
+        assert_eq!(may, (0..=commit).collect::<Vec<u64>>());
+    }
+}
+
+#[test]
+fn must_restore_what_does_not_lead_to_the_last_entry_of_the_snapshot() {
+    for (log, terms) in all_logs() {
+        for last in (1..5).flat_map(|index| (1..5).map(move |term| at(index, term))) {
+            let held = position_in(&terms, last.index.number()) == Some(last);
+            assert_eq!(Paper::must_restore(&log, last), !held, "{last} in {terms:?}");
+        }
+    }
+    let older = at(1, 1);
+    assert!(!Paper::must_restore(&with_two_compacted(), older), "a later snapshot stands for it");
+}
+
+/// The terms 1, 2, 3, of which the first two entries are compacted.
+fn with_two_compacted() -> Log {
     let mut durable = Durable::default();
     for entry in slice(at(0, 0), &[1, 2, 3]).into_entries() {
         durable.apply(&Record::Append(entry));
     }
     durable.apply(&Record::<()>::Compact { through: Index::new(2) });
-    let held: Vec<Position> = (0..5)
-        .flat_map(|index| (0..5).map(move |term| at(index, term)))
-        .filter(|&previous| 1 < previous.index.number() && Paper::matches(durable.log(), previous))
-        .collect();
-    assert_eq!(held, [at(2, 2), at(3, 3)], "the base and what follows are compared");
-    assert!(Paper::matches(durable.log(), at(1, 1)), "what lies before the base is not");
+    durable.log().clone()
 }
 
 /// How many entries two lists have in common at their start.
@@ -346,6 +385,7 @@ fn may_leave_early_whatever_promises_nothing() {
         (Message::VoteReply { granted: false }, false),
         (Message::AppendReply { matched: Index::new(1), round: FIRST }, false),
         (Message::AppendRefusal { missing: Index::new(2), hint: at(1, 1), round: FIRST }, false),
+        (Message::InstallSnapshot { last: at(1, 1), round: FIRST }, true),
         (Message::TimeoutNow, false),
         (Message::Stale, false),
     ];

@@ -22,6 +22,8 @@ struct Server {
     unsynced: Effects<u16>,
     /// The terms that were told to lead and did not end yet.
     leading: Option<Term>,
+    /// How far its state machine is.
+    applied: Index,
 }
 
 /// A group, its network, and what an observer of everything remembers.
@@ -34,10 +36,15 @@ struct World {
     votes: BTreeMap<(ServerId, Term), ServerId>,
     /// What was committed first at each index, and in which term: state machine safety.
     committed: BTreeMap<Index, (Entry<u16>, Term)>,
+    /// What each snapshot was made of, by the last entry that it includes.
+    snapshots: Snapshots,
     /// The terms that were told to lead.
     told: BTreeSet<Term>,
     seen: Seen,
 }
+
+/// The entries that stand in snapshots.
+type Snapshots = BTreeMap<Position, Vec<Entry<u16>>>;
 
 /// How often what is worth seeing was seen.
 #[derive(Clone, Copy, Debug, Default)]
@@ -48,15 +55,18 @@ struct Seen {
     lost_records: usize,
     refusals: usize,
     transfers: usize,
+    compactions: usize,
+    restorations: usize,
 }
 
-/// The log that these records add up to, with its payloads.
-fn entries(records: &[Record<u16>]) -> Vec<Entry<u16>> {
+/// The log that these records add up to, with its payloads, and what was compacted with it.
+fn entries(records: &[Record<u16>], snapshots: &Snapshots) -> Vec<Entry<u16>> {
     let mut entries: Vec<Entry<u16>> = vec![];
     for record in records {
         match record {
             Record::Append(entry) => entries.push(*entry),
             Record::Truncate { keep } => entries.truncate(keep.number() as usize),
+            Record::Restore { last } => entries.clone_from(&snapshots[last]),
             Record::Term(_) | Record::Vote(_) | Record::Compact { .. } => {}
         }
     }
@@ -77,8 +87,8 @@ fn position_of(entries: &[Entry<u16>], index: Index) -> Option<Position> {
 }
 
 /// The entries of a range, or the first few of them, if the log still has both of its ends.
-fn fill(entries: &[Entry<u16>], range: Range, most: usize) -> Option<Slice<u16>> {
-    let held = |end: Position| position_of(entries, end.index) == Some(end);
+fn fill(entries: &[Entry<u16>], base: Index, range: Range, most: usize) -> Option<Slice<u16>> {
+    let held = |end: Position| base <= end.index && position_of(entries, end.index) == Some(end);
     if !held(range.previous) || !held(range.last) {
         return None;
     }
@@ -90,7 +100,7 @@ impl Server {
     fn new(number: u32, size: u32, term: Term) -> Server {
         let disk = vec![Record::Term(term)];
         let node = Node::recover(id(number), group(size), replay(&disk));
-        Server { node, disk, unsynced: Effects::new(), leading: None }
+        Server { node, disk, unsynced: Effects::new(), leading: None, applied: Index::ZERO }
     }
 
     /// What memory holds: the disk and what is on its way there.
@@ -104,7 +114,7 @@ impl Server {
         let kept = kept.min(lost.records().len());
         self.disk.extend_from_slice(&lost.records()[..kept]);
         self.node = Node::recover(self.node.id(), *self.node.members(), replay(&self.disk));
-        self.leading = None;
+        (self.leading, self.applied) = (None, self.node.log().base().index);
         lost.records().len() - kept
     }
 }
@@ -118,6 +128,7 @@ impl World {
             leaders: BTreeMap::new(),
             votes: BTreeMap::new(),
             committed: BTreeMap::new(),
+            snapshots: BTreeMap::new(),
             told: BTreeSet::new(),
             seen: Seen::default(),
         }
@@ -129,6 +140,26 @@ impl World {
 
     fn server_mut(&mut self, id: ServerId) -> &mut Server {
         &mut self.servers[id.number() as usize - 1]
+    }
+
+    /// What a server's log holds, and what it has compacted.
+    fn entries(&self, at: ServerId) -> Vec<Entry<u16>> {
+        entries(&self.server(at).records(), &self.snapshots)
+    }
+
+    /// The state machine makes a snapshot of all or most that it has applied.
+    fn snapshot(&mut self, at: ServerId, choice: u16) {
+        let applied = self.server(at).applied.number();
+        let Some(index) = applied.checked_sub(u64::from(choice % 3)).map(Index::new) else { return };
+        let mut entries = self.entries(at);
+        entries.truncate(index.number() as usize);
+        if let Some(last) = entries.last().map(|entry| entry.position) {
+            let first = self.snapshots.entry(last).or_insert_with(|| entries.clone());
+            assert_eq!(*first, entries, "snapshots that end alike are alike");
+            let base = self.server(at).node.log().base();
+            self.step(at, Event::Snapshotted(index));
+            self.seen.compactions += usize::from(base != self.server(at).node.log().base());
+        }
     }
 
     /// One step: what may leave early leaves, the rest waits for the flush.
@@ -159,6 +190,8 @@ impl World {
         for output in outputs {
             self.perform(at, output);
         }
+        let server = self.server(at);
+        assert!(replay(&server.disk).log().base().index <= server.applied, "{at} misses what its log does not hold");
     }
 
     fn perform(&mut self, at: ServerId, output: Output) {
@@ -167,6 +200,17 @@ impl World {
             Output::Committed(index) => {
                 let durable = replay(&self.server(at).disk);
                 assert!(index <= durable.log().last().index, "{at} applies what it may still lose");
+                let applied = &mut self.server_mut(at).applied;
+                // What a snapshot has taken out of the log comes with it.
+                if durable.log().base().index <= *applied {
+                    *applied = index;
+                }
+            }
+            Output::Restored(last) => {
+                assert_eq!(replay(&self.server(at).disk).log().base(), last, "{at} takes what it may still lose");
+                assert!(self.server(at).applied < last.index, "{at} goes back");
+                self.server_mut(at).applied = last.index;
+                self.seen.restorations += 1;
             }
             Output::Leading(term) => {
                 assert!(self.told.insert(term), "term {term} is told to lead twice");
@@ -186,9 +230,9 @@ impl World {
 
     fn send(&mut self, at: ServerId, envelope: Envelope<Range>) {
         self.note_vote(&envelope);
-        let entries = entries(&self.server(at).records());
+        let (entries, base) = (self.entries(at), self.server(at).node.log().base().index);
         // Longer ranges travel in parts: here the first part, the rest is asked for again.
-        let Some(filled) = envelope.with_entries(|range| fill(&entries, range, 3)) else { return };
+        let Some(filled) = envelope.with_entries(|range| fill(&entries, base, range, 3)) else { return };
         if envelope.to == at {
             return self.step(at, Event::Receive(filled));
         }
@@ -237,8 +281,9 @@ impl World {
     fn assert_matched_is_held(&self, leader: ServerId, progress: &ServerMap<Progress>) {
         let node = &self.server(leader).node;
         for (follower, Progress { matched, .. }) in progress.iter() {
-            let durable = replay(&self.server(follower).disk);
-            let same = node.log().position_at(matched).is_some_and(|entry| durable.log().holds(entry));
+            let disk = &self.server(follower).disk;
+            let (durable, held) = (replay(disk), entries(disk, &self.snapshots));
+            let same = position_of(&self.entries(leader), matched) == position_of(&held, matched);
             assert!(same || node.term() < durable.term(), "{leader} believes {follower} to hold {matched}");
         }
     }
@@ -250,7 +295,7 @@ impl World {
             return;
         }
         self.seen.commits += 1;
-        let entries = entries(&self.server(at).records());
+        let entries = self.entries(at);
         for entry in &entries[..commit.number() as usize] {
             let (first, _) = *self.committed.entry(entry.position.index).or_insert((*entry, term));
             assert_eq!(first, *entry, "server {at} commits another entry");
@@ -259,7 +304,7 @@ impl World {
 
     /// Figure 3: log matching, payloads included; memory is what the records add up to.
     fn assert_sound(&self) {
-        let logs: Vec<_> = self.servers.iter().map(|server| entries(&server.records())).collect();
+        let logs: Vec<_> = self.servers.iter().map(|server| self.entries(server.node.id())).collect();
         for (place, one) in logs.iter().enumerate() {
             for other in &logs[..place] {
                 let shared = one.iter().zip(other).rposition(|(one, other)| one.position == other.position);
@@ -291,6 +336,7 @@ impl World {
             106 => self.step(at, Event::Transfer(id(1 + u32::from(choice / 16) % self.servers.len() as u32))),
             107 => self.seen.lost_records += self.server_mut(at).crash(usize::from(choice / 16 % 4)),
             108 => self.step(at, Event::StepDown),
+            109..112 => self.snapshot(at, choice / 16),
             _ => self.network.clear(),
         }
         self.assert_sound();
@@ -310,7 +356,7 @@ impl World {
 
 fn config() -> ProptestConfig {
     ProptestConfig {
-        cases: 100,
+        cases: 200,
         rng_seed: RngSeed::Fixed(2014),
         failure_persistence: None,
         max_shrink_iters: 2_000,
@@ -321,7 +367,7 @@ fn config() -> ProptestConfig {
 /// Runs a group of this size again and again; what was seen in all runs.
 fn run(size: u32) -> Seen {
     let total = Cell::new(Seen::default());
-    let happenings = prop::collection::vec((0..110u8, any::<u16>()), 2_000);
+    let happenings = prop::collection::vec((0..113u8, any::<u16>()), 2_000);
     let verdict = proptest::test_runner::TestRunner::new(config()).run(&happenings, |happenings| {
         let mut world = World::new(size, Term::new(0));
         happenings.into_iter().for_each(|happening| world.happen(happening));
@@ -333,6 +379,8 @@ fn run(size: u32) -> Seen {
             lost_records: sum.lost_records + seen.lost_records,
             refusals: sum.refusals + seen.refusals,
             transfers: sum.transfers + seen.transfers,
+            compactions: sum.compactions + seen.compactions,
+            restorations: sum.restorations + seen.restorations,
         });
         Ok(())
     });
@@ -341,7 +389,7 @@ fn run(size: u32) -> Seen {
 }
 
 fn assert_worth_seeing(seen: Seen) {
-    let Seen { elections, commits, truncations, lost_records, refusals, transfers } = seen;
+    let Seen { elections, commits, truncations, lost_records, refusals, transfers, compactions, restorations } = seen;
     for (count, what) in [
         (elections, "elections"),
         (commits, "commits"),
@@ -349,6 +397,8 @@ fn assert_worth_seeing(seen: Seen) {
         (lost_records, "records lost in crashes"),
         (refusals, "refusals"),
         (transfers, "transfers"),
+        (compactions, "compactions"),
+        (restorations, "restorations"),
     ] {
         assert!(10 < count, "only {count} {what}: {seen:?}");
     }
@@ -373,7 +423,7 @@ fn five_servers_stay_safe_whatever_is_lost_repeated_or_late() {
 fn relative(world: &World, start: u64) -> Vec<(Status, Vec<Entry<u16>>)> {
     let since = |term: Term| Term::new(term.number() - start);
     let of = |server: &Server| {
-        let mut held = entries(&server.records());
+        let mut held = world.entries(server.node.id());
         held.iter_mut().for_each(|entry| entry.position.term = since(entry.position.term));
         let last = held.last().map(|entry| entry.position).unwrap_or_default();
         (Status { term: since(server.node.term()), last, ..server.node.status() }, held)
@@ -383,7 +433,7 @@ fn relative(world: &World, start: u64) -> Vec<(Status, Vec<Entry<u16>>)> {
 
 #[test]
 fn nothing_depends_on_the_number_of_a_term() {
-    let happenings = prop::collection::vec((0..110u8, any::<u16>()), 500);
+    let happenings = prop::collection::vec((0..113u8, any::<u16>()), 500);
     let verdict = proptest::test_runner::TestRunner::new(config()).run(&happenings, |happenings| {
         let [mut early, mut late] = [0, 1_000_000_007].map(|start| World::new(3, Term::new(start)));
         for happening in happenings {

@@ -283,7 +283,9 @@ fn takes_what_is_proposed(step: &Seen) -> bool {
 /// leader, and what timers and the end of a leadership are about, do not.
 pub(super) fn all_is_in_time(step: &Seen) -> bool {
     let Seen { stepped, .. } = *step;
-    let is_early = |sent: &Envelope<Range>| matches!(sent.message, Message::AppendRequest { .. });
+    let is_early = |sent: &Envelope<Range>| {
+        matches!(sent.message, Message::AppendRequest { .. } | Message::InstallSnapshot { .. })
+    };
     let told_early = |told: &Output| match told {
         Output::Restart(_)
         | Output::Round { .. }
@@ -291,7 +293,7 @@ pub(super) fn all_is_in_time(step: &Seen) -> bool {
         | Output::Confirmed(_)
         | Output::Leading(_)
         | Output::Yielded(_) => true,
-        Output::Send(_) | Output::Accepted(_) | Output::Refused | Output::Committed(_) => false,
+        Output::Send(_) | Output::Accepted(_) | Output::Refused | Output::Committed(_) | Output::Restored(_) => false,
     };
     stepped.early.iter().all(is_early)
         && !stepped.outputs.iter().any(is_early)

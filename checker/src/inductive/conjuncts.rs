@@ -623,7 +623,7 @@ impl Disk {
                 }
                 self.log = self.log.and(term.number() as u8);
             }
-            Record::Compact { .. } => return None,
+            Record::Compact { .. } | Record::Restore { .. } => return None,
         }
         Some(self)
     }

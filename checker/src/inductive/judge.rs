@@ -142,7 +142,7 @@ impl Tally {
                 Record::Vote(_) => self.votes += 1,
                 Record::Append(_) => self.appended += 1,
                 Record::Truncate { .. } => self.truncated += 1,
-                Record::Term(_) | Record::Compact { .. } => {}
+                Record::Term(_) | Record::Compact { .. } | Record::Restore { .. } => {}
             }
         }
         if taken.node.commit() < taken.became.commit() {

@@ -138,7 +138,7 @@ impl Compared {
             return Ok(());
         }
         let words = if holds { "holds" } else { "does not hold" };
-        Err(format!("{log:?} {words} {place}, its last within is {within}; {plain:?} differs"))
+        Err(format!("{log:?} {words} {place}, its last within is {within:?}; {plain:?} differs"))
     }
 
     /// Logs are equal where their entries are, and ordered so that only equal ones are neither before
@@ -191,9 +191,9 @@ impl Plain {
         place.index < self.base.index || self.term_at(place.index.number()) == Some(place.term.number())
     }
 
-    fn last_within(&self, bound: Position) -> Position {
+    fn last_within(&self, bound: Position) -> Option<Position> {
         let is_within = |place: &Position| place.index <= bound.index && place.term <= bound.term;
-        self.positions().filter(is_within).last().unwrap_or(self.base)
+        [self.base].into_iter().chain(self.positions()).filter(is_within).last()
     }
 
     /// The last entry's term, and a later one; before the first there is none to go on with.

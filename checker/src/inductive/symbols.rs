@@ -497,7 +497,7 @@ impl Teller<'_> {
                     }
                     appended = Some(index);
                 }
-                Record::Compact { .. } => self.say(Sign::Unnamed),
+                Record::Compact { .. } | Record::Restore { .. } => self.say(Sign::Unnamed),
             }
         }
         if let Some(last) = appended {
@@ -538,7 +538,7 @@ impl Teller<'_> {
                 Output::Round { .. } | Output::Confirmed(_) => {}
                 Output::Leading(term) => self.say_if(*term == self.became.term(), Sign::Leads),
                 Output::Yielded(term) => self.say_if(*term == self.scene.node.term(), Sign::Yields),
-                Output::Accepted(_) | Output::Refused => self.say(Sign::Unnamed),
+                Output::Accepted(_) | Output::Refused | Output::Restored(_) => self.say(Sign::Unnamed),
             }
         }
     }

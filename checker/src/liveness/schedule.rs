@@ -301,6 +301,7 @@ fn happening(id: ServerId, event: &Event<Tag>) -> String {
         Event::Propose(_) => format!("{id} is proposed a command"),
         Event::Transfer(to) => format!("{id} is told to transfer leadership to {to}"),
         Event::StepDown => format!("{id} is told to step down"),
+        Event::Snapshotted(through) => format!("{id} has a snapshot up to {through}"),
     }
 }
 

@@ -233,6 +233,7 @@ impl<'a> Stage<'a> {
                 Some(())
             }
             Event::Propose(_) => self.act(Action::Propose(id)),
+            Event::Snapshotted(through) => self.act(Action::Snapshot { server: id, through: *through }),
             Event::Transfer(to) => self.act(Action::Transfer { from: id, to: *to }),
             Event::StepDown => self.act(Action::StepDown(id)),
         }

@@ -23,6 +23,11 @@ pub(crate) enum Action {
     MinimumTimeout(ServerId),
     Deliver(Arc<Letter>),
     Propose(ServerId),
+    /// The server has made a snapshot up to here durable.
+    Snapshot {
+        server: ServerId,
+        through: Index,
+    },
     Transfer {
         from: ServerId,
         to: ServerId,
@@ -204,7 +209,7 @@ impl System {
         match action {
             Action::ElectionTimeout(_) => spend(&mut spent.timeouts, self.bounds.timeouts)?,
             Action::MinimumTimeout(_) => spend(&mut spent.minimums, self.bounds.minimums)?,
-            Action::Propose(_) | Action::Transfer { .. } | Action::StepDown(_) => {
+            Action::Propose(_) | Action::Snapshot { .. } | Action::Transfer { .. } | Action::StepDown(_) => {
                 spend(&mut spent.requests, self.bounds.requests)?;
             }
             Action::Crash { .. } | Action::CrashTorn(_) => spend(&mut spent.crashes, self.bounds.crashes)?,
@@ -216,6 +221,7 @@ impl System {
             Action::MinimumTimeout(id) => self.happen(world, *id, Event::MinimumTimeout),
             Action::Deliver(letter) => self.happen(world, letter.to, Event::Receive((**letter).clone())),
             Action::Propose(id) => self.happen(world, *id, Event::Propose(Tag(*id))),
+            Action::Snapshot { server, through } => self.happen(world, *server, Event::Snapshotted(*through)),
             Action::Transfer { from, to } => self.happen(world, *from, Event::Transfer(*to)),
             Action::StepDown(id) => self.happen(world, *id, Event::StepDown),
             Action::Flush(id) => self.flush(world, *id),

@@ -135,6 +135,7 @@ pub(crate) fn event(id: ServerId, event: &Event<Tag>) -> String {
         Event::MinimumTimeout => Action::MinimumTimeout(id).to_string(),
         Event::Receive(letter) => format!("deliver {}", Words::<Letter>(letter)),
         Event::Propose(_) => Action::Propose(id).to_string(),
+        Event::Snapshotted(through) => Action::Snapshot { server: id, through: *through }.to_string(),
         Event::Transfer(to) => Action::Transfer { from: id, to: *to }.to_string(),
         Event::StepDown => Action::StepDown(id).to_string(),
     }
@@ -205,6 +206,7 @@ impl fmt::Display for Action {
             Action::MinimumTimeout(id) => write!(out, "minimum_timeout {id}"),
             Action::Deliver(letter) => write!(out, "deliver {}", Words(letter.as_ref())),
             Action::Propose(id) => write!(out, "propose {id}"),
+            Action::Snapshot { server, through } => write!(out, "snapshot {server} up to {through}"),
             Action::Transfer { from, to } => write!(out, "transfer {from} to {to}"),
             Action::StepDown(id) => write!(out, "step_down {id}"),
             Action::Flush(id) => write!(out, "flush {id}"),
@@ -238,6 +240,7 @@ impl fmt::Display for Words<'_, Letter> {
             Message::AppendRefusal { missing, hint, round } => {
                 write!(out, "append_refused missing {missing} hint {hint}{}", Words(round))
             }
+            Message::InstallSnapshot { last, round } => write!(out, "install_snapshot last {last}{}", Words(round)),
             Message::TimeoutNow => write!(out, "timeout_now"),
             Message::Stale => write!(out, "stale"),
         }

@@ -230,6 +230,10 @@ impl Driver {
         if let (Message::AppendReply { .. }, Some(round)) = (&frame.message, self.node().round()) {
             self.acknowledged.insert(from, round);
         }
+        if let Message::InstallSnapshot { .. } = frame.message {
+            // What it stands for has not arrived with it: no snapshot travels yet, as no log is compacted.
+            return;
+        }
         self.step(Event::Receive(frame), now);
     }
 
@@ -386,7 +390,7 @@ impl Driver {
                 }
             }
             // Nothing is proposed or applied yet: the log holds what elections leave in it.
-            Output::Accepted(_) | Output::Refused | Output::Committed(_) => {}
+            Output::Accepted(_) | Output::Refused | Output::Committed(_) | Output::Restored(_) => {}
             // Whoever waits for it asks the node.
             Output::Confirmed(_) => {}
         }

@@ -11,6 +11,7 @@ const TRUNCATE_TAG: u8 = 3;
 const APPEND_BLANK_TAG: u8 = 4;
 const APPEND_COMMAND_TAG: u8 = 5;
 const COMPACT_TAG: u8 = 6;
+const RESTORE_TAG: u8 = 7;
 
 /// Numbers of a term that has begun, or of an entry. They are counted up by one, so those at the end
 /// of their range were written by no correct server.
@@ -23,6 +24,10 @@ pub(super) fn encode(record: &Record<Bytes>, out: &mut Vec<u8>) {
         Record::Vote(candidate) => put(out, VOTE_TAG, candidate.number().into()),
         Record::Truncate { keep } => put(out, TRUNCATE_TAG, keep.number()),
         Record::Compact { through } => put(out, COMPACT_TAG, through.number()),
+        Record::Restore { last } => {
+            put(out, RESTORE_TAG, last.term.number());
+            out.put_u64_le(last.index.number());
+        }
         Record::Append(Entry { position, payload }) => {
             let command = match payload {
                 Payload::Blank => None,
@@ -52,6 +57,7 @@ pub(super) fn decode(bytes: &mut Bytes) -> Option<Record<Bytes>> {
         VOTE_TAG => Record::Vote(ServerId::new(number.try_into().ok()?)),
         TRUNCATE_TAG => Record::Truncate { keep: Index::new(number) },
         COMPACT_TAG => Record::Compact { through: Index::new(counted(number)?) },
+        RESTORE_TAG => Record::Restore { last: position(number, bytes)? },
         APPEND_BLANK_TAG => Record::Append(Entry { position: position(number, bytes)?, payload: Payload::Blank }),
         APPEND_COMMAND_TAG => {
             let position = position(number, bytes)?;
@@ -91,6 +97,9 @@ mod tests {
             any::<u32>().prop_map(|id| Record::Vote(ServerId::new(id))),
             number().prop_map(|keep| Record::Truncate { keep: Index::new(keep) }),
             number().prop_map(|through| Record::Compact { through: Index::new(through) }),
+            (number(), number()).prop_map(|(term, index)| Record::Restore {
+                last: Position { term: Term::new(term), index: Index::new(index) }
+            }),
             (number(), number(), payload).prop_map(|(term, index, payload)| {
                 Record::Append(Entry {
                     position: Position { term: Term::new(term), index: Index::new(index) },

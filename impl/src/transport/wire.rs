@@ -27,7 +27,7 @@ pub(super) struct WireFrame {
     to: u32,
     #[prost(uint64, tag = "3")]
     term: u64,
-    #[prost(oneof = "WireMessage", tags = "10, 11, 12, 13, 14, 15, 16, 17, 18")]
+    #[prost(oneof = "WireMessage", tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19")]
     message: Option<WireMessage>,
 }
 
@@ -51,6 +51,8 @@ enum WireMessage {
     TimeoutNow(WireEmpty),
     #[prost(message, tag = "18")]
     Stale(WireEmpty),
+    #[prost(message, tag = "19")]
+    InstallSnapshot(WireInstallSnapshot),
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -125,6 +127,14 @@ struct WireAppendRefusal {
     round: u64,
 }
 
+#[derive(Clone, PartialEq, prost::Message)]
+struct WireInstallSnapshot {
+    #[prost(message, optional, tag = "1")]
+    last: Option<WirePosition>,
+    #[prost(uint64, tag = "2")]
+    round: u64,
+}
+
 impl From<Frame> for WireFrame {
     fn from(frame: Frame) -> WireFrame {
         let Envelope { from, to, term, message } = frame;
@@ -171,6 +181,9 @@ impl From<Message<Slice<Bytes>>> for WireMessage {
                 hint: Some(hint.into()),
                 round: round.number(),
             }),
+            Message::InstallSnapshot { last, round } => {
+                WireMessage::InstallSnapshot(WireInstallSnapshot { last: Some(last.into()), round: round.number() })
+            }
             Message::TimeoutNow => WireMessage::TimeoutNow(WireEmpty {}),
             Message::Stale => WireMessage::Stale(WireEmpty {}),
         }
@@ -202,6 +215,9 @@ impl TryFrom<WireMessage> for Message<Slice<Bytes>> {
                 hint: position(refusal.hint)?,
                 round: Round::new(countable(refusal.round)?),
             },
+            WireMessage::InstallSnapshot(install) => {
+                Message::InstallSnapshot { last: position(install.last)?, round: Round::new(countable(install.round)?) }
+            }
             WireMessage::TimeoutNow(WireEmpty {}) => Message::TimeoutNow,
             WireMessage::Stale(WireEmpty {}) => Message::Stale,
         })
@@ -301,6 +317,7 @@ mod tests {
                 hint,
                 round
             }),
+            (positions(), round()).prop_map(|(last, round)| Message::InstallSnapshot { last, round }),
             Just(Message::TimeoutNow),
             Just(Message::Stale),
         ]

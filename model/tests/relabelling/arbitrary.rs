@@ -77,6 +77,7 @@ impl Case {
             Event::HeartbeatTimeout => ("heartbeat timeout", Ordering::Equal),
             Event::MinimumTimeout => ("minimum timeout", Ordering::Equal),
             Event::Propose(_) => ("proposal", Ordering::Equal),
+            Event::Snapshotted(_) => ("snapshot", Ordering::Equal),
             Event::Transfer(_) => ("transfer", Ordering::Equal),
             Event::StepDown => ("step down", Ordering::Equal),
             Event::Receive(envelope) => (name_of(&envelope.message), envelope.term.cmp(&self.node.term())),
@@ -94,6 +95,7 @@ fn name_of<E>(message: &Message<E>) -> &'static str {
         Message::AppendRequest { .. } => "append request",
         Message::AppendReply { .. } => "append reply",
         Message::AppendRefusal { .. } => "append refusal",
+        Message::InstallSnapshot { .. } => "install snapshot",
         Message::TimeoutNow => "timeout now",
         Message::Stale => "stale",
     }
@@ -106,8 +108,8 @@ pub(super) fn can_move((role, kind, age): (RoleName, &str, Ordering)) -> bool {
         ("heartbeat timeout", _) => role != RoleName::Follower,
         ("minimum timeout", _) => matches!(role, RoleName::Follower | RoleName::Leader),
         ("transfer" | "step down", _) => role == RoleName::Leader,
-        ("proposal" | "pre-vote request" | "vote request", _) | (_, Ordering::Greater) => true,
-        ("append request", age) => age == Ordering::Less || role != RoleName::Leader,
+        ("proposal" | "snapshot" | "pre-vote request" | "vote request", _) | (_, Ordering::Greater) => true,
+        ("append request" | "install snapshot", age) => age == Ordering::Less || role != RoleName::Leader,
         (_, Ordering::Less) => false,
         ("pre-vote reply", _) => role == RoleName::PreCandidate,
         ("vote reply", _) => role == RoleName::Candidate,
@@ -119,12 +121,13 @@ pub(super) fn can_move((role, kind, age): (RoleName, &str, Ordering)) -> bool {
 
 /// Every kind of event that can move a server of some role.
 pub(super) fn all_that_can_move() -> impl Iterator<Item = (RoleName, &'static str, Ordering)> {
-    let local = ["election timeout", "heartbeat timeout", "minimum timeout", "proposal", "transfer", "step down"];
+    let timers = ["election timeout", "heartbeat timeout", "minimum timeout"];
+    let local = timers.into_iter().chain(["proposal", "snapshot", "transfer", "step down"]);
     let messages = ["pre-vote request", "pre-vote reply", "vote request", "vote reply", "append request"];
-    let more = ["append reply", "append refusal", "timeout now", "stale"];
+    let more = ["append reply", "append refusal", "install snapshot", "timeout now", "stale"];
     let ages = [Ordering::Less, Ordering::Equal, Ordering::Greater];
     let received = messages.into_iter().chain(more).flat_map(move |kind| ages.map(|age| (kind, age)));
-    let kinds = local.into_iter().map(|kind| (kind, Ordering::Equal)).chain(received);
+    let kinds = local.map(|kind| (kind, Ordering::Equal)).chain(received);
     let roles = [RoleName::Follower, RoleName::PreCandidate, RoleName::Candidate, RoleName::Leader];
     kinds.flat_map(move |(kind, age)| roles.map(|role| (role, kind, age))).filter(|&it| can_move(it))
 }
@@ -202,12 +205,13 @@ impl World<'_> {
     }
 
     fn local(&self, choices: &mut Choices) -> Event<Command> {
-        match choices.up_to(5) {
+        match choices.up_to(6) {
             0 => Event::ElectionTimeout,
             1 => Event::HeartbeatTimeout,
             2 => Event::MinimumTimeout,
             3 => Event::Propose(choices.of(&["a", "b"])),
             4 => Event::Transfer(self.server(choices)),
+            5 => Event::Snapshotted(Index::new(self.index(choices))),
             _ => Event::StepDown,
         }
     }
@@ -229,7 +233,7 @@ impl World<'_> {
 
     fn message(&self, choices: &mut Choices, term: u64) -> Message<Slice<Command>> {
         let granted = !choices.one_in(4);
-        match choices.up_to(8) {
+        match choices.up_to(9) {
             0 => Message::PreVoteRequest { last: self.position(choices) },
             1 => Message::PreVoteReply { granted },
             2 => Message::VoteRequest { last: self.position(choices), transfer: choices.one_in(2) },
@@ -245,7 +249,8 @@ impl World<'_> {
                 hint: self.position(choices),
                 round: Round::new(choices.up_to(2)),
             },
-            7 => Message::TimeoutNow,
+            7 => Message::InstallSnapshot { last: self.snapshot(choices), round: Round::new(choices.up_to(2)) },
+            8 => Message::TimeoutNow,
             _ => Message::Stale,
         }
     }
@@ -267,6 +272,13 @@ impl World<'_> {
         let index = self.index(choices);
         let held = self.node.log().term_at(Index::new(index)).unwrap_or(self.node.log().last().term).number();
         at(index, if choices.one_in(4) { choices.up_to(self.node.term().number() + 1) } else { held })
+    }
+
+    /// Agrees with the log in what is committed, but for rare cases: those must panic.
+    fn snapshot(&self, choices: &mut Choices) -> Position {
+        let last = self.position(choices);
+        let held = self.node.log().position_at(last.index).filter(|held| held.index <= self.node.commit());
+        if choices.one_in(40) { last } else { held.unwrap_or(last) }
     }
 
     /// Agrees with the log in what is committed, but for rare cases: those must panic.

@@ -11,7 +11,8 @@ pub(super) type Assumption = (&'static str, fn(&Case) -> bool);
 /// For a log without what it holds up to the floor to be as good as the whole log.
 pub(super) const COMPACTION: &[Assumption] = &[
     ("entries are sent from the floor on", sends_from_the_floor_on),
-    ("entries that arrive and hints begin at the floor or later", compares_from_the_floor_on),
+    ("entries that arrive, hints and snapshots begin at the floor or later", compares_from_the_floor_on),
+    ("snapshots are made of more than the floor", snapshots_go_beyond_the_floor),
     ("what stands at the floor or later is of the floor's term or later", compares_no_earlier_term),
 ];
 
@@ -24,8 +25,9 @@ pub(super) const FIRST_IS_ONE: &[Assumption] = &[
 /// For the floor to become index 0, which also means that nothing is known of a follower.
 pub(super) const FIRST_IS_ZERO: &[Assumption] = &[
     ("entries are sent from the floor on", sends_from_the_floor_on),
-    ("entries that arrive and hints begin at the floor or later", compares_from_the_floor_on),
+    ("entries that arrive, hints and snapshots begin at the floor or later", compares_from_the_floor_on),
     ("no candidate's log ends below the floor", no_candidate_ends_below_the_floor),
+    ("what stands at the floor or later is of the floor's term or later", compares_no_earlier_term),
     ("nobody lacks the floor", lacks_nothing_up_to_the_floor),
     ("a leader has an entry after the floor", leads_beyond_the_floor),
 ];
@@ -50,6 +52,7 @@ fn compared(case: &Case) -> Option<Position> {
     match message(case)? {
         Message::AppendRequest { entries, .. } => Some(entries.previous()),
         Message::AppendRefusal { hint, .. } => Some(*hint),
+        Message::InstallSnapshot { last, .. } => Some(*last),
         _ => None,
     }
 }
@@ -67,6 +70,10 @@ pub(super) fn compares_from_the_floor_on(case: &Case) -> bool {
 fn compares_no_earlier_term(case: &Case) -> bool {
     let floor = case.node.log().position_at(case.floor).expect("the log holds the floor or begins there");
     compared(case).is_none_or(|position| position.index < floor.index || floor.term <= position.term)
+}
+
+fn snapshots_go_beyond_the_floor(case: &Case) -> bool {
+    !matches!(case.event, Event::Snapshotted(index) if index <= case.floor)
 }
 
 fn lacks_nothing_below_the_floor(case: &Case) -> bool {

@@ -71,7 +71,7 @@ impl Twin {
     /// The state with other labels.
     pub(super) fn node(&self, node: &Node) -> Node {
         let mut durable = node.durable().clone();
-        if let Some(through) = self.compacted {
+        if let Some(through) = self.compacted.filter(|&through| durable.log().base().index <= through) {
             durable.apply(&Record::<Command>::Compact { through });
         }
         let node = Node::assume(node.id(), *node.members(), durable, node.commit(), node.role().clone());

@@ -2,6 +2,7 @@
 //! watched.
 
 mod commitment;
+mod compaction;
 mod elections;
 mod leadership;
 mod replication;

@@ -17,6 +17,7 @@ fn all_messages() -> Vec<Message<Slice<Command>>> {
         vote(true),
         heartbeat(at(1, 1), 1),
         append(at(1, 1), &[5], 2),
+        Message::InstallSnapshot { last: at(1, 1), round: FIRST },
         matched(1),
         Message::AppendRefusal { missing: Index::new(1), hint: at(0, 0), round: FIRST },
         Message::TimeoutNow,
@@ -92,7 +93,9 @@ fn a_leader_that_sees_a_newer_term_first_yields_the_term_that_ends() {
 
 #[test]
 fn whoever_asks_in_an_older_term_learns_the_current_one() {
-    for message in [vote_request(at(9, 4)), heartbeat(at(1, 1), 1), Message::PreVoteRequest { last: at(9, 4) }] {
+    let snapshot = Message::InstallSnapshot { last: at(1, 1), round: FIRST };
+    let asks = [vote_request(at(9, 4)), heartbeat(at(1, 1), 1), Message::PreVoteRequest { last: at(9, 4) }, snapshot];
+    for message in asks {
         let mut node = follower(3, 5, &[1]);
         let before = node.clone();
         let done = on(&mut node, receive(3, 4, message));

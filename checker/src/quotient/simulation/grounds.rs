@@ -24,6 +24,7 @@ pub(super) fn grounds(seat: Seat, server: &Server, happening: &Happening) -> Vec
             [0, others(server, observed.answered)].map(|heard| vec![Stimulus::MinimumTimeout { heard }]).to_vec()
         }
         Happening::Event(Event::Propose(Tag(version))) => one(Stimulus::Propose { version: version.number() as u8 }),
+        Happening::Event(Event::Snapshotted(_)) => Vec::new(),
         Happening::Event(Event::StepDown) => one(Stimulus::StepDown),
         Happening::Event(Event::Transfer(to)) => transfer(server, *to).map(|told| vec![told]).into_iter().collect(),
         Happening::Event(Event::Receive(letter)) => of_letter(seat, server, letter),

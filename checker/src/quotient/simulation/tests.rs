@@ -126,6 +126,7 @@ fn every_kind_of_message_is_tried() {
         Message::AppendRefusal { .. } => (6, false),
         Message::TimeoutNow => (7, false),
         Message::Stale => (8, false),
+        Message::InstallSnapshot { .. } => (9, false),
     };
     let tried: BTreeSet<_> = alphabet::happenings(&server, 1)
         .iter()

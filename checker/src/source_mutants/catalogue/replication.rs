@@ -21,7 +21,8 @@ const LEADS_ALREADY: &str = "if let Role::Leader { .. } = self.node.role { \
     }";
 const HEARD_LEADER: &str =
     "self.node.role = Role::Follower { leader: Some(leader), sticky: true }; self.restart(Timers::Follower);";
-const REFUSE: &str = "let hint = self.node.log().last_within(previous); \
+const FOLLOWS: &str = "self.follow(leader); let (previous, verified) = (slice.previous(), slice.last().index);";
+const REFUSE: &str = "let hint = log.last_within(previous).unwrap_or(log.base()); \
     return self.send(leader, Message::AppendRefusal { missing: previous.index, hint, round });";
 const STORE: &str = "self.store(slice); self.commit_to(R::follower_commit(leader_commit, verified));";
 const STORED: &str = "let matched = R::acknowledged(verified, self.node.log().last().index); self.send(leader, Message::AppendReply { matched, round });";
@@ -41,11 +42,12 @@ const MAY_ADVANCE: &str =
     "self.node.commit < replicated && R::may_commit(self.node.log(), replicated, self.node.term())";
 const ADVANCE: &str = "let starts = stays && !self.has_committed_in_term(); self.commit_to(replicated); \
     if starts { self.effects.early.push(Output::Leading(self.node.term())); }";
-const RETRY: &str = "self.node.log().last_within(hint).index";
+const RETRY: &str = "log.last_within(hint).map(|position| position.index)";
 const IS_LATE: &str = "missing <= progress.matched || progress.next <= missing";
-const NEXT_ATTEMPT: &str = "retry.max(progress.matched)";
-const SEND_AGAIN: &str = "progress.next = agreed.next(); if let Some(previous) = self.node.log().position_at(agreed) { \
-    let last = self.node.log().last(); self.send_entries(follower, Range { previous, last }); }";
+const NEXT_ATTEMPT: &str = "retry.map_or(known.max(base), |agreed| agreed.next().max(known))";
+const SEND_AGAIN: &str = "progress.next = next; match R::previous(self.node.log(), next) { \
+    Some(previous) => self.send_entries(follower, Range { previous, last: self.node.log().last() }), \
+    None => self.send_snapshot(follower), }";
 
 #[rustfmt::skip]
 pub(super) const MUTANTS: &[Mutant] = &[
@@ -225,8 +227,8 @@ pub(super) const MUTANTS: &[Mutant] = &[
     mutant(
         "what_was_sent_is_left_out",
         "one entry of those to be sent is skipped",
-        "progress.next.previous()",
-        "progress.next.min(log.last().index)",
+        "R::previous(log, progress.next)",
+        "R::previous(log, progress.next.min(log.last().index).next())",
     ),
     mutant(
         "requests_leave_twice",
@@ -257,29 +259,29 @@ pub(super) const MUTANTS: &[Mutant] = &[
     mutant(
         "refusing_followers_do_not_become_sticky",
         "only entries that match are word of a leader",
-        HEARD_LEADER,
+        FOLLOWS,
         "let sticky = R::matches(self.node.log(), slice.previous()) || self.node.is_sticky(); \
-         self.node.role = Role::Follower { leader: Some(leader), sticky }; self.restart(Timers::Follower);",
+         self.node.role = Role::Follower { leader: Some(leader), sticky }; self.restart(Timers::Follower); let (previous, verified) = (slice.previous(), slice.last().index);",
     ),
     mutant(
         "refusing_followers_stop_being_sticky",
         "a server that lacks entries helps to replace its leader",
-        HEARD_LEADER,
+        FOLLOWS,
         "let sticky = R::matches(self.node.log(), slice.previous()); \
-         self.node.role = Role::Follower { leader: Some(leader), sticky }; self.restart(Timers::Follower);",
+         self.node.role = Role::Follower { leader: Some(leader), sticky }; self.restart(Timers::Follower); let (previous, verified) = (slice.previous(), slice.last().index);",
     ),
     mutant(
         "refusing_servers_do_not_follow",
         "a candidate whose log lacks entries campaigns on",
-        HEARD_LEADER,
-        "if R::matches(self.node.log(), slice.previous()) { self.node.role = Role::Follower { leader: Some(leader), sticky: true }; self.restart(Timers::Follower); }",
+        FOLLOWS,
+        "if R::matches(self.node.log(), slice.previous()) { self.node.role = Role::Follower { leader: Some(leader), sticky: true }; self.restart(Timers::Follower); } let (previous, verified) = (slice.previous(), slice.last().index);",
     ),
     mutant(
         "heartbeats_do_not_make_sticky",
         "only entries do",
-        HEARD_LEADER,
+        FOLLOWS,
         "let sticky = !slice.entries().is_empty() || self.node.is_sticky(); \
-         self.node.role = Role::Follower { leader: Some(leader), sticky }; self.restart(Timers::Follower);",
+         self.node.role = Role::Follower { leader: Some(leader), sticky }; self.restart(Timers::Follower); let (previous, verified) = (slice.previous(), slice.last().index);",
     ),
     mutant(
         "followers_are_not_sticky",
@@ -315,34 +317,35 @@ pub(super) const MUTANTS: &[Mutant] = &[
     mutant(
         "heartbeats_restart_no_timers",
         "a server that hears a leader without entries times out all the same",
-        HEARD_LEADER,
-        "self.node.role = Role::Follower { leader: Some(leader), sticky: true }; if !slice.entries().is_empty() { self.restart(Timers::Follower); }",
+        FOLLOWS,
+        "if slice.entries().is_empty() { self.node.role = Role::Follower { leader: Some(leader), sticky: true }; } else { self.follow(leader); } \
+         let (previous, verified) = (slice.previous(), slice.last().index);",
     ),
     mutant("refusals_are_not_sent", "a leader waits for an answer", REFUSE, "return;"),
     mutant(
         "refusals_are_sent_twice",
         "each leaves twice",
         REFUSE,
-        "let hint = self.node.log().last_within(previous); self.send(leader, Message::AppendRefusal { missing: previous.index, hint, round }); \
+        "let hint = log.last_within(previous).unwrap_or(log.base()); self.send(leader, Message::AppendRefusal { missing: previous.index, hint, round }); \
          return self.send(leader, Message::AppendRefusal { missing: previous.index, hint, round });",
     ),
     mutant(
         "refusals_name_the_next_entry",
         "what is missing is one further",
         REFUSE,
-        "let hint = self.node.log().last_within(previous); return self.send(leader, Message::AppendRefusal { missing: previous.index.next(), hint, round });",
+        "let hint = log.last_within(previous).unwrap_or(log.base()); return self.send(leader, Message::AppendRefusal { missing: previous.index.next(), hint, round });",
     ),
     mutant(
         "refusals_hint_at_their_last_entry",
         "whether it could agree or not",
         REFUSE,
-        "let hint = self.node.log().last(); return self.send(leader, Message::AppendRefusal { missing: previous.index, hint, round });",
+        "let hint = log.last(); return self.send(leader, Message::AppendRefusal { missing: previous.index, hint, round });",
     ),
     mutant(
         "refusals_hint_at_nothing",
         "the leader begins anew",
         REFUSE,
-        "let hint = self.node.log().base(); return self.send(leader, Message::AppendRefusal { missing: previous.index, hint, round });",
+        "let hint = log.base(); return self.send(leader, Message::AppendRefusal { missing: previous.index, hint, round });",
     ),
     mutant(
         "refusals_hint_at_what_is_missing",
@@ -608,26 +611,26 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "the_hint_is_ignored",
         "the next attempt begins one entry earlier",
         RETRY,
-        "{ let _ = hint; missing.previous() }",
+        "{ let _ = (hint, log); Some(missing.previous()) }",
     ),
     mutant(
         "the_hint_is_ignored_altogether",
         "the next attempt begins with the first entry",
         RETRY,
-        "{ let _ = hint; Index::ZERO }",
+        "{ let _ = (hint, log); Some(Index::ZERO) }",
     ),
-    mutant("the_hint_is_believed", "its term is not compared with the own log", RETRY, "hint.index"),
+    mutant("the_hint_is_believed", "its term is not compared with the own log", RETRY, "{ let _ = log; Some(hint.index) }"),
     mutant(
         "the_hint_is_one_too_high",
         "the next attempt begins one entry too late",
         RETRY,
-        "self.node.log().last_within(hint).index.next()",
+        "log.last_within(hint).map(|position| position.index.next())",
     ),
     mutant(
         "the_hint_is_one_too_low",
         "the next attempt begins one entry too early",
         RETRY,
-        "self.node.log().last_within(hint).index.previous()",
+        "log.last_within(hint).map(|position| position.index.previous())",
     ),
     mutant(
         "what_is_held_may_be_refused",
@@ -658,30 +661,30 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "what_is_held_is_sent_again",
         "the next attempt may begin before what is held",
         NEXT_ATTEMPT,
-        "retry",
+        "{ let _ = known; retry.map_or(base, |agreed| agreed.next()) }",
     ),
     mutant(
         "the_next_attempt_leaves_one_out",
         "it begins one entry too late",
         NEXT_ATTEMPT,
-        "retry.max(progress.matched).next()",
+        "retry.map_or(known.max(base), |agreed| agreed.next().max(known)).next()",
     ),
     mutant(
         "a_refusal_is_not_answered",
         "until the next heartbeat",
         SEND_AGAIN,
-        "let _ = follower; progress.next = agreed.next();",
+        "let _ = follower; progress.next = next;",
     ),
     mutant(
         "a_refusal_is_answered_with_the_same",
         "what was refused is sent again",
         SEND_AGAIN,
-        "{ let _ = agreed; progress.next = missing.next(); self.replicate(follower); }",
+        "{ let _ = next; progress.next = missing.next(); self.replicate(follower); }",
     ),
     mutant(
         "a_refusal_pauses_nothing",
         "new entries are sent before the refusal is dealt with",
         SEND_AGAIN,
-        "progress.next = agreed.next(); self.replicate(follower);",
+        "progress.next = next; self.replicate(follower);",
     ),
 ];

@@ -12,7 +12,8 @@ const IS_UP_TO_DATE: &str = "ours <= candidate";
 const MUST_STEP_DOWN: &str = "!members.is_majority(heard)";
 const MUST_TRUNCATE: &str = "new.is_some_and(|new| log.term_at(new.index).is_some_and(|term| term != new.term))";
 const FOLLOWER_COMMIT: &str = "leader_commit.min(verified)";
-const MAY_LEAVE_EARLY: &str = "matches!(envelope.message, Message::AppendRequest { .. })";
+const MAY_LEAVE_EARLY: &str =
+    "matches!(envelope.message, Message::AppendRequest { .. } | Message::InstallSnapshot { .. })";
 const MAY_TRANSFER: &str = "matched == last";
 
 #[rustfmt::skip]
@@ -141,25 +142,25 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "refusals_leave_early",
         "a refusal names a term that is not durable",
         MAY_LEAVE_EARLY,
-        "matches!(envelope.message, Message::AppendRequest { .. } | Message::AppendRefusal { .. })",
+        "matches!(envelope.message, Message::AppendRequest { .. } | Message::InstallSnapshot { .. } | Message::AppendRefusal { .. })",
     ),
     mutant(
         "pre_votes_leave_early",
         "a pre-vote names a term that is not durable",
         MAY_LEAVE_EARLY,
-        "matches!(envelope.message, Message::AppendRequest { .. } | Message::PreVoteReply { .. })",
+        "matches!(envelope.message, Message::AppendRequest { .. } | Message::InstallSnapshot { .. } | Message::PreVoteReply { .. })",
     ),
     mutant(
         "refused_votes_leave_early",
         "a refused vote names a term that is not durable",
         MAY_LEAVE_EARLY,
-        "matches!(envelope.message, Message::AppendRequest { .. } | Message::VoteReply { granted: false })",
+        "matches!(envelope.message, Message::AppendRequest { .. } | Message::InstallSnapshot { .. } | Message::VoteReply { granted: false })",
     ),
     mutant(
         "stale_leaves_early",
         "a server that asks in an older term learns of one that is not durable",
         MAY_LEAVE_EARLY,
-        "matches!(envelope.message, Message::AppendRequest { .. } | Message::Stale)",
+        "matches!(envelope.message, Message::AppendRequest { .. } | Message::InstallSnapshot { .. } | Message::Stale)",
     ),
     mutant("transfers_one_entry_early", "the target may lack the last entry", MAY_TRANSFER, "last <= matched.next()"),
     mutant("transfers_to_incomplete_logs", "and to nobody else", MAY_TRANSFER, "matched < last"),

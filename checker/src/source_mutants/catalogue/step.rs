@@ -17,7 +17,8 @@ const ADOPT: &str = "let sticky = self.node.is_sticky(); match self.node.role { 
 const NEWER_TERM: &str = "self.node.role = Role::Follower { leader: None, sticky };";
 const DEPOSED: &str =
     "// The end of a leadership names the term that ends. self.become_follower(); self.persist(Record::Term(term));";
-const ANSWER_STALE: &str = "match message { Message::PreVoteRequest { .. } | Message::VoteRequest { .. } | Message::AppendRequest { .. } => { \
+const ANSWER_STALE: &str = "match message { Message::PreVoteRequest { .. } | Message::VoteRequest { .. } | Message::AppendRequest { .. } \
+    | Message::InstallSnapshot { .. } => { \
     self.send(from, Message::Stale); } _ => {} }";
 const BECOME_FOLLOWER: &str = "self.yield_leadership(); self.node.role = Role::Follower { leader: None, sticky: false }; \
     self.restart(Timers::Follower);";

@@ -1,0 +1,60 @@
+//! Log compaction: §7, and dissertation chapter 5.
+//!
+//! What a snapshot says is the service's. Here is what its place in the log means: the service tells
+//! that it has made one durable, a leader has it sent where the log no longer goes back far enough,
+//! and a follower steps once one has arrived whole and is durable there.
+
+use crate::durable::Record;
+use crate::effects::Output;
+use crate::message::{Message, Range};
+use crate::node::Role;
+use crate::rules::Rules;
+use crate::step::Step;
+use crate::types::{Index, Position, Round, ServerId};
+
+impl<R: Rules, P> Step<'_, R, P> {
+    /// §7: takes out of the log what a snapshot includes. An older snapshot than the log begins
+    /// with changes nothing.
+    pub(crate) fn on_snapshotted(&mut self, through: Index) {
+        let node = &self.node;
+        if node.log().base().index < through
+            && node.log().position_at(through).is_some()
+            && R::may_compact(through, node.commit)
+        {
+            self.persist(Record::Compact { through });
+        }
+    }
+
+    /// InstallSnapshot RPC, sender. With it goes a heartbeat, which every follower understands: until
+    /// the snapshot has arrived, the answers to it are the word of both that they are there.
+    pub(crate) fn send_snapshot(&mut self, follower: ServerId) {
+        let Some(round) = self.node.round() else { return };
+        let last = self.node.log().base();
+        self.send(follower, Message::InstallSnapshot { last, round });
+        self.send_entries(follower, Range { previous: last, last });
+    }
+
+    /// InstallSnapshot RPC, receiver.
+    pub(crate) fn on_install_snapshot(&mut self, leader: ServerId, last: Position, round: Round) {
+        if let Role::Leader { .. } = self.node.role {
+            return; // A term has one leader (§5.2): only a broken rule leads here.
+        }
+        self.follow(leader);
+        if R::must_restore(self.node.log(), last) {
+            self.restore(last);
+        } else {
+            // The log holds what the snapshot stands for, or a later snapshot does.
+            self.commit_to(last.index);
+        }
+        let matched = R::acknowledged(last.index, self.node.log().last().index);
+        self.send(leader, Message::AppendReply { matched, round });
+    }
+
+    /// §7: the snapshot takes the place of the whole log, which differs from the leader's.
+    fn restore(&mut self, last: Position) {
+        assert!(self.node.commit < last.index, "what is committed is never replaced by less");
+        self.persist(Record::Restore { last });
+        self.node.commit = last.index;
+        self.effects.outputs.push(Output::Restored(last));
+    }
+}
