@@ -19,11 +19,15 @@ pub(crate) const LONGEST: &str = "log-3-wide";
 pub(crate) const DEFAULT: &str = "quick";
 
 const fn elections(servers: u8, spread: u8) -> Part {
-    Part::Quotient(Scope { servers, spread, window: None })
+    Part::Quotient(Scope::elections(servers, spread))
 }
 
 const fn logs(servers: u8, spread: u8, window: u8) -> Part {
-    Part::Quotient(Scope { servers, spread, window: Some(window) })
+    Part::Quotient(Scope::logs(servers, spread, window))
+}
+
+const fn snapshots(servers: u8, spread: u8, window: u8) -> Part {
+    Part::Quotient(Scope::snapshots(servers, spread, window))
 }
 
 const fn recovery(part: Part) -> Part {
@@ -35,7 +39,9 @@ const fn recovery(part: Part) -> Part {
 const OF_LOGS: [Witness; 5] =
     [Witness::Leader, Witness::SplitVote, Witness::LaterCommit, Witness::ConflictCut, Witness::UnsyncedLost];
 
-const LOGS: Expected = Expected {
+const LOGS: Expected = Expected { ruled_out: &["make a snapshot", "install a snapshot"], ..SNAPSHOTS };
+
+const SNAPSHOTS: Expected = Expected {
     witnesses: &OF_LOGS,
     ruled_out: &[],
     idle: &["ask for a pre-vote", "refuse entries", "heartbeat timeout", "confirm a round"],
@@ -44,7 +50,15 @@ const LOGS: Expected = Expected {
 
 const ELECTIONS: Expected = Expected {
     witnesses: &[Witness::Leader, Witness::SplitVote, Witness::UnsyncedLost],
-    ruled_out: &["acknowledge", "refuse entries", "propose", "flush", "confirm a round"],
+    ruled_out: &[
+        "acknowledge",
+        "refuse entries",
+        "propose",
+        "flush",
+        "confirm a round",
+        "make a snapshot",
+        "install a snapshot",
+    ],
     ..LOGS
 };
 
@@ -57,7 +71,7 @@ pub(crate) const COMPARED: [Bounds; 4] = [
     Bounds { entries: 1, ..SMALL },
 ];
 
-pub(crate) const PRESETS: [Preset; 13] = [
+pub(crate) const PRESETS: [Preset; 14] = [
     Preset {
         name: "quick",
         about: "three servers: elections, and logs on top of them; two and four servers, since half is no majority; \
@@ -87,6 +101,11 @@ pub(crate) const PRESETS: [Preset; 13] = [
         name: "log-3-wide",
         about: "logs of three servers, further apart; minutes to an hour",
         parts: &[(logs(3, 2, 3), LOGS)],
+    },
+    Preset {
+        name: "snapshot-3",
+        about: "logs of three servers that make snapshots, and install those of others",
+        parts: &[(snapshots(3, 1, 2), SNAPSHOTS)],
     },
     Preset { name: "log-5", about: "logs of five servers; minutes", parts: &[(logs(5, 1, 1), LOGS_OF_ONE)] },
     Preset {

@@ -23,6 +23,8 @@ pub(crate) struct Scope {
     pub(crate) spread: u8,
     /// Entries of a log behind what every server knows to be committed; none where logs do not count.
     pub(crate) window: Option<u8>,
+    /// Whether servers make snapshots and compact their logs.
+    pub(crate) snapshots: bool,
 }
 
 /// What has to be linked for a group to recover.
@@ -48,6 +50,21 @@ impl Premise {
 }
 
 impl Scope {
+    /// Elections alone.
+    pub(crate) const fn elections(servers: u8, spread: u8) -> Scope {
+        Scope { servers, spread, window: None, snapshots: false }
+    }
+
+    /// Elections, and logs on top of them.
+    pub(crate) const fn logs(servers: u8, spread: u8, window: u8) -> Scope {
+        Scope { servers, spread, window: Some(window), snapshots: false }
+    }
+
+    /// The same, and servers make snapshots.
+    pub(crate) const fn snapshots(servers: u8, spread: u8, window: u8) -> Scope {
+        Scope { snapshots: true, ..Scope::logs(servers, spread, window) }
+    }
+
     /// The properties that say something where logs do not count, or all.
     pub(crate) fn watched(&self) -> PropertySet {
         use Property::{
@@ -80,7 +97,11 @@ impl Scope {
             StickinessEnds,
             LocalSimulation,
         ];
-        if self.window.is_some() { PropertySet::of_logs() } else { of_elections.into_iter().collect() }
+        match self.window {
+            None => of_elections.into_iter().collect(),
+            Some(_) if self.snapshots => PropertySet::of_snapshots(),
+            Some(_) => PropertySet::of_logs(),
+        }
     }
 
     /// Which link sets have to work. In larger groups, where logs count, the only server that is
@@ -99,7 +120,10 @@ impl Scope {
     fn words(&self) -> String {
         let logs = match self.window {
             Some(window) => {
-                format!("logs at most {window} entries beyond what every server knows to be committed; commands")
+                let snapshots = if self.snapshots { "; snapshots" } else { "" };
+                format!(
+                    "logs at most {window} entries beyond what every server knows to be committed; commands{snapshots}"
+                )
             }
             None => "logs do not count, so that votes are given whatever they hold".to_owned(),
         };
@@ -129,8 +153,11 @@ impl Part {
     /// The same, very short: servers, spread and window, or the concrete system.
     pub(crate) fn short(&self) -> String {
         match self {
-            Part::Quotient(Scope { servers, spread, window: None }) => format!("{servers}/{spread}"),
-            Part::Quotient(Scope { servers, spread, window: Some(window) }) => format!("{servers}/{spread}/{window}"),
+            Part::Quotient(Scope { servers, spread, window: None, .. }) => format!("{servers}/{spread}"),
+            Part::Quotient(Scope { servers, spread, window: Some(window), snapshots }) => {
+                let snapshots = if *snapshots { " snapshots" } else { "" };
+                format!("{servers}/{spread}/{window}{snapshots}")
+            }
             Part::Recovery(scope) => format!("from {}", Part::Quotient(*scope).short()),
             Part::Concrete(bounds) if bounds.is_concrete() => format!("concrete {}", bounds.servers),
             Part::Concrete(bounds) => format!("plain {}", bounds.servers),

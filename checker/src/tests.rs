@@ -30,6 +30,7 @@ const TINY: Bounds = Bounds {
     rumours: true,
     proposals: false,
     transfers: false,
+    snapshots: false,
 };
 
 pub(crate) fn limits(threads: usize) -> Limits {

@@ -53,7 +53,7 @@ fn events(server: &Server) -> Vec<Event<Tag>> {
     let refusal = || {
         answer(
             peer,
-            Message::AppendRefusal { missing: server.last().index, hint: server.node.log().base(), round: Round::ZERO },
+            Message::AppendRefusal { missing: server.last().index, hint: server.entries.base(), round: Round::ZERO },
         )
     };
     let command = || Event::Propose(Tag(ServerId::new(0)));

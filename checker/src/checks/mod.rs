@@ -15,6 +15,8 @@ mod obligations;
 
 mod rounds;
 
+mod snapshots;
+
 mod stray;
 
 mod batching;

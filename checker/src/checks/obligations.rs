@@ -16,7 +16,10 @@ pub(super) fn asks_whom_it_must(step: &Seen) -> bool {
     let asks = |sent: &&Envelope<Range>| {
         matches!(
             sent.message,
-            Message::PreVoteRequest { .. } | Message::VoteRequest { .. } | Message::AppendRequest { .. }
+            Message::PreVoteRequest { .. }
+                | Message::VoteRequest { .. }
+                | Message::AppendRequest { .. }
+                | Message::InstallSnapshot { .. }
         )
     };
     let own = step.sent().filter(|sent| sent.to == sent.from).map(|sent| sent.message);
@@ -43,16 +46,16 @@ fn requests(step: &Seen) -> Vec<Envelope<Range>> {
     let to = |to: ServerId, message| Envelope { from: id, to, term: new.node.term(), message };
     let others = || new.node.members().ids().filter(move |&other| other != id);
     let last = new.last();
+    let (commit, round) = (new.node.commit(), round_of(new));
     let append = |other, next: Index| {
+        if needs_snapshot(new, next) {
+            let last = new.node.log().base();
+            let entries = Range { previous: last, last };
+            let install = to(other, Message::InstallSnapshot { last, round });
+            return vec![install, to(other, Message::AppendRequest { entries, commit, round })];
+        }
         let previous = new.position(next.previous().number()).unwrap_or(last);
-        to(
-            other,
-            Message::AppendRequest {
-                entries: Range { previous, last },
-                commit: new.node.commit(),
-                round: round_of(new),
-            },
-        )
+        vec![to(other, Message::AppendRequest { entries: Range { previous, last }, commit, round })]
     };
     let raised = old.node.term() < new.node.term();
     let next_of = |other| progress_of(old, other).map_or(last.index.next(), |progress| progress.next);
@@ -71,19 +74,26 @@ fn requests(step: &Seen) -> Vec<Envelope<Range>> {
             let open = others().filter(|&other| !votes.contains(other));
             open.map(|other| to(other, Message::VoteRequest { last, transfer })).collect()
         }
-        (_, Role::Leader { .. }) if !old.leads() => others().map(|other| append(other, last.index)).collect(),
-        (Event::HeartbeatTimeout, Role::Leader { .. }) => others().map(|other| append(other, next_of(other))).collect(),
+        (_, Role::Leader { .. }) if !old.leads() => others().flat_map(|other| append(other, last.index)).collect(),
+        (Event::HeartbeatTimeout, Role::Leader { .. }) => {
+            others().flat_map(|other| append(other, next_of(other))).collect()
+        }
         (Event::Propose(_), Role::Leader { transfer: None, .. }) => {
-            others().filter(|&other| next_of(other) == last.index).map(|other| append(other, last.index)).collect()
+            others().filter(|&other| next_of(other) == last.index).flat_map(|other| append(other, last.index)).collect()
         }
         (&Event::Transfer(target), Role::Leader { .. }) if others().any(|other| other == target) => {
-            vec![append(target, next_of(target))]
+            append(target, next_of(target))
         }
         (Event::Receive(_), Role::Leader { .. }) => {
-            resumed(step).map(|(other, next)| append(other, next)).into_iter().collect()
+            resumed(step).map(|(other, next)| append(other, next)).unwrap_or_default()
         }
         _ => Vec::new(),
     }
+}
+
+/// Whether what comes before this entry was compacted.
+fn needs_snapshot(leader: &Server, next: Index) -> bool {
+    next <= leader.node.log().base().index
 }
 
 /// Whom a leader sends more, and from where on, now that it was answered.
@@ -101,7 +111,8 @@ fn resumed(step: &Seen) -> Option<(ServerId, Index)> {
         }
         // Neither of what is known to be held, nor of what is being sent again already.
         Message::AppendRefusal { missing, hint, .. } if known < missing && missing < next => {
-            Some((letter.from, may_agree(step.old, hint).index.max(known).next()))
+            let agreed = may_agree(step.old, hint).map(|position| position.index.next());
+            Some((letter.from, agreed.unwrap_or(step.old.node.log().base().index).max(known.next())))
         }
         _ => None,
     }
@@ -121,6 +132,7 @@ pub(super) fn counts_at_once(step: &Seen) -> bool {
         Message::AppendRequest { entries, commit, .. } if !old.leads() && holds(old, entries.previous()) => {
             new.node.commit() == was.max(entries.last().index.min(*commit))
         }
+        Message::InstallSnapshot { last, .. } if step.snapshot().is_some() => new.node.commit() == was.max(last.index),
         _ => true,
     }
 }
@@ -153,13 +165,15 @@ fn next(step: &Seen, id: ServerId) -> Index {
     let itself = id == new.node.id();
     let end = new.last().index.next();
     let Some(before) = progress_of(old, id) else { return if itself { new.last().index } else { end } };
+    let end = if needs_snapshot(new, before.next) { before.next } else { end };
     match event {
         Event::HeartbeatTimeout if !itself => end,
         Event::Transfer(target) if *target == id && !itself => end,
         Event::Propose(_) if !itself && old.last() != new.last() && before.next == new.last().index => end,
         Event::Receive(letter) if letter.from == id => match (resumed(step), &letter.message) {
             (Some((_, next)), Message::AppendRefusal { .. }) => next,
-            (Some(_), _) => end,
+            (Some((_, next)), _) if needs_snapshot(new, next) => next,
+            (Some(_), _) => new.last().index.next(),
             (None, Message::AppendReply { matched, .. }) if is_heard(step) => before.next.max(matched.next()),
             (None, _) => before.next,
         },
@@ -224,7 +238,8 @@ pub(super) fn timers_are_of_its_role(step: &Seen) -> bool {
     let asks = *event == Event::ElectionTimeout && !old.leads();
     let transfers = matches!(event, Event::Transfer(target) if new.leads() && *target != new.node.id());
     let hears_leader = step.letter().is_some_and(|letter| {
-        matches!(letter.message, Message::AppendRequest { .. }) && old.node.term() <= letter.term && !new.leads()
+        let speaks = matches!(letter.message, Message::AppendRequest { .. } | Message::InstallSnapshot { .. });
+        speaks && old.node.term() <= letter.term && !new.leads()
     });
     let votes = step.sent().any(|sent| sent.to != sent.from && sent.message == Message::VoteReply { granted: true });
     let must = has_other_part || campaigns || asks || transfers || hears_leader || votes;
@@ -240,7 +255,10 @@ pub(super) fn clients_are_told(step: &Seen) -> bool {
         (false, true) => due.push(Output::Leading(new.node.term())),
         _ => {}
     }
-    if old.node.commit() < new.node.commit() {
+    let lacked = step.snapshot().filter(|last| old.position(last.index.number()) != Some(*last));
+    if let Some(last) = lacked {
+        due.push(Output::Restored(last));
+    } else if old.node.commit() < new.node.commit() {
         due.push(Output::Committed(new.node.commit()));
     }
     if let Event::Propose(_) = event {
@@ -248,8 +266,8 @@ pub(super) fn clients_are_told(step: &Seen) -> bool {
         due.push(if takes { Output::Accepted(new.last()) } else { Output::Refused });
     }
     let is_for_clients = |told: &&Output| {
-        use Output::{Accepted, Committed, Leading, Refused, Yielded};
-        matches!(told, Accepted(_) | Refused | Committed(_) | Leading(_) | Yielded(_))
+        use Output::{Accepted, Committed, Leading, Refused, Restored, Yielded};
+        matches!(told, Accepted(_) | Refused | Committed(_) | Restored(_) | Leading(_) | Yielded(_))
     };
     let mut told: Vec<_> = stepped.told().filter(is_for_clients).cloned().collect();
     told.sort_unstable();

@@ -19,8 +19,8 @@ pub(super) fn is_answered(step: &Seen) -> bool {
 
 /// Whether this message wants an answer.
 pub(super) fn asks(letter: &Letter) -> bool {
-    use Message::{AppendRequest, PreVoteRequest, VoteRequest};
-    matches!(letter.message, PreVoteRequest { .. } | VoteRequest { .. } | AppendRequest { .. })
+    use Message::{AppendRequest, InstallSnapshot, PreVoteRequest, VoteRequest};
+    matches!(letter.message, PreVoteRequest { .. } | VoteRequest { .. } | AppendRequest { .. } | InstallSnapshot { .. })
 }
 
 fn answer(server: &Server, letter: &Letter) -> Option<Message<Range>> {
@@ -34,13 +34,15 @@ fn answer(server: &Server, letter: &Letter) -> Option<Message<Range>> {
             Some(Message::VoteReply { granted: is_free && is_as_new(*last, server.last()) })
         }
         // A term has one leader.
-        Message::AppendRequest { .. } if server.leads() && !is_newer => None,
+        Message::AppendRequest { .. } | Message::InstallSnapshot { .. } if server.leads() && !is_newer => None,
+        Message::InstallSnapshot { last, round } => Some(Message::AppendReply { matched: last.index, round: *round }),
         Message::AppendRequest { entries, round, .. } => {
             let previous = entries.previous();
             if holds(server, previous) {
                 return Some(Message::AppendReply { matched: entries.last().index, round: *round });
             }
-            Some(Message::AppendRefusal { missing: previous.index, hint: may_agree(server, previous), round: *round })
+            let hint = may_agree(server, previous).unwrap_or(server.node.log().base());
+            Some(Message::AppendRefusal { missing: previous.index, hint, round: *round })
         }
         _ => None,
     }
@@ -50,11 +52,13 @@ pub(super) fn holds(server: &Server, position: Position) -> bool {
     server.position(position.index.number()) == Some(position)
 }
 
-/// The last entry at which the server's log may agree with one that holds this position.
-pub(super) fn may_agree(server: &Server, bound: Position) -> Position {
+/// The last entry at which the server's log may agree with one that holds this position; `None` if that
+/// was compacted.
+pub(super) fn may_agree(server: &Server, bound: Position) -> Option<Position> {
+    let base = server.node.log().base();
     let is_within = |entry: &Position| entry.index <= bound.index && entry.term <= bound.term;
-    let positions = server.entries.iter().map(|entry| entry.position);
-    positions.rev().find(is_within).unwrap_or(server.node.log().base())
+    let positions = server.entries.iter().map(|entry| entry.position).filter(|entry| base.index < entry.index);
+    [base].into_iter().chain(positions).rfind(is_within)
 }
 
 /// §5.3: what a request brings is stored as it was sent: from the first entry that conflicts on the log

@@ -1,6 +1,6 @@
 //! One step of a server, as all checks see it.
 
-use rafttree_model::{Envelope, Event, Position, Range, ServerId};
+use rafttree_model::{Envelope, Event, Message, Position, Range, ServerId};
 
 use crate::world::{Letter, Server, Stepped, Tag};
 
@@ -19,6 +19,14 @@ impl Seen<'_> {
         self.stepped.early.iter().chain(&self.stepped.outputs)
     }
 
+    /// The snapshot that arrived, if the server takes notice of it: the last entry that it includes.
+    pub(super) fn snapshot(&self) -> Option<Position> {
+        let letter = self.letter().filter(|letter| self.old.node.term() <= letter.term)?;
+        let Message::InstallSnapshot { last, .. } = letter.message else { return None };
+        let leads = self.old.leads() && letter.term == self.old.node.term();
+        (!leads).then_some(last)
+    }
+
     /// The message that arrived, if one did.
     pub(super) fn letter(&self) -> Option<&Letter> {
         if let Event::Receive(letter) = self.event { Some(letter) } else { None }
@@ -28,12 +36,12 @@ impl Seen<'_> {
 impl Server {
     /// Last entry of the log, or what it begins behind.
     pub(super) fn last(&self) -> Position {
-        self.entries.last().map_or(self.node.log().base(), |entry| entry.position)
+        self.entries.last().map_or(self.entries.base(), |entry| entry.position)
     }
 
     /// The entry at this index, or what the log begins behind.
     pub(super) fn position(&self, index: u64) -> Option<Position> {
-        let Some(at) = index.checked_sub(1) else { return Some(self.node.log().base()) };
+        let Some(at) = index.checked_sub(1) else { return Some(self.entries.base()) };
         self.entries.get(at as usize).map(|entry| entry.position)
     }
 

@@ -2,6 +2,7 @@
 
 use rafttree_model::{Durable, Entry, Message, Node, Role, ServerId, Term};
 
+use crate::checks::snapshots::begins_committed;
 use crate::properties::{Property, PropertySet};
 use crate::world::{Disk, Letter, Server, Tag, World};
 
@@ -21,6 +22,7 @@ pub(crate) fn broken_in(world: &World) -> PropertySet {
     broken.insert_unless(sound, Property::MatchSafety);
     broken.insert_unless(votes_are_single(world), Property::VoteOnce);
     broken.insert_unless(servers().all(is_in_bounds), Property::Bounds);
+    broken.insert_unless(servers().all(begins_committed), Property::SnapshotPrefix);
     broken.insert_unless(servers().all(|s| counts_given_votes(world, s)), Property::OwnVotes);
     broken
 }

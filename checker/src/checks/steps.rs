@@ -3,19 +3,24 @@
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rafttree_model::{Effects, Envelope, Event, Message, Range, Record, Role, RoleName};
+use rafttree_model::{Effects, Entry, Envelope, Event, Message, Range, Record, Role, RoleName};
 use rustc_hash::FxHashMap;
 
 use crate::checks::seen::{Seen, is_as_new};
 use crate::checks::state::broken_on_disk;
-use crate::checks::{batching, memory, obligations, replies, rounds, stray};
+use crate::checks::{batching, memory, obligations, replies, rounds, snapshots, stray};
 use crate::properties::{Property, PropertySet};
 use crate::search::fingerprint;
 use crate::world::{Ground, Letter, Ready, Server, StepBy, Stepped, Tag};
 
-/// A server takes a step, and that is judged.
-pub(crate) fn judged_step(server: &mut Server, ground: Ground, event: &Event<Tag>) -> (Stepped, PropertySet) {
-    let (mut new, mut stepped) = server.step(ground, event);
+/// A server takes a step, and that is judged. If a snapshot arrives, it was made of these entries.
+pub(crate) fn judged_step(
+    server: &mut Server,
+    ground: Ground,
+    event: &Event<Tag>,
+    snapshot: &[Entry<Tag>],
+) -> (Stepped, PropertySet) {
+    let (mut new, mut stepped) = server.step(ground, event, snapshot);
     let mut broken = PropertySet::default();
     broken.insert_unless(!stepped.panicked && !stepped.is_miscounted, Property::Totality);
     if !stepped.panicked {
@@ -75,6 +80,7 @@ pub(crate) fn broken_by_event(
     broken.insert_unless(obligations::clients_are_told(&step), Property::ClientsTold);
     broken.insert_unless(obligations::all_is_in_time(&step), Property::InTime);
     broken.insert_unless(rounds::rounds_are_counted(&step), Property::RoundsCounted);
+    broken.extend(snapshots::broken_by_step(&step));
     broken
 }
 
@@ -156,7 +162,7 @@ fn follows_figure_4(event: &Event<Tag>, old: &Server, new: &Server) -> bool {
 fn gives_way(event: &Event<Tag>, old: &Server) -> bool {
     let Event::Receive(letter) = event else { return false };
     match letter.message {
-        Message::AppendRequest { .. } => true,
+        Message::AppendRequest { .. } | Message::InstallSnapshot { .. } => true,
         Message::VoteRequest { .. } => matches!(old.node.role(), Role::PreCandidate { .. }),
         _ => false,
     }

@@ -43,7 +43,9 @@ fn strange_events(server: &Server) -> impl Iterator<Item = Event<Tag>> {
     let ahead = Position { term: term.next().next(), index: server.last().index };
     let of_later_term = Message::AppendRequest { entries: none_behind(ahead), commit: Index::ZERO, round: Round::ZERO };
     let of_later_term = Envelope { from: peer, to: us, term: term.next(), message: of_later_term };
-    let letters = of_both_terms(stranger, us).chain(of_both_terms(peer, stranger)).chain([of_later_term]);
+    let snapshot = Message::InstallSnapshot { last: ahead, round: Round::ZERO };
+    let snapshot = Envelope { message: snapshot, ..of_later_term.clone() };
+    let letters = of_both_terms(stranger, us).chain(of_both_terms(peer, stranger)).chain([of_later_term, snapshot]);
     letters.map(Event::Receive).chain([us, stranger].map(Event::Transfer))
 }
 
@@ -66,6 +68,7 @@ fn letters(from: ServerId, to: ServerId, term: Term) -> impl Iterator<Item = Let
         Message::AppendRequest { entries: none_behind(start), commit: Index::ZERO, round: Round::ZERO },
         Message::AppendReply { matched: Index::ZERO, round: Round::ZERO },
         Message::AppendRefusal { missing: Index::new(1), hint: start, round: Round::ZERO },
+        Message::InstallSnapshot { last: Position { term, index: Index::new(9) }, round: Round::ZERO },
         Message::TimeoutNow,
         Message::Stale,
     ];

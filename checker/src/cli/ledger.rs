@@ -7,11 +7,11 @@ use crate::scope::{Part, Scope};
 use crate::verdict::{Limits, Outcome, Verdict};
 
 const fn elections(servers: u8, spread: u8) -> Scope {
-    Scope { servers, spread, window: None }
+    Scope::elections(servers, spread)
 }
 
 const fn logs(servers: u8, spread: u8, window: u8) -> Scope {
-    Scope { servers, spread, window: Some(window) }
+    Scope::logs(servers, spread, window)
 }
 
 /// Bounds by rising size of what they span.

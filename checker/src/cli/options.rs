@@ -260,7 +260,7 @@ impl SystemArgs {
                 }
                 let window = scope.window.map(|window| self.window.unwrap_or(window));
                 debug_assert!(window.is_none_or(|window| usize::from(window) <= LONGEST));
-                let changed = Scope { servers, spread: self.spread.unwrap_or(scope.spread), window };
+                let changed = Scope { servers, spread: self.spread.unwrap_or(scope.spread), window, ..scope };
                 if let Part::Recovery(_) = part { Part::Recovery(changed) } else { Part::Quotient(changed) }
             }
             Part::Concrete(bounds) => {
@@ -284,6 +284,7 @@ impl SystemArgs {
             rumours: base.rumours,
             proposals: self.proposals.unwrap_or(base.proposals),
             transfers: self.transfers.unwrap_or(base.transfers),
+            snapshots: base.snapshots,
         }
     }
 }

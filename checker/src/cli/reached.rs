@@ -14,11 +14,7 @@ use crate::verdict::{self, Limits, NOTHING, Outcome, Verdict};
 use crate::world::{Ground, PAPER};
 
 /// Bounds within which a run is sought, the narrowest first, and how long in each.
-const WITHIN: [Scope; 3] = [
-    Scope { servers: 3, spread: 1, window: None },
-    Scope { servers: 3, spread: 1, window: Some(1) },
-    Scope { servers: 3, spread: 1, window: Some(2) },
-];
+const WITHIN: [Scope; 3] = [Scope::elections(3, 1), Scope::logs(3, 1, 1), Scope::logs(3, 1, 2)];
 const TIME: Duration = Duration::from_secs(10);
 
 /// A run from the start that goes wrong with the same code, line by line; or that none was found.

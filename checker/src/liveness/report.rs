@@ -121,6 +121,10 @@ fn words(step: Move) -> String {
             let what = if cells.len == 0 { "nothing new".into() } else { format!("entries up to {last}") };
             format!("{id} is sent {what} by {from}, leader of term {term}, commit {commit}")
         }
+        Stimulus::Install { term, from, cells } => {
+            format!("{id} is sent a snapshot up to {} by {from}, leader of term {term}", cells.len)
+        }
+        Stimulus::Snapshot { through } => format!("{id} has a snapshot up to {through}"),
         Stimulus::Acknowledge { .. } => format!("{id} hears what followers acknowledge"),
         Stimulus::Refuse { from, missing, .. } => format!("{id} hears that {from} lacks entry {missing}"),
         Stimulus::HeartbeatTimeout => format!("{id} repeats what it said"),

@@ -16,7 +16,7 @@ use crate::verdict::{self, Limits, NOTHING, Outcome, Verdict};
 use crate::world::{Ground, PAPER, StepBy, Tag};
 
 const fn elections(servers: u8, spread: u8) -> Scope {
-    Scope { servers, spread, window: None }
+    Scope::elections(servers, spread)
 }
 
 fn searched(recovery: &Recovery) -> Outcome {
@@ -68,7 +68,7 @@ fn what_breaks_recovery_is_caught_with_a_schedule_that_comes_back() {
 
 #[test]
 fn three_servers_recover_from_every_state_of_their_logs() {
-    let mut recovery = Recovery::new(Scope { servers: 3, spread: 1, window: Some(1) }, PAPER);
+    let mut recovery = Recovery::new(Scope::logs(3, 1, 1), PAPER);
     // All else that may be in memory is for the preset, which takes longer.
     recovery.sample = Some(2);
     let outcome = searched(&recovery);
@@ -79,7 +79,7 @@ fn three_servers_recover_from_every_state_of_their_logs() {
 /// premise is needed.
 #[test]
 fn a_hub_that_lacks_entries_is_not_elected() {
-    let mut recovery = Recovery::new(Scope { servers: 4, spread: 1, window: Some(1) }, PAPER);
+    let mut recovery = Recovery::new(Scope::logs(4, 1, 1), PAPER);
     recovery.premise = Premise::Hub;
     let outcome = searched(&recovery);
     assert_eq!((outcome.verdict, outcome.steps), (Verdict::Violated, 4));

@@ -23,11 +23,11 @@ pub(crate) fn find(name: &str) -> Option<Mutant> {
 }
 
 const fn elections(servers: u8, spread: u8) -> Part {
-    Part::Quotient(Scope { servers, spread, window: None })
+    Part::Quotient(Scope::elections(servers, spread))
 }
 
 const fn logs(servers: u8, spread: u8, window: u8) -> Part {
-    Part::Quotient(Scope { servers, spread, window: Some(window) })
+    Part::Quotient(Scope::logs(servers, spread, window))
 }
 
 /// The mistake breaks no state, but what becomes of states when faults stop.

@@ -98,6 +98,12 @@ properties! {
         "the read index of a round that is confirmed covers all that was committed, and known to be by any server, when the round began";
     R3 RoundsCounted, "diss. 6.4":
         "a round of heartbeats is confirmed when a majority has answered it in its term, and never before; a read index comes with it once the leader has committed in its term";
+    N1 SnapshotPrefix, "§7":
+        "a log begins behind an entry that its server knows to be committed: what it has compacted, or a snapshot has brought, is what was committed";
+    N2 InstallMonotone, "§7":
+        "a snapshot replaces the log if that does not hold the last entry it includes, and nothing else is lost by it: neither what follows that entry, nor what is committed";
+    N3 CompactCommitted, "§7":
+        "a log is compacted up to where a snapshot of what is committed is durable, no further, and not otherwise";
     L1 Stickiness, "4.2.3":
         "a server that a leader has sent entries to, or a heartbeat, whether it took them in or not, helps nobody else to replace it before the minimum timeout has passed, across newer terms and after a restart";
     L2 TransferSent, "3.10":
@@ -161,7 +167,17 @@ impl PropertySet {
 
     /// Those of systems with logs where runs have any length.
     pub(crate) fn of_logs() -> PropertySet {
-        PropertySet::of_states().and(PropertySet::from_iter([Property::InClass]))
+        PropertySet::of_states().without(PropertySet::of_compaction()).and(PropertySet::from_iter([Property::InClass]))
+    }
+
+    /// Those of systems in which logs are compacted. The invariant knows of none.
+    pub(crate) fn of_snapshots() -> PropertySet {
+        PropertySet::of_states()
+    }
+
+    /// Those that say something only where logs are compacted.
+    pub(crate) fn of_compaction() -> PropertySet {
+        PropertySet::from_iter([Property::SnapshotPrefix, Property::InstallMonotone, Property::CompactCommitted])
     }
 
     /// One bit for each property, in the order in which they are listed.

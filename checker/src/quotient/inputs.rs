@@ -4,7 +4,7 @@ use rafttree_model::{Envelope, Event, Index, Message, Position, Round, ServerId,
 
 use crate::quotient::server::{Cells, Seat, term_of};
 use crate::quotient::sets::{Indices, Mask, index_of, members_of};
-use crate::world::Tag;
+use crate::world::{Letter, Tag};
 
 /// Something that may happen to a server. Terms, indices and ids are those of the state.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -47,6 +47,16 @@ pub(crate) enum Stimulus {
     /// A leader hears what followers acknowledge.
     Acknowledge {
         matched: Indices,
+    },
+    /// A leader's snapshot arrives, made of these entries.
+    Install {
+        term: u8,
+        from: u8,
+        cells: Cells,
+    },
+    /// A snapshot is durable up to here.
+    Snapshot {
+        through: u8,
     },
     /// A leader that was told so much hears that a follower lacks an entry.
     Refuse {
@@ -91,6 +101,11 @@ pub(crate) enum Stimulus {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Happening {
     Event(Event<Tag>),
+    /// A snapshot arrives, made of these entries.
+    Install {
+        letter: Letter,
+        cells: Cells,
+    },
     /// Its oldest unsynced step becomes durable.
     Flush,
     /// It stops and starts again; of its unsynced records so many are on the disk.
@@ -138,6 +153,11 @@ pub(crate) fn script(seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> Vec<Ev
         Stimulus::Append { term, from, previous, cells, commit } => {
             vec![told.by(from, term, append(previous, cells, commit))]
         }
+        Stimulus::Install { term, from, cells } => {
+            let last = position(cells.last(base));
+            vec![told.by(from, term, Message::InstallSnapshot { last, round: Round::ZERO })]
+        }
+        Stimulus::Snapshot { through } => vec![Event::Snapshotted(Index::new(through.into()))],
         Stimulus::Acknowledge { matched } => {
             let others = (1..=8).filter(|other| *other != id);
             let others = others.map(|other| told.acknowledged(other, index_of(matched, other)));

@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 
-use rafttree_model::{Entries, Envelope, Event, Index, Members, Message, Output, Range, Record, Role, Round};
+use rafttree_model::{Entries, Entry, Envelope, Event, Index, Members, Message, Output, Range, Record, Role, Round};
 use rustc_hash::FxHashMap;
 
 use crate::checks;
@@ -55,7 +55,7 @@ pub(crate) struct Local {
     /// Logs are forgotten after each step.
     forgets_logs: bool,
     watched: PropertySet,
-    memo: FxHashMap<(u64, Stimulus), Box<[Outcome]>>,
+    memo: FxHashMap<(u128, Stimulus), Box<[Outcome]>>,
     /// Deployed steps that were run, not remembered.
     pub(crate) steps: u64,
 }
@@ -76,6 +76,8 @@ struct Course {
     begun: Option<(Round, Option<Index>)>,
     read: Option<u8>,
     own: VecDeque<Event<Tag>>,
+    /// What the snapshot was made of that arrives, if one does.
+    snapshot: Vec<Entry<Tag>>,
 }
 
 impl Local {
@@ -86,7 +88,7 @@ impl Local {
     /// Everything that may come of this stimulus; what changes nothing and breaks nothing is not
     /// among it.
     pub(crate) fn outcomes(&mut self, seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> &[Outcome] {
-        let key = seat.0 | u64::from(base) << 51 | u64::from(id) << 56;
+        let key = u128::from(seat.0) | u128::from(base) << 64 | u128::from(id) << 72;
         if !self.memo.contains_key(&(key, stimulus)) {
             let outcomes = self.compute(seat, id, base, stimulus);
             self.memo.insert((key, stimulus), outcomes.into());
@@ -96,6 +98,9 @@ impl Local {
 
     fn compute(&mut self, seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> Vec<Outcome> {
         let mut start = Course::starting(seat.server(id, self.members, base));
+        if let Stimulus::Install { cells, .. } = stimulus {
+            start.snapshot = cells.entries(0);
+        }
         start.keeps_rounds = matches!(stimulus, Stimulus::Read { .. });
         let courses = match stimulus {
             Stimulus::Flush => self.flushed(start),
@@ -131,9 +136,13 @@ impl Local {
 
     /// What may come of this for a server in any state.
     pub(crate) fn comes_of(&mut self, server: &Server, happening: &Happening) -> Vec<(Server, Outcome)> {
-        let start = Course::starting(server.clone());
+        let mut start = Course::starting(server.clone());
         let courses = match happening {
             Happening::Event(event) => self.played(start, vec![event.clone()]),
+            Happening::Install { letter, cells } => {
+                start.snapshot = cells.entries(0);
+                self.played(start, vec![Event::Receive(letter.clone())])
+            }
             Happening::Flush => self.flushed(start),
             Happening::Crash { keep } => vec![start.crashed(self.ground, *keep)],
         };
@@ -210,7 +219,7 @@ impl Local {
     fn step(&mut self, course: &mut Course, event: Event<Tag>) {
         self.steps += 1;
         let ground = Ground { keeps_rounds: course.keeps_rounds, ..self.ground };
-        let (stepped, broken) = checks::judged_step(&mut course.server, ground, &event);
+        let (stepped, broken) = checks::judged_step(&mut course.server, ground, &event, &course.snapshot);
         let Stepped { early, records, outputs, told_early, moved, .. } = stepped;
         told_early.iter().for_each(|told| course.note_round(told));
         course.broken.extend(broken);
@@ -254,6 +263,7 @@ impl Course {
             begun: None,
             read: None,
             own: VecDeque::new(),
+            snapshot: Vec::new(),
         }
     }
 
@@ -305,6 +315,9 @@ impl Course {
             let on_disk = envelope.term <= self.server.disk.durable.term();
             self.broken.insert_unless(on_disk, Property::TermMonotonic);
             return;
+        }
+        if let Message::InstallSnapshot { last, .. } = envelope.message {
+            return self.broken.insert_unless(last.index <= node.commit(), Property::SnapshotPrefix);
         }
         let letter: Letter = envelope.with_entries(|_| None).expect("the one message with entries is dealt with above");
         self.broken.extend(checks::broken_by_send(&self.server, &letter));

@@ -24,6 +24,9 @@ impl Quotient {
             offer_timers(state, id, seat, &mut offer);
             let unsynced = seat.len() - seat.synced().min(seat.len());
             (0..=unsynced).for_each(|keep| offer(id, Stimulus::Crash { keep }));
+            if self.snapshots {
+                (seat.base() + 1..=seat.commit()).for_each(|through| offer(id, Stimulus::Snapshot { through }));
+            }
             match seat.part() {
                 Part::Follower => {}
                 Part::Candidate => offer(id, Stimulus::Count { votes: without(state.heard(id), id) }),
@@ -36,6 +39,9 @@ impl Quotient {
         }
         for past in state.leaderships() {
             offer_log(state, past, &mut offer);
+            if self.snapshots {
+                offer_snapshots(state, past, &mut offer);
+            }
         }
     }
 
@@ -137,6 +143,16 @@ fn offer_log(state: &State, past: Past, offer: &mut impl FnMut(u8, Stimulus)) {
                     offer(id, Stimulus::Append { term, from: leader, previous, cells: part, commit });
                 }
             }
+        }
+    }
+}
+
+/// A snapshot of whatever a leader knows to be committed: it may have made one, and sent it.
+fn offer_snapshots(state: &State, past: Past, offer: &mut impl FnMut(u8, Stimulus)) {
+    let Past { term, leader, commit, cells } = past;
+    for id in state.ids().filter(|&id| id != leader && state.seat(id).term() <= term) {
+        for through in 1..=commit.min(cells.len) {
+            offer(id, Stimulus::Install { term, from: leader, cells: cells.first(through) });
         }
     }
 }

@@ -29,7 +29,8 @@ pub(crate) struct Cells {
     pub(crate) len: u8,
 }
 
-/// Term, vote, part, log, commit index and how much of the log is on the disk.
+/// Term, vote, part, log, commit index, how much of the log is on the disk, and how much of it the server
+/// has compacted. The entries are there all the same: they say what the snapshot stands for.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Seat(pub(crate) u64);
 
@@ -151,6 +152,7 @@ impl Seat {
         len with_len 42 3
         commit with_commit 45 3
         synced with_synced 48 3
+        base with_base 51 3
     }
 
     /// The same of a server whose id is 1: of the others only the one it voted for stands out.
@@ -195,6 +197,7 @@ impl Seat {
         };
         let seat = Seat::default().with_cells(cells).with_term(node.term().number() as u8);
         let seat = seat.with_vote(node.vote().map_or(0, |vote| vote.number() as u8)).with_role(role as u8);
+        let seat = seat.with_base(node.log().base().index.number() as u8);
         Ok(seat.with_commit(node.commit().number() as u8).with_synced(server.disk.entries.len() as u8))
     }
 
@@ -205,7 +208,7 @@ impl Seat {
         let entries = self.cells().entries(0);
         let synced = entries[..self.synced() as usize].to_vec();
         let durable = self.durable(base, &synced);
-        let start = durable.log().base();
+        let start = Position { term: Term::new(base.into()), index: Index::ZERO };
         let disk = Disk { durable, entries: Entries::after(start, synced) };
         let last = Index::new(entries.len() as u64);
         let durable = self.durable(base, &entries);
@@ -219,7 +222,11 @@ impl Seat {
         let mut log = Log::starting_at(Position { term: Term::new(base.into()), index: Index::ZERO });
         entries.iter().for_each(|entry| log.push(entry.position));
         let vote = (self.vote() != 0).then(|| ServerId::new(self.vote().into()));
-        Durable::assume(Term::new(self.term().into()), vote, log)
+        let mut durable = Durable::assume(Term::new(self.term().into()), vote, log);
+        if self.base() != 0 {
+            durable.apply(&Record::<Tag>::Compact { through: Index::new(self.base().into()) });
+        }
+        durable
     }
 
     fn assumed(self, id: ServerId, members: Members, last: Index) -> (Role, Observed) {

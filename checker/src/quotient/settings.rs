@@ -26,6 +26,8 @@ pub(crate) struct Quotient {
     pub(crate) forgets_logs: bool,
     /// Whether clients propose commands.
     pub(crate) proposals: bool,
+    /// Whether servers make snapshots and compact their logs.
+    pub(crate) snapshots: bool,
     /// Only these properties count.
     pub(crate) watched: PropertySet,
     /// Whether one state stands for all its renamings.
@@ -43,6 +45,7 @@ impl Scope {
         let reach = Reach { spread: self.spread, window: self.window.unwrap_or(0), absolute: false };
         let mut quotient = Quotient::new(ground, self.servers, reach);
         quotient.forgets_logs = self.window.is_none();
+        quotient.snapshots = self.snapshots;
         quotient.watched = self.watched();
         quotient
     }
@@ -57,6 +60,7 @@ impl Quotient {
             reach,
             forgets_logs: false,
             proposals: true,
+            snapshots: false,
             watched: PropertySet::of_states(),
             reached: Arc::default(),
             narrowed: None,

@@ -80,6 +80,7 @@ impl Space for Quotient {
             reach,
             forgets_logs,
             proposals,
+            snapshots,
             watched,
             symmetric,
             narrowed,
@@ -96,6 +97,7 @@ impl Space for Quotient {
             .with("terms from the beginning", absolute)
             .with("logs forgotten", forgets_logs)
             .with("commands", proposals)
+            .with("snapshots", snapshots)
             .with("names count", !symmetric)
             .with("class of the invariant without", narrowed.map_or("nothing".into(), |it| format!("{it:?}")))
             .with("properties", properties.join(" "));

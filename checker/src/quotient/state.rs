@@ -227,6 +227,7 @@ impl State {
         for (seat, heard) in self.seats[..self.servers as usize].iter_mut().zip(&mut self.heard) {
             let shorter = seat.with_cells(seat.cells().without_first(count));
             *seat = shorter.with_commit(seat.commit() - count).with_synced(seat.synced() - count);
+            *seat = seat.with_base(seat.base().saturating_sub(count));
             if seat.is(Part::Leader) {
                 *heard =
                     (0..self.servers).map(|at| (*heard >> (3 * at) & 7).saturating_sub(count.into()) << (3 * at)).sum();

@@ -29,7 +29,7 @@ pub(crate) struct Move {
 }
 
 /// The kinds of [`Move`], as they are counted.
-pub(crate) const KINDS: [&str; 16] = [
+pub(crate) const KINDS: [&str; 18] = [
     "campaign",
     "count votes",
     "learn a newer term",
@@ -46,6 +46,8 @@ pub(crate) const KINDS: [&str; 16] = [
     "flush",
     "crash",
     "confirm a round",
+    "make a snapshot",
+    "install a snapshot",
 ];
 
 /// One kind more: any of them, if a crash cut it off before its records were all durable or seen.
@@ -79,6 +81,8 @@ fn kind_of(stimulus: Stimulus) -> usize {
         Stimulus::Flush => 13,
         Stimulus::Crash { .. } => 14,
         Stimulus::Read { .. } => 15,
+        Stimulus::Snapshot { .. } => 16,
+        Stimulus::Install { .. } => 17,
     }
 }
 

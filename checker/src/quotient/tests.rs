@@ -29,6 +29,7 @@ const TWO: Bounds = Bounds {
     rumours: true,
     proposals: true,
     transfers: true,
+    snapshots: false,
 };
 
 /// Three servers in one term, disks in full.

@@ -33,6 +33,8 @@ pub(crate) struct Bounds {
     pub(crate) proposals: bool,
     /// Whether leaders are told to transfer leadership or to step down.
     pub(crate) transfers: bool,
+    /// Whether servers make snapshots and compact their logs.
+    pub(crate) snapshots: bool,
 }
 
 /// Two servers and three terms: small, and with everything at once.
@@ -50,6 +52,7 @@ pub(crate) const PAIR: Bounds = Bounds {
     rumours: true,
     proposals: true,
     transfers: true,
+    snapshots: false,
 };
 
 /// Three servers and two terms: small, and enough for most of what can go wrong.
@@ -72,6 +75,7 @@ pub(crate) fn wide(servers: u32) -> Bounds {
         rumours: true,
         proposals: true,
         transfers: true,
+        snapshots: true,
     }
 }
 

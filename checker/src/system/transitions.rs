@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use rafttree_model::{Effects, Envelope, Event, Index, Message, Node, Output, Range, Role, ServerId};
+use rafttree_model::{Effects, Entry, Envelope, Event, Index, Message, Node, Output, Range, Role, ServerId};
 
 use crate::checks;
 use crate::properties::{Property, PropertySet};
@@ -57,6 +57,16 @@ pub(crate) struct System {
     pub(crate) watched: PropertySet,
     /// Whether one state stands for all that differ in the servers' names alone.
     pub(crate) symmetric: bool,
+}
+
+/// What the snapshot was made of that arrives, if one does: what its leader had in its log up to there.
+fn snapshot_of(world: &World, event: &Event<Tag>) -> Vec<Entry<Tag>> {
+    let Event::Receive(Envelope { from, term, message: Message::InstallSnapshot { last, .. }, .. }) = event else {
+        return Vec::new();
+    };
+    let of_sender = world.leaderships.iter().filter(|it| (it.term, it.leader) == (*term, *from));
+    let mut up_to = of_sender.filter_map(|it| it.entries.get(..last.index.number() as usize));
+    up_to.find(|entries| entries.last().is_some_and(|entry| entry.position == *last)).unwrap_or_default().to_vec()
 }
 
 /// An action led beyond the bounds, so it is not offered.
@@ -121,6 +131,10 @@ impl System {
 
     fn offer_events(&self, world: &World, id: ServerId, node: &Node, actions: &mut Vec<Action>) {
         actions.extend([Action::ElectionTimeout(id), Action::HeartbeatTimeout(id), Action::MinimumTimeout(id)]);
+        if self.bounds.snapshots {
+            let news = node.log().base().index.number() + 1..=node.commit().number();
+            actions.extend(news.map(|through| Action::Snapshot { server: id, through: Index::new(through) }));
+        }
         let Role::Leader { .. } = node.role() else { return };
         if self.bounds.proposals {
             actions.push(Action::Propose(id));
@@ -264,9 +278,10 @@ impl System {
         event: Event<Tag>,
         own: &mut VecDeque<Event<Tag>>,
     ) -> Result<(), OutOfBounds> {
+        let snapshot = snapshot_of(world, &event);
         let server = world.server_mut(id);
         let committed = server.node.commit();
-        let (stepped, broken) = checks::judged_step(server, self.ground, &event);
+        let (stepped, broken) = checks::judged_step(server, self.ground, &event, &snapshot);
         let Stepped { early, records, outputs, told_early, moved, .. } = stepped;
         let broken = if moved { broken.and(checks::broken_when_tried(self.ground.step_by, server)) } else { broken };
         let (term, last) = (server.node.term(), server.node.log().last().index);
@@ -302,6 +317,9 @@ impl System {
                 world.broken.insert(Property::TermMonotonic);
             }
             return world.put_leadership(id, envelope.term);
+        }
+        if let Message::InstallSnapshot { .. } = envelope.message {
+            world.put_leadership(id, envelope.term);
         }
         let Some(letter) = envelope.with_entries(|_| None) else { return };
         let mut found = checks::broken_by_send(world.server(id), &letter);

@@ -11,12 +11,13 @@ use crate::trace::run::{Step, step};
 use crate::world::{Letter, World};
 
 /// What the lines of a scenario may begin with.
-pub(crate) const VERBS: [&str; 14] = [
+pub(crate) const VERBS: [&str; 15] = [
     "election_timeout",
     "heartbeat_timeout",
     "minimum_timeout",
     "deliver",
     "propose",
+    "snapshot",
     "transfer",
     "step_down",
     "flush",

@@ -126,9 +126,13 @@ pub(crate) fn answer_to(old: &Node, event: &Event<Tag>) -> Option<(ServerId, Rou
 /// The leader that speaks by this event.
 fn leader_heard(old: &Node, event: &Event<Tag>) -> Option<ServerId> {
     let letter = received(old, event)?;
-    let Message::AppendRequest { entries, .. } = &letter.message else { return None };
+    let last = match &letter.message {
+        Message::AppendRequest { entries, .. } => entries.last(),
+        Message::InstallSnapshot { last, .. } => *last,
+        _ => return None,
+    };
     let leads = matches!(old.role(), Role::Leader { .. }) && letter.term == old.term();
-    let counts = old.term() <= letter.term && entries.last().term <= letter.term && !leads;
+    let counts = old.term() <= letter.term && last.term <= letter.term && !leads;
     counts.then_some(letter.from)
 }
 

@@ -4,7 +4,9 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rafttree_model::{Durable, Effects, Entries, Envelope, Event, Message, Node, Output, Range, Record, Role, Round};
+use rafttree_model::{
+    Durable, Effects, Entries, Entry, Envelope, Event, Message, Node, Output, Range, Record, Role, Round,
+};
 
 use crate::world::ground::{DiskMutant, Ground};
 use crate::world::message::Tag;
@@ -14,7 +16,7 @@ use crate::world::observed::Observed;
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(crate) struct Server {
     pub(crate) node: Node,
-    /// The log in memory, with payloads.
+    /// The log in memory, with payloads; and with what was compacted, for which a snapshot stands.
     pub(crate) entries: Entries<Tag>,
     pub(crate) disk: Disk,
     /// Steps whose records are not flushed yet, oldest first.
@@ -23,7 +25,7 @@ pub(crate) struct Server {
     pub(crate) observed: Observed,
 }
 
-/// What survives a crash.
+/// What survives a crash. Of its log all is there, as it is of the one in memory.
 #[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub(crate) struct Disk {
     pub(crate) durable: Durable,
@@ -62,8 +64,9 @@ pub(crate) struct Stepped {
 
 impl Server {
     /// What an event makes of it: the deployed step changes the node, and its records the log in
-    /// memory. A panic is a finding, not the end of the search, and leaves it as it was.
-    pub(crate) fn step(&self, ground: Ground, event: &Event<Tag>) -> (Server, Stepped) {
+    /// memory. If a snapshot arrives, it was made of these entries. A panic is a finding, not the end of
+    /// the search, and leaves it as it was.
+    pub(crate) fn step(&self, ground: Ground, event: &Event<Tag>, snapshot: &[Entry<Tag>]) -> (Server, Stepped) {
         let Ground { step_by, disk_mutant, .. } = ground;
         let (mut new, mut effects) = (self.clone(), Effects::new());
         if catch_unwind(AssertUnwindSafe(|| step_by(&mut new.node, event.clone(), &mut effects))).is_err() {
@@ -74,7 +77,7 @@ impl Server {
         if disk_mutant == Some(DiskMutant::DropsWhenDeposed) && self.leads() && !new.leads() {
             stepped.records.push(new.drop_uncommitted());
         }
-        stepped.records.iter().for_each(|record| new.entries.apply(record));
+        stepped.records.iter().for_each(|record| keep(&mut new.entries, record, snapshot));
         stepped.moved = new.node != self.node;
         (new, stepped)
     }
@@ -116,7 +119,7 @@ impl Server {
             (Some(DiskMutant::SwappedCompletions), Some(newest)) => std::mem::swap(&mut held, &mut newest.held),
             _ => {}
         }
-        records.iter().for_each(|record| self.disk.apply(record));
+        records.iter().for_each(|record| self.disk.apply(record, &self.entries));
         held
     }
 
@@ -125,7 +128,7 @@ impl Server {
     pub(crate) fn crash(&mut self, ground: Ground, keep: usize) {
         let unsynced = std::mem::take(&mut self.unsynced);
         let survivors = unsynced.into_iter().flat_map(|step| step.records).take(keep);
-        survivors.for_each(|record| self.disk.apply(&record));
+        survivors.for_each(|record| self.disk.apply(&record, &self.entries));
         self.restart(ground);
     }
 
@@ -133,7 +136,7 @@ impl Server {
     pub(crate) fn crash_torn(&mut self, ground: Ground) {
         let unsynced = std::mem::take(&mut self.unsynced);
         let records = unsynced.into_iter().flat_map(|step| step.records);
-        records.filter(|record| matches!(record, Record::Vote(_))).for_each(|vote| self.disk.apply(&vote));
+        records.filter(|record| matches!(record, Record::Vote(_))).for_each(|vote| self.disk.apply(&vote, &[]));
         self.restart(ground);
     }
 
@@ -144,7 +147,7 @@ impl Server {
                 disk.durable = Durable::assume(Default::default(), None, disk.durable.log().clone());
             }
             Some(DiskMutant::LostTail) if !disk.entries.is_empty() => {
-                disk.apply(&Record::Truncate { keep: disk.durable.log().last().index.previous() });
+                disk.apply(&Record::Truncate { keep: disk.durable.log().last().index.previous() }, &[]);
             }
             _ => {}
         }
@@ -188,7 +191,8 @@ impl Stepped {
         for envelope in self.early.iter_mut().chain(&mut self.outputs) {
             if let Message::AppendRequest { round, .. }
             | Message::AppendReply { round, .. }
-            | Message::AppendRefusal { round, .. } = &mut envelope.message
+            | Message::AppendRefusal { round, .. }
+            | Message::InstallSnapshot { round, .. } = &mut envelope.message
             {
                 *round = Round::ZERO;
             }
@@ -211,9 +215,20 @@ impl Stepped {
 }
 
 impl Disk {
-    pub(crate) fn apply(&mut self, record: &Record<Tag>) {
+    /// Takes over a record; if it is about a snapshot, that was made of the first of these entries.
+    pub(crate) fn apply(&mut self, record: &Record<Tag>, entries: &[Entry<Tag>]) {
         self.durable.apply(record);
-        self.entries.apply(record);
+        let length = if let Record::Restore { last } = record { last.index.number() as usize } else { 0 };
+        keep(&mut self.entries, record, &entries[..length.min(entries.len())]);
+    }
+}
+
+/// What a record makes of a log of which all is kept.
+fn keep(entries: &mut Entries<Tag>, record: &Record<Tag>, snapshot: &[Entry<Tag>]) {
+    match record {
+        Record::Compact { .. } => {}
+        Record::Restore { .. } => *entries = Entries::after(entries.base(), snapshot.to_vec()),
+        _ => entries.apply(record),
     }
 }
 

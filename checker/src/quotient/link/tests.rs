@@ -16,8 +16,8 @@ use crate::tests::limits;
 use crate::verdict::{Limits, Linked, NOTHING, Outcome, Verdict, explore};
 use crate::world::PAPER;
 
-const THREE: Scope = Scope { servers: 3, spread: 1, window: Some(1) };
-const TWO: Scope = Scope { servers: 2, spread: 1, window: Some(2) };
+const THREE: Scope = Scope::logs(3, 1, 1);
+const TWO: Scope = Scope::logs(2, 1, 2);
 
 const NARROWED: [Narrowed; 5] =
     [Narrowed::Commit, Narrowed::Matched, Narrowed::Logs, Narrowed::Requests, Narrowed::Entries];
@@ -222,7 +222,7 @@ fn a_leader_is_thought_of_where_a_log_is_lost() {
 #[test]
 fn some_states_need_a_leader_that_nobody_remembers() {
     // With three servers terms must be two apart, and logs two entries long.
-    let quotient = Scope { servers: 3, spread: 2, window: Some(2) }.quotient(PAPER);
+    let quotient = Scope::logs(3, 2, 2).quotient(PAPER);
     let outcome = search(&quotient, &Limits { states: Some(200_000), ..limits(2) });
     assert!(matches!(outcome.verdict, Verdict::Incomplete(_)), "{:?}", outcome.verdict);
     let lost = outcome.linked.expect("it has logs").lost;

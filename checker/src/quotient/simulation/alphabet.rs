@@ -4,15 +4,17 @@
 use rafttree_model::{Entry, Envelope, Event, Index, Message, Payload, Position, Round, ServerId, Slice, Term};
 
 use crate::quotient::inputs::Happening;
+use crate::quotient::server::Cells;
 use crate::quotient::simulation::variants::MAX_ROUNDS;
 use crate::world::{Letter, Server, Tag};
 
 /// What a server is told by others, by itself and by its timers, service and disk.
-pub(super) fn happenings(server: &Server, window: u64) -> Vec<Happening> {
+pub(super) fn happenings(server: &Server, window: u64, snapshots: bool) -> Vec<Happening> {
     let events = local_events(server).chain(letters(server, window).into_iter().map(Event::Receive));
+    let of_snapshots = if snapshots { of_snapshots(server, window) } else { Vec::new() };
     let crashes = (0..=server.unsynced_records() as u8).map(|keep| Happening::Crash { keep });
     let flush = (!server.unsynced.is_empty()).then_some(Happening::Flush);
-    events.map(Happening::Event).chain(crashes).chain(flush).collect()
+    events.map(Happening::Event).chain(crashes).chain(flush).chain(of_snapshots).collect()
 }
 
 fn local_events(server: &Server) -> impl Iterator<Item = Event<Tag>> + use<> {
@@ -24,20 +26,60 @@ fn local_events(server: &Server) -> impl Iterator<Item = Event<Tag>> + use<> {
 
 /// A server only tells whether a term is lower than its own, the same, or higher.
 fn letters(server: &Server, window: u64) -> Vec<Letter> {
-    let (id, term) = (server.node.id(), server.node.term());
-    let terms = [term.number().checked_sub(1), Some(term.number()), Some(term.number() + 1)]
-        .into_iter()
-        .flatten()
-        .map(Term::new);
+    let id = server.node.id();
     let mut letters = Vec::new();
-    for term in terms {
-        let messages = messages(server.node.log().base(), term, window);
+    for term in told_apart(server.node.term()) {
+        let messages = messages(server.entries.base(), term, window);
         for from in server.node.peers() {
             letters.extend(messages.iter().map(|message| Envelope { from, to: id, term, message: message.clone() }));
         }
     }
-    letters.extend(own(server).into_iter().map(|message| Envelope { from: id, to: id, term, message }));
+    letters.extend(own(server).into_iter().map(|message| Envelope {
+        from: id,
+        to: id,
+        term: server.node.term(),
+        message,
+    }));
     letters
+}
+
+fn told_apart(term: Term) -> impl Iterator<Item = Term> {
+    let terms = [term.number().checked_sub(1), Some(term.number()), Some(term.number() + 1)];
+    terms.into_iter().flatten().map(Term::new)
+}
+
+/// Snapshots that become durable, and those that arrive, whatever entry they end with.
+fn of_snapshots(server: &Server, window: u64) -> Vec<Happening> {
+    let own = (0..=window + 1).map(|through| Happening::Event(Event::Snapshotted(Index::new(through))));
+    let mut all: Vec<Happening> = own.collect();
+    for term in told_apart(server.node.term()) {
+        let ends = positions(server.entries.base(), term, window).into_iter().filter(|last| last.index != Index::ZERO);
+        for (last, cells) in ends.filter_map(|last| Some((last, made_of(server, last)?))) {
+            let message = Message::InstallSnapshot { last, round: Round::ZERO };
+            let letter = |from| Envelope { from, to: server.node.id(), term, message: message.clone() };
+            all.extend(server.node.peers().map(|from| Happening::Install { letter: letter(from), cells }));
+        }
+    }
+    all
+}
+
+/// Entries of which a snapshot that ends so may be made: those of the server, if it holds that entry; or
+/// others behind what it knows to be committed. `None` if terms would fall along them.
+fn made_of(server: &Server, last: Position) -> Option<Cells> {
+    let length = last.index.number() as usize;
+    if server.entries.get(length - 1).is_some_and(|entry| entry.position == last) {
+        return Cells::new(&server.entries[..length]).ok();
+    }
+    let known = (server.node.commit().number() as usize).min(length - 1);
+    let mut entries = server.entries[..known].to_vec();
+    let before = entries.last().map_or(server.entries.base(), |entry| entry.position).term;
+    let filling = (known + 1..length).map(|index| (index, before.max(Term::new(1).min(last.term))));
+    for (index, term) in filling.chain([(length, last.term)]) {
+        let position = Position { term, index: Index::new(index as u64) };
+        entries.push(Entry { position, payload: Payload::Blank });
+    }
+    let is_log = entries.iter().map(|entry| entry.position.term).is_sorted() && before <= last.term;
+    Cells::new(&entries).ok().filter(|_| is_log)
 }
 
 /// What a server tells itself: that it votes for itself, and what is on its disk.

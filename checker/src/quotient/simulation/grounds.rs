@@ -24,7 +24,12 @@ pub(super) fn grounds(seat: Seat, server: &Server, happening: &Happening) -> Vec
             [0, others(server, observed.answered)].map(|heard| vec![Stimulus::MinimumTimeout { heard }]).to_vec()
         }
         Happening::Event(Event::Propose(Tag(version))) => one(Stimulus::Propose { version: version.number() as u8 }),
-        Happening::Event(Event::Snapshotted(_)) => Vec::new(),
+        // What a leader has not on its disk yet is flushed with it, and counts at once.
+        Happening::Event(Event::Snapshotted(through)) => {
+            let told = acknowledged(seat, server, server.node.id(), Index::ZERO);
+            behind(&[Stimulus::Snapshot { through: through.number() as u8 }], told)
+        }
+        Happening::Install { letter, cells } => of_snapshot(server, letter, *cells),
         Happening::Event(Event::StepDown) => one(Stimulus::StepDown),
         Happening::Event(Event::Transfer(to)) => transfer(server, *to).map(|told| vec![told]).into_iter().collect(),
         Happening::Event(Event::Receive(letter)) => of_letter(seat, server, letter),
@@ -51,6 +56,13 @@ fn of_letter(seat: Seat, server: &Server, letter: &Letter) -> Vec<Vec<Stimulus>>
             (None, None) => Vec::new(),
         },
     }
+}
+
+/// Whoever sends a snapshot of an older term is only told the newer one.
+fn of_snapshot(server: &Server, letter: &Letter, cells: Cells) -> Vec<Vec<Stimulus>> {
+    let (term, from) = (letter.term.number() as u8, name(letter.from));
+    let is_old = letter.term < server.node.term();
+    if is_old { Vec::new() } else { vec![vec![Stimulus::Install { term, from, cells }]] }
 }
 
 fn input(server: &Server, letter: &Letter) -> Option<Stimulus> {

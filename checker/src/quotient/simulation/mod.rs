@@ -30,7 +30,7 @@ use std::sync::{Mutex, PoisonError};
 use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
-use rafttree_model::{Entry, Event, Message, Node};
+use rafttree_model::{Event, Index, Message, Position};
 
 use crate::properties::{Property, PropertySet};
 use crate::quotient::inputs::Happening;
@@ -42,7 +42,7 @@ use crate::quotient::state::State;
 use crate::search::panics;
 use crate::trace::language;
 use crate::verdict::{self, Limits, Simulated, Tally};
-use crate::world::{Server, Tag};
+use crate::world::{Letter, Server};
 use reference::{Happens, Reference};
 
 /// A step of one server that the search has not tried, or that breaks a property.
@@ -109,7 +109,8 @@ impl Quotient {
             Ok(in_class) => tally.in_class = in_class,
             Err(failure) => return (tally, Some(*failure)),
         }
-        let happenings = alphabet::happenings(&seat.server(id, self.members, base), self.reach.window.into());
+        let server = seat.server(id, self.members, base);
+        let happenings = alphabet::happenings(&server, self.reach.window.into(), self.snapshots);
         let mut first = Reference::default();
         for server in variants::variants(seat, id, base, self.members, self.symmetric) {
             tally.concrete += 1;
@@ -118,7 +119,7 @@ impl Quotient {
                 tally.steps += 1;
                 let happens = first.happens(local, &server, at, happening);
                 let nothing = match happens {
-                    Happens::Panic if contradicts_committed(&server.node, happening) => {
+                    Happens::Panic if contradicts_committed(&server, happening) => {
                         tally.refused += 1;
                         false
                     }
@@ -167,8 +168,9 @@ impl Quotient {
         let outcomes = local.comes_of(server, happening);
         let fails = |became: &Server, broken, why| Err(Box::new(Failure::new(server, happening, became, broken, why)));
         let not_simulated = PropertySet::from_iter([Property::LocalSimulation]);
-        if contradicts_committed(&server.node, happening) {
-            let removed = outcomes.iter().find(|(became, _)| became.node.durable() != server.node.durable());
+        if contradicts_committed(server, happening) {
+            let committed = &server.entries[..server.node.commit().number() as usize];
+            let removed = outcomes.iter().find(|(became, _)| !became.entries.starts_with(committed));
             let removed = removed.filter(|_| self.watched.contains(Property::CommitImmutable));
             let Some((became, _)) = removed else { return Ok(()) };
             return fails(became, PropertySet::from_iter([Property::CommitImmutable]), "it removes what is committed");
@@ -212,14 +214,23 @@ impl Quotient {
 }
 
 /// Whether a leader seems to say that another entry is committed than the one that is.
-fn contradicts_committed(node: &Node, happening: &Happening) -> bool {
-    let Happening::Event(Event::Receive(letter)) = happening else { return false };
-    let Message::AppendRequest { entries, .. } = &letter.message else { return false };
-    let is_other = |entry: &Entry<Tag>| {
-        let known = node.log().term_at(entry.position.index);
-        entry.position.index <= node.commit() && known != Some(entry.position.term)
+fn contradicts_committed(server: &Server, happening: &Happening) -> bool {
+    let node = &server.node;
+    let position_at = |index: Index| match index.number().checked_sub(1) {
+        Some(at) => server.entries.get(at as usize).map(|entry| entry.position),
+        None => Some(server.entries.base()),
     };
-    node.log().holds(entries.previous()) && entries.entries().iter().any(is_other)
+    let is_other =
+        |position: Position| position.index <= node.commit() && position_at(position.index) != Some(position);
+    match happening {
+        Happening::Install { cells, .. } => cells.entries(0).iter().any(|entry| is_other(entry.position)),
+        Happening::Event(Event::Receive(Letter { message: Message::AppendRequest { entries, .. }, .. })) => {
+            let compacted = entries.previous().index < node.log().base().index && is_other(entries.previous());
+            let later = entries.entries().iter().any(|entry| is_other(entry.position));
+            node.log().holds(entries.previous()) && (compacted || later)
+        }
+        _ => false,
+    }
 }
 
 const BY_ITSELF: &str = "the step by itself breaks this";
@@ -235,6 +246,7 @@ impl Failure {
         let id = self.server.node.id();
         let happened = self.happening.as_ref().map(|happening| match happening {
             Happening::Event(event) => language::event(id, event),
+            Happening::Install { letter, .. } => language::event(id, &Event::Receive(letter.clone())),
             Happening::Flush => format!("flush {id}"),
             Happening::Crash { keep } => format!("crash {id} keep {keep}"),
         });

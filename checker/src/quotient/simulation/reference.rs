@@ -42,7 +42,11 @@ impl Reference {
 
     /// Runs the deployed step of this server once.
     pub(super) fn happens(&mut self, local: &Local, server: &Server, at: usize, happening: &Happening) -> Happens {
-        let Happening::Event(event) = happening else { return Happens::Something };
+        let event = match happening {
+            Happening::Event(event) => event,
+            Happening::Install { letter, .. } => &Event::Receive(letter.clone()),
+            Happening::Flush | Happening::Crash { .. } => return Happens::Something,
+        };
         let mut node = server.node.clone();
         let effects = &mut self.effects;
         effects.done();

@@ -12,8 +12,8 @@ use crate::tests::limits;
 use crate::verdict::{NOTHING, Outcome, Tally, Verdict, explore};
 use crate::world::{Ground, PAPER, StepBy, Tag};
 
-const ELECTIONS: Scope = Scope { servers: 3, spread: 1, window: None };
-const LOGS: Scope = Scope { servers: 2, spread: 1, window: Some(1) };
+const ELECTIONS: Scope = Scope::elections(3, 1);
+const LOGS: Scope = Scope::logs(2, 1, 1);
 
 fn search(scope: Scope, step_by: StepBy, threads: usize) -> Outcome {
     let quotient = scope.quotient(Ground { step_by, ..PAPER });
@@ -128,7 +128,7 @@ fn every_kind_of_message_is_tried() {
         Message::Stale => (8, false),
         Message::InstallSnapshot { .. } => (9, false),
     };
-    let tried: BTreeSet<_> = alphabet::happenings(&server, 1)
+    let tried: BTreeSet<_> = alphabet::happenings(&server, 1, false)
         .iter()
         .filter_map(|happening| match happening {
             Happening::Event(Event::Receive(letter)) if letter.from != letter.to => {
