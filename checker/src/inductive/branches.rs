@@ -116,13 +116,13 @@ impl Branches {
     fn servers(&self, class: &Class, log: &Terms) -> Vec<Node> {
         let members = Members::new([ITSELF, OTHER, THIRD]).expect("three servers make a group");
         let mut all = Vec::new();
-        for term in log.last().0..=NEWEST {
+        for term in log.last().term..=NEWEST {
             for commit in (0..=log.len()).filter(|&commit| class.may_be_committed(log, commit, term)) {
                 let durable = Durable::assume(Term::new(term.into()), Some(ITSELF), log.log());
                 let node = |role| Node::assume(ITSELF, members, durable.clone(), Index::new(commit.into()), role);
                 all.push(node(Role::Follower { leader: None, sticky: false }));
                 all.push(node(Role::PreCandidate { votes: ServerSet::default() }));
-                if log.last().0 < term {
+                if log.last().term < term {
                     all.push(node(Role::Candidate { votes: ServerSet::default(), transfer: false }));
                 }
             }

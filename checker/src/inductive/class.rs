@@ -9,8 +9,8 @@ use rafttree_model::{
 use crate::inductive::conjuncts::{
     Cause, Conjunct, Conjuncts, is_of_its_time, leader_has_history, progress_is_sound, votes_for_itself,
 };
-use crate::inductive::history::{History, Place, Terms, position};
-use crate::world::Tag;
+use crate::inductive::history::{History, Terms};
+use crate::world::{Place, Tag};
 
 /// The server that takes the steps.
 pub(crate) const ITSELF: ServerId = ServerId::new(1);
@@ -100,8 +100,7 @@ impl<'a> Class<'a> {
     /// The wider class that the invariant without this assumption would allow.
     pub(crate) fn without(self, dropped: Assumption) -> Class<'a> {
         let committable = if dropped == Assumption::LeaderCompleteness {
-            let own = |(term, log): (u8, Terms)| (log.before(term) + 1..=log.len()).map(move |index| (term, index));
-            self.history.leaders().flat_map(own).collect()
+            self.history.leaders().flat_map(|(term, log)| log.own(term)).collect()
         } else {
             self.committable
         };
@@ -163,13 +162,13 @@ impl<'a> Class<'a> {
         if vote != Some(ITSELF) && self.assumes(Assumption::OwnVote) {
             return roles;
         }
-        if log.last().0 < term || !self.assumes(Assumption::OlderThanItsTerm) {
+        if log.last().term < term || !self.assumes(Assumption::OlderThanItsTerm) {
             for votes in few {
                 roles.extend([false, true].map(|transfer| Role::Candidate { votes, transfer }));
             }
         }
         let has_history = self.history.leader(term) == Some(*log);
-        if has_history || !self.assumes(Assumption::LeaderHasHistory) && log.last().0 == term {
+        if has_history || !self.assumes(Assumption::LeaderHasHistory) && log.last().term == term {
             roles.extend(leaders(log.len()));
         }
         roles
@@ -214,12 +213,12 @@ impl<'a> Class<'a> {
             return all;
         }
         all.push(Message::TimeoutNow);
-        all.extend(self.places().map(|last| Message::PreVoteRequest { last: position(last) }));
+        all.extend(self.places().map(|last| Message::PreVoteRequest { last: last.position() }));
         let newest = if self.assumes(Assumption::AsksWithItsLog) { term.saturating_sub(1) } else { self.terms };
         let mut lasts: Vec<Place> = self.history.logs(newest).iter().map(Terms::last).collect();
         lasts.sort_unstable();
         lasts.dedup();
-        for last in lasts.into_iter().map(position) {
+        for last in lasts.into_iter().map(Place::position) {
             all.extend([false, true].map(|transfer| Message::VoteRequest { last, transfer }));
         }
         if from != OTHER {
@@ -228,7 +227,7 @@ impl<'a> Class<'a> {
         for missing in (0..=self.entries + 1).map(|missing| Index::new(missing.into())) {
             all.extend(self.places().map(|hint| Message::AppendRefusal {
                 missing,
-                hint: position(hint),
+                hint: hint.position(),
                 round: Round::ZERO,
             }));
         }
@@ -259,7 +258,8 @@ impl<'a> Class<'a> {
     /// Every place that a log could end at.
     fn places(&self) -> impl Iterator<Item = Place> {
         let entries = self.entries;
-        [(0, 0)].into_iter().chain((1..=self.terms).flat_map(move |term| (1..=entries).map(move |index| (term, index))))
+        let behind = (1..=self.terms).flat_map(move |term| (1..=entries).map(move |index| Place { term, index }));
+        [Place::START].into_iter().chain(behind)
     }
 
     /// Whether this event may happen to this server: what a server says to itself is so, and who leads

@@ -7,8 +7,8 @@ use rafttree_model::{
 };
 use tinyvec::ArrayVec;
 
-use crate::inductive::history::{History, Place, Terms, place};
-use crate::world::Tag;
+use crate::inductive::history::{History, Terms};
+use crate::world::{Place, Tag};
 
 /// A part of the invariant.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -245,7 +245,7 @@ pub(crate) fn leader_has_history(history: &History, node: &Node, log: &Terms) ->
 
 /// S3.
 pub(crate) fn is_of_its_time(node: &Node, log: &Terms) -> bool {
-    let (last, _) = log.last();
+    let last = log.last().term;
     if let Role::Candidate { .. } = node.role() { last < term_of(node) } else { last <= term_of(node) }
 }
 
@@ -348,7 +348,7 @@ impl Taken<'_> {
             return Some(on.log.last());
         }
         let letter = self.letter().filter(|it| it.from == candidate && it.term == Term::new(on.term.into()))?;
-        if let Message::VoteRequest { last, .. } = letter.message { Some(place(last)) } else { None }
+        if let Message::VoteRequest { last, .. } = letter.message { Some(Place::of(last)) } else { None }
     }
 
     fn votes_for_who_asks(&self) -> bool {
@@ -429,7 +429,7 @@ impl Taken<'_> {
     fn entries_are_of_their_time(&self) -> bool {
         let campaigns = matches!(self.became.role(), Role::Candidate { .. });
         is_of_its_time(self.became, &self.became_log())
-            && self.disks.iter().all(|disk| disk.log.last().0 <= disk.term)
+            && self.disks.iter().all(|disk| disk.log.last().term <= disk.term)
             && (!campaigns || self.became_log() == self.log)
     }
 
@@ -437,8 +437,8 @@ impl Taken<'_> {
     fn held(&self) -> Held {
         let term = term_of(self.node);
         let leaders = self.before.leaders().filter(|(of, _)| *of <= term);
-        let own = leaders.flat_map(|(of, log)| (log.before(of) + 1..=log.len()).map(move |index| (of, index)));
-        own.filter(|&entry| self.log.has(entry) || self.before.lacks(entry.0, term, entry)).collect()
+        let own = leaders.flat_map(|(of, log)| log.own(of));
+        own.filter(|&entry| self.log.has(entry) || self.before.lacks(entry.term, term, entry)).collect()
     }
 
     fn entries_stay(&self) -> bool {
@@ -447,7 +447,7 @@ impl Taken<'_> {
         }
         let mut held = self.held();
         self.disks.iter().all(|disk| {
-            let stays = held.iter().all(|&it| disk.log.has(it) || self.after.lacks(it.0, disk.term, it));
+            let stays = held.iter().all(|&it| disk.log.has(it) || self.after.lacks(it.term, disk.term, it));
             hold_new(&mut held, disk);
             stays
         })
@@ -465,7 +465,8 @@ impl Taken<'_> {
             else {
                 return true;
             };
-            let may = |&it: &Place| before.term <= it.0 || it <= last || self.before.lacks(it.0, before.term - 1, it);
+            let may =
+                |&it: &Place| before.term <= it.term || it <= last || self.before.lacks(it.term, before.term - 1, it);
             held.iter().all(may)
         })
     }
@@ -474,7 +475,7 @@ impl Taken<'_> {
         let log = self.became_log();
         self.sent().all(|(_, sent)| match sent.message {
             Message::AppendRequest { entries: Range { previous, last }, .. } => {
-                let is_part = log.has(place(previous)) && log.has(place(last)) && previous.index <= last.index;
+                let is_part = log.has(Place::of(previous)) && log.has(Place::of(last)) && previous.index <= last.index;
                 is_part && leads(self.became) && sent.term == self.became.term() && sent.to != self.me()
             }
             _ => true,
@@ -485,7 +486,7 @@ impl Taken<'_> {
         let campaigns = matches!(self.became.role(), Role::Candidate { .. });
         self.sent().all(|(early, sent)| match sent.message {
             Message::VoteRequest { last, .. } => {
-                let is_its_own = place(last) == self.became_log().last();
+                let is_its_own = Place::of(last) == self.became_log().last();
                 campaigns && !early && sent.term == self.became.term() && is_its_own
             }
             _ => true,
@@ -586,8 +587,7 @@ type Held = ArrayVec<[Place; 64]>;
 
 /// The entries of the disk's own term are held from now on.
 fn hold_new(held: &mut Held, disk: &Disk) {
-    let own = (disk.log.before(disk.term) + 1..=disk.log.len()).map(|index| (disk.term, index));
-    own.for_each(|entry| {
+    disk.log.own(disk.term).for_each(|entry| {
         if !held.contains(&entry) {
             held.push(entry);
         }

@@ -63,7 +63,7 @@ fn roles(class: &Class, members: Members, term: u8, vote: Option<ServerId>, log:
     if vote != Some(ITSELF) {
         return roles;
     }
-    if log.last().0 < term {
+    if log.last().term < term {
         let candidate = |votes| [false, true].map(|transfer| Role::Candidate { votes, transfer });
         roles.extend(sets(members).flat_map(candidate));
     }

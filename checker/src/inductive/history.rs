@@ -3,18 +3,15 @@
 
 use std::fmt;
 
-use rafttree_model::{Entry, Index, Log, Payload, Position, ServerId, Slice, Term};
+use rafttree_model::{Entry, Log, Payload, Position, ServerId, Slice};
 
-use crate::world::Tag;
+use crate::world::{Place, Tag};
 
 /// Entries of the longest log there is room for.
 pub(crate) const MOST_ENTRIES: usize = 16;
 
 /// The highest term there is room for.
 pub(crate) const MOST_TERMS: usize = 8;
-
-/// Term and index of an entry.
-pub(crate) type Place = (u8, u8);
 
 /// A log as the paper draws it: a row of terms. Logs are judged in this form and not in the one that
 /// the model keeps them in.
@@ -61,11 +58,11 @@ impl Terms {
 
     /// Term and index of every entry.
     pub(crate) fn places(&self) -> impl Iterator<Item = Place> + '_ {
-        self.iter().zip(1..)
+        self.iter().zip(1..).map(|(term, index)| Place { term, index })
     }
 
     pub(crate) fn last(&self) -> Place {
-        (self.at(self.len), self.len)
+        self.place(self.len)
     }
 
     /// The term of an entry; 0 before the first.
@@ -73,8 +70,13 @@ impl Terms {
         if index == 0 { 0 } else { self.terms[index as usize - 1] }
     }
 
+    /// Term and index of an entry; before the first, where an empty log ends.
+    fn place(&self, index: u8) -> Place {
+        Place { term: self.at(index), index }
+    }
+
     /// Whether it holds this entry.
-    pub(crate) fn has(&self, (term, index): Place) -> bool {
+    pub(crate) fn has(&self, Place { term, index }: Place) -> bool {
         index <= self.len && self.at(index) == term
     }
 
@@ -92,6 +94,11 @@ impl Terms {
         upto <= self.common(other)
     }
 
+    /// Term and index of the entries of this term, at the end.
+    pub(crate) fn own(self, term: u8) -> impl Iterator<Item = Place> {
+        (self.before(term) + 1..=self.len).map(move |index| Place { term, index })
+    }
+
     /// How many entries come before those of this term, at the end.
     pub(crate) fn before(&self, term: u8) -> u8 {
         self.len - self.iter().rev().take_while(|own| *own == term).count() as u8
@@ -100,31 +107,23 @@ impl Terms {
     /// The log in the form that the model keeps it in.
     pub(crate) fn log(&self) -> Log {
         let mut log = Log::starting_at(Position::default());
-        self.places().for_each(|place| log.push(position(place)));
+        self.places().for_each(|place| log.push(place.position()));
         log
     }
 
     /// The entries after `previous` up to `last`, as a message carries them.
     pub(crate) fn slice(&self, previous: u8, last: u8) -> Slice<Tag> {
-        let entries = (previous + 1..=last).map(|index| entry((self.at(index), index))).collect();
-        let slice = Slice::new(position((self.at(previous), previous)), entries);
+        let entries = (previous + 1..=last).map(|index| entry(self.place(index))).collect();
+        let slice = Slice::new(self.place(previous).position(), entries);
         slice.expect("a log has no gaps, and its terms never fall")
     }
 }
 
-pub(crate) fn position((term, index): Place) -> Position {
-    Position { term: Term::new(term.into()), index: Index::new(index.into()) }
-}
-
-pub(crate) fn place(position: Position) -> Place {
-    (position.term.number() as u8, position.index.number() as u8)
-}
-
 /// The one entry of this term and index that there is: each carries a command of its own.
 pub(crate) fn entry(place: Place) -> Entry<Tag> {
-    let (term, index) = place;
+    let Place { term, index } = place;
     let command = Tag(ServerId::new(u32::from(term) * 100 + u32::from(index)));
-    Entry { position: position(place), payload: Payload::Command(command) }
+    Entry { position: place.position(), payload: Payload::Command(command) }
 }
 
 /// For each term the log of its leader; none before it has one.
@@ -190,7 +189,7 @@ impl History {
 
     /// S1: whether a server may hold this log.
     pub(crate) fn allows(&self, log: &Terms) -> bool {
-        log.len() == 0 || self.leader(log.last().0).is_some_and(|leader| leader.starts_with(log))
+        log.len() == 0 || self.leader(log.last().term).is_some_and(|leader| leader.starts_with(log))
     }
 
     /// G2: whether the leader's log of this term goes back to the log of an earlier leader.
@@ -208,14 +207,16 @@ impl History {
     /// Entries that a majority may have acknowledged in their own term: every later leader has them
     /// (leader completeness).
     pub(crate) fn committable(&self) -> Vec<Place> {
-        let own = self.leaders().flat_map(|(term, log)| (log.before(term) + 1..=log.len()).map(move |i| (term, i)));
-        own.filter(|&entry| !self.lacks(entry.0, u8::MAX, entry)).collect()
+        let own = self.leaders().flat_map(|(term, log)| log.own(term));
+        own.filter(|&entry| !self.lacks(entry.term, u8::MAX, entry)).collect()
     }
 
     /// CM: whether a server in this term, with this log, may take its first entries for committed.
     pub(crate) fn is_committed(&self, committable: &[Place], log: &Terms, index: u8, term: u8) -> bool {
-        let reaches = |&(of, last): &Place| {
-            of <= term && index <= last && self.leader(of).is_some_and(|leader| leader.agrees(log, index))
+        let reaches = |last: &Place| {
+            last.term <= term
+                && index <= last.index
+                && self.leader(last.term).is_some_and(|leader| leader.agrees(log, index))
         };
         index == 0 || committable.iter().any(reaches)
     }

@@ -1,7 +1,8 @@
 //! What needs no code: that history implies Figure 3, and that what holds of other servers goes on to
 //! hold when history grows. `docs/inductive.md` says which step of the argument each carries.
 
-use crate::inductive::history::{History, Place, Terms};
+use crate::inductive::history::{History, Terms};
+use crate::world::Place;
 
 /// How often each was asked.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, serde::Serialize)]
@@ -49,7 +50,7 @@ pub(crate) fn show(terms: u8, entries: u8) -> (Shown, Option<String>) {
 fn log_matching(history: &History, count: &mut u64) -> bool {
     history.leaders().all(|(_, one)| {
         history.leaders().all(|(_, other)| {
-            one.places().filter(|entry| other.has(*entry)).all(|(_, index)| {
+            one.places().filter(|entry| other.has(*entry)).all(|Place { index, .. }| {
                 *count += 1;
                 one.agrees(&other, index)
             })
@@ -60,7 +61,7 @@ fn log_matching(history: &History, count: &mut u64) -> bool {
 /// §5.4.3: a voter held an entry in its own term and every leader since then has it; so does the next.
 fn completeness(history: &History, count: &mut u64) -> bool {
     own_entries(history).all(|(entry, first)| {
-        let (of, index) = entry;
+        let Place { term: of, index } = entry;
         history.leaders().filter(|(term, _)| of < *term).all(|(term, elected)| {
             let candidate = elected.first(elected.before(term)).last();
             if history.lacks(of, term - 1, entry) || candidate < entry {
@@ -73,7 +74,7 @@ fn completeness(history: &History, count: &mut u64) -> bool {
 }
 
 fn own_entries(history: &History) -> impl Iterator<Item = (Place, Terms)> + '_ {
-    history.leaders().flat_map(|(term, log)| (log.before(term) + 1..=log.len()).map(move |index| ((term, index), log)))
+    history.leaders().flat_map(|(term, log)| log.own(term).map(move |entry| (entry, log)))
 }
 
 /// Whatever is said of servers by `has`, `lacks`, S1, A1 and CM stays true in every later history.
@@ -84,10 +85,11 @@ fn lasting(history: &History, terms: u8, entries: u8, count: &mut u64) -> bool {
         let keeps_entries =
             history.leaders().all(|(term, log)| grown.leader(term).is_some_and(|it| it.starts_with(&log)));
         let keeps_lacks = own_entries(history).all(|(entry, _)| {
-            (entry.0..=terms).all(|upto| !history.lacks(entry.0, upto, entry) || grown.lacks(entry.0, upto, entry))
+            (entry.term..=terms)
+                .all(|upto| !history.lacks(entry.term, upto, entry) || grown.lacks(entry.term, upto, entry))
         });
         // What really is committed is in the log of every leader, so also in the grown history.
-        let still: Vec<Place> = committable.iter().copied().filter(|it| !grown.lacks(it.0, u8::MAX, *it)).collect();
+        let still: Vec<Place> = committable.iter().copied().filter(|it| !grown.lacks(it.term, u8::MAX, *it)).collect();
         let keeps_logs = history.logs(terms).iter().all(|log| {
             let knows = |index: u8| !history.is_committed(&still, log, index, terms);
             grown.allows(log)

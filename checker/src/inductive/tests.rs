@@ -7,13 +7,14 @@ use rafttree_model::{Durable, Index, Members, Node, Role, RoleName, Round, Serve
 
 use crate::inductive::class::{Assumption, Class, ITSELF, OTHER, THIRD};
 use crate::inductive::conjuncts::{Conjunct, Conjuncts};
-use crate::inductive::history::{History, Place, Terms};
+use crate::inductive::history::{History, Terms};
 use crate::inductive::judge::{Judge, Judged};
 use crate::inductive::mutants::{self, Code};
 use crate::inductive::stages::{Check, Checked, Ended, Scope};
 use crate::inductive::work::{self, Clock};
 use crate::inductive::{branches, logs};
 use crate::verdict::Limits;
+use crate::world::Place;
 
 const TINY: Scope = Scope { servers: 3, terms: 2, entries: 2, further: None, window: 7, instances: 0 };
 
@@ -52,7 +53,7 @@ fn rows(terms: u8, entries: u8) -> Vec<Terms> {
     let mut all = vec![Terms::default()];
     let mut longest = all.clone();
     for _ in 0..entries {
-        let longer = |row: &Terms| (row.last().0.max(1)..=terms).map(|term| row.and(term)).collect::<Vec<_>>();
+        let longer = |row: &Terms| (row.last().term.max(1)..=terms).map(|term| row.and(term)).collect::<Vec<_>>();
         longest = longest.iter().flat_map(longer).collect();
         all.extend(longest.clone());
     }
@@ -255,6 +256,6 @@ fn what_was_cut_short_is_not_complete() {
 fn what_may_be_committed_is_in_every_later_leaders_log() {
     let one = Terms::default().and(1);
     let history = History::NONE.with(1, one.and(1)).with(2, one.and(2));
-    let places: Vec<Place> = vec![(1, 1), (2, 2)];
+    let places: Vec<Place> = vec![Place::new(1, 1), Place::new(2, 2)];
     assert_eq!(history.committable(), places);
 }

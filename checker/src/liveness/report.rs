@@ -117,7 +117,7 @@ fn words(step: Move) -> String {
         Stimulus::VoteRequest { term, from, .. } => format!("{id} is asked by {from} for its vote of term {term}"),
         Stimulus::PreVoteRequest { term, from, .. } => format!("{id} is asked by {from} in term {term} for a pre-vote"),
         Stimulus::Append { term, from, previous, cells, commit } => {
-            let last = previous.1 + cells.len;
+            let last = previous.index + cells.len;
             let what = if cells.len == 0 { "nothing new".into() } else { format!("entries up to {last}") };
             format!("{id} is sent {what} by {from}, leader of term {term}, commit {commit}")
         }

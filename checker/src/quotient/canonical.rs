@@ -82,7 +82,8 @@ impl State {
             add(&mut said, past.leader, mix(bits | 1 | u64::from(past.cells.len) << 1));
         }
         for asked in &self.asked {
-            let bits = u64::from(asked.term) << 24 | u64::from(asked.last.0) << 16 | u64::from(asked.last.1) << 8;
+            let bits =
+                u64::from(asked.term) << 24 | u64::from(asked.last.term) << 16 | u64::from(asked.last.index) << 8;
             add(&mut said, asked.candidate, mix(bits | 2));
         }
         if self.has_twins(&said) { self.refined(&self.refined(&said)) } else { said }

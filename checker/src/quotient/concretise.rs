@@ -295,7 +295,7 @@ impl<'a> Stage<'a> {
     fn refuse_in_time(&mut self, leader: u8, follower: u8, state: &State) -> Option<()> {
         let (leads, follows) = (state.seat(leader), state.seat(follower));
         for lacking in follows.cells().common(leads.cells()) + 1..=leads.len() {
-            let previous = (leads.cells().term_at(state.base, lacking), lacking);
+            let previous = leads.cells().place(state.base, lacking);
             let (term, cells) = (leads.term(), Cells::default());
             let stimulus = Stimulus::Append { term, from: leader, previous, cells, commit: 0 };
             // The first time it may only learn the term.

@@ -1,10 +1,10 @@
 //! What can happen to one server.
 
-use rafttree_model::{Envelope, Event, Index, Message, Position, Round, ServerId, Slice, Term};
+use rafttree_model::{Envelope, Event, Index, Message, Round, ServerId, Slice, Term};
 
 use crate::quotient::server::{Cells, Seat, term_of};
 use crate::quotient::sets::{Indices, Mask, index_of, members_of};
-use crate::world::{Letter, Tag};
+use crate::world::{Letter, Place, Tag};
 
 /// Something that may happen to a server. Terms, indices and ids are those of the state.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -26,21 +26,21 @@ pub(crate) enum Stimulus {
     VoteRequest {
         term: u8,
         from: u8,
-        last: (u8, u8),
+        last: Place,
         sticks_to: u8,
     },
     /// Is asked how it would vote.
     PreVoteRequest {
         term: u8,
         from: u8,
-        last: (u8, u8),
+        last: Place,
         sticks_to: u8,
     },
     /// Is sent this part of a leader's log.
     Append {
         term: u8,
         from: u8,
-        previous: (u8, u8),
+        previous: Place,
         cells: Cells,
         commit: u8,
     },
@@ -62,7 +62,7 @@ pub(crate) enum Stimulus {
     Refuse {
         from: u8,
         missing: u8,
-        hint: (u8, u8),
+        hint: Place,
         matched: u8,
     },
     /// It is time to repeat what was said.
@@ -114,12 +114,8 @@ pub(crate) enum Happening {
     },
 }
 
-fn position((term, index): (u8, u8)) -> Position {
-    Position { term: Term::new(term.into()), index: Index::new(index.into()) }
-}
-
-fn slice(previous: (u8, u8), cells: Cells) -> Slice<Tag> {
-    let entries = Slice::new(position(previous), cells.entries(previous.1));
+fn slice(previous: Place, cells: Cells) -> Slice<Tag> {
+    let entries = Slice::new(previous.position(), cells.entries(previous.index));
     entries.expect("a log has no gaps and its terms never fall")
 }
 
@@ -143,18 +139,18 @@ pub(crate) fn script(seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> Vec<Ev
         Stimulus::Count { votes } => told.by_each(votes, &Message::VoteReply { granted: true }),
         Stimulus::Learn { term, from } => vec![told.by(from, term, Message::Stale)],
         Stimulus::VoteRequest { term, from, last, sticks_to } => {
-            let request = Message::VoteRequest { last: position(last), transfer: false };
+            let request = Message::VoteRequest { last: last.position(), transfer: false };
             told.after_hearing(sticks_to, told.by(from, term, request))
         }
         Stimulus::PreVoteRequest { term, from, last, sticks_to } => {
-            let request = Message::PreVoteRequest { last: position(last) };
+            let request = Message::PreVoteRequest { last: last.position() };
             told.after_hearing(sticks_to, told.by(from, term, request))
         }
         Stimulus::Append { term, from, previous, cells, commit } => {
             vec![told.by(from, term, append(previous, cells, commit))]
         }
         Stimulus::Install { term, from, cells } => {
-            let last = position(cells.last(base));
+            let last = cells.last(base).position();
             vec![told.by(from, term, Message::InstallSnapshot { last, round: Round::ZERO })]
         }
         Stimulus::Snapshot { through } => vec![Event::Snapshotted(Index::new(through.into()))],
@@ -203,7 +199,7 @@ impl Told {
 
     /// This, once a leader of its term was heard; 0 is none.
     fn after_hearing(self, leader: u8, event: Event<Tag>) -> Vec<Event<Tag>> {
-        let word = || self.by(leader, self.seat.term(), append((self.base, 0), Cells::default(), 0));
+        let word = || self.by(leader, self.seat.term(), append(Place::new(self.base, 0), Cells::default(), 0));
         (leader != 0).then(word).into_iter().chain([event]).collect()
     }
 
@@ -213,14 +209,14 @@ impl Told {
     }
 
     /// What the follower has acknowledged may arrive again when the leader is sending anew.
-    fn refused(self, from: u8, missing: u8, hint: (u8, u8), matched: u8) -> Vec<Event<Tag>> {
-        let (missing, hint, round) = (Index::new(missing.into()), position(hint), Round::ZERO);
+    fn refused(self, from: u8, missing: u8, hint: Place, matched: u8) -> Vec<Event<Tag>> {
+        let (missing, hint, round) = (Index::new(missing.into()), hint.position(), Round::ZERO);
         let refusal = self.by(from, self.seat.term(), Message::AppendRefusal { missing, hint, round });
         let acknowledged = || self.acknowledged(from, matched);
         acknowledged().into_iter().chain([refusal]).chain(acknowledged()).collect()
     }
 }
 
-fn append(previous: (u8, u8), cells: Cells, commit: u8) -> Message<Slice<Tag>> {
+fn append(previous: Place, cells: Cells, commit: u8) -> Message<Slice<Tag>> {
     Message::AppendRequest { entries: slice(previous, cells), commit: Index::new(commit.into()), round: Round::ZERO }
 }

@@ -5,6 +5,7 @@ use crate::quotient::server::{Part, Seat};
 use crate::quotient::sets::{Indices, Mask, index_of};
 use crate::quotient::settings::Quotient;
 use crate::quotient::state::{Asked, Past, State, without};
+use crate::world::Place;
 
 impl Quotient {
     /// Everything that may happen in a state; transfers as well, whether the leader decides on them or not.
@@ -68,11 +69,11 @@ impl Quotient {
             }
         }
         for other in state.ids().filter(|&other| other != id && seat.term() <= state.seat(other).term()) {
-            let (missing, matched) = (seat.len(), state.holds(id, other));
-            offer(id, Stimulus::Refuse { from: other, missing, hint: (state.base, 0), matched: 0 });
+            let (missing, matched, hint) = (seat.len(), state.holds(id, other), Place::new(state.base, 0));
+            offer(id, Stimulus::Refuse { from: other, missing, hint, matched: 0 });
             if matched != 0 {
                 for missing in [matched, seat.len()] {
-                    offer(id, Stimulus::Refuse { from: other, missing, hint: (state.base, 0), matched });
+                    offer(id, Stimulus::Refuse { from: other, missing, hint, matched });
                 }
             }
         }
@@ -135,7 +136,7 @@ fn offer_log(state: &State, past: Past, offer: &mut impl FnMut(u8, Stimulus)) {
     let Past { term, leader, commit, cells } = past;
     for id in state.ids().filter(|&id| id != leader && state.seat(id).term() <= term) {
         for first in 0..=cells.len {
-            let previous = (cells.term_at(state.base, first), first);
+            let previous = cells.place(state.base, first);
             for last in first..=cells.len {
                 let part = cells.between(first, last);
                 offer(id, Stimulus::Append { term, from: leader, previous, cells: part, commit: 0 });

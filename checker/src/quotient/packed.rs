@@ -4,6 +4,7 @@ use tinyvec::TinyVec;
 
 use crate::quotient::server::{Cells, MOST_SEATS, Seat};
 use crate::quotient::state::{Asked, Past, State};
+use crate::world::Place;
 
 /// A state in words, most of the time without a heap.
 #[derive(Clone, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -84,10 +85,10 @@ fn unpack_past(word: u64) -> Past {
 
 fn pack_asked(asked: &Asked) -> u64 {
     let Asked { term, candidate, last } = *asked;
-    u64::from(term) | u64::from(candidate) << 5 | u64::from(last.0) << 8 | u64::from(last.1) << 13
+    u64::from(term) | u64::from(candidate) << 5 | u64::from(last.term) << 8 | u64::from(last.index) << 13
 }
 
 fn unpack_asked(word: u64) -> Asked {
     let bits = |shift: u32, count: u32| (word >> shift) as u8 & ((1 << count) - 1);
-    Asked { term: bits(0, 5), candidate: bits(5, 3), last: (bits(8, 5), bits(13, 3)) }
+    Asked { term: bits(0, 5), candidate: bits(5, 3), last: Place { term: bits(8, 5), index: bits(13, 3) } }
 }

@@ -6,7 +6,7 @@ use rafttree_model::{
     Round, ServerId, ServerMap, ServerSet, Term,
 };
 
-use crate::world::{Disk, Observed, Server, Tag, Unsynced};
+use crate::world::{Disk, Observed, Place, Server, Tag, Unsynced};
 
 /// The longest log behind the base.
 pub(crate) const LONGEST: usize = 4;
@@ -96,8 +96,13 @@ impl Cells {
     }
 
     /// Term and index of the last cell, or of the base.
-    pub(crate) fn last(self, base: u8) -> (u8, u8) {
-        (self.term_at(base, self.len), self.len)
+    pub(crate) fn last(self, base: u8) -> Place {
+        self.place(base, self.len)
+    }
+
+    /// Term and index of a cell, or of the base at 0.
+    pub(crate) fn place(self, base: u8, index: u8) -> Place {
+        Place { term: self.term_at(base, index), index }
     }
 
     /// The term at an index from 0, the base, to the last.

@@ -5,6 +5,7 @@ use tinyvec::ArrayVec;
 
 use crate::quotient::server::{Cells, MOST_SEATS, Part, Seat, term_of, with_term};
 use crate::quotient::sets::{Indices, Mask, index_of};
+use crate::world::Place;
 
 /// A leadership that is over and may still be heard: its term, its leader, and all that it said.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -20,7 +21,7 @@ pub(crate) struct Past {
 pub(crate) struct Asked {
     pub(crate) term: u8,
     pub(crate) candidate: u8,
-    pub(crate) last: (u8, u8),
+    pub(crate) last: Place,
 }
 
 /// A state of the whole system.
@@ -80,7 +81,7 @@ impl State {
             *seat = seat.with_cells(none).with_commit(0).with_synced(0);
         }
         self.past.iter_mut().for_each(|past| *past = Past { cells: none, commit: 0, ..*past });
-        self.asked.iter_mut().for_each(|asked| asked.last = (0, 0));
+        self.asked.iter_mut().for_each(|asked| asked.last = Place::START);
         let leaders = self.seats.iter().zip(&mut self.heard).filter(|(seat, _)| seat.is(Part::Leader));
         leaders.for_each(|(_, heard)| *heard = 0);
         State { committed: none, known_in: [0; 4], ..self }
@@ -239,7 +240,8 @@ impl State {
         }
         for asked in &mut self.asked {
             // What ended before the base is older than any log.
-            asked.last = asked.last.1.checked_sub(count).map_or((0, 0), |index| (asked.last.0, index));
+            let index = asked.last.index.checked_sub(count);
+            asked.last = index.map_or(Place::START, |index| Place { index, ..asked.last });
         }
         self.committed = self.committed.without_first(count);
         self.known_in.rotate_left(count.into());
@@ -250,7 +252,7 @@ impl State {
     fn rank_terms(&mut self, lowest: u8) {
         let logs = self.seats().map(|(_, seat)| seat.cells()).chain(self.past.iter().map(|past| past.cells));
         let in_logs = logs.chain([self.committed]).flat_map(Cells::iter).map(term_of);
-        let terms = in_logs.chain([self.base]).chain(self.asked.iter().map(|asked| asked.last.0));
+        let terms = in_logs.chain([self.base]).chain(self.asked.iter().map(|asked| asked.last.term));
         let old = terms.filter(|&term| term < lowest).fold(0u32, |mask, term| mask | 1 << term) & !1;
         let start = old.count_ones() as u8 + 1;
         if start == lowest && old == (1 << start) - 2 {
@@ -274,7 +276,8 @@ impl State {
             *past = Past { term: rank(past.term), cells: ranked(past.cells), ..*past };
         }
         for asked in &mut self.asked {
-            *asked = Asked { term: rank(asked.term), last: (rank(asked.last.0), asked.last.1), ..*asked };
+            *asked =
+                Asked { term: rank(asked.term), last: Place { term: rank(asked.last.term), ..asked.last }, ..*asked };
         }
         self.committed = ranked(self.committed);
         self.known_in = self.known_in.map(rank);
@@ -291,7 +294,7 @@ impl State {
     pub(crate) fn terms(&self) -> u32 {
         let of_seats = self.seats().map(|(_, seat)| seat.term());
         let terms = of_seats.chain(self.past.iter().map(|past| past.term)).chain([self.base]);
-        let terms = terms.chain(self.asked.iter().flat_map(|asked| [asked.term, asked.last.0]));
+        let terms = terms.chain(self.asked.iter().flat_map(|asked| [asked.term, asked.last.term]));
         let logs = self.seats().map(|(_, seat)| seat.cells()).chain(self.past.iter().map(|past| past.cells));
         let in_logs = logs.chain([self.committed]).flat_map(Cells::iter).map(term_of);
         terms.chain(in_logs).fold(0, |mask, term| mask | 1 << term)

@@ -10,7 +10,7 @@ use rafttree_model::{
 use crate::quotient::server::{Cells, LONGEST, MOST_SEATS, Part, Seat, TooLong};
 use crate::quotient::sets::{index_of, members_of};
 use crate::quotient::state::{Asked, Past, State};
-use crate::world::{History, Leadership, Letter, Server, Spent, Tag, World};
+use crate::world::{History, Leadership, Letter, Place, Server, Spent, Tag, World};
 
 impl State {
     /// A world that this state stands for: the servers hear no leader, have counted no vote but
@@ -33,7 +33,7 @@ impl State {
         };
         let mut letters = Vec::new();
         for Asked { term, candidate, last } in self.candidacies() {
-            let message = Message::VoteRequest { last: position(last), transfer: false };
+            let message = Message::VoteRequest { last: last.position(), transfer: false };
             let others = self.ids().filter(|&to| to != candidate);
             letters.extend(others.map(|to| letter(candidate, to, term, message.clone())));
         }
@@ -110,7 +110,7 @@ impl State {
             let Message::VoteRequest { last, .. } = letter.message else { continue };
             let last_term = if last.index == Index::ZERO { 0 } else { last.term.number() as u8 + 1 };
             let (term, candidate) = (letter.term.number() as u8 + 1, letter.from.number() as u8);
-            let asked = Asked { term, candidate, last: (last_term, last.index.number() as u8) };
+            let asked = Asked { term, candidate, last: Place { term: last_term, index: last.index.number() as u8 } };
             if !self.seat(candidate).still(Part::Candidate, term) && !self.asked.contains(&asked) {
                 self.asked.push(asked);
             }
@@ -208,10 +208,6 @@ fn leadership(past: &Past) -> Leadership {
 
 fn server(id: u8) -> ServerId {
     ServerId::new(id.into())
-}
-
-fn position((term, index): (u8, u8)) -> Position {
-    Position { term: Term::new(term.into()), index: Index::new(index.into()) }
 }
 
 const _: () = assert!(LONGEST == 4, "what is known of commitments has as much room");

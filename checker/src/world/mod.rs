@@ -4,6 +4,8 @@
 
 mod message;
 
+mod place;
+
 mod ground;
 
 mod observed;
@@ -15,5 +17,6 @@ mod state;
 pub(crate) use ground::{DiskMutant, Ground, PAPER, StepBy};
 pub(crate) use message::{Letter, Tag};
 pub(crate) use observed::{Contact, Observed, Servers, answer_to};
+pub(crate) use place::Place;
 pub(crate) use server::{Disk, Ready, Server, Stepped, Unsynced};
 pub(crate) use state::{History, Leadership, Spent, World};

@@ -8,9 +8,10 @@
 
 use crate::inductive::class::Assumption;
 use crate::inductive::conjuncts::Conjunct;
-use crate::inductive::history::{History, MOST_TERMS, Place, Terms};
+use crate::inductive::history::{History, MOST_TERMS, Terms};
 use crate::quotient::server::{Cells, term_of};
 use crate::quotient::state::State;
+use crate::world::Place;
 
 /// Terms there is room for, with 0.
 const ROOM: usize = MOST_TERMS + 2;
@@ -87,7 +88,7 @@ impl Traces {
         Ok(())
     }
 
-    fn note_end(&mut self, (term, index): (u8, u8)) {
+    fn note_end(&mut self, Place { term, index }: Place) {
         let known = self.logs[term as usize];
         let is_known = match index {
             0 => term == self.base || term == 0,
@@ -141,9 +142,9 @@ impl Traces {
 }
 
 /// The place in history of an entry, or an end of a log, of a state.
-pub(super) fn place_of(base: u8, (term, index): Place) -> Place {
+pub(super) fn place_of(base: u8, Place { term, index }: Place) -> Place {
     // What has no term ended before anything that is still known.
-    if term == 0 { (0, 0) } else { (term, index + u8::from(base != 0)) }
+    if term == 0 { Place::START } else { Place { term, index: index + u8::from(base != 0) } }
 }
 
 impl State {

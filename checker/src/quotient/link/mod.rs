@@ -25,13 +25,13 @@ pub(crate) use narrowed::Narrowed;
 
 use crate::inductive::class::{Class, ITSELF, OTHER};
 use crate::inductive::conjuncts::{Conjunct, Conjuncts};
-use crate::inductive::history::{History, MOST_TERMS, Terms, entry, place, position};
+use crate::inductive::history::{History, MOST_TERMS, Terms, entry};
 use crate::quotient::inputs::{Stimulus, own, script};
 use crate::quotient::server::{LONGEST, Part, Seat};
 use crate::quotient::state::State;
 use crate::trace::language;
 use crate::verdict::Linked;
-use crate::world::{Server, Tag};
+use crate::world::{Place, Server, Tag};
 
 /// What a thread keeps: what it has looked up.
 pub(crate) struct Link {
@@ -153,7 +153,7 @@ impl Link {
             for (follower, follows) in state.seats().filter(|(id, seat)| *id != leader && seat.term() == leads.term()) {
                 let held = state.holds(leader, follower);
                 let on_disk = Traces::terms(state.base, follows.cells().first(follows.synced()));
-                let held_of_history = place_of(state.base, (leads.term(), held)).1;
+                let held_of_history = place_of(state.base, Place { term: leads.term(), index: held }).index;
                 if held != 0 && !on_disk.agrees(&Traces::terms(state.base, leads.cells()), held_of_history) {
                     let what = format!("what server {follower} has acknowledged to {leader}: its log up to {held}");
                     let fault = [Conjunct::AcknowledgesDisk.into()];
@@ -256,7 +256,7 @@ pub(crate) fn look_up_alone(
 
 fn broken_by(history: &History, narrowed: Option<Narrowed>, base: u8, server: &Server) -> Conjuncts {
     let start = if base == 0 { Terms::default() } else { Terms::default().and(base) };
-    let terms = server.node.log().positions().map(|position| place(position).0);
+    let terms = server.node.log().positions().map(|position| position.term.number() as u8);
     let node = server.node.relabelled(&Behind(start.len().into()));
     narrowed::class(history, narrowed).broken_by(&node, &terms.fold(start, Terms::and))
 }
@@ -284,8 +284,8 @@ fn free_messages() -> &'static Messages {
 /// The message as the class has it, in which rounds are none: it says nothing of them.
 fn of_history(base: u8, message: &Message<Slice<Tag>>) -> Message<Slice<Tag>> {
     let labels = Behind(u8::from(base != 0).into());
-    let in_history = |position| place_of(base, place(position));
-    let end = |last| position(in_history(last));
+    let in_history = |position| place_of(base, Place::of(position));
+    let end = |last| in_history(last).position();
     match message {
         Message::PreVoteRequest { last } => Message::PreVoteRequest { last: end(*last) },
         Message::VoteRequest { last, transfer } => Message::VoteRequest { last: end(*last), transfer: *transfer },

@@ -1,13 +1,13 @@
 //! What the search tries for a compact server when something happens to a concrete one: the rest
 //! changes nothing.
 
-use rafttree_model::{Event, Index, Message, Position, Role, ServerId};
+use rafttree_model::{Event, Index, Message, Role, ServerId};
 
 use crate::checks::is_disturbance;
 use crate::quotient::inputs::{Happening, Stimulus};
 use crate::quotient::server::{Cells, Seat};
 use crate::quotient::sets::{Indices, Mask};
-use crate::world::{Contact, Letter, Server, Servers, Tag};
+use crate::world::{Contact, Letter, Place, Server, Servers, Tag};
 
 /// Inputs of the compact server, in a row, that the search offers whenever this may happen; what
 /// comes of it must be what comes of some of them, or nothing.
@@ -69,11 +69,15 @@ fn input(server: &Server, letter: &Letter) -> Option<Stimulus> {
     let (term, from, sticks_to) = (letter.term.number() as u8, name(letter.from), 0);
     let is_of_our_term = letter.term == server.node.term();
     match &letter.message {
-        Message::PreVoteRequest { last } => Some(Stimulus::PreVoteRequest { term, from, last: pair(*last), sticks_to }),
-        Message::VoteRequest { last, .. } => Some(Stimulus::VoteRequest { term, from, last: pair(*last), sticks_to }),
+        Message::PreVoteRequest { last } => {
+            Some(Stimulus::PreVoteRequest { term, from, last: Place::of(*last), sticks_to })
+        }
+        Message::VoteRequest { last, .. } => {
+            Some(Stimulus::VoteRequest { term, from, last: Place::of(*last), sticks_to })
+        }
         Message::AppendRequest { entries, commit, .. } => {
             let cells = Cells::new(entries.entries()).unwrap_or_default();
-            let (previous, commit) = (pair(entries.previous()), commit.number() as u8);
+            let (previous, commit) = (Place::of(entries.previous()), commit.number() as u8);
             Some(Stimulus::Append { term, from, previous, cells, commit })
         }
         Message::TimeoutNow => {
@@ -127,8 +131,4 @@ fn others(server: &Server, set: Servers) -> Mask {
 
 fn name(id: ServerId) -> u8 {
     id.number() as u8
-}
-
-fn pair(position: Position) -> (u8, u8) {
-    (position.term.number() as u8, position.index.number() as u8)
 }
