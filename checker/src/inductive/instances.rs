@@ -4,7 +4,7 @@
 use crate::inductive::cases::Tables;
 use crate::inductive::dice::{Dice, Instance};
 use crate::inductive::symbols::{Case, Stepper};
-use crate::inductive::work::{Clock, share};
+use crate::inductive::work::{Clock, Found, to_first_finding};
 use crate::world::StepBy;
 
 /// How much is drawn.
@@ -58,27 +58,24 @@ pub(crate) fn draw(
 ) -> (Drawn, Option<String>) {
     let cases = tables.cases().into_iter().map(Task::Of);
     let tasks: Vec<Task> = cases.chain((0..draws.any).map(|_| Task::Any)).collect();
-    let start = || Drawer { stepper: Stepper::new(step_by), tables, drawn: Drawn::default(), wrong: None };
+    let start = || Drawer { stepper: Stepper::new(step_by), tables, drawn: Drawn::default() };
     let work = |drawer: &mut Drawer, at: usize, task: &Task| {
-        if drawer.wrong.is_none() {
-            let seed = draws.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(at as u64);
-            drawer.wrong = drawer.work(task, draws.each, &mut Dice::new(seed)).err().map(|why| (at, why));
-        }
+        let seed = draws.seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(at as u64);
+        let wrong = drawer.work(task, draws.each, &mut Dice::new(seed)).err();
+        (std::mem::take(&mut drawer.drawn), wrong)
     };
-    let (drawers, is_whole) = share(&tasks, clock, start, work, tick);
-    let mut all = Drawn { is_whole: is_whole && !clock.is_over(), ..Drawn::default() };
-    drawers.iter().for_each(|drawer| all.add(&drawer.drawn));
-    let wrong = drawers.into_iter().filter_map(|drawer| drawer.wrong).min_by_key(|(at, _)| *at);
-    (all, wrong.map(|(_, why)| why))
+    let Found { counts, finding, all_done } = to_first_finding(&tasks, clock, start, work, tick);
+    let mut all = Drawn { is_whole: all_done && !clock.is_over(), ..Drawn::default() };
+    counts.iter().for_each(|drawn| all.add(drawn));
+    (all, finding)
 }
 
 /// One thread.
 struct Drawer<'a> {
     stepper: Stepper,
     tables: &'a Tables,
+    /// What the task under way has drawn.
     drawn: Drawn,
-    /// The first thing that was wrong, and with which task.
-    wrong: Option<(usize, String)>,
 }
 
 impl Drawer<'_> {

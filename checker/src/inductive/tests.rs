@@ -1,7 +1,8 @@
 //! The class is what it is said to be, and the check sees what it must.
 
 use std::collections::BTreeSet;
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use rafttree_model::{Durable, Index, Members, Node, Role, RoleName, Round, ServerId, ServerSet, Term};
 
@@ -229,23 +230,45 @@ fn what_begins_beyond_the_fifth_entry_does_not_show_before_it() {
 }
 
 #[test]
-fn threads_find_the_same_counterexample() {
+fn threads_find_the_same_counterexample_and_count_the_same() {
     let wrong = mutants::find("compare_index_first").expect("a mutant of this name");
     let histories = History::all(2, 2);
     let find = |threads| {
         let limits = Limits { threads, ..limits() };
         let clock = Clock { limits: &limits, started: Instant::now() };
         let judge = |history: &History, hand: &mut work::Hand| logs::judge(history, 2, 2, None, hand);
-        let found = work::all(&histories, wrong.code, Conjuncts::ALL, clock, judge, &mut |_, _| {}).finding;
-        found.map(|it| (it.history, it.node, it.cause))
+        let worked = work::all(&histories, wrong.code, Conjuncts::ALL, clock, judge, &mut |_, _| {});
+        (worked.finding.map(|it| (it.history, it.node, it.cause)), worked.tally)
     };
-    assert!(find(1).is_some());
+    assert!(find(1).0.is_some());
     assert_eq!(find(1), find(4));
+}
+
+/// The first task finds something only once a later one is done.
+#[test]
+fn what_comes_after_a_finding_does_not_count() {
+    let limits = Limits { threads: 2, ..limits() };
+    let clock = Clock { limits: &limits, started: Instant::now() };
+    let is_late_done = AtomicBool::new(false);
+    let judge = |_: &mut (), at: usize, _: &()| {
+        if at == 0 {
+            let wait = Duration::from_secs(60);
+            while !is_late_done.load(Ordering::Relaxed) && clock.started.elapsed() < wait {
+                std::thread::yield_now();
+            }
+            return (at, Some("found"));
+        }
+        is_late_done.store(true, Ordering::Relaxed);
+        (at, None)
+    };
+    let found = work::to_first_finding(&[(); 2], clock, || (), judge, &mut |_, _| {});
+    assert!(is_late_done.into_inner(), "the later task was done before the first had ended");
+    assert_eq!((found.counts, found.finding), (vec![0], Some("found")));
 }
 
 #[test]
 fn what_was_cut_short_is_not_complete() {
-    let limits = Limits { time: Some(std::time::Duration::ZERO), ..limits() };
+    let limits = Limits { time: Some(Duration::ZERO), ..limits() };
     let (started, checked) = (Instant::now(), Checked::default());
     let checked =
         Check { scope: TINY, code: Code::DEPLOYED, limits: &limits, started, tick: &mut |_, _, _| {}, checked };

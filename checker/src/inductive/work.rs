@@ -88,31 +88,54 @@ pub(crate) fn all<T: Sync>(
     task: impl Fn(&T, &mut Hand) -> bool + Sync,
     tick: &mut dyn FnMut(usize, usize),
 ) -> Worked {
-    let first = AtomicUsize::new(usize::MAX);
-    let start = || {
-        let hand = Hand { judge: Judge::new(code), clock, wanted, finding: None };
-        (hand, None::<(usize, Finding)>, false)
+    let start = || Hand { judge: Judge::new(code), clock, wanted, finding: None };
+    let work = |hand: &mut Hand, _, this: &T| {
+        let is_done = task(this, hand);
+        let tally = std::mem::take(&mut hand.judge.tally);
+        ((tally, is_done), hand.finding.take())
     };
-    let work = |(hand, found, is_cut): &mut (Hand, Option<(usize, Finding)>, bool), at: usize, this: &T| {
-        // What comes after a finding does not count any more.
+    let Found { counts, finding, all_done } = to_first_finding(tasks, clock, start, work, tick);
+    let mut tally = Tally::default();
+    counts.iter().for_each(|(counted, _)| tally.add(counted));
+    let is_cut = counts.iter().any(|(_, is_done)| !is_done);
+    Worked { tally, is_whole: finding.is_some() || all_done && !is_cut, finding }
+}
+
+/// What came of tasks up to the first that found something, whatever the threads.
+pub(crate) struct Found<C, F> {
+    /// What each of them counted, in their order.
+    pub(crate) counts: Vec<C>,
+    pub(crate) finding: Option<F>,
+    /// Whether all tasks there are were done, or left out for a finding before them.
+    pub(crate) all_done: bool,
+}
+
+/// Does every task up to the first that finds something. What threads have done of later ones by then
+/// does not count, so that one thread and several come to the same.
+pub(crate) fn to_first_finding<T: Sync, S: Send, C: Send, F: Send>(
+    tasks: &[T],
+    clock: Clock,
+    start: impl Fn() -> S + Sync,
+    work: impl Fn(&mut S, usize, &T) -> (C, Option<F>) + Sync,
+    tick: &mut dyn FnMut(usize, usize),
+) -> Found<C, F> {
+    let first = AtomicUsize::new(usize::MAX);
+    let work = |(state, done): &mut (S, Vec<_>), at: usize, task: &T| {
         if first.load(Ordering::Relaxed) < at {
             return;
         }
-        let is_done = task(this, hand);
-        if let Some(finding) = hand.finding.take() {
+        let (counted, finding) = work(state, at, task);
+        if finding.is_some() {
             first.fetch_min(at, Ordering::Relaxed);
-            *found = Some((at, finding));
-        } else {
-            *is_cut |= !is_done;
         }
+        done.push((at, counted, finding));
     };
-    let (hands, all_done) = share(tasks, clock, start, work, tick);
-    let mut tally = Tally::default();
-    hands.iter().for_each(|(hand, ..)| tally.add(&hand.judge.tally));
-    let is_cut = hands.iter().any(|(.., is_cut)| *is_cut);
-    let found = hands.into_iter().filter_map(|(_, found, _)| found).min_by_key(|(at, _)| *at);
-    let finding = found.map(|(_, finding)| finding);
-    Worked { tally, is_whole: finding.is_some() || all_done && !is_cut, finding }
+    let (hands, all_done) = share(tasks, clock, || (start(), Vec::new()), work, tick);
+    let first = first.load(Ordering::Relaxed);
+    let mut done: Vec<_> = hands.into_iter().flat_map(|(_, done)| done).filter(|(at, ..)| *at <= first).collect();
+    done.sort_unstable_by_key(|(at, ..)| *at);
+    let finding = done.last_mut().and_then(|(.., finding)| finding.take());
+    Found { counts: done.into_iter().map(|(_, counted, _)| counted).collect(), finding, all_done }
 }
 
 /// Lets threads do all tasks, each with a state of its own. Says whether all were done.
