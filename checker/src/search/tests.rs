@@ -13,6 +13,9 @@ mod fingerprints;
 mod tables;
 mod toys;
 
+#[path = "../../examples/two_phase_commit/model.rs"]
+mod two_phase_commit;
+
 fn with_threads(threads: usize) -> Search {
     Search { threads, ..Search::default() }
 }

@@ -5,7 +5,8 @@ use std::hash::Hash;
 
 use stateright::{Checker, Model, Property};
 
-use super::toys::{Naive, Puzzle, SOLVED, TwoPhase, counters, naive};
+use super::toys::{Naive, Puzzle, SOLVED, counters, naive, two_phase_kind};
+use super::two_phase_commit::TwoPhaseCommit;
 use super::{counts, search, with_threads};
 use crate::search::model::Unsuitable;
 use crate::search::{Ended, Found, OfModel, Search, Space};
@@ -15,15 +16,19 @@ fn as_naive<A>(found: Found<A>) -> Naive {
     Naive { states, transitions, layers, offered, fired, met }
 }
 
-fn two_phase(managers: usize) -> OfModel<TwoPhase> {
-    OfModel::new(TwoPhase { managers }).unwrap().with_kinds(5, TwoPhase::kind)
+fn two_phase(managers: usize) -> TwoPhaseCommit {
+    TwoPhaseCommit { managers, needed: managers }
+}
+
+fn two_phase_space(managers: usize) -> OfModel<TwoPhaseCommit> {
+    OfModel::new(two_phase(managers)).unwrap().with_kinds(5, two_phase_kind)
 }
 
 #[test]
 fn known_spaces_have_their_known_sizes() {
-    let found = search(&with_threads(2), &two_phase(3));
-    assert_eq!((found.ended, found.states, found.met), (Ended::Exhausted, 288, 0b011));
-    let found = search(&with_threads(2), &two_phase(5));
+    let found = search(&with_threads(2), &two_phase_space(3));
+    assert_eq!((found.ended, found.states, found.met), (Ended::Exhausted, 288, 0b110));
+    let found = search(&with_threads(2), &two_phase_space(5));
     assert_eq!((found.ended, found.states), (Ended::Exhausted, 8_832));
     let found = search(&with_threads(2), &OfModel::new(Puzzle { start: SOLVED }).unwrap());
     assert_eq!((found.ended, found.states, found.depth), (Ended::Exhausted, 360, 21));
@@ -51,7 +56,7 @@ fn same_as_naive<S: Space<State: Eq + Hash>>(space: &S) {
 
 #[test]
 fn counts_are_those_of_a_naive_search_at_any_number_of_threads_and_under_any_seed() {
-    same_as_naive(&two_phase(4));
+    same_as_naive(&two_phase_space(4));
     same_as_naive(&OfModel::new(Puzzle { start: SOLVED }).unwrap());
     same_as_naive(&counters(4, 7));
 }
@@ -75,8 +80,8 @@ where
 
 #[test]
 fn counts_are_those_of_stateright_where_it_is_right() {
-    same_as_stateright(TwoPhase { managers: 3 });
-    same_as_stateright(TwoPhase { managers: 4 });
+    same_as_stateright(two_phase(3));
+    same_as_stateright(two_phase(4));
     same_as_stateright(Puzzle { start: SOLVED });
 }
 

@@ -1,10 +1,11 @@
 //! Small spaces.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 use std::hash::Hash;
 
 use stateright::{Model, Property};
 
+use super::two_phase_commit::Action;
 use crate::search::{Bits, Identity, Judgement, Space, fingerprint};
 
 /// Counters from 0 to `top`, of which each step turns one.
@@ -262,121 +263,14 @@ impl Model for Unsolvable {
     }
 }
 
-/// Two-phase commit, after Stateright's example of it, which is after Gray and Lamport's.
-#[derive(Clone)]
-pub(super) struct TwoPhase {
-    pub(super) managers: usize,
-}
-
-#[derive(Clone, Debug, Eq, Hash, PartialEq)]
-pub(super) struct Transaction {
-    managers: Vec<Phase>,
-    coordinator: Phase,
-    heard: BTreeSet<usize>,
-    sent: BTreeSet<Message>,
-}
-
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-enum Phase {
-    Working,
-    Prepared,
-    Committed,
-    Aborted,
-}
-
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub(super) enum Message {
-    Prepared(usize),
-    Commit,
-    Abort,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Act {
-    Decide(Message),
-    Hear(usize),
-    Prepare(usize),
-    Choose(usize),
-    Obey(usize, Message),
-}
-
-impl Transaction {
-    fn all_are(&self, phase: Phase) -> bool {
-        self.managers.iter().all(|&of| of == phase)
-    }
-}
-
-impl Model for TwoPhase {
-    type State = Transaction;
-    type Action = Act;
-
-    fn init_states(&self) -> Vec<Transaction> {
-        let managers = vec![Phase::Working; self.managers];
-        let (heard, sent) = (BTreeSet::new(), BTreeSet::new());
-        vec![Transaction { managers, coordinator: Phase::Working, heard, sent }]
-    }
-
-    fn actions(&self, state: &Transaction, actions: &mut Vec<Act>) {
-        let undecided = state.coordinator == Phase::Working;
-        if undecided && state.heard.len() == self.managers {
-            actions.push(Act::Decide(Message::Commit));
-        }
-        if undecided {
-            actions.push(Act::Decide(Message::Abort));
-        }
-        for manager in 0..self.managers {
-            if undecided && state.sent.contains(&Message::Prepared(manager)) {
-                actions.push(Act::Hear(manager));
-            }
-            if state.managers[manager] == Phase::Working {
-                actions.extend([Act::Prepare(manager), Act::Choose(manager)]);
-            }
-            let orders = [Message::Commit, Message::Abort].into_iter().filter(|order| state.sent.contains(order));
-            actions.extend(orders.map(|order| Act::Obey(manager, order)));
-        }
-    }
-
-    fn next_state(&self, state: &Transaction, act: Act) -> Option<Transaction> {
-        let phase_of = |order| if order == Message::Commit { Phase::Committed } else { Phase::Aborted };
-        let mut next = state.clone();
-        match act {
-            Act::Decide(order) => {
-                next.coordinator = phase_of(order);
-                next.sent.insert(order);
-            }
-            Act::Hear(manager) => {
-                next.heard.insert(manager);
-            }
-            Act::Prepare(manager) => {
-                next.managers[manager] = Phase::Prepared;
-                next.sent.insert(Message::Prepared(manager));
-            }
-            Act::Choose(manager) => next.managers[manager] = Phase::Aborted,
-            Act::Obey(manager, order) => next.managers[manager] = phase_of(order),
-        }
-        Some(next)
-    }
-
-    fn properties(&self) -> Vec<Property<Self>> {
-        vec![
-            Property::sometimes("all abort", |_, state: &Transaction| state.all_are(Phase::Aborted)),
-            Property::sometimes("all commit", |_, state: &Transaction| state.all_are(Phase::Committed)),
-            Property::always("consistent", |_, state: &Transaction| {
-                !(state.managers.contains(&Phase::Aborted) && state.managers.contains(&Phase::Committed))
-            }),
-        ]
-    }
-}
-
-impl TwoPhase {
-    pub(super) fn kind(act: &Act) -> usize {
-        match act {
-            Act::Decide(_) => 0,
-            Act::Hear(_) => 1,
-            Act::Prepare(_) => 2,
-            Act::Choose(_) => 3,
-            Act::Obey(..) => 4,
-        }
+/// The kinds of what happens in a two-phase commit.
+pub(super) fn two_phase_kind(action: &Action) -> usize {
+    match action {
+        Action::CoordinatorDecides(_) => 0,
+        Action::CoordinatorHears(_) => 1,
+        Action::ManagerPrepares(_) => 2,
+        Action::ManagerAborts(_) => 3,
+        Action::ManagerObeys(..) => 4,
     }
 }
 
