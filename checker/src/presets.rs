@@ -120,7 +120,7 @@ pub(crate) const PRESETS: [Preset; 14] = [
     },
     Preset {
         name: "plain-pair",
-        about: "the second opinion: two servers, terms, logs, disks and messages in full",
+        about: "the cross-check: two servers, terms, logs, disks and messages in full",
         parts: &[(
             Part::Concrete(PAIR),
             Expected {

@@ -159,8 +159,7 @@ impl Part {
                 format!("{servers}/{spread}/{window}{snapshots}")
             }
             Part::Recovery(scope) => format!("from {}", Part::Quotient(*scope).short()),
-            Part::Concrete(bounds) if bounds.is_concrete() => format!("concrete {}", bounds.servers),
-            Part::Concrete(bounds) => format!("plain {}", bounds.servers),
+            Part::Concrete(bounds) => format!("concrete {}", bounds.servers),
         }
     }
 

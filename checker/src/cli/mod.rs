@@ -17,7 +17,7 @@ mod report;
 
 pub(crate) mod tables;
 
-mod ledger;
+mod minimal_bounds;
 
 mod speed;
 
@@ -139,9 +139,11 @@ enum Table {
     /// What was exhausted.
     Proof,
     /// For each mutant the least bounds at which it is caught.
-    Ledger,
+    #[value(alias = "ledger")]
+    MinimalBounds,
     /// The quotient beside the concrete system, both explored to the end; minutes, and some memory.
-    SecondOpinion,
+    #[value(alias = "second-opinion")]
+    CrossCheck,
     /// What the invariant was judged for, stage by stage.
     Inductive,
     /// What a state and a transition cost, beside Stateright's own search.
@@ -186,8 +188,8 @@ fn run(cli: &Cli) -> Result<u8, Usage> {
             Ok(0)
         }
         Command::Report { table: Table::Rules, limits } => Ok(tables::rules(&limits.limits())),
-        Command::Report { table: Table::SecondOpinion, .. } => Ok(speed::second_opinion()),
-        Command::Report { table: Table::Ledger, limits } => Ok(ledger::report(&limits.limits())),
+        Command::Report { table: Table::CrossCheck, .. } => Ok(speed::cross_check()),
+        Command::Report { table: Table::MinimalBounds, limits } => Ok(minimal_bounds::report(&limits.limits())),
         Command::Report { table: Table::Inductive, limits } => Ok(inductive::report(&limits.limits())),
         Command::Report { table: Table::Speed, limits } => Ok(speed::report(&limits.limits())),
         Command::Report { table: Table::Proof, limits } => Ok(tables::proof(&limits.limits())),

@@ -6,6 +6,7 @@ use stateright::{Checker, Model};
 
 use crate::console::grouped;
 use crate::presets;
+use crate::quotient;
 use crate::scope::Part;
 use crate::search::{OfModel, Search, resident_bytes};
 use crate::system::{self, PAIR, System};
@@ -83,12 +84,12 @@ fn theirs(limits: &Limits) -> Row {
 }
 
 /// The table of `docs/soundness.md`: the quotient and the concrete system, both explored to the end.
-pub(crate) fn second_opinion() -> u8 {
+pub(crate) fn cross_check() -> u8 {
     say!("| concrete system | states | forms of them | states of the quotient | missing | made up |");
     say!("| --- | --- | --- | --- | --- | --- |");
     let mut worst = 0;
     for bounds in presets::COMPARED {
-        let it = crate::quotient::cross_check::compare(bounds, true);
+        let it = quotient::cross_check::compare(bounds, true);
         let (missing, extra) = (it.missing.len(), it.extra.len());
         let [concrete, kept, quotient] = [it.concrete, it.kept, it.quotient].map(|count| grouped(count as u64));
         say!("| {} | {concrete} | {kept} | {quotient} | {missing} | {extra} |", bounds.words());
