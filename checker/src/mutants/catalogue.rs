@@ -1,4 +1,4 @@
-//! The mutation catalogue: mistakes that were made elsewhere, each of which the checker must catch.
+//! The mutation catalogue: bugs that others have shipped, as mutants, each of which the checker must catch.
 
 use crate::mutants::mutant::{disk, rule, step};
 use crate::mutants::rules as broken;
@@ -9,12 +9,12 @@ use crate::world::DiskMutant;
 
 pub(crate) use crate::mutants::mutant::Mutant;
 
-/// Every mistake, one group after the other.
+/// Every mutant, one group after the other.
 pub(crate) fn mutants() -> Vec<Mutant> {
     [TERMS_AND_VOTES, LOG_AND_COMMITMENT, FLUSHES_AND_TRANSFERS, READS, STEPS, OBLIGATIONS, LIVENESS, DISKS].concat()
 }
 
-/// The mistake of this name, or that breaks this rule, or in this row.
+/// The mutant of this name, or that breaks this rule, or in this row.
 pub(crate) fn find(name: &str) -> Option<Mutant> {
     let row = name.parse::<u8>().ok();
     let named = |mutant: &Mutant| mutant.name == name;
@@ -30,16 +30,16 @@ const fn logs(servers: u8, spread: u8, window: u8) -> Part {
     Part::Quotient(Scope::logs(servers, spread, window))
 }
 
-/// The mistake breaks no state, but what becomes of states when faults stop.
+/// The mutant breaks no state, but what becomes of states when faults stop.
 const fn from(part: Part) -> Part {
     if let Part::Quotient(scope) = part { Part::Recovery(scope) } else { part }
 }
 
-/// The mistake is about messages that correct servers do not react to, so none are forgotten.
+/// The mutant is about messages that correct servers do not react to, so none are forgotten.
 const KEPT: Part = Part::Concrete(Bounds { crashes: Some(0), forgets: false, ..SMALL });
 const KEPT_LOGS: Part = Part::Concrete(Bounds { crashes: Some(0), forgets: false, terms: 3, ..SMALL });
 
-/// One group of mistakes. What each field means is told where [`Mutant`] has it; a mistake that names no
+/// One group of mutants. What each field means is told where [`Mutant`] has it; a mutant that names no
 /// row stands in none, and one that is not said to be caught `within` some bounds is within the least that
 /// have logs.
 macro_rules! mutants {

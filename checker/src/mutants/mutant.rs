@@ -6,7 +6,7 @@ use crate::properties::{Property, PropertySet};
 use crate::scope::Part;
 use crate::world::{DiskMutant, Ground, PAPER, StepBy, Tag};
 
-/// One mistake.
+/// A mutant of a rule, of the step or of the disk.
 #[derive(Clone, Copy)]
 pub(crate) struct Mutant {
     /// What `--mutant` and `catalogue` call it.
@@ -16,7 +16,7 @@ pub(crate) struct Mutant {
     /// The rule that it breaks, or what around it.
     pub(crate) rule: &'static str,
     pub(crate) about: &'static str,
-    /// Where the mistake was met.
+    /// Where the bug was met.
     pub(crate) source: &'static str,
     /// The property that catches it.
     pub(crate) caught_by: Property,
@@ -45,12 +45,12 @@ pub(crate) const fn rule<R: Rules + 'static>(rule: &'static str) -> Breach {
     Breach { rule, ground: Ground { step_by: step_by::<R, Tag>, ..PAPER } }
 }
 
-/// A mistake put around the deployed step.
+/// The deployed step with something put around it.
 pub(crate) const fn step(step_by: StepBy) -> Breach {
     Breach { rule: "the step", ground: Ground { step_by, ..PAPER } }
 }
 
-/// A mistake of the world.
+/// The deployed step over a disk that fails so.
 pub(crate) const fn disk(disk_mutant: DiskMutant) -> Breach {
     Breach { rule: "the disk", ground: Ground { disk_mutant: Some(disk_mutant), ..PAPER } }
 }
