@@ -74,14 +74,15 @@ pub(crate) const COMPARED: [Bounds; 4] = [
 pub(crate) const PRESETS: [Preset; 14] = [
     Preset {
         name: "quick",
-        about: "three servers: elections, and logs on top of them; two and four servers, since half is no majority; \
-                elections of five",
+        about: "three servers: elections, logs on top of them, and snapshots; two and four servers, since half is no \
+                majority; elections of five",
         parts: &[
             (elections(3, 2), ELECTIONS),
             (logs(3, 1, 1), LOGS_OF_ONE),
             (logs(2, 1, 2), PAIRS),
             (elections(5, 1), ELECTIONS),
             (logs(4, 1, 1), LOGS_OF_ONE),
+            (snapshots(3, 1, 1), SNAPSHOTS_OF_ONE),
         ],
     },
     Preset { name: "elections-3", about: "elections of three servers", parts: &[(elections(3, 3), ELECTIONS)] },
@@ -104,14 +105,18 @@ pub(crate) const PRESETS: [Preset; 14] = [
     },
     Preset {
         name: "snapshot-3",
-        about: "logs of three servers that make snapshots, and install those of others",
-        parts: &[(snapshots(3, 1, 2), SNAPSHOTS)],
+        about: "logs of three servers that make snapshots, and install those of others; minutes",
+        parts: &[(snapshots(3, 2, 2), SNAPSHOTS)],
     },
     Preset { name: "log-5", about: "logs of five servers; minutes", parts: &[(logs(5, 1, 1), LOGS_OF_ONE)] },
     Preset {
         name: "recovery-3",
         about: "liveness: the states of 'quick', when faults stop",
-        parts: &[(recovery(elections(3, 2)), ELECTIONS), (recovery(logs(3, 1, 1)), LOGS_OF_ONE)],
+        parts: &[
+            (recovery(elections(3, 2)), ELECTIONS),
+            (recovery(logs(3, 1, 1)), LOGS_OF_ONE),
+            (recovery(snapshots(3, 1, 1)), SNAPSHOTS_OF_ONE),
+        ],
     },
     Preset {
         name: "recovery-5",
@@ -147,8 +152,14 @@ pub(crate) const PRESETS: [Preset; 14] = [
     Preset {
         name: "concrete-3",
         about: "three servers where nothing is forgotten and nothing arrives that was not sent: elections over two \
-                terms with refused votes and pre-votes, and a crash; a transfer; commands that followers lack",
-        parts: &[(REFUSED_VOTES, OF_REFUSED_VOTES), (ONE_TRANSFER, OF_ONE_TRANSFER), (ONE_COMMAND, OF_ONE_COMMAND)],
+                terms with refused votes and pre-votes, and a crash; a transfer; commands that followers lack; a \
+                snapshot that comes late",
+        parts: &[
+            (REFUSED_VOTES, OF_REFUSED_VOTES),
+            (ONE_TRANSFER, OF_ONE_TRANSFER),
+            (ONE_COMMAND, OF_ONE_COMMAND),
+            (ONE_SNAPSHOT, OF_ONE_SNAPSHOT),
+        ],
     },
 ];
 
@@ -170,6 +181,8 @@ const REFUSED_VOTES: Part =
 const ONE_TRANSFER: Part = Part::Concrete(Bounds { transfers: true, ..CONCRETE });
 
 const ONE_COMMAND: Part = Part::Concrete(Bounds { terms: 1, proposals: true, ..CONCRETE });
+
+const ONE_SNAPSHOT: Part = Part::Concrete(Bounds { terms: 1, entries: 1, snapshots: true, ..CONCRETE });
 
 const OF_REFUSED_VOTES: Expected = Expected {
     witnesses: &[
@@ -208,9 +221,19 @@ const OF_ONE_COMMAND: Expected = Expected {
     kinds: true,
 };
 
+const OF_ONE_SNAPSHOT: Expected = Expected {
+    witnesses: &[Witness::Leader, Witness::RefusedEntries, Witness::LateVote],
+    ruled_out: &["propose", "transfer", "step down", "crash"],
+    idle: &["heartbeat timeout"],
+    kinds: true,
+};
+
 /// Of two servers both have what is committed, so nothing of a follower's log is ever cut.
 const PAIRS: Expected =
     Expected { witnesses: &[Witness::Leader, Witness::SplitVote, Witness::LaterCommit, Witness::UnsyncedLost], ..LOGS };
+
+/// The same with snapshots.
+const SNAPSHOTS_OF_ONE: Expected = Expected { witnesses: &OF_LOGS, ..SNAPSHOTS };
 
 /// One entry cannot conflict with what is committed before it.
 const LOGS_OF_ONE: Expected = Expected { witnesses: &OF_LOGS, ..LOGS };

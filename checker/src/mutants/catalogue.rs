@@ -11,7 +11,8 @@ pub(crate) use crate::mutants::mutant::Mutant;
 
 /// Every mutant, one group after the other.
 pub(crate) fn mutants() -> Vec<Mutant> {
-    [TERMS_AND_VOTES, LOG_AND_COMMITMENT, FLUSHES_AND_TRANSFERS, READS, STEPS, OBLIGATIONS, LIVENESS, DISKS].concat()
+    [TERMS_AND_VOTES, LOG_AND_COMMITMENT, FLUSHES_AND_TRANSFERS, READS, SNAPSHOTS, STEPS, OBLIGATIONS, LIVENESS, DISKS]
+        .concat()
 }
 
 /// The mutant of this name, or that breaks this rule, or in this row.
@@ -30,6 +31,10 @@ const fn logs(servers: u8, spread: u8, window: u8) -> Part {
     Part::Quotient(Scope::logs(servers, spread, window))
 }
 
+const fn snapshots(servers: u8, spread: u8, window: u8) -> Part {
+    Part::Quotient(Scope::snapshots(servers, spread, window))
+}
+
 /// The mutant breaks no state, but what becomes of states when faults stop.
 const fn from(part: Part) -> Part {
     if let Part::Quotient(scope) = part { Part::Recovery(scope) } else { part }
@@ -38,6 +43,20 @@ const fn from(part: Part) -> Part {
 /// The mutant is about messages that correct servers do not react to, so none are forgotten.
 const KEPT: Part = Part::Concrete(Bounds { crashes: Some(0), forgets: false, ..SMALL });
 const KEPT_LOGS: Part = Part::Concrete(Bounds { crashes: Some(0), forgets: false, terms: 3, ..SMALL });
+
+/// The mutant is about snapshots that come late: sent to a follower that has taken in entries since.
+const SENT_SNAPSHOTS: Part = Part::Concrete(Bounds {
+    timeouts: Some(1),
+    minimums: Some(1),
+    requests: Some(1),
+    crashes: Some(0),
+    terms: 1,
+    entries: 1,
+    forgets: false,
+    rumours: false,
+    snapshots: true,
+    ..SMALL
+});
 
 /// One group of mutants. What each field means is told where [`Mutant`] has it; a mutant that names no
 /// row stands in none, and one that is not said to be caught `within` some bounds is within the least that
@@ -280,6 +299,79 @@ const READS: &[Mutant] = mutants! {
         about: "half of the members, rounded down, confirm a round",
         source: "async-raft#143, openraft d60f1e85",
         caught_by: ReadIndex,
+    }
+};
+
+/// What is compacted, and what snapshots replace.
+const SNAPSHOTS: &[Mutant] = mutants! {
+    compact_uncommitted {
+        breaks: rule::<broken::CompactUncommitted>("may_compact"),
+        about: "a log is compacted up to what is not committed",
+        source: "§7",
+        caught_by: CompactCommitted,
+        within: snapshots(3, 1, 1),
+    }
+    snapshot_forgets_suffix {
+        row: 52,
+        breaks: step(broken::snapshot_forgets_suffix),
+        about: "a snapshot takes with it the entries that follow it in the log",
+        source: "async-raft F-8",
+        caught_by: InstallMonotone,
+        within: SENT_SNAPSHOTS,
+    }
+    snapshot_commits_nothing {
+        row: 53,
+        breaks: step(broken::snapshot_commits_nothing),
+        about: "a snapshot replaces the log, and the commit index stays behind",
+        source: "async-raft F-9",
+        caught_by: SnapshotPrefix,
+        within: snapshots(3, 1, 1),
+    }
+    older_snapshot_replaces {
+        row: 53,
+        breaks: step(broken::older_snapshot_replaces),
+        about: "a snapshot that is older than what is committed replaces the log",
+        source: "openraft#1892",
+        caught_by: InstallMonotone,
+        within: SENT_SNAPSHOTS,
+    }
+    snapshot_is_not_taken {
+        breaks: rule::<broken::NeverRestore>("must_restore"),
+        about: "a snapshot counts as held, whatever the log holds",
+        source: "§7",
+        caught_by: InstallMonotone,
+        within: snapshots(3, 1, 1),
+    }
+    unknown_term_is_zero {
+        row: 37,
+        breaks: rule::<broken::UnknownTermIsZero>("previous"),
+        about: "the term of a compacted entry reads as 0, and so does that of a missing one",
+        source: "etcd 76f1249",
+        caught_by: Asked,
+        within: snapshots(3, 1, 1),
+    }
+    never_send_snapshot {
+        row: 56,
+        breaks: rule::<broken::NeverSendSnapshot>("previous"),
+        about: "a follower that lacks what was compacted is sent what comes behind, for ever",
+        source: "openraft#1828",
+        caught_by: Asked,
+        within: snapshots(3, 1, 1),
+    }
+    stale_snapshot_unanswered {
+        row: 57,
+        breaks: step(broken::stale_snapshot_unanswered),
+        about: "who sends a snapshot in an older term is not told of the newer one",
+        source: "SOFAJRaft",
+        caught_by: StaleAnswered,
+        within: snapshots(3, 1, 1),
+    }
+    leader_keeps_all {
+        breaks: step(broken::leader_keeps_all),
+        about: "a leader does not compact its log while it leads",
+        source: "§7",
+        caught_by: CompactCommitted,
+        within: snapshots(3, 1, 1),
     }
 };
 

@@ -120,6 +120,38 @@ mutant! {
     }
 }
 mutant! {
+    /// A log is compacted up to wherever a snapshot is said to be, committed or not.
+    CompactUncommitted { fn may_compact(_: Index, _: Index) -> bool { true } }
+}
+mutant! {
+    /// A snapshot replaces the log whatever that holds.
+    AlwaysRestore { fn must_restore(_: &Log, _: Position) -> bool { true } }
+}
+mutant! {
+    /// A snapshot counts as held, whatever the log holds.
+    NeverRestore { fn must_restore(_: &Log, _: Position) -> bool { false } }
+}
+mutant! {
+    /// The term of an entry that was compacted, or is missing, reads as 0.
+    UnknownTermIsZero {
+        fn previous(log: &Log, next: Index) -> Option<Position> {
+            let index = next.previous();
+            Some(Position { index, term: log.term_at(index).unwrap_or_default() })
+        }
+        fn matches(log: &Log, previous: Position) -> bool {
+            log.holds(previous) || log.term_at(previous.index).unwrap_or_default() == previous.term
+        }
+    }
+}
+mutant! {
+    /// A leader sends what its log still holds, whether the follower can take it or not.
+    NeverSendSnapshot {
+        fn previous(log: &Log, next: Index) -> Option<Position> {
+            Some(log.position_at(next.previous()).unwrap_or(log.base()))
+        }
+    }
+}
+mutant! {
     /// Votes, and requests for them, leave before they are durable.
     VoteBeforeFlush {
         fn may_leave_early(envelope: &Envelope<Range>) -> bool {
@@ -362,6 +394,62 @@ pub(crate) fn wait_for_every_term(node: &mut Node, event: Event<Tag>, effects: &
         *node = with_role(node, Role::PreCandidate { votes: ServerSet::default() });
     }
     step_by::<Paper, Tag>(node, event, effects);
+}
+
+/// The snapshot that arrives, if the server has to take notice of it.
+fn arriving(node: &Node, event: &Event<Tag>) -> Option<Position> {
+    let Event::Receive(Envelope { term, message: Message::InstallSnapshot { last, .. }, .. }) = event else {
+        return None;
+    };
+    (node.term() <= *term).then_some(*last)
+}
+
+/// A snapshot takes with it what follows its last entry in the log, which it has acknowledged.
+pub(crate) fn snapshot_forgets_suffix(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    match arriving(node, &event).filter(|last| node.commit() < last.index) {
+        Some(_) => step_by::<AlwaysRestore, Tag>(node, event, effects),
+        None => step_by::<Paper, Tag>(node, event, effects),
+    }
+}
+
+/// A snapshot replaces the log, and the commit index stays where it was.
+pub(crate) fn snapshot_commits_nothing(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let before = arriving(node, &event).map(|_| node.commit());
+    step_by::<Paper, Tag>(node, event, effects);
+    if let Some(commit) = before {
+        *node = with_commit(node, commit);
+    }
+}
+
+/// An older snapshot than what is committed replaces the log.
+pub(crate) fn older_snapshot_replaces(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    match arriving(node, &event).filter(|last| node.log().base().index < last.index && last.index <= node.commit()) {
+        Some(last) => {
+            *node = with_commit(node, last.index.previous());
+            step_by::<AlwaysRestore, Tag>(node, event, effects);
+        }
+        None => step_by::<Paper, Tag>(node, event, effects),
+    }
+}
+
+/// Who sends a snapshot in an older term is not told of the newer one.
+pub(crate) fn stale_snapshot_unanswered(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let is_stale = matches!(&event, Event::Receive(letter)
+        if letter.term < node.term() && matches!(letter.message, Message::InstallSnapshot { .. }));
+    if !is_stale {
+        step_by::<Paper, Tag>(node, event, effects);
+    }
+}
+
+/// A leader does not compact its log while it leads.
+pub(crate) fn leader_keeps_all(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    if !(matches!(event, Event::Snapshotted(_)) && matches!(node.role(), Role::Leader { .. })) {
+        step_by::<Paper, Tag>(node, event, effects);
+    }
+}
+
+fn with_commit(node: &Node, commit: Index) -> Node {
+    Node::assume(node.id(), *node.members(), node.durable().clone(), commit, node.role().clone())
 }
 
 fn with_role(node: &Node, role: Role) -> Node {

@@ -1,6 +1,8 @@
 //! A run of the quotient, made concrete: action by action, with every server under its
 //! own name, terms and indices counted from the beginning, and disks and messages in full.
 
+use std::sync::Arc;
+
 use rafttree_model::{Event, Index, Labels, Message, Relabelled, Role, Round, ServerId, Slice, Term};
 
 use crate::properties::PropertySet;
@@ -66,7 +68,8 @@ impl Quotient {
         let unnamed = Quotient { symmetric: false, reach: FROM_THE_BEGINNING, ..self.clone() };
         let mut system = self.concrete_system();
         system.ground.keeps_rounds |= path.iter().any(|step| matches!(step.stimulus, Stimulus::Read { .. }));
-        let refused = path.iter().any(|step| matches!(step.stimulus, Stimulus::Refuse { .. }));
+        let refused =
+            path.iter().any(|step| matches!(step.stimulus, Stimulus::Refuse { .. } | Stimulus::Install { .. }));
         let mut stage = Stage { system: &system, world: system.start.clone(), actions: Vec::new(), refused };
         let (mut here, mut there) = (unnamed.start(), self.start());
         for (at, step) in path.iter().enumerate() {
@@ -148,7 +151,8 @@ struct Stage<'a> {
 fn of_no_round(mut letter: Letter) -> Letter {
     if let Message::AppendRequest { round, .. }
     | Message::AppendReply { round, .. }
-    | Message::AppendRefusal { round, .. } = &mut letter.message
+    | Message::AppendRefusal { round, .. }
+    | Message::InstallSnapshot { round, .. } = &mut letter.message
     {
         *round = Round::ZERO;
     }
@@ -172,6 +176,10 @@ impl<'a> Stage<'a> {
             }
             Stimulus::Append { from, .. } if self.refused && state.seat(from).is(Part::Leader) => {
                 stage.refuse_in_time(from, step.server, state)?;
+                stage.play(state, step)?;
+            }
+            Stimulus::Install { from, cells, .. } if state.seat(from).is(Part::Leader) => {
+                stage.have_snapshot(from, step.server, cells, state)?;
                 stage.play(state, step)?;
             }
             Stimulus::Refuse { from, .. } if state.seat(from).term() == state.seat(step.server).term() => {
@@ -233,6 +241,8 @@ impl<'a> Stage<'a> {
                 Some(())
             }
             Event::Propose(_) => self.act(Action::Propose(id)),
+            // A later one may have been made already, to be sent.
+            Event::Snapshotted(through) if *through <= self.server(id).node.log().base().index => Some(()),
             Event::Snapshotted(through) => self.act(Action::Snapshot { server: id, through: *through }),
             Event::Transfer(to) => self.act(Action::Transfer { from: id, to: *to }),
             Event::StepDown => self.act(Action::StepDown(id)),
@@ -301,6 +311,36 @@ impl<'a> Stage<'a> {
             // The first time it may only learn the term.
             for _ in 0..2 {
                 self.play(state, Move { server: follower, stimulus, way: 0, cut: None })?;
+            }
+        }
+        Some(())
+    }
+
+    /// A leader makes a snapshot of these entries and sends it to a follower that has refused what comes
+    /// behind them.
+    fn have_snapshot(&mut self, leader: u8, follower: u8, cells: Cells, state: &State) -> Option<()> {
+        let last = cells.last(state.base).position().relabelled(&FromZero);
+        let (from, to) = (ServerId::new(leader.into()), ServerId::new(follower.into()));
+        let is_sent = |world: &World| {
+            let is_it = |letter: &Letter| match letter.message {
+                Message::InstallSnapshot { last: sent, .. } => (letter.from, letter.to, sent) == (from, to, last),
+                _ => false,
+            };
+            world.network.iter().any(|letter| is_it(letter))
+        };
+        if is_sent(&self.world) {
+            return Some(());
+        }
+        self.refuse_in_time(leader, follower, state)?;
+        if self.server(from).node.log().base().index < last.index {
+            self.act(Action::Snapshot { server: from, through: last.index })?;
+        }
+        let refuses = |letter: &&Arc<Letter>| {
+            (letter.from, letter.to) == (to, from) && matches!(letter.message, Message::AppendRefusal { .. })
+        };
+        for refusal in self.world.network.iter().filter(refuses).cloned().collect::<Vec<_>>() {
+            if !is_sent(&self.world) && self.world.broken.is_empty() {
+                self.act(Action::Deliver(refusal))?;
             }
         }
         Some(())

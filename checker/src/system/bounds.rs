@@ -115,7 +115,7 @@ impl Bounds {
             limit(self.timeouts, "election timeout", "election timeouts"),
             limit(self.crashes, "crash", "crashes"),
             yes(self.proposals, "commands"),
-            yes(self.transfers, "transfers"),
+            format!("{}{}", yes(self.transfers, "transfers"), if self.snapshots { "; snapshots" } else { "" }),
         )
     }
 }

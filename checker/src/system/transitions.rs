@@ -363,14 +363,19 @@ impl System {
         }
     }
 
-    /// Dissertation 6.4: a round that is confirmed began when its read index was all that was committed.
+    /// Dissertation 6.4: a round that is confirmed began when its read index was all that was committed. Where
+    /// rounds are forgotten, none is ever confirmed.
     fn note_round(&self, world: &mut World, id: ServerId, told: &Output) {
+        if !self.ground.keeps_rounds {
+            return;
+        }
         let term = world.server(id).node.term();
         match *told {
             Output::Round { round, read: Some(read) } if read.number() < world.history.committed.len() as u64 => {
                 let stale = &mut Arc::make_mut(&mut world.history).stale_reads;
                 stale.push((term, id, round));
                 stale.sort_unstable();
+                stale.dedup();
             }
             Output::Confirmed(confirmed) => {
                 let answered = |&(of, leader, round): &_| (of, leader) == (term, id) && round <= confirmed;
