@@ -29,6 +29,7 @@ pub(crate) fn compare(bounds: Bounds, logs: bool) -> Comparison {
     let reach = Reach { spread: bounds.terms as u8, window, absolute: true };
     let mut quotient = Quotient::new(PAPER, bounds.servers as u8, reach);
     quotient.proposals = bounds.proposals;
+    quotient.snapshots = bounds.snapshots;
     quotient.forgets_logs = !logs;
     let states = all_states(&quotient);
     let (concrete, kept) = kept_of_all_states(&deployed(bounds), reach, logs);

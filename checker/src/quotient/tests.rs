@@ -53,6 +53,17 @@ fn the_states_of_the_quotient_are_those_of_the_concrete_system() {
     }
 }
 
+/// The same where servers make snapshots. (Interleaved, and with three servers, it is so too, and takes minutes.)
+#[test]
+fn the_states_with_snapshots_are_those_of_the_concrete_system() {
+    let compared = compare(Bounds { interleaved: false, snapshots: true, ..TWO }, true);
+    assert!(1_000 < compared.quotient && 40_000 < compared.concrete);
+    let missing = compared.missing.first();
+    assert!(missing.is_none(), "{} are missing: {missing:?}", compared.missing.len());
+    let extra = compared.extra.first();
+    assert!(extra.is_none(), "{} are made up: {extra:?}", compared.extra.len());
+}
+
 /// Without logs the quotient does more than the concrete system, and nothing less.
 #[test]
 fn elections_without_logs_are_those_with_logs_and_more() {
