@@ -59,8 +59,8 @@
 //!   never goes over the wire. Nothing is encrypted yet, and whoever can change or relay traffic can
 //!   speak for a server, so servers listen on loopback only, unless they are told otherwise.
 //! - Not covered yet: a replicated state machine (nothing can be proposed), changes of membership,
-//!   compaction of the log (an election costs each server 8 KiB of disk), repair of a damaged log
-//!   (the server refuses to start and says why). Unix only; timers are finer than a millisecond on
+//!   compaction of the log (an election costs each server 8 KiB of disk), repair of damaged entries
+//!   from the leader (the server refuses to start and names them). Unix only; timers are finer than a millisecond on
 //!   Linux alone.
 
 pub mod storage;

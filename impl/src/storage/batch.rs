@@ -1,159 +1,190 @@
-//! One batch of records on disk: whole blocks, with a number, a checksum, and the checksum of the
-//! batch before it.
+//! One batch of records on disk: sectors, each of which says which batch it is of and where it stands
+//! in it.
+//!
+//! What a sector begins with is never a byte of a command, so no command can look like a batch. And
+//! each has a checksum, so what a crash left out (a sector of zeros, as it was before) is told from
+//! what was damaged (a sector that is neither zeros nor right).
 
-use bytes::{Buf, BufMut, Bytes};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use super::identity::Incarnation;
+use super::layout::{SECTOR_BYTES, SECTORS_PER_BLOCK, Seal};
+use super::slot::HardState;
 
-/// Batches begin at multiples of this, so that no sector that holds acknowledged bytes is ever
-/// written again.
-pub(super) const BLOCK_BYTES: usize = 4096;
-
-/// The most bytes of records in one batch: a length beyond it is not believed.
+/// The most bytes of records in one batch.
 pub(super) const MAX_BATCH_BYTES: usize = 64 << 20;
 
-/// The beginning of a batch.
-const MAGIC: &[u8; 8] = b"RTbatch\n";
+/// Checksum, the batch's number, the sector's place in the batch.
+const FRAME_BYTES: usize = 4 + 8 + 4;
 
-/// Magic, number, where the one before ended, its checksum, length; then the own checksum.
-const CHECKSUM_OFFSET: usize = 8 + 8 + 8 + 4 + 4;
+const PIECE_BYTES: usize = SECTOR_BYTES - FRAME_BYTES;
 
-/// Where the records begin.
-const HEADER_BYTES: usize = CHECKSUM_OFFSET + 4;
+/// Void numbers, checksum of the batch before, length of the records, hard state.
+const HEADER_BYTES: usize = 2 + 4 + 4 + 12;
 
-/// The place of a batch in the chain.
+/// What stands before the records of a batch.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct ChainLink {
-    /// Number of the batch; the first is 1.
+pub(super) struct Header {
+    /// The batch's number; the first is 1.
     pub sequence: u64,
-    /// Where the batch before it ended. If the batch does not begin there, what lies between was
-    /// never acknowledged: opening the log found it cut short, and left it alone.
-    pub after: u64,
-    /// Checksum of the batch before it.
+    /// How many numbers right before it were given to batches that a crash cut short: they do not count.
+    pub void: u16,
+    /// Checksum of the batch that it follows.
     pub previous: u32,
+    /// Term and vote behind it.
+    pub hard: HardState,
+}
+
+impl Header {
+    /// The number of the batch that this one follows.
+    pub(super) fn predecessor(&self) -> u64 {
+        (self.sequence - 1).saturating_sub(self.void.into())
+    }
 }
 
 /// A batch as it was read back.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Batch {
-    pub link: ChainLink,
+    pub header: Header,
     pub checksum: u32,
     pub records: Bytes,
-    /// How many bytes it takes on disk: whole blocks.
-    pub size: u64,
 }
 
-/// A batch's header, as its first block has it; nothing vouches for it.
+/// What a sector holds.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Header {
-    pub link: ChainLink,
-    /// How many bytes the batch takes on disk.
-    pub size: usize,
+pub(super) enum Sector {
+    /// Zeros: nothing was written.
+    Blank,
+    /// A part of a batch.
+    Part { sequence: u64, place: u32 },
+    /// Anything else.
+    Illegible,
 }
 
-/// A batch as it goes to disk, and its checksum.
-pub(super) fn encode(link: ChainLink, owner: Incarnation, records: &[u8]) -> (Vec<u8>, u32) {
+/// How many blocks a batch with so many bytes of records takes.
+pub(super) fn blocks(length: usize) -> usize {
+    sectors(length).div_ceil(SECTORS_PER_BLOCK)
+}
+
+/// How many sectors a batch with so many bytes of records takes.
+pub(super) fn sectors(length: usize) -> usize {
+    (HEADER_BYTES + length).div_ceil(PIECE_BYTES)
+}
+
+/// A batch as it goes to this place of a segment, and its checksum.
+pub(super) fn encode(seal: &Seal, offset: u64, header: Header, records: &[u8]) -> (Vec<u8>, u32) {
     let length = u32::try_from(records.len()).expect("the writer keeps batches within bounds");
-    let mut out = Vec::with_capacity(size_of(records.len()));
-    out.put_slice(MAGIC);
-    out.put_u64_le(link.sequence);
-    out.put_u64_le(link.after);
-    out.put_u32_le(link.previous);
-    out.put_u32_le(length);
-    out.put_u32_le(0);
-    out.put_slice(records);
-    out.resize(size_of(records.len()), 0);
-    let checksum = checksum(owner, &out);
-    out[CHECKSUM_OFFSET..HEADER_BYTES].copy_from_slice(&checksum.to_le_bytes());
-    (out, checksum)
+    let mut text = Vec::with_capacity(sectors(records.len()) * PIECE_BYTES);
+    text.put_u16_le(header.void);
+    text.put_u32_le(header.previous);
+    text.put_u32_le(length);
+    header.hard.encode(&mut text);
+    text.put_slice(records);
+    text.resize(sectors(records.len()) * PIECE_BYTES, 0);
+    let mut out = Vec::with_capacity(blocks(records.len()) * SECTORS_PER_BLOCK * SECTOR_BYTES);
+    let mut whole = crc32fast::Hasher::new();
+    for (place, piece) in (0u32..).zip(text.chunks(PIECE_BYTES)) {
+        let begin = out.len();
+        out.put_u32_le(0);
+        out.put_u64_le(header.sequence);
+        out.put_u32_le(place);
+        out.put_slice(piece);
+        let checksum = seal.checksum(offset + begin as u64, &out[begin + 4..]).to_le_bytes();
+        out[begin..begin + 4].copy_from_slice(&checksum);
+        whole.update(&checksum);
+    }
+    // Whole blocks, so that nothing has to be read for them.
+    out.resize(blocks(records.len()) * SECTORS_PER_BLOCK * SECTOR_BYTES, 0);
+    (out, whole.finalize())
 }
 
-/// The header of the batch that this block begins; `None` if none begins here, or if its length
-/// cannot be right.
-pub(super) fn announced(block: &[u8]) -> Option<Header> {
-    let mut rest = block.strip_prefix(MAGIC)?;
-    let link = read_link(&mut rest)?;
-    let length = rest.try_get_u32_le().ok()? as usize;
-    (length <= MAX_BATCH_BYTES).then(|| Header { link, size: size_of(length) })
+/// What the sector at this place of a segment holds.
+pub(super) fn sector(seal: &Seal, offset: u64, bytes: &[u8]) -> Sector {
+    let (mut frame, sealed) = bytes.split_at(4);
+    if frame.get_u32_le() == seal.checksum(offset, sealed) {
+        let mut rest = sealed;
+        return Sector::Part { sequence: rest.get_u64_le(), place: rest.get_u32_le() };
+    }
+    if bytes.iter().all(|&byte| byte == 0) { Sector::Blank } else { Sector::Illegible }
 }
 
-/// The batch in these blocks, as many as [`announced`] told; `None` if a single bit is wrong.
-pub(super) fn decode(owner: Incarnation, blocks: Vec<u8>) -> Option<Batch> {
-    let mut rest = blocks.strip_prefix(MAGIC)?;
-    let link = read_link(&mut rest)?;
-    let length = rest.try_get_u32_le().ok()? as usize;
-    let written = rest.try_get_u32_le().ok()?;
-    let is_whole = size_of(length) == blocks.len() && written == checksum(owner, &blocks);
-    let size = blocks.len() as u64;
-    is_whole.then(|| Batch {
-        link,
-        checksum: written,
-        records: Bytes::from(blocks).slice(HEADER_BYTES..HEADER_BYTES + length),
-        size,
-    })
-}
-
-fn read_link(bytes: &mut &[u8]) -> Option<ChainLink> {
-    Some(ChainLink {
-        sequence: bytes.try_get_u64_le().ok()?,
-        after: bytes.try_get_u64_le().ok()?,
-        previous: bytes.try_get_u32_le().ok()?,
-    })
-}
-
-/// The owner takes part in the checksum, so that no batch of another log is taken for one of ours.
-fn checksum(owner: Incarnation, blocks: &[u8]) -> u32 {
-    let mut hasher = crc32fast::Hasher::new();
-    hasher.update(&owner.to_bytes());
-    hasher.update(&blocks[..CHECKSUM_OFFSET]);
-    hasher.update(&blocks[HEADER_BYTES..]);
-    hasher.finalize()
-}
-
-/// Whole blocks for so many bytes of records.
-fn size_of(length: usize) -> usize {
-    (HEADER_BYTES + length).next_multiple_of(BLOCK_BYTES)
+/// The batch that begins at this place, if all its sectors are there. `bytes` go on to where it could
+/// end at the latest.
+pub(super) fn decode(seal: &Seal, offset: u64, bytes: &[u8]) -> Option<Batch> {
+    let piece_of = |sequence: Option<u64>, place: u32| {
+        let begin = place as usize * SECTOR_BYTES;
+        let sector_bytes = bytes.get(begin..begin + SECTOR_BYTES)?;
+        match sector(seal, offset + begin as u64, sector_bytes) {
+            Sector::Part { sequence: found, place: at } if at == place && sequence.is_none_or(|it| it == found) => {
+                Some((found, sector_bytes))
+            }
+            _ => None,
+        }
+    };
+    let (sequence, first) = piece_of(None, 0)?;
+    let mut text = &first[FRAME_BYTES..];
+    let (void, previous, length) = (text.get_u16_le(), text.get_u32_le(), text.get_u32_le() as usize);
+    let header = Header { sequence, void, previous, hard: HardState::decode(&mut text)? };
+    if sequence == 0 || MAX_BATCH_BYTES < length {
+        return None;
+    }
+    let (mut records, mut whole) = (BytesMut::new(), crc32fast::Hasher::new());
+    for place in 0..sectors(length) as u32 {
+        let (_, sector_bytes) = piece_of(Some(sequence), place)?;
+        whole.update(&sector_bytes[..4]);
+        records.put_slice(if place == 0 { text } else { &sector_bytes[FRAME_BYTES..] });
+    }
+    records.truncate(length);
+    Some(Batch { header, checksum: whole.finalize(), records: records.freeze() })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use rafttree_model::{ServerId, Term};
 
-    const OWNER: Incarnation = Incarnation::from_bytes([7; 16]);
-    const LINK: ChainLink = ChainLink { sequence: 3, after: 8192, previous: 99 };
+    use super::*;
+    use crate::storage::identity::Incarnation;
+
+    fn header() -> Header {
+        let hard = HardState { term: Term::new(4), vote: Some(ServerId::new(2)) };
+        Header { sequence: 3, void: 1, previous: 99, hard }
+    }
+
+    fn seal() -> Seal {
+        Seal::new(Incarnation::from_bytes([7; 16]), 1)
+    }
 
     #[test]
     fn a_batch_reads_as_it_was_written() {
-        for length in [0, 1, BLOCK_BYTES - HEADER_BYTES, BLOCK_BYTES - HEADER_BYTES + 1, 3 * BLOCK_BYTES] {
-            let records = vec![5; length];
-            let (blocks, checksum) = encode(LINK, OWNER, &records);
-            assert_eq!(announced(&blocks[..BLOCK_BYTES]), Some(Header { link: LINK, size: blocks.len() }));
-            let size = blocks.len() as u64;
-            assert_eq!(decode(OWNER, blocks), Some(Batch { link: LINK, checksum, records: records.into(), size }));
+        for length in [0, 1, PIECE_BYTES - HEADER_BYTES, PIECE_BYTES - HEADER_BYTES + 1, 8 * PIECE_BYTES, 20_000] {
+            let records: Vec<u8> = (0..length).map(|at| at as u8).collect();
+            let (bytes, checksum) = encode(&seal(), 8192, header(), &records);
+            assert_eq!(bytes.len(), blocks(length) * SECTORS_PER_BLOCK * SECTOR_BYTES);
+            let batch = Batch { header: header(), checksum, records: records.into() };
+            assert_eq!(decode(&seal(), 8192, &bytes), Some(batch));
         }
+        assert_eq!(header().predecessor(), 1);
     }
 
     #[test]
-    fn every_flipped_bit_is_noticed() {
-        let (blocks, _) = encode(LINK, OWNER, b"some records");
-        for bit in 0..8 * blocks.len() {
-            let mut damaged = blocks.clone();
+    fn every_flipped_bit_is_noticed_in_its_sector() {
+        let (bytes, _) = encode(&seal(), 8192, header(), &[5; 700]);
+        for bit in 0..8 * sectors(700) * SECTOR_BYTES {
+            let mut damaged = bytes.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(decode(OWNER, damaged), None, "bit {bit}");
+            assert_eq!(decode(&seal(), 8192, &damaged), None, "bit {bit}");
+            let begin = bit / 8 / SECTOR_BYTES * SECTOR_BYTES;
+            let found = sector(&seal(), 8192 + begin as u64, &damaged[begin..begin + SECTOR_BYTES]);
+            assert_eq!(found, Sector::Illegible, "bit {bit}");
         }
     }
 
     #[test]
-    fn a_batch_of_another_owner_is_none() {
-        let (blocks, _) = encode(LINK, OWNER, b"some records");
-        assert_eq!(decode(Incarnation::from_bytes([8; 16]), blocks), None);
-    }
-
-    #[test]
-    fn a_length_beyond_the_bound_is_not_believed() {
-        let (mut blocks, _) = encode(LINK, OWNER, b"some records");
-        blocks[CHECKSUM_OFFSET - 4..CHECKSUM_OFFSET].copy_from_slice(&u32::MAX.to_le_bytes());
-        assert_eq!(announced(&blocks), None);
-        assert_eq!(decode(OWNER, blocks), None);
+    fn a_batch_of_another_owner_segment_or_place_is_none() {
+        let (bytes, _) = encode(&seal(), 8192, header(), b"some records");
+        for other in [Seal::new(Incarnation::from_bytes([8; 16]), 1), Seal::new(Incarnation::from_bytes([7; 16]), 2)] {
+            assert_eq!(decode(&other, 8192, &bytes), None);
+        }
+        assert_eq!(decode(&seal(), 12288, &bytes), None);
+        assert_eq!(sector(&seal(), 0, &[0; SECTOR_BYTES]), Sector::Blank);
     }
 }

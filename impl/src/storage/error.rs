@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rafttree_model::ServerId;
+use rafttree_model::{Position, ServerId};
 
 use super::identity::{ClusterId, listed};
 
@@ -116,6 +116,57 @@ pub enum StorageError {
         /// The problem with it.
         problem: &'static str,
     },
+    /// Entries cannot be read any more that were acknowledged, or may have been.
+    #[error(
+        "{}: batch {batch} at byte {offset} is damaged, and with it {} (index@term){}: bring back a copy of the whole \
+         directory that was taken since this server last ran, or leave it stopped: an older one has forgotten votes, and \
+         the group goes on while a majority runs; `rafttree log verify` says what else is damaged",
+        file.display(), entries(*first, *last),
+        if *is_acknowledged { ", which were acknowledged" } else { ", and nothing tells whether they were acknowledged" }
+    )]
+    DamagedEntries {
+        /// The file.
+        file: PathBuf,
+        /// Where the batch begins that they were in.
+        offset: u64,
+        /// The batch's number.
+        batch: u64,
+        /// The first of them.
+        first: Position,
+        /// The last of them.
+        last: Position,
+        /// Whether it is known that they were acknowledged: another batch follows.
+        is_acknowledged: bool,
+    },
+    /// A batch that was acknowledged is damaged, and so is what was kept apart to name its entries.
+    #[error(
+        "{}: batch {batch} is damaged, others follow it, and so is its slot, so nobody can tell what was acknowledged: bring \
+         back a copy of the whole directory that was taken since this server last ran, or leave it stopped for good: the \
+         group goes on while a majority runs; `rafttree log verify` says what else is damaged", file.display()
+    )]
+    IdentityLost {
+        /// The file that the batch was in, or the one before.
+        file: PathBuf,
+        /// The batch's number.
+        batch: u64,
+    },
+    /// A record was written by a later version.
+    #[error("{}: batch {batch} holds a record of a kind that this version does not know: use the version that wrote it", file.display())]
+    UnknownRecord {
+        /// The file.
+        file: PathBuf,
+        /// The batch's number.
+        batch: u64,
+    },
+    /// A file of the log is not there.
+    #[error(
+        "{} is missing, and what it held was acknowledged: bring the file back, or a copy of the whole directory that was \
+         taken since this server last ran, or leave it stopped: the group goes on while a majority runs", file.display()
+    )]
+    MissingFile {
+        /// The file.
+        file: PathBuf,
+    },
     /// One record is larger than any batch may be.
     #[error("a record of {bytes} bytes is larger than a batch may be ({limit} bytes)")]
     TooLarge {
@@ -155,6 +206,11 @@ pub enum StorageError {
     /// An earlier write failed, so nothing is written any more.
     #[error("an earlier write failed, so nothing is written any more: restart the server once the disk is sound")]
     Sealed,
+}
+
+/// The entries from one to another, in words.
+fn entries(first: Position, last: Position) -> String {
+    if first == last { format!("entry {first}") } else { format!("entries {first} to {last}") }
 }
 
 /// Says what was attempted when an operation on a file fails.

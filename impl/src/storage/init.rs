@@ -83,7 +83,8 @@ mod tests {
         let mut modes: Vec<_> =
             files.map(|file| (file.file_name().unwrap().to_str().unwrap().to_owned(), mode(&file))).collect();
         modes.sort();
-        let expected = ["group", "identity", "lock", "log", "pins"].map(|name| (name.to_owned(), 0o600));
+        let expected =
+            ["group", "identity", "lock", "log-0000000000000001", "pins"].map(|name| (name.to_owned(), 0o600));
         assert_eq!((modes.as_slice(), mode(&path)), (&expected[..], 0o700));
         assert_eq!(mode(path.parent().unwrap()), mode(&usual), "what holds it is not ours alone");
     }

@@ -1,15 +1,22 @@
 //! Durable state on disk: term, vote and log.
 //!
-//! [`Storage`] is the seam; [`FileStorage`] is the one that ships. What is not covered yet: a
-//! damaged batch stops the server instead of being fetched from the leader again, damage to the
-//! very last batch cannot be told from a write that a crash cut short (nor some damage to more of
-//! the last ones: what can be told is listed in `scan`), and the log is not
-//! compacted (an election costs each server two blocks of 4 KiB: one for the term and the vote,
-//! one for the first entry of the new leader).
+//! [`Storage`] is the seam; [`FileStorage`] is the one that ships. Its log is a row of segments, files
+//! of 4 MiB that are filled with zeros and durable before they are used. A batch of records is one
+//! flush, and so are its two parts, megabytes apart: the batch in blocks of 4 KiB, and a slot of 64
+//! bytes that says which entries are in it, and term and vote behind it. So damage is told from what a
+//! crash left, and named by the entries that it hit: the table is in `recovery`, and below it what
+//! cannot be told.
+//!
+//! What is not covered yet: damaged entries stop the server, with their names, instead of being fetched
+//! from the leader again; and nothing compacts the log yet (an election costs each server two blocks:
+//! one for the term and the vote, one for the first entry of the new leader). The log takes
+//! compaction: segments whose entries were all compacted are removed.
 
 mod identity;
 
 mod error;
+
+mod disk;
 
 mod note;
 
@@ -19,11 +26,25 @@ mod directory;
 
 mod interface;
 
-mod batch;
-
 mod record;
 
-mod scan;
+mod layout;
+
+mod slot;
+
+mod batch;
+
+mod segment;
+
+mod image;
+
+mod recovery;
+
+mod log;
+
+mod format1;
+
+mod convert;
 
 mod file;
 
@@ -32,6 +53,9 @@ mod init;
 mod pins;
 
 pub(crate) mod writer;
+
+#[cfg(test)]
+mod simulate;
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,7 @@
 //! Records as bytes: a tag, then little-endian numbers, then the payload with its length.
+//!
+//! Tags that are to come are set aside, so that a version that does not know them says so instead of
+//! taking them for damage: an entry with a configuration, the founding record of a cluster.
 
 use std::ops::RangeInclusive;
 
@@ -10,12 +13,83 @@ const VOTE_TAG: u8 = 2;
 const TRUNCATE_TAG: u8 = 3;
 const APPEND_BLANK_TAG: u8 = 4;
 const APPEND_COMMAND_TAG: u8 = 5;
+/// Compaction, as format 1 has it: the term of the entry was that of the entry itself.
 const COMPACT_TAG: u8 = 6;
 const RESTORE_TAG: u8 = 7;
+const BASE_TAG: u8 = 8;
+const START_TAG: u8 = 9;
+/// `Append` with members, founding: not written yet.
+const RESERVED_TAGS: RangeInclusive<u8> = 10..=15;
 
 /// Numbers of a term that has begun, or of an entry. They are counted up by one, so those at the end
 /// of their range were written by no correct server.
 const COUNTABLE_NUMBERS: RangeInclusive<u64> = 1..=u64::MAX / 2;
+
+/// A record of the log.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) enum Written {
+    /// One of the protocol's.
+    Record(Record<Bytes>),
+    /// Every entry up to this one is in a snapshot. It has the term that the entry had, since the entry
+    /// itself may be gone when this is read.
+    Base(Position),
+    /// The first record in a segment: where the log began and ended before it. With it the segments
+    /// before can go.
+    Start { base: Position, last: Position },
+}
+
+/// Why bytes are no record.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum NoRecord {
+    /// They make no sense.
+    Nonsense,
+    /// A later version gave them a meaning.
+    OfALaterVersion,
+}
+
+/// Adds the log's move to this base at the end of `out`.
+pub(super) fn encode_base(base: Position, out: &mut Vec<u8>) {
+    put_position(out, BASE_TAG, base);
+}
+
+/// Adds the beginning of a segment at the end of `out`.
+pub(super) fn encode_start(base: Position, last: Position, out: &mut Vec<u8>) {
+    put_position(out, START_TAG, base);
+    out.put_u64_le(last.term.number());
+    out.put_u64_le(last.index.number());
+}
+
+/// How many bytes the beginning of a segment takes.
+pub(super) const START_BYTES: usize = 33;
+
+fn put_position(out: &mut Vec<u8>, tag: u8, position: Position) {
+    put(out, tag, position.term.number());
+    out.put_u64_le(position.index.number());
+}
+
+/// Takes one record of the log from the front of `bytes`.
+pub(super) fn decode_written(bytes: &mut Bytes) -> Result<Written, NoRecord> {
+    match bytes.first() {
+        Some(tag) if RESERVED_TAGS.contains(tag) => return Err(NoRecord::OfALaterVersion),
+        Some(&tag @ (BASE_TAG | START_TAG)) => {
+            let _ = bytes.split_to(1);
+            let position = any_position(bytes).ok_or(NoRecord::Nonsense)?;
+            return match tag {
+                BASE_TAG => Ok(Written::Base(position)),
+                _ => any_position(bytes).map(|last| Written::Start { base: position, last }).ok_or(NoRecord::Nonsense),
+            };
+        }
+        _ => {}
+    }
+    decode(bytes).map(Written::Record).ok_or(NoRecord::Nonsense)
+}
+
+/// A position, or that of the start of all logs.
+fn any_position(bytes: &mut Bytes) -> Option<Position> {
+    let (term, index) = (bytes.try_get_u64_le().ok()?, bytes.try_get_u64_le().ok()?);
+    let is_possible = [term, index].iter().all(|number| number <= COUNTABLE_NUMBERS.end());
+    is_possible.then(|| Position { term: Term::new(term), index: Index::new(index) })
+}
 
 /// Adds a record at the end of `out`.
 pub(super) fn encode(record: &Record<Bytes>, out: &mut Vec<u8>) {
@@ -153,6 +227,22 @@ mod tests {
             Bytes::from(out)
         });
         assert_eq!((decode(&mut first), decode(&mut last)), (None, None));
+    }
+
+    #[test]
+    fn what_the_log_adds_reads_as_it_was_written() {
+        let at = |term, index| Position { term: Term::new(term), index: Index::new(index) };
+        let mut out = Vec::new();
+        encode_base(at(3, 9), &mut out);
+        encode_start(at(0, 0), at(4, 12), &mut out);
+        assert_eq!(out.len(), 17 + START_BYTES);
+        let mut bytes = Bytes::from(out);
+        assert_eq!(decode_written(&mut bytes), Ok(Written::Base(at(3, 9))));
+        assert_eq!(decode_written(&mut bytes), Ok(Written::Start { base: at(0, 0), last: at(4, 12) }));
+        assert_eq!(decode_written(&mut bytes), Err(NoRecord::Nonsense));
+        for (tag, expected) in [(9, NoRecord::Nonsense), (10, NoRecord::OfALaterVersion), (16, NoRecord::Nonsense)] {
+            assert_eq!(decode_written(&mut Bytes::from(vec![tag; 20])), Err(expected));
+        }
     }
 
     #[test]

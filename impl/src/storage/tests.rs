@@ -10,12 +10,18 @@ use rafttree_model::{Entry, Index, Members, Payload, Position, Record, ServerId,
 use rustix::process::{Resource, Rlimit};
 use tempfile::TempDir;
 
-use crate::storage::batch::BLOCK_BYTES;
+use super::disk::FileSystem;
+use super::layout::{BLOCK_BYTES, Layout};
+use super::log::SegmentedLog;
 use crate::storage::{
     ClusterId, Directory, FileStorage, Identity, Incarnation, Recovered, Room, Storage, StorageError, init,
 };
 
 const SECTOR: u64 = 512;
+
+/// The first segment.
+const LOG: &str = "log-0000000000000001";
+
 const CLUSTER: ClusterId = ClusterId::from_bytes([1; 16]);
 const IDENTITY: Identity = Identity { cluster: CLUSTER, id: ServerId::new(1) };
 
@@ -69,26 +75,35 @@ pub(super) fn write(directory: &Path, batches: &[Vec<Record<Bytes>>]) {
     batches.iter().for_each(|batch| storage.write(batch).unwrap());
 }
 
+/// Where the first batch begins: behind the header and an area of slots.
+const BEGIN: u64 = 17 * BLOCK_BYTES as u64;
+
 /// Where each of [`batches`] begins, and where the last one ends.
 const OFFSETS: [u64; 5] = [
-    BLOCK_BYTES as u64,
-    2 * BLOCK_BYTES as u64,
-    4 * BLOCK_BYTES as u64,
-    5 * BLOCK_BYTES as u64,
-    8 * BLOCK_BYTES as u64,
+    BEGIN,
+    BEGIN + BLOCK_BYTES as u64,
+    BEGIN + 3 * BLOCK_BYTES as u64,
+    BEGIN + 4 * BLOCK_BYTES as u64,
+    BEGIN + 7 * BLOCK_BYTES as u64,
 ];
 
-/// How much of the last batch is no filler: header, two records, and the payload of one.
-const LAST_BYTES: u64 = 36 + 9 + 25 + 9000;
+/// How much of the last batch is no filler: 19 sectors for its header, two records, and the payload of
+/// one.
+const LAST_BYTES: u64 = 19 * SECTOR;
+
+/// Where the slot of the last batch stands.
+fn last_slot() -> u64 {
+    super::file::USUAL.slot_offset(4, 4)
+}
 
 /// Changes bytes of the log.
 pub(super) fn overwrite(directory: &Path, offset: u64, bytes: &[u8]) {
-    let log = OpenOptions::new().write(true).open(directory.join("log")).unwrap();
+    let log = OpenOptions::new().write(true).open(directory.join(LOG)).unwrap();
     log.write_all_at(bytes, offset).unwrap();
 }
 
 fn flip(directory: &Path, offset: u64, bit: u8) {
-    let byte = fs::read(directory.join("log")).unwrap()[offset as usize];
+    let byte = fs::read(directory.join(LOG)).unwrap()[offset as usize];
     overwrite(directory, offset, &[byte ^ (1 << bit)]);
 }
 
@@ -98,14 +113,14 @@ fn assert_cut(directory: &Path, context: &str) {
     let acknowledged = replay(&batches()[..3]);
     let (mut storage, recovered) = load(directory).unwrap_or_else(|error| panic!("{context}: {error}"));
     assert!(recovered == acknowledged, "{context}: {:?}", recovered.durable);
-    let before = fs::read(directory.join("log")).unwrap();
+    let before = fs::read(directory.join(LOG)).unwrap();
     storage.write(&[Record::Vote(ServerId::new(3))]).unwrap();
     storage.write(&[append(2, 3, 1)]).unwrap();
     drop(storage);
-    let after = fs::read(directory.join("log")).unwrap();
+    let after = fs::read(directory.join(LOG)).unwrap();
     // Not even what the crash left behind.
-    let kept = before.iter().rposition(|&byte| byte != 0).unwrap() + 1;
-    assert!(before[..kept] == after[..kept], "{context}: something was written again");
+    let is_kept = before.iter().zip(&after).all(|(&former, &now)| former == 0 || former == now);
+    assert!(is_kept, "{context}: something was written again");
     let mut expected = acknowledged;
     expected.apply(&Record::Vote(ServerId::new(3)));
     expected.apply(&append(2, 3, 1));
@@ -115,7 +130,7 @@ fn assert_cut(directory: &Path, context: &str) {
 /// A fresh copy of a directory that holds [`batches`].
 pub(super) fn copy(original: &Path) -> TempDir {
     let copy = tempfile::tempdir().unwrap();
-    for name in ["identity", "log"] {
+    for name in ["identity", LOG] {
         fs::copy(original.join(name), copy.path().join(name)).unwrap();
     }
     copy
@@ -138,10 +153,10 @@ fn what_was_written_is_read_back() {
 }
 
 #[test]
-fn the_file_grows_beyond_its_first_step() {
+fn the_log_grows_beyond_its_first_segment() {
     let directory = directory();
     let (mut storage, _) = load(directory.path()).unwrap();
-    let batches: Vec<_> = (1..=5).map(|index| vec![append(1, index, 500_000)]).collect();
+    let batches: Vec<_> = (1..=20).map(|index| vec![append(1, index, 500_000)]).collect();
     for batch in &batches {
         storage.write(batch).unwrap();
         storage.prepare().unwrap();
@@ -154,9 +169,29 @@ fn the_file_grows_beyond_its_first_step() {
 fn no_records_take_no_space() {
     let directory = directory();
     let (mut storage, _) = load(directory.path()).unwrap();
-    let before = fs::read(directory.path().join("log")).unwrap();
+    let before = fs::read(directory.path().join(LOG)).unwrap();
     storage.write(&[]).unwrap();
-    assert_eq!(fs::read(directory.path().join("log")).unwrap(), before);
+    assert_eq!(fs::read(directory.path().join(LOG)).unwrap(), before);
+}
+
+/// The last batch was acknowledged or not, which nothing tells: its slot is good, and sectors of it are
+/// neither right nor missing.
+fn assert_named(directory: &Path, context: &str) {
+    match load(directory) {
+        Err(StorageError::DamagedEntries { file, offset, batch, first, last, is_acknowledged }) => {
+            assert_eq!((offset, batch, is_acknowledged), (OFFSETS[3], 4, false), "{context}");
+            assert_eq!((first.to_string(), last.to_string()), ("2@2".to_owned(), "2@2".to_owned()), "{context}");
+            assert_eq!(file, directory.join(LOG), "{context}");
+        }
+        other => panic!("{context}: {other:?}"),
+    }
+}
+
+/// Garbage where sectors were in flight is left out if the slot is missing, and named if it is there.
+fn assert_garbage(directory: &Path, context: &str) {
+    assert_named(directory, context);
+    overwrite(directory, last_slot(), &[0; 64]);
+    assert_cut(directory, context);
 }
 
 #[test]
@@ -165,23 +200,28 @@ fn a_last_batch_cut_short_at_any_sector_is_dropped() {
     for keep in (OFFSETS[3]..OFFSETS[4]).step_by(SECTOR as usize) {
         // The last sectors hold only zeros that fill the block: without them nothing is missing.
         let is_whole = OFFSETS[3] + LAST_BYTES <= keep;
-        let assert = |directory: &Path, context: String| {
-            if is_whole {
-                assert!(load(directory).unwrap().1 == replay(&batches()), "{context}");
-            } else {
-                assert_cut(directory, &context);
-            }
-        };
         let missing = vec![0; (OFFSETS[4] - keep) as usize];
-        let zeroed = copy(original.path());
+        let (zeroed, garbled) = (copy(original.path()), copy(original.path()));
         overwrite(zeroed.path(), keep, &missing);
-        assert(zeroed.path(), format!("zeros from {keep}"));
-        let garbled = copy(original.path());
         overwrite(garbled.path(), keep, &vec![0xa5; missing.len()]);
-        assert_cut(garbled.path(), &format!("garbage from {keep}"));
+        if is_whole {
+            assert!(load(zeroed.path()).unwrap().1 == replay(&batches()), "zeros from {keep}");
+            assert!(load(garbled.path()).unwrap().1 == replay(&batches()), "garbage from {keep}");
+        } else {
+            assert_cut(zeroed.path(), &format!("zeros from {keep}"));
+            assert_garbage(garbled.path(), &format!("garbage from {keep}"));
+        }
+    }
+}
+
+/// A segment has its size before it is used, so no crash leaves it shorter.
+#[test]
+fn a_log_that_is_shorter_than_it_was_made_is_refused() {
+    let original = written();
+    for keep in [0, 20, 4096, OFFSETS[3], OFFSETS[4], (4 << 20) - 1] {
         let truncated = copy(original.path());
-        OpenOptions::new().write(true).open(truncated.path().join("log")).unwrap().set_len(keep).unwrap();
-        assert(truncated.path(), format!("nothing from {keep}"));
+        OpenOptions::new().write(true).open(truncated.path().join(LOG)).unwrap().set_len(keep).unwrap();
+        assert!(matches!(load(truncated.path()), Err(StorageError::Foreign { .. })), "{keep}");
     }
 }
 
@@ -189,11 +229,11 @@ fn a_last_batch_cut_short_at_any_sector_is_dropped() {
 fn a_last_batch_that_lacks_any_one_sector_is_dropped() {
     let original = written();
     for lost in (OFFSETS[3]..OFFSETS[3] + LAST_BYTES).step_by(SECTOR as usize) {
-        for filler in [0, 0xff] {
-            let damaged = copy(original.path());
-            overwrite(damaged.path(), lost, &[filler; SECTOR as usize]);
-            assert_cut(damaged.path(), &format!("sector {lost} as {filler}"));
-        }
+        let (missing, garbled) = (copy(original.path()), copy(original.path()));
+        overwrite(missing.path(), lost, &[0; SECTOR as usize]);
+        assert_cut(missing.path(), &format!("without sector {lost}"));
+        overwrite(garbled.path(), lost, &[0xff; SECTOR as usize]);
+        assert_garbage(garbled.path(), &format!("sector {lost} garbled"));
     }
 }
 
@@ -201,7 +241,7 @@ fn a_last_batch_that_lacks_any_one_sector_is_dropped() {
 fn a_tail_may_be_cut_again_and_again() {
     let directory = written();
     for round in 0..5u32 {
-        flip(directory.path(), last_batch(directory.path()) + 50, 3);
+        overwrite(directory.path(), last_batch(directory.path()), &[0; SECTOR as usize]);
         let (mut storage, recovered) = load(directory.path()).unwrap();
         assert_eq!(recovered, replay(&batches()[..3]));
         storage.write(&[Record::Vote(ServerId::new(round + 5))]).unwrap();
@@ -210,24 +250,29 @@ fn a_tail_may_be_cut_again_and_again() {
 
 /// Where the last batch begins.
 fn last_batch(directory: &Path) -> u64 {
-    let log = fs::read(directory.join("log")).unwrap();
-    let mut starts = (0..log.len()).step_by(BLOCK_BYTES).filter(|&at| log[at..].starts_with(b"RTbatch\n"));
-    starts.next_back().unwrap() as u64
+    let log = fs::read(directory.join(LOG)).unwrap();
+    let mut starts = (BEGIN as usize..log.len() - 16 * BLOCK_BYTES).step_by(BLOCK_BYTES);
+    // The first sector of a batch says that it is number 0 of it.
+    starts.rfind(|&at| log[at..at + 12].iter().any(|&byte| byte != 0) && log[at + 12..at + 16] == [0; 4]).unwrap()
+        as u64
 }
 
 #[test]
-fn every_flipped_bit_before_the_last_batch_is_refused() {
+fn every_flipped_bit_before_the_last_batch_is_repaired_or_named() {
     let original = written();
-    for (number, bounds) in OFFSETS[..4].windows(2).enumerate() {
+    for (number, (start, sectors)) in [(OFFSETS[0], 1), (OFFSETS[1], 13), (OFFSETS[2], 1)].into_iter().enumerate() {
         // Every byte of the header and of what follows it, then samples of the long rest.
-        let (start, end) = (bounds[0], bounds[1]);
+        let end = start + sectors * SECTOR;
         for offset in (start..start + 64).chain((start + 64..end).step_by(509)) {
             let damaged = copy(original.path());
             flip(damaged.path(), offset, (offset % 8) as u8);
             match load(damaged.path()) {
-                Err(StorageError::Corrupt { file, offset: at, batch, .. }) => {
-                    assert_eq!((at, batch), (start, number as u64 + 1));
-                    assert_eq!(file, damaged.path().join("log"));
+                // Of the others everything is in their slots.
+                Ok((_, recovered)) => assert!(number != 1 && recovered == replay(&batches()), "byte {offset}"),
+                Err(StorageError::DamagedEntries { file, offset: at, batch, first, last, is_acknowledged }) => {
+                    assert_eq!((at, batch, is_acknowledged), (start, 2, true));
+                    assert_eq!((first.to_string(), last.to_string()), ("1@1".to_owned(), "2@1".to_owned()));
+                    assert_eq!(file, damaged.path().join(LOG));
                 }
                 other => panic!("byte {offset}: {other:?}"),
             }
@@ -236,12 +281,60 @@ fn every_flipped_bit_before_the_last_batch_is_refused() {
 }
 
 #[test]
+fn the_error_says_which_entries_where_and_what_to_do() {
+    let directory = written();
+    flip(directory.path(), OFFSETS[1] + 100, 0);
+    let said = load(directory.path()).unwrap_err().to_string();
+    let place = format!("{}: batch 2 at byte {} is damaged", directory.path().join(LOG).display(), OFFSETS[1]);
+    for words in [&place[..], "entries 1@1 to 2@1", "were acknowledged", "bring back a copy", "rafttree log verify"] {
+        assert!(said.contains(words), "`{words}` is not in: {said}");
+    }
+}
+
+#[test]
+fn a_batch_that_is_lost_with_its_slot_is_refused_if_others_follow() {
+    let directory = written();
+    for offset in [OFFSETS[1], super::file::USUAL.slot_offset(1, 2)] {
+        overwrite(directory.path(), offset, &[0x77; SECTOR as usize]);
+    }
+    let refused = load(directory.path()).unwrap_err();
+    assert!(matches!(refused, StorageError::IdentityLost { batch: 2, .. }), "{refused}");
+    assert!(refused.to_string().contains("rafttree log verify"), "{refused}");
+}
+
+/// A service stores what it likes: also a copy of this very log.
+#[test]
+fn a_command_that_looks_like_batches_is_none() {
+    let directory = written();
+    let log = fs::read(directory.path().join(LOG)).unwrap();
+    let command = |index, from: u64| {
+        let position = Position { term: Term::new(2), index: Index::new(index) };
+        let bytes = Bytes::copy_from_slice(&log[from as usize..OFFSETS[4] as usize]);
+        Record::Append(Entry { position, payload: Payload::Command(bytes) })
+    };
+    let (mut storage, mut held) = load(directory.path()).unwrap();
+    // Each sector of the log is somewhere at the beginning of a sector of the command, or 16 bytes behind it.
+    let batches: Vec<_> = (3..).zip((0..32).map(|shift| OFFSETS[0] + 16 * shift)).collect();
+    for (index, from) in batches {
+        let record = command(index, from);
+        storage.write(std::slice::from_ref(&record)).unwrap();
+        held.apply(&record);
+    }
+    drop(storage);
+    assert!(load(directory.path()).unwrap().1 == held);
+    // Nor are they if a crash cuts the last one short.
+    overwrite(directory.path(), last_batch(directory.path()), &[0; SECTOR as usize]);
+    held.apply(&Record::Truncate { keep: Index::new(33) });
+    assert!(load(directory.path()).unwrap().1 == held);
+}
+
+#[test]
 fn a_batch_in_another_place_is_refused() {
     let directory = written();
-    let log = fs::read(directory.path().join("log")).unwrap();
+    let log = fs::read(directory.path().join(LOG)).unwrap();
     let third = &log[OFFSETS[2] as usize..OFFSETS[3] as usize];
-    overwrite(directory.path(), OFFSETS[0], third);
-    assert!(matches!(load(directory.path()), Err(StorageError::Corrupt { batch: 1, .. })));
+    overwrite(directory.path(), OFFSETS[1], third);
+    assert!(matches!(load(directory.path()), Err(StorageError::DamagedEntries { batch: 2, .. })));
 }
 
 #[test]
@@ -252,8 +345,8 @@ fn a_batch_of_another_history_is_refused() {
     let grants = |votes: [u32; 2]| votes.map(|id| vec![Record::Vote(ServerId::new(id))]);
     write(directory.path(), &grants([2, 3]));
     write(fork.path(), &grants([4, 5]));
-    let (second, third) = (2 * BLOCK_BYTES, 3 * BLOCK_BYTES);
-    let log = fs::read(fork.path().join("log")).unwrap();
+    let (second, third) = (BEGIN as usize + BLOCK_BYTES, BEGIN as usize + 2 * BLOCK_BYTES);
+    let log = fs::read(fork.path().join(LOG)).unwrap();
     overwrite(directory.path(), third as u64, &log[third..third + BLOCK_BYTES]);
     let refused = load(directory.path());
     assert!(matches!(refused, Err(StorageError::Corrupt { batch: 3, .. })), "{refused:?}");
@@ -262,19 +355,12 @@ fn a_batch_of_another_history_is_refused() {
 }
 
 #[test]
-fn a_log_cut_at_its_header_is_refused() {
-    let directory = written();
-    OpenOptions::new().write(true).open(directory.path().join("log")).unwrap().set_len(20).unwrap();
-    assert!(matches!(load(directory.path()), Err(StorageError::Foreign { .. })));
-}
-
-#[test]
 fn a_foreign_or_newer_log_is_refused() {
     let (ours, theirs) = (written(), written());
-    fs::copy(theirs.path().join("log"), ours.path().join("log")).unwrap();
+    fs::copy(theirs.path().join(LOG), ours.path().join(LOG)).unwrap();
     assert!(matches!(load(ours.path()), Err(StorageError::Foreign { .. })));
     overwrite(theirs.path(), 12, &9u32.to_le_bytes());
-    assert!(matches!(load(theirs.path()), Err(StorageError::Format { found: 9, expected: 1, .. })));
+    assert!(matches!(load(theirs.path()), Err(StorageError::Format { found: 9, expected: 2, .. })));
     overwrite(theirs.path(), 0, b"#!/bin/sh\n\n\n");
     assert!(matches!(load(theirs.path()), Err(StorageError::Foreign { .. })));
 }
@@ -282,8 +368,9 @@ fn a_foreign_or_newer_log_is_refused() {
 #[test]
 fn a_missing_log_is_not_made_anew() {
     let directory = written();
-    fs::remove_file(directory.path().join("log")).unwrap();
-    assert!(matches!(load(directory.path()), Err(StorageError::Io { action: "open", .. })));
+    fs::remove_file(directory.path().join(LOG)).unwrap();
+    let refused = load(directory.path()).unwrap_err();
+    assert!(matches!(&refused, StorageError::MissingFile { file } if file.ends_with(LOG)), "{refused}");
 }
 
 #[test]
@@ -438,8 +525,25 @@ fn a_log_is_read_before_it_is_continued() {
 /// Set for a process whose files may not grow beyond what the system's limit allows.
 const LIMITED: &str = "RAFTTREE_TEST_LIMITED_FILES";
 
-/// The first step, and eight blocks and a bit.
-const LIMIT: u64 = (1 << 20) + 8 * BLOCK_BYTES as u64 + 1024;
+/// Enough for small segments, too little for one of usual size.
+const LIMIT: u64 = 1 << 20;
+
+/// Makes the log begin with a segment of so many blocks.
+fn begin_with(directory: &Path, blocks: u16) {
+    let owner = reopen(|| Directory::open(directory)).unwrap().incarnation;
+    SegmentedLog::create(&FileSystem::new(directory), owner, Layout { blocks }).unwrap();
+}
+
+/// A directory whose disk takes no second segment.
+fn limited_directory(blocks: u16) -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    let limit = rustix::process::getrlimit(Resource::Fsize);
+    rustix::process::setrlimit(Resource::Fsize, Rlimit { current: limit.maximum, ..limit }).unwrap();
+    init(directory.path(), IDENTITY).unwrap();
+    begin_with(directory.path(), blocks);
+    rustix::process::setrlimit(Resource::Fsize, limit).unwrap();
+    directory
+}
 
 /// Runs one test of this program under the limit. The signal that tells of it is ignored, as a
 /// full disk sends none.
@@ -455,25 +559,22 @@ fn a_full_disk_stops_nothing_until_a_write_lacks_room() {
     if std::env::var_os(LIMITED).is_none() {
         return run_limited("storage::tests::a_full_disk_stops_nothing_until_a_write_lacks_room");
     }
-    let directory = directory();
-    let blocks = LIMIT / BLOCK_BYTES as u64 - 1;
+    let blocks = 12;
+    let directory = limited_directory(blocks);
     let mut held = Recovered::default();
-    for number in 1..=blocks {
+    for number in 1..=u64::from(blocks) {
         // Opened anew each time in turn: a start needs no room of its own.
         let (mut storage, recovered) = load(directory.path()).unwrap();
         assert!(recovered == held, "{number}");
         let record = append(1, number, 1000);
         storage.write(std::slice::from_ref(&record)).unwrap();
         held.apply(&record);
-        let left = (blocks - number) * BLOCK_BYTES as u64;
-        match storage.prepare().unwrap() {
-            Room::Enough => assert!(super::file::RESERVE_BYTES <= left, "{left}"),
-            Room::Scarce { left: told } => assert_eq!(told - told % BLOCK_BYTES as u64, left),
-        }
+        let left = (u64::from(blocks) - number) * BLOCK_BYTES as u64;
+        assert_eq!(storage.prepare().unwrap(), Room::Scarce { left });
     }
     let (mut storage, _) = load(directory.path()).unwrap();
-    let refused = storage.write(&[append(1, blocks + 1, 1000)]).unwrap_err();
-    assert!(matches!(refused, StorageError::NoRoom { left: 1024, .. }), "{refused:?}");
+    let refused = storage.write(&[append(1, u64::from(blocks) + 1, 1000)]).unwrap_err();
+    assert!(matches!(refused, StorageError::NoRoom { left: 0, .. }), "{refused:?}");
     assert!(refused.to_string().contains("free some space"), "{refused}");
     drop(storage);
     assert!(load(directory.path()).unwrap().1 == held);
@@ -484,7 +585,7 @@ fn a_disk_that_has_room_again_is_used_again() {
     if std::env::var_os(LIMITED).is_none() {
         return run_limited("storage::tests::a_disk_that_has_room_again_is_used_again");
     }
-    let directory = directory();
+    let directory = limited_directory(230);
     let (mut storage, _) = load(directory.path()).unwrap();
     let batch = [append(1, 1, 200 * BLOCK_BYTES)];
     storage.write(&batch).unwrap();

@@ -1,6 +1,6 @@
 //! Disks that are full, slow, or put back.
 
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::process::{Command, Stdio};
 
 use crate::cluster::{Cluster, Line, STEADY, run};
@@ -13,25 +13,42 @@ fn limited(command: &Command, bytes: u64) -> Command {
     limited
 }
 
-/// How many blocks of the server's log are in use.
+/// The first segment of a log.
+const LOG: &str = "log-0000000000000001";
+
+/// Exchanges the empty log for one that begins with a segment of so many blocks, at most 128.
+fn begin_with(directory: &str, blocks: u16) -> u64 {
+    let path = format!("{directory}/{LOG}");
+    let mut header = fs::read(&path).unwrap()[..42].to_vec();
+    header[40..].copy_from_slice(&blocks.to_le_bytes());
+    let checksum = crc32fast::hash(&header).to_le_bytes();
+    header.extend(checksum);
+    // Its own block, and two for slots on either side.
+    let size = (1 + 2 + u64::from(blocks) + 2) * 4096;
+    header.resize(size as usize, 0);
+    fs::write(path, header).unwrap();
+    size
+}
+
+/// How many blocks of the server's first segment are in use, of those that hold batches.
 fn blocks(directory: &str) -> u64 {
-    let log = fs::read(format!("{directory}/log")).unwrap();
-    log.iter().rposition(|&byte| byte != 0).unwrap() as u64 / 4096 + 1
+    let log = fs::read(format!("{directory}/{LOG}")).unwrap();
+    let blocks = &log[3 * 4096..log.len() - 2 * 4096];
+    blocks.iter().rposition(|&byte| byte != 0).unwrap() as u64 / 4096 + 1
 }
 
 #[test]
 fn a_full_disk_is_said_and_stops_the_server_once_a_write_lacks_room() {
     let mut cluster = Cluster::new(1);
     let directory = cluster.directory(1);
-    // Room for four elections beside the log's head, and for a part of the next block.
-    let room = (1 + 2 * 4) * 4096 + 1024;
-    OpenOptions::new().write(true).open(format!("{directory}/log")).unwrap().set_len(room).unwrap();
+    // Room for four elections.
+    let room = begin_with(&directory, 2 * 4);
     let serve = limited(&cluster.serve(1, &directory), room);
     cluster.launch_as(1, serve);
     let mut fence = 0;
     for election in 1..=4 {
         fence = cluster.wait_for_leader_after(fence).fence;
-        assert_eq!(blocks(&directory), 1 + 2 * election, "what an election costs");
+        assert_eq!(blocks(&directory), 2 * election, "what an election costs");
         let left = &cluster.status(1)["warnings"][0];
         assert!(left.as_str().unwrap().contains("the disk is full"), "{left}");
         // The fifth election finds no room any more.
@@ -44,7 +61,7 @@ fn a_full_disk_is_said_and_stops_the_server_once_a_write_lacks_room() {
 
     let ended = limited(&cluster.serve(1, &directory), room).stdin(Stdio::null()).output().unwrap();
     let said = String::from_utf8_lossy(&ended.stderr);
-    assert!(said.contains(&format!("{directory}/log has no room")) && said.contains("free some space"), "{said}");
+    assert!(said.contains(&format!("{directory}/{LOG} has no room")) && said.contains("free some space"), "{said}");
     cluster.launch(1);
     assert_eq!(cluster.wait_for_leader_after(fence).fence, fence + 1, "nothing was forgotten");
 }

@@ -2,7 +2,7 @@
 //!
 //! One batch is in flight at most, so whatever proves that another one follows a bad batch proves
 //! that the bad one was durable and may have been acknowledged: it is damaged, and the log is
-//! refused. A bad batch that nothing follows was cut short by a crash. It is left as it is, and an
+//! refused. A bad batch that nothing follows was cut short by a crash. It was left as it is, and an
 //! empty batch behind it, flushed before anything else is written, settles that it does not count.
 //! So no more than one batch is ever unsettled, and these prove that another one follows it:
 //!
@@ -16,19 +16,18 @@
 //! nothing behind where it ends, as where the disk returns zeros or the file lost its end. A block
 //! within an entry that looks like a later header of this very log would refuse a log without need.
 
-use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::batch::{self, BLOCK_BYTES, Batch, ChainLink, Header};
-use super::error::{Attempt, StorageError};
-use super::identity::Incarnation;
-use super::interface::Recovered;
-use super::record;
+use crate::storage::disk::DiskFile;
+use crate::storage::error::{Attempt, StorageError};
+use crate::storage::identity::Incarnation;
+use crate::storage::interface::Recovered;
+use crate::storage::record;
 
 /// A log that is being read.
-pub(super) struct Scan<'a> {
-    pub file: &'a File,
+pub(super) struct Scan<'a, F> {
+    pub file: &'a F,
     pub path: &'a Path,
     pub owner: Incarnation,
     /// The file's length; nothing is read beyond it.
@@ -46,7 +45,7 @@ pub(super) struct LogEnd {
     pub offset: u64,
 }
 
-impl Scan<'_> {
+impl<F: DiskFile> Scan<'_, F> {
     /// Reads every good batch.
     pub(super) fn run(mut self) -> Result<(Recovered, LogEnd), StorageError> {
         let mut recovered = Recovered::default();
@@ -135,9 +134,9 @@ impl Scan<'_> {
         if self.length.next_multiple_of(BLOCK_BYTES as u64) < offset.saturating_add(size as u64) {
             return Ok(None);
         }
-        let mut bytes = vec![0; size];
         let held = (self.length - offset).min(size as u64) as usize;
-        self.file.read_exact_at(&mut bytes[..held], offset).attempt("read", self.path)?;
+        let mut bytes = self.file.read_up_to(held, offset).attempt("read", self.path)?;
+        bytes.resize(size, 0);
         Ok(Some(bytes))
     }
 
@@ -146,6 +145,3 @@ impl Scan<'_> {
         StorageError::Corrupt { file: self.path.to_owned(), offset: after, batch: sequence, problem }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,4 +1,4 @@
-//! Which bad batches are what a crash leaves, and which are damage.
+//! Reading format 1: which bad batches are what a crash leaves, and which are damage.
 
 use std::fs::{self, OpenOptions};
 use std::path::Path;
@@ -7,9 +7,64 @@ use bytes::Bytes;
 use rafttree_model::Record;
 use tempfile::TempDir;
 
-use crate::storage::batch::{self, BLOCK_BYTES, ChainLink};
-use crate::storage::tests::{append, copy, directory, load, overwrite, reopen, replay, write};
-use crate::storage::{Directory, Recovered, Storage, StorageError};
+use super::batch::{self, BLOCK_BYTES, ChainLink};
+use super::{FILE, LogEnd};
+use crate::storage::disk::{DiskFile as _, FileSystem};
+use crate::storage::identity::Incarnation;
+use crate::storage::record;
+use crate::storage::tests::{append, replay};
+use crate::storage::{Recovered, StorageError};
+
+const OWNER: Incarnation = Incarnation::from_bytes([7; 16]);
+
+/// A log of format 1 without records, as an earlier version made it.
+pub(crate) fn create(path: &Path, owner: Incarnation) {
+    let mut bytes = super::header(owner);
+    bytes.resize(1 << 20, 0);
+    fs::write(path.join(FILE), bytes).unwrap();
+}
+
+/// Writes batches as an earlier version did.
+pub(crate) fn write_as(path: &Path, owner: Incarnation, batches: &[Vec<Record<Bytes>>]) {
+    let file = OpenOptions::new().read(true).write(true).open(path.join(FILE)).unwrap();
+    let (_, LogEnd { mut next, mut offset }) = super::scan(&file, path, owner).unwrap();
+    let settling = (next.after < offset).then_some(Vec::new());
+    for records in settling.iter().chain(batches) {
+        let mut bytes = Vec::new();
+        records.iter().for_each(|record| record::encode(record, &mut bytes));
+        let (blocks, checksum) = batch::encode(next, owner, &bytes);
+        file.write_all_at(&blocks, offset).unwrap();
+        offset += blocks.len() as u64;
+        next = ChainLink { sequence: next.sequence + 1, after: offset, previous: checksum };
+    }
+}
+
+fn write(path: &Path, batches: &[Vec<Record<Bytes>>]) {
+    write_as(path, OWNER, batches);
+}
+
+fn load(path: &Path) -> Result<((), Recovered), StorageError> {
+    let recovered = super::read(&FileSystem::new(path), OWNER)?;
+    write(path, &[]);
+    Ok(((), recovered))
+}
+
+fn directory() -> TempDir {
+    let directory = tempfile::tempdir().unwrap();
+    create(directory.path(), OWNER);
+    directory
+}
+
+fn copy(original: &Path) -> TempDir {
+    let copy = tempfile::tempdir().unwrap();
+    fs::copy(original.join(FILE), copy.path().join(FILE)).unwrap();
+    copy
+}
+
+fn overwrite(directory: &Path, offset: u64, bytes: &[u8]) {
+    let log = OpenOptions::new().write(true).open(directory.join(FILE)).unwrap();
+    log.write_all_at(bytes, offset).unwrap();
+}
 
 const BLOCK_LENGTH: u64 = BLOCK_BYTES as u64;
 
@@ -160,12 +215,11 @@ fn a_log_that_earlier_versions_left_unsettled_opens() {
     let directory = directory();
     let first = batch_of(1, 1);
     write(directory.path(), std::slice::from_ref(&first));
-    let owner = reopen(|| Directory::open(directory.path())).unwrap().incarnation;
     let log = fs::read(directory.path().join("log")).unwrap();
-    let good = batch::decode(owner, log[BLOCK_BYTES..2 * BLOCK_BYTES].to_vec()).unwrap();
+    let good = batch::decode(OWNER, log[BLOCK_BYTES..2 * BLOCK_BYTES].to_vec()).unwrap();
     let next = ChainLink { sequence: 2, after: 2 * BLOCK_LENGTH, previous: good.checksum };
-    let (once, _) = batch::encode(next, owner, &[7; 2 * BLOCK_BYTES - 100]);
-    let (again, _) = batch::encode(next, owner, &[8; 4 * BLOCK_BYTES - 100]);
+    let (once, _) = batch::encode(next, OWNER, &[7; 2 * BLOCK_BYTES - 100]);
+    let (again, _) = batch::encode(next, OWNER, &[8; 4 * BLOCK_BYTES - 100]);
     overwrite(directory.path(), 2 * BLOCK_LENGTH, &once[..BLOCK_BYTES]);
     overwrite(directory.path(), 3 * BLOCK_LENGTH, &again[..3 * BLOCK_BYTES]);
     assert_holds(directory.path(), &replay(&[first]));
@@ -179,10 +233,9 @@ fn a_log_of_any_length_opens() {
     for length in [end - 3000, end - 1, end, end + 1, end + 2 * BLOCK_LENGTH + 7] {
         let cut = copy(original.path());
         OpenOptions::new().write(true).open(cut.path().join("log")).unwrap().set_len(length).unwrap();
-        let (mut storage, recovered) = load(cut.path()).unwrap();
+        let (_, recovered) = load(cut.path()).unwrap();
         let next = batch_of(2, recovered.durable.log().last().index.number() + 1);
-        storage.write(&next).unwrap();
-        drop(storage);
+        write(cut.path(), std::slice::from_ref(&next));
         let mut expected = recovered;
         next.iter().for_each(|record| expected.apply(record));
         assert_holds(cut.path(), &expected);

@@ -1,0 +1,184 @@
+//! What the records of the log add up to while it is read: it may begin in the middle, and entries may
+//! be known by name alone.
+
+use bytes::Bytes;
+use rafttree_model::{Durable, Entries, Entry, Index, Log, Position, Record, Term};
+
+use super::interface::Recovered;
+use super::record::Written;
+use super::slot::{Effect, HardState};
+
+/// The state that the batches read so far add up to.
+#[derive(Debug, Default)]
+pub(super) struct Image {
+    hard: HardState,
+    /// The last entry that compaction took away.
+    base: Position,
+    /// How many entries stand before the first one that is held.
+    before: u64,
+    /// The term of the last of them, where it is known.
+    term_before: Option<Term>,
+    held: Vec<Held>,
+}
+
+/// An entry of the log.
+#[derive(Clone, Debug)]
+enum Held {
+    Whole(Entry<Bytes>),
+    /// It was in the damaged batch of this number.
+    Damaged(u64),
+}
+
+/// Records that contradict each other.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Contradiction(pub &'static str);
+
+impl Image {
+    pub(super) fn set_hard(&mut self, hard: HardState) {
+        self.hard = hard;
+    }
+
+    /// Takes over one record.
+    pub(super) fn apply(&mut self, record: Written) -> Result<(), Contradiction> {
+        match record {
+            Written::Record(Record::Term(term)) => self.hard = HardState { term, vote: None },
+            Written::Record(Record::Vote(candidate)) => {
+                self.hard.vote = Some(candidate).filter(|candidate| candidate.number() != 0)
+            }
+            Written::Record(Record::Truncate { keep }) => self.keep(keep.number()),
+            Written::Record(Record::Append(entry)) => self.append(entry)?,
+            Written::Record(Record::Restore { last }) => self.restore(last),
+            Written::Record(Record::Compact { .. }) => return Err(Contradiction("it compacts as another format does")),
+            Written::Base(base) => self.rebase(base)?,
+            Written::Start { base, last } => self.start(base, last),
+        }
+        Ok(())
+    }
+
+    /// Takes over what the slot says of a damaged batch.
+    pub(super) fn apply_effect(&mut self, sequence: u64, effect: &Effect) {
+        self.hard = effect.hard;
+        self.keep(effect.first.index.number().saturating_sub(1));
+        self.held.extend(std::iter::repeat_n(Held::Damaged(sequence), effect.count as usize));
+    }
+
+    /// Whether term and vote are these.
+    pub(super) fn has(&self, hard: HardState) -> bool {
+        self.hard == hard
+    }
+
+    /// How many entries the log has had, up to its last one.
+    pub(super) fn length(&self) -> u64 {
+        self.before + self.held.len() as u64
+    }
+
+    /// What a batch has led to that left so many entries of the log before; `None` if that cannot be
+    /// known, since entries are damaged.
+    pub(super) fn effect(&self, kept: u64, moves_base: bool) -> Option<Effect> {
+        let (length, beginning) = (self.length(), self.base.index.number());
+        let count = length - kept.max(beginning).min(length);
+        let last = self.position_at(self.length())?;
+        let index = Index::new(self.length() - count + 1);
+        let first = if count == 0 { Position { index, ..last } } else { self.position_at(index.number())? };
+        Some(Effect { first, count: count.try_into().ok()?, last, moves_base, hard: self.hard })
+    }
+
+    /// The entry at this place, or the one before the first.
+    fn position_at(&self, place: u64) -> Option<Position> {
+        match place.checked_sub(self.before)?.checked_sub(1) {
+            None => Some(Position { index: Index::new(place), term: self.term_before.unwrap_or_default() })
+                .filter(|_| place == 0 || self.term_before.is_some()),
+            Some(at) => match self.held.get(at as usize)? {
+                Held::Whole(entry) => Some(entry.position),
+                Held::Damaged(_) => None,
+            },
+        }
+    }
+
+    /// The numbers of the damaged batches of which entries are still in the log.
+    pub(super) fn damaged(&self) -> impl Iterator<Item = u64> + '_ {
+        self.held.iter().filter_map(|held| match held {
+            Held::Whole(_) => None,
+            Held::Damaged(sequence) => Some(*sequence),
+        })
+    }
+
+    /// Whether entries are missing between the log's beginning and the first that is held.
+    pub(super) fn lacks_entries(&self) -> bool {
+        let beginning = self.base.index.number();
+        beginning != self.before
+    }
+
+    /// The state, with the log up to the first entry that is damaged.
+    pub(super) fn into_recovered(self) -> Recovered {
+        let legible = self.held.into_iter().map_while(|held| match held {
+            Held::Whole(entry) => Some(entry),
+            Held::Damaged(_) => None,
+        });
+        let entries: Vec<_> = legible.collect();
+        let mut log = Log::starting_at(self.base);
+        entries.iter().for_each(|entry| log.push(entry.position));
+        let durable = Durable::assume(self.hard.term, self.hard.vote, log);
+        Recovered { durable, entries: Entries::after(self.base, entries) }
+    }
+
+    /// Where the log was before the first segment that is left. Later ones say what is known already.
+    fn start(&mut self, base: Position, last: Position) {
+        if self.before == 0 && self.held.is_empty() {
+            (self.base, self.before, self.term_before) = (base, last.index.number(), Some(last.term));
+        }
+    }
+
+    /// A snapshot that ends with this entry replaces the log.
+    fn restore(&mut self, last: Position) {
+        self.held.clear();
+        (self.base, self.before, self.term_before) = (last, last.index.number(), Some(last.term));
+    }
+
+    fn append(&mut self, entry: Entry<Bytes>) -> Result<(), Contradiction> {
+        let earlier = match self.held.last() {
+            Some(Held::Whole(last)) => last.position.term,
+            Some(Held::Damaged(_)) => self.base.term,
+            None => self.term_before.unwrap_or(self.base.term),
+        };
+        let place = entry.position.index.number();
+        let is_next = place == self.before + self.held.len() as u64 + 1;
+        // A log whose terms fall would end the program where it is put together.
+        if !is_next || falls(earlier, entry.position.term) {
+            return Err(Contradiction("its entries do not follow those before"));
+        }
+        self.held.push(Held::Whole(entry));
+        Ok(())
+    }
+
+    fn keep(&mut self, count: u64) {
+        self.held.truncate(usize::try_from(count.saturating_sub(self.before)).unwrap_or(usize::MAX));
+        // What is before is gone with the segments that held it; it is written again, or compacted.
+        if count < self.before {
+            (self.before, self.term_before) = (count, None);
+        }
+    }
+
+    fn rebase(&mut self, base: Position) -> Result<(), Contradiction> {
+        let beginning = base.index.number();
+        let known = beginning.saturating_sub(self.before);
+        let going = usize::try_from(known).unwrap_or(usize::MAX).min(self.held.len());
+        self.held.drain(..going);
+        if self.before <= beginning {
+            self.term_before = Some(base.term);
+        }
+        self.before += known;
+        self.base = base;
+        match self.held.first() {
+            Some(Held::Whole(next)) if falls(base.term, next.position.term) => {
+                Err(Contradiction("its entries do not follow those that were compacted"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Whether a log in which the one follows the other is none that a server could have written.
+fn falls(earlier: Term, later: Term) -> bool {
+    later.number() < earlier.number()
+}

@@ -1,0 +1,548 @@
+//! The log: batches that are appended to segments, one flush each.
+//!
+//! It never rewinds. Cutting entries is a record like others; what a crash left is not written over;
+//! numbers of batches and segments are never used again. What is written in place is the same bytes:
+//! at the start the last batch, which may exist in the operating system's memory alone, and slots
+//! that were lost.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use rafttree_model::{Durable, Index, Log, Position, Record, Term};
+
+use super::batch::{self, Header, MAX_BATCH_BYTES};
+use super::disk::{Disk, DiskFile, lacks_room};
+use super::error::{Attempt, StorageError};
+use super::identity::Incarnation;
+use super::interface::{Recovered, Room};
+use super::layout::{self, BLOCK_BYTES, Layout, Seal};
+use super::record::{self, START_BYTES};
+use super::recovery::{self, Recovery};
+use super::slot::{Effect, HardState, Slot};
+
+/// The name of a segment that is being made.
+const NEW_FILE: &str = "log.new";
+
+/// Bytes that are written at a time while a segment is made.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// The log of one directory.
+#[derive(Debug)]
+pub(super) struct SegmentedLog<D: Disk> {
+    disk: D,
+    owner: Incarnation,
+    /// How large segments are made.
+    usual: Layout,
+    /// What is known once the log was read.
+    open: Option<Open<D::File>>,
+    is_sealed: bool,
+}
+
+/// A log that can be continued.
+#[derive(Debug)]
+struct Open<F> {
+    /// What the batches written so far add up to, without the entries' payloads.
+    shape: Durable,
+    /// The number of the last batch that counts, and its checksum.
+    last: (u64, u32),
+    /// The highest number that a batch ever had.
+    highest: u64,
+    /// The segments that are full, from the oldest on.
+    full: VecDeque<Full>,
+    current: Current<F>,
+    /// The segment after the current one, ready for use.
+    spare: Option<Current<F>>,
+}
+
+/// A segment that is no longer written.
+#[derive(Debug)]
+struct Full {
+    number: u64,
+    /// The highest index of an entry that it holds.
+    highest: u64,
+}
+
+/// A segment to write to.
+#[derive(Debug)]
+struct Current<F> {
+    number: u64,
+    layout: Layout,
+    seal: Seal,
+    file: F,
+    path: PathBuf,
+    /// The block at which the next batch begins.
+    block: u16,
+    /// Whether a batch stands in it that counts.
+    is_begun: bool,
+    /// The highest index of an entry that it holds.
+    highest: u64,
+}
+
+/// Records on their way into one batch.
+#[derive(Debug, Default)]
+struct Draft {
+    bytes: Vec<u8>,
+    /// Where the log began and ended before them.
+    base: Position,
+    last: Position,
+    /// How many entries of the log before are in the log behind.
+    kept: u64,
+    moves_base: bool,
+}
+
+impl<D: Disk> SegmentedLog<D> {
+    /// The log in this directory, which must be there.
+    pub(super) fn open(disk: D, owner: Incarnation, usual: Layout) -> Result<SegmentedLog<D>, StorageError> {
+        for number in recovery::segment_numbers(&disk)? {
+            let name = layout::file_name(number);
+            let path = disk.path(&name);
+            disk.open(&name).attempt("open", &path)?.forget_cached().attempt("flush", &path)?;
+        }
+        Ok(SegmentedLog { disk, owner, usual, open: None, is_sealed: false })
+    }
+
+    /// Makes a log without records, where there is none.
+    pub(super) fn create(disk: &D, owner: Incarnation, usual: Layout) -> Result<(), StorageError> {
+        SegmentedLog::create_with(disk, owner, usual, &Recovered::default())
+    }
+
+    /// Makes a log that holds this, where there is none.
+    pub(super) fn create_with(
+        disk: &D,
+        owner: Incarnation,
+        usual: Layout,
+        state: &Recovered,
+    ) -> Result<(), StorageError> {
+        let drafts = drafts_of(state)?;
+        let needed: usize = drafts.iter().map(|(records, _)| batch::blocks(records.len())).sum();
+        let layout = Layout { blocks: usual.blocks.max(within_a_segment(needed)?) };
+        let mut made = match begin_segment(disk, owner, 1, layout)? {
+            Made::Whole(made) => made,
+            Made::NoRoom(source) => {
+                return Err(StorageError::NoRoom { file: disk.path(&layout::file_name(1)), left: 0, source });
+            }
+        };
+        let mut previous = 0;
+        for (sequence, (records, effect)) in (1..).zip(drafts) {
+            let header = Header { sequence, void: 0, previous, hard: effect.hard };
+            previous = made.append(header, &records, effect)?;
+        }
+        finish_segment(disk, &made)
+    }
+
+    /// Reads the log, and makes sure that what was read is durable and is told from what a crash left,
+    /// before anything is promised on it.
+    pub(super) fn load(&mut self) -> Result<Recovered, StorageError> {
+        self.sealing(|log| {
+            let recovery = recovery::recover(&log.disk, log.owner)?;
+            recovery.check()?;
+            log.rewrite(&recovery)?;
+            log.open = Some(log.continue_after(&recovery)?);
+            if recovery.chain.last().map_or(0, |link| link.sequence) < recovery.highest {
+                log.append_batch(&Draft::after(&recovery.recovered.durable))?;
+            }
+            Ok(recovery.recovered)
+        })
+    }
+
+    /// Adds records; they are durable when this returns.
+    pub(super) fn write(&mut self, records: &[Record<Bytes>]) -> Result<(), StorageError> {
+        self.sealing(|log| {
+            let mut draft = Draft::after(&log.opened()?.shape);
+            let mut encoded = Vec::new();
+            for record in records {
+                encoded.clear();
+                encode(record, &log.opened()?.shape, &mut encoded);
+                check_size(encoded.len())?;
+                if draft.is_full(encoded.len()) {
+                    log.append_batch(&draft)?;
+                    draft = Draft::after(&log.opened()?.shape);
+                }
+                draft.add(record, &encoded);
+                log.opened()?.shape.apply(record);
+            }
+            if draft.bytes.is_empty() { Ok(()) } else { log.append_batch(&draft) }
+        })
+    }
+
+    /// Makes the next segment before it is needed, and removes those whose entries were all compacted.
+    /// A disk without room harms nobody yet.
+    pub(super) fn prepare(&mut self) -> Result<Room, StorageError> {
+        self.sealing(|log| {
+            log.remove_compacted()?;
+            let usual = log.usual;
+            let open = log.opened()?;
+            let left = open.current.left();
+            if usual.blocks / 4 < left || open.spare.is_some() {
+                return Ok(Room::Enough);
+            }
+            let number = open.current.number + 1;
+            Ok(match make_segment(&log.disk, log.owner, number, usual)? {
+                Made::Whole(spare) => {
+                    log.opened()?.spare = Some(spare);
+                    Room::Enough
+                }
+                Made::NoRoom(_) => Room::Scarce { left: u64::from(left) * BLOCK_BYTES as u64 },
+            })
+        })
+    }
+
+    /// The batch and its slot, apart from each other, and one flush for both.
+    fn append_batch(&mut self, draft: &Draft) -> Result<(), StorageError> {
+        self.make_room(batch::blocks(draft.bytes.len() + START_BYTES))?;
+        let open = self.opened()?;
+        let records = draft.records(!open.current.is_begun);
+        let sequence = open.highest + 1;
+        let void = u16::try_from(open.highest - open.last.0).map_err(|_| StorageError::Corrupt {
+            file: open.current.path.clone(),
+            offset: open.current.layout.offset(open.current.block),
+            batch: open.last.0,
+            problem: "it was followed by too many that do not count",
+        })?;
+        let effect = draft.effect(&open.shape);
+        let header = Header { sequence, void, previous: open.last.1, hard: effect.hard };
+        let checksum = open.current.append(header, &records, effect)?;
+        (open.last, open.highest) = ((sequence, checksum), sequence);
+        Ok(())
+    }
+
+    /// Goes on to the next segment if so many blocks do not fit into this one.
+    fn make_room(&mut self, blocks: usize) -> Result<(), StorageError> {
+        let usual = self.usual;
+        let open = self.opened()?;
+        let left = open.current.left();
+        if blocks <= usize::from(left) {
+            return Ok(());
+        }
+        let number = open.current.number + 1;
+        let spare = open.spare.take().filter(|spare| blocks <= usize::from(spare.layout.blocks));
+        let path = open.current.path.clone();
+        let next = match spare {
+            Some(spare) => spare,
+            None => {
+                let layout = Layout { blocks: usual.blocks.max(within_a_segment(blocks)?) };
+                match make_segment(&self.disk, self.owner, number, layout)? {
+                    Made::Whole(next) => next,
+                    Made::NoRoom(source) => {
+                        let left = u64::from(left) * BLOCK_BYTES as u64;
+                        return Err(StorageError::NoRoom { file: path, left, source });
+                    }
+                }
+            }
+        };
+        let open = self.opened()?;
+        let former = std::mem::replace(&mut open.current, next);
+        open.full.push_back(Full { number: former.number, highest: former.highest });
+        Ok(())
+    }
+
+    /// Removes the oldest segments as far as all their entries are in a snapshot, by a record that is
+    /// durable in one that stays.
+    fn remove_compacted(&mut self) -> Result<(), StorageError> {
+        let open = self.open.as_mut().ok_or(StorageError::NotLoaded)?;
+        let through = open.shape.log().base().index.number();
+        let mut removed = false;
+        while open.current.is_begun && open.full.front().is_some_and(|oldest| oldest.highest <= through) {
+            let Some(oldest) = open.full.pop_front() else { break };
+            let name = layout::file_name(oldest.number);
+            self.disk.remove(&name).attempt("remove", &self.disk.path(&name))?;
+            // One after the other, so that no crash leaves a gap.
+            self.disk.sync().attempt("flush", &self.disk.path(""))?;
+            removed = true;
+        }
+        if removed {
+            tracing::debug!(through, "the log's compacted segments are removed");
+        }
+        Ok(())
+    }
+
+    /// Writes the last batch again, as it was read, and slots that were lost. Bytes that were read may
+    /// exist in the operating system's memory alone, if a flush failed before the server ended: batches
+    /// before the last one are durable, since it was begun only then.
+    fn rewrite(&self, recovery: &Recovery) -> Result<(), StorageError> {
+        let last = recovery.chain.last().map(|link| link.sequence);
+        for (at, segment) in recovery.segments.iter().enumerate() {
+            let name = layout::file_name(segment.number);
+            let mut writes = Vec::new();
+            for link in recovery.chain.iter().filter(|link| link.segment == at) {
+                let is_last = last == Some(link.sequence);
+                if is_last && link.batch.is_some() {
+                    writes.push((segment.layout.offset(link.block), segment.blocks(link.block, link.length())));
+                }
+                if is_last || link.lacks_slot {
+                    writes.extend(link.slot.map(|slot| slot_bytes(&segment.seal, segment.layout, &slot)));
+                }
+            }
+            if writes.is_empty() {
+                continue;
+            }
+            let file = self.disk.open(&name).attempt("open", &segment.path)?;
+            for (offset, bytes) in writes {
+                file.write_all_at(&bytes, offset).attempt("write", &segment.path)?;
+            }
+            file.sync_data().attempt("flush", &segment.path)?;
+        }
+        Ok(())
+    }
+
+    /// Where the log goes on.
+    fn continue_after(&self, recovery: &Recovery) -> Result<Open<D::File>, StorageError> {
+        // Whatever comes after the first one that is unused was made ahead and never used either.
+        let used = recovery.segments.iter().rposition(|segment| !segment.is_unused()).unwrap_or(0);
+        let entries = recovery.highest_entries();
+        let full = |at: usize| Full { number: recovery.segments[at].number, highest: entries[at] };
+        let current = self.current(recovery, used, entries[used])?;
+        let spare = match recovery.segments.len() {
+            count if used + 1 < count => Some(self.current(recovery, used + 1, 0)?),
+            _ => None,
+        };
+        let last = recovery.chain.last().map_or((0, 0), |link| (link.sequence, link.checksum));
+        let shape = recovery.recovered.durable.clone();
+        Ok(Open { shape, last, highest: recovery.highest, full: (0..used).map(full).collect(), current, spare })
+    }
+
+    fn current(&self, recovery: &Recovery, at: usize, highest: u64) -> Result<Current<D::File>, StorageError> {
+        let segment = &recovery.segments[at];
+        let file = self.disk.open(&layout::file_name(segment.number)).attempt("open", &segment.path)?;
+        let is_begun = recovery.chain.iter().any(|link| link.segment == at);
+        let (number, layout, seal, path) = (segment.number, segment.layout, segment.seal.clone(), segment.path.clone());
+        Ok(Current { number, layout, seal, file, path, block: segment.unused, is_begun, highest })
+    }
+
+    fn opened(&mut self) -> Result<&mut Open<D::File>, StorageError> {
+        self.open.as_mut().ok_or(StorageError::NotLoaded)
+    }
+
+    /// After an error nobody knows what the disk holds, so nothing is written any more.
+    fn sealing<T>(
+        &mut self,
+        attempt: impl FnOnce(&mut SegmentedLog<D>) -> Result<T, StorageError>,
+    ) -> Result<T, StorageError> {
+        if self.is_sealed {
+            return Err(StorageError::Sealed);
+        }
+        let outcome = attempt(self);
+        self.is_sealed = outcome.is_err();
+        outcome
+    }
+}
+
+impl<F: DiskFile> Current<F> {
+    /// How many blocks are left.
+    fn left(&self) -> u16 {
+        self.layout.blocks - self.block
+    }
+
+    /// Writes a batch, which must fit, and its slot; its checksum.
+    fn append(&mut self, header: Header, records: &[u8], effect: Effect) -> Result<u32, StorageError> {
+        let offset = self.layout.offset(self.block);
+        let (blocks, checksum) = batch::encode(&self.seal, offset, header, records);
+        let Header { sequence, void, .. } = header;
+        let slot = Slot { sequence, void, block: self.block, length: records.len() as u32, checksum, effect };
+        let (place, slot) = slot_bytes(&self.seal, self.layout, &slot);
+        for (bytes, offset) in [(&blocks, offset), (&slot, place)] {
+            match self.file.write_all_at(bytes, offset) {
+                // A file system that writes nothing in place needs room for what was made ahead as well.
+                Err(source) if lacks_room(&source) => {
+                    let left = u64::from(self.left()) * BLOCK_BYTES as u64;
+                    return Err(StorageError::NoRoom { file: self.path.clone(), left, source });
+                }
+                written => written.attempt("write", &self.path)?,
+            }
+        }
+        self.file.sync_data().attempt("flush", &self.path)?;
+        self.block += (blocks.len() / BLOCK_BYTES) as u16;
+        self.is_begun = true;
+        if 0 < effect.count {
+            self.highest = self.highest.max(highest_of(&effect));
+        }
+        Ok(checksum)
+    }
+}
+
+impl Draft {
+    /// The records to come after what is durable.
+    fn after(shape: &Durable) -> Draft {
+        let log = shape.log();
+        let kept = log.last().index.number();
+        Draft { bytes: Vec::new(), base: log.base(), last: log.last(), kept, moves_base: false }
+    }
+
+    fn add(&mut self, record: &Record<Bytes>, encoded: &[u8]) {
+        self.bytes.extend(encoded);
+        match record {
+            Record::Truncate { keep } => self.kept = self.kept.min(keep.number()),
+            Record::Compact { .. } => self.moves_base = true,
+            Record::Restore { last } => {
+                let replaced = last.index.number();
+                self.kept = self.kept.min(replaced);
+                self.moves_base = true;
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether so many bytes more are too many.
+    fn is_full(&self, more: usize) -> bool {
+        MAX_BATCH_BYTES < self.bytes.len() + more + START_BYTES
+    }
+
+    /// The records as they are written, where a segment begins with a word on what came before.
+    fn records(&self, begins_a_segment: bool) -> Vec<u8> {
+        let mut records = Vec::with_capacity(START_BYTES + self.bytes.len());
+        if begins_a_segment {
+            record::encode_start(self.base, self.last, &mut records);
+        }
+        records.extend(&self.bytes);
+        records
+    }
+
+    /// What the records have led to.
+    fn effect(&self, shape: &Durable) -> Effect {
+        let log = shape.log();
+        let (last, beginning) = (log.last(), log.base().index.number());
+        let before = self.kept.max(beginning);
+        let count = last.index.number().saturating_sub(before);
+        let place = Index::new(last.index.number() - count + 1);
+        let first = log.position_at(place).unwrap_or(Position { index: place, ..last });
+        let count = u32::try_from(count).expect("a batch holds fewer entries than bytes");
+        Effect { first, count, last, moves_base: self.moves_base, hard: HardState::of(shape) }
+    }
+}
+
+impl Recovery {
+    /// The highest index of an entry that each segment holds.
+    fn highest_entries(&self) -> Vec<u64> {
+        let mut highest = vec![0; self.segments.len()];
+        for link in &self.chain {
+            let Some(slot) = link.slot.filter(|slot| 0 < slot.effect.count) else { continue };
+            highest[link.segment] = highest_of(&slot.effect).max(highest[link.segment]);
+        }
+        highest
+    }
+}
+
+fn highest_of(effect: &Effect) -> u64 {
+    effect.last.index.number()
+}
+
+/// The slot, and where it stands.
+fn slot_bytes(seal: &Seal, layout: Layout, slot: &Slot) -> (u64, Vec<u8>) {
+    let offset = layout.slot_offset(slot.block, slot.sequence);
+    (offset, slot.encode(seal, offset))
+}
+
+fn encode(record: &Record<Bytes>, shape: &Durable, out: &mut Vec<u8>) {
+    match record {
+        Record::Compact { through } => {
+            let base = shape.log().position_at(*through).expect("only entries that the log holds are compacted");
+            record::encode_base(base, out);
+        }
+        record => record::encode(record, out),
+    }
+}
+
+/// Batches that add up to this state, as they stand in the first segment.
+fn drafts_of(state: &Recovered) -> Result<Vec<(Vec<u8>, Effect)>, StorageError> {
+    let durable = &state.durable;
+    let mut shape = Durable::assume(Term::default(), None, Log::starting_at(durable.log().base()));
+    let latest = durable.term();
+    let has_begun = latest.number() != 0;
+    let begun = has_begun.then_some(Record::Term(latest));
+    let vote = durable.vote().map(Record::Vote);
+    let entries = state.entries.iter().cloned().map(Record::Append);
+    let (mut drafts, mut draft) = (Vec::new(), Draft::after(&shape));
+    for record in begun.into_iter().chain(vote).chain(entries) {
+        let mut encoded = Vec::new();
+        encode(&record, &shape, &mut encoded);
+        check_size(encoded.len())?;
+        if draft.is_full(encoded.len()) {
+            drafts.push((draft.records(drafts.is_empty()), draft.effect(&shape)));
+            draft = Draft::after(&shape);
+        }
+        draft.add(&record, &encoded);
+        shape.apply(&record);
+    }
+    let is_begun = shape != Durable::default();
+    if is_begun {
+        drafts.push((draft.records(drafts.is_empty()), draft.effect(&shape)));
+    }
+    Ok(drafts)
+}
+
+/// As many blocks as a segment can have.
+fn within_a_segment(blocks: usize) -> Result<u16, StorageError> {
+    let limit = usize::from(u16::MAX) * BLOCK_BYTES;
+    u16::try_from(blocks).map_err(|_| StorageError::TooLarge { bytes: blocks * BLOCK_BYTES, limit })
+}
+
+fn check_size(bytes: usize) -> Result<(), StorageError> {
+    let limit = MAX_BATCH_BYTES - START_BYTES;
+    if bytes <= limit { Ok(()) } else { Err(StorageError::TooLarge { bytes, limit }) }
+}
+
+/// A new segment, or why there is no room for it.
+enum Made<F> {
+    Whole(Current<F>),
+    NoRoom(io::Error),
+}
+
+/// Makes a segment that is filled with zeros, and durable.
+fn make_segment<D: Disk>(
+    disk: &D,
+    owner: Incarnation,
+    number: u64,
+    layout: Layout,
+) -> Result<Made<D::File>, StorageError> {
+    let made = begin_segment(disk, owner, number, layout)?;
+    if let Made::Whole(segment) = &made {
+        finish_segment(disk, segment)?;
+    }
+    Ok(made)
+}
+
+/// Makes a segment that is not found yet.
+fn begin_segment<D: Disk>(
+    disk: &D,
+    owner: Incarnation,
+    number: u64,
+    layout: Layout,
+) -> Result<Made<D::File>, StorageError> {
+    let unfinished = disk.path(NEW_FILE);
+    let file = disk.create(NEW_FILE).attempt("create", &unfinished)?;
+    match fill(&file, owner, number, layout) {
+        Err(source) if lacks_room(&source) => {
+            disk.remove(NEW_FILE).attempt("remove", &unfinished)?;
+            return Ok(Made::NoRoom(source));
+        }
+        filled => filled.attempt("write", &unfinished)?,
+    }
+    file.sync_all().attempt("flush", &unfinished)?;
+    let (seal, path) = (Seal::new(owner, number), disk.path(&layout::file_name(number)));
+    Ok(Made::Whole(Current { number, layout, seal, file, path, block: 0, is_begun: false, highest: 0 }))
+}
+
+/// Gives a segment its name, durably.
+fn finish_segment<D: Disk>(disk: &D, segment: &Current<D::File>) -> Result<(), StorageError> {
+    let name = layout::file_name(segment.number);
+    disk.rename(NEW_FILE, &name).attempt("rename the new file to", &segment.path)?;
+    disk.sync().attempt("flush", &disk.path(""))
+}
+
+/// Writes every byte of it, so that a batch changes no more of the file system than its own blocks.
+fn fill<F: DiskFile>(file: &F, owner: Incarnation, number: u64, layout: Layout) -> io::Result<()> {
+    file.reserve(layout.size())?;
+    let zeros = vec![0; CHUNK_BYTES];
+    let mut offset = 0;
+    while offset < layout.size() {
+        let chunk = (layout.size() - offset).min(CHUNK_BYTES as u64);
+        file.write_all_at(&zeros[..chunk as usize], offset)?;
+        offset += chunk;
+    }
+    file.write_all_at(&layout::header(owner, number, layout), 0)
+}
+
+#[cfg(test)]
+mod tests;

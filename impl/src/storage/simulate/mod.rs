@@ -1,0 +1,381 @@
+//! A disk in memory that does what disks do at their worst.
+//!
+//! A sector of 512 bytes is written as a whole or not at all. What was written and not flushed is kept
+//! by a crash or not, each sector by itself, and so is each change of a directory that was not
+//! flushed. A call can fail, write a part, or find no room; a flush can fail and forget what it was to
+//! write (Rebello et al., ATC'20), or say that it has written what it has not.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use super::disk::{Disk, DiskFile};
+
+const SECTOR: usize = 512;
+
+/// A disk, and every clone of it the same one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SimulatedDisk {
+    state: Arc<Mutex<State>>,
+}
+
+/// A file of it that is open.
+#[derive(Clone, Debug)]
+pub(crate) struct SimulatedFile {
+    state: Arc<Mutex<State>>,
+    inode: usize,
+}
+
+/// What goes wrong at a call.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Fault {
+    /// The process ends with this call; nothing is done any more.
+    Crash,
+    /// It fails, and half of what it was to write is written.
+    Error,
+    /// It writes half, and says so.
+    Short,
+    /// There is no room.
+    NoRoom,
+}
+
+#[derive(Clone, Debug, Default)]
+struct State {
+    inodes: Vec<Inode>,
+    names: BTreeMap<String, usize>,
+    durable_names: BTreeMap<String, usize>,
+    /// Changes of the directory that were not flushed.
+    changes: Vec<Change>,
+    calls: u64,
+    planned: BTreeMap<u64, Fault>,
+    is_dead: bool,
+    flushes: u64,
+    flushes_lie: bool,
+    keeps_cached: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Inode {
+    /// What reads find.
+    current: Vec<u8>,
+    /// What the disk has.
+    durable: Vec<u8>,
+    /// The sectors that were written and not flushed.
+    dirty: BTreeSet<usize>,
+}
+
+#[derive(Clone, Debug)]
+struct Change {
+    removed: Option<String>,
+    added: Option<(String, usize)>,
+}
+
+impl SimulatedDisk {
+    /// Something goes wrong at the call of this number; the first is 0.
+    pub(crate) fn plan(&self, call: u64, fault: Fault) {
+        self.state().planned.insert(call, fault);
+    }
+
+    /// How many calls were made.
+    pub(crate) fn calls(&self) -> u64 {
+        self.state().calls
+    }
+
+    /// How many flushes of files were made.
+    pub(crate) fn flushes(&self) -> u64 {
+        self.state().flushes
+    }
+
+    /// Flushes do nothing from now on, and say that they have.
+    pub(crate) fn lie(&self) {
+        self.state().flushes_lie = true;
+    }
+
+    /// The operating system does not follow the advice to forget.
+    pub(crate) fn keep_cached(&self) {
+        self.state().keeps_cached = true;
+    }
+
+    /// The same disk for a process that is started anew, while the machine runs on.
+    pub(crate) fn restarted(&self) -> SimulatedDisk {
+        let mut state = self.state().clone();
+        (state.calls, state.planned, state.is_dead) = (0, BTreeMap::new(), false);
+        SimulatedDisk { state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// How many things are undecided: a crash may keep each or lose it.
+    pub(crate) fn undecided(&self) -> u32 {
+        let mut count = 0;
+        self.crashed(|| {
+            count += 1;
+            true
+        });
+        count
+    }
+
+    /// The disk after a loss of power that kept what this says, in turn.
+    pub(crate) fn crashed(&self, mut keeps: impl FnMut() -> bool) -> SimulatedDisk {
+        let state = self.state().clone();
+        let mut names = state.durable_names;
+        for change in state.changes {
+            if keeps() {
+                change.apply(&mut names);
+            }
+        }
+        let live: BTreeSet<usize> = names.values().copied().collect();
+        let mut inodes = state.inodes;
+        for (at, inode) in inodes.iter_mut().enumerate() {
+            if live.contains(&at) { inode.crash(&mut keeps) } else { *inode = Inode::default() }
+        }
+        let state =
+            State { inodes, durable_names: names.clone(), names, keeps_cached: state.keeps_cached, ..State::default() };
+        SimulatedDisk { state: Arc::new(Mutex::new(state)) }
+    }
+
+    /// The names and bytes of all files.
+    pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
+        let state = self.state();
+        state.names.iter().map(|(name, &inode)| (name.clone(), state.inodes[inode].current.clone())).collect()
+    }
+
+    /// A disk that holds these files, durably.
+    pub(crate) fn holding(files: &BTreeMap<String, Vec<u8>>) -> SimulatedDisk {
+        let inodes = files.values().map(|bytes| Inode {
+            current: bytes.clone(),
+            durable: bytes.clone(),
+            dirty: BTreeSet::new(),
+        });
+        let names: BTreeMap<String, usize> = files.keys().cloned().zip(0..).collect();
+        let state = State { inodes: inodes.collect(), names: names.clone(), durable_names: names, ..State::default() };
+        SimulatedDisk { state: Arc::new(Mutex::new(state)) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+}
+
+impl State {
+    /// Counts a call; the fault that it meets.
+    fn call(&mut self) -> io::Result<Option<Fault>> {
+        if self.is_dead {
+            return Err(io::Error::other("the process has ended"));
+        }
+        let fault = self.planned.get(&self.calls).copied();
+        self.calls += 1;
+        self.is_dead = fault == Some(Fault::Crash);
+        Ok(fault)
+    }
+
+    /// The same for a call that does all or nothing.
+    fn whole_call(&mut self) -> io::Result<()> {
+        self.call()?.map_or(Ok(()), |fault| Err(fault.into()))
+    }
+
+    fn change(&mut self, change: Change) {
+        change.apply(&mut self.names);
+        self.changes.push(change);
+    }
+
+    fn found(&self, name: &str) -> io::Result<usize> {
+        self.names.get(name).copied().ok_or_else(|| ErrorKind::NotFound.into())
+    }
+}
+
+impl From<Fault> for io::Error {
+    fn from(fault: Fault) -> io::Error {
+        match fault {
+            Fault::NoRoom => ErrorKind::StorageFull.into(),
+            Fault::Short => ErrorKind::Interrupted.into(),
+            fault => io::Error::other(format!("{fault:?}")),
+        }
+    }
+}
+
+impl Change {
+    fn apply(&self, names: &mut BTreeMap<String, usize>) {
+        if let Some(name) = &self.removed {
+            names.remove(name);
+        }
+        names.extend(self.added.clone());
+    }
+}
+
+impl Inode {
+    fn write(&mut self, bytes: &[u8], offset: usize) {
+        let end = offset + bytes.len();
+        if self.current.len() < end {
+            self.current.resize(end, 0);
+        }
+        self.current[offset..end].copy_from_slice(bytes);
+        self.dirty.extend(offset / SECTOR..end.div_ceil(SECTOR));
+    }
+
+    fn flush(&mut self) {
+        let dirty = std::mem::take(&mut self.dirty);
+        self.durable.resize(self.current.len(), 0);
+        dirty.into_iter().for_each(|sector| self.keep(sector));
+    }
+
+    fn keep(&mut self, sector: usize) {
+        let end = ((sector + 1) * SECTOR).min(self.current.len());
+        if self.durable.len() < end {
+            self.durable.resize(end, 0);
+        }
+        self.durable[sector * SECTOR..end].copy_from_slice(&self.current[sector * SECTOR..end]);
+    }
+
+    fn crash(&mut self, keeps: &mut impl FnMut() -> bool) {
+        if self.current.len() != self.durable.len() && keeps() {
+            self.durable.resize(self.current.len(), 0);
+        }
+        for sector in std::mem::take(&mut self.dirty) {
+            let end = ((sector + 1) * SECTOR).min(self.current.len());
+            let is_new = self.durable.get(sector * SECTOR..end) != Some(&self.current[sector * SECTOR..end]);
+            if is_new && keeps() {
+                self.keep(sector);
+            }
+        }
+        self.current = self.durable.clone();
+    }
+}
+
+impl Disk for SimulatedDisk {
+    type File = SimulatedFile;
+
+    fn path(&self, name: &str) -> PathBuf {
+        PathBuf::from("disk").join(name)
+    }
+
+    fn names(&self) -> io::Result<Vec<String>> {
+        let mut state = self.state();
+        state.whole_call()?;
+        Ok(state.names.keys().cloned().collect())
+    }
+
+    fn open(&self, name: &str) -> io::Result<SimulatedFile> {
+        let mut state = self.state();
+        state.whole_call()?;
+        let inode = state.found(name)?;
+        Ok(SimulatedFile { state: self.state.clone(), inode })
+    }
+
+    fn open_to_read(&self, name: &str) -> io::Result<SimulatedFile> {
+        self.open(name)
+    }
+
+    fn create(&self, name: &str) -> io::Result<SimulatedFile> {
+        let mut state = self.state();
+        state.whole_call()?;
+        let inode = state.inodes.len();
+        state.inodes.push(Inode::default());
+        state.change(Change { removed: None, added: Some((name.to_owned(), inode)) });
+        Ok(SimulatedFile { state: self.state.clone(), inode })
+    }
+
+    fn rename(&self, from: &str, to: &str) -> io::Result<()> {
+        let mut state = self.state();
+        state.whole_call()?;
+        let inode = state.found(from)?;
+        state.change(Change { removed: Some(from.to_owned()), added: Some((to.to_owned(), inode)) });
+        Ok(())
+    }
+
+    fn remove(&self, name: &str) -> io::Result<()> {
+        let mut state = self.state();
+        state.whole_call()?;
+        state.found(name)?;
+        state.change(Change { removed: Some(name.to_owned()), added: None });
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        let mut state = self.state();
+        state.whole_call()?;
+        if !state.flushes_lie {
+            state.changes.clear();
+            state.durable_names = state.names.clone();
+        }
+        Ok(())
+    }
+}
+
+impl SimulatedFile {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+}
+
+impl DiskFile for SimulatedFile {
+    fn len(&self) -> io::Result<u64> {
+        let mut state = self.state();
+        state.whole_call()?;
+        Ok(state.inodes[self.inode].current.len() as u64)
+    }
+
+    fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut state = self.state();
+        state.whole_call()?;
+        let held = state.inodes[self.inode].current.get(offset as usize..).unwrap_or_default();
+        let count = bytes.len().min(held.len());
+        bytes[..count].copy_from_slice(&held[..count]);
+        Ok(count)
+    }
+
+    fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
+        let mut state = self.state();
+        let fault = state.call()?;
+        let count = match fault {
+            Some(Fault::Error | Fault::Short) => bytes.len().div_ceil(2),
+            Some(Fault::NoRoom) => 0,
+            None | Some(Fault::Crash) => bytes.len(),
+        };
+        state.inodes[self.inode].write(&bytes[..count], offset as usize);
+        match fault {
+            None | Some(Fault::Short) => Ok(count),
+            Some(fault) => Err(fault.into()),
+        }
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        let mut state = self.state();
+        let fault = state.call()?;
+        state.flushes += 1;
+        let lies = state.flushes_lie;
+        let inode = &mut state.inodes[self.inode];
+        match fault {
+            None if lies => Ok(()),
+            None => {
+                inode.flush();
+                Ok(())
+            }
+            Some(Fault::Crash) => Err(Fault::Crash.into()),
+            // The system counts as written what it failed to write.
+            Some(fault) => {
+                inode.dirty.clear();
+                Err(fault.into())
+            }
+        }
+    }
+
+    fn sync_all(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn reserve(&self, _: u64) -> io::Result<()> {
+        self.state().whole_call()
+    }
+
+    fn forget_cached(&self) -> io::Result<()> {
+        self.sync_all()?;
+        let mut state = self.state();
+        if !state.keeps_cached {
+            let inode = &mut state.inodes[self.inode];
+            inode.current = inode.durable.clone();
+        }
+        Ok(())
+    }
+}
+
+mod tests;

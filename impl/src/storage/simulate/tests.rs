@@ -1,0 +1,70 @@
+//! The simulated disk does what its front page says.
+
+use super::{Fault, SimulatedDisk};
+use crate::storage::disk::{Disk as _, DiskFile as _};
+
+fn written() -> SimulatedDisk {
+    let disk = SimulatedDisk::default();
+    let file = disk.create("file").unwrap();
+    file.write_all_at(&[1; 1024], 0).unwrap();
+    file.sync_all().unwrap();
+    disk.sync().unwrap();
+    disk
+}
+
+#[test]
+fn what_was_flushed_is_kept_and_what_was_not_is_kept_by_sectors() {
+    let disk = written();
+    disk.open("file").unwrap().write_all_at(&[2; 700], 100).unwrap();
+    assert_eq!(disk.undecided(), 2);
+    let kept = |first, second| {
+        let mut keeps = [first, second].into_iter();
+        disk.crashed(|| keeps.next().unwrap()).files().remove("file").unwrap()
+    };
+    assert_eq!(kept(false, false), [1; 1024]);
+    assert_eq!(
+        (&kept(true, false)[..], &kept(false, true)[..]),
+        (&[&[1; 100][..], &[2; 412], &[1; 512]].concat()[..], &[&[1; 512][..], &[2; 288], &[1; 224]].concat()[..],)
+    );
+}
+
+#[test]
+fn names_are_durable_once_the_directory_is_flushed() {
+    let disk = written();
+    disk.rename("file", "other").unwrap();
+    assert_eq!(disk.undecided(), 1);
+    assert!(disk.crashed(|| false).files().contains_key("file"));
+    assert!(disk.crashed(|| true).files().contains_key("other"));
+    disk.sync().unwrap();
+    assert!(disk.crashed(|| false).files().contains_key("other"));
+    let unnamed = SimulatedDisk::default();
+    unnamed.create("file").unwrap().sync_all().unwrap();
+    assert!(unnamed.crashed(|| false).files().is_empty());
+}
+
+#[test]
+fn calls_fail_as_planned() {
+    let disk = written();
+    let calls = disk.calls();
+    disk.plan(calls + 1, Fault::Short);
+    disk.plan(calls + 2, Fault::Error);
+    disk.plan(calls + 4, Fault::Crash);
+    let file = disk.open("file").unwrap();
+    assert_eq!(file.write_at(&[3; 10], 0).unwrap(), 5);
+    file.sync_data().unwrap_err();
+    assert_eq!(disk.undecided(), 0, "it is forgotten");
+    assert_eq!((disk.files()["file"][0], disk.crashed(|| true).files()["file"][0]), (3, 1));
+    assert_eq!(file.len().unwrap(), 1024);
+    disk.sync().unwrap_err();
+    file.len().unwrap_err();
+}
+
+#[test]
+fn flushes_can_lie() {
+    let disk = written();
+    disk.lie();
+    let file = disk.open("file").unwrap();
+    file.write_all_at(&[4; 1], 0).unwrap();
+    file.sync_data().unwrap();
+    assert_eq!(disk.crashed(|| false).files()["file"][0], 1);
+}
