@@ -12,7 +12,7 @@ use super::identity::{Identity, Incarnation};
 use super::note::{self, open_private};
 
 const IDENTITY_FILE: &str = "identity";
-const LOCK_FILE: &str = "lock";
+pub(super) const LOCK_FILE: &str = "lock";
 
 /// A data directory that this process alone uses, until the value is dropped.
 #[derive(Debug)]

@@ -48,6 +48,8 @@ mod convert;
 
 mod file;
 
+mod inspect;
+
 mod init;
 
 mod pins;
@@ -69,5 +71,6 @@ pub use file::FileStorage;
 pub(crate) use identity::listed;
 pub use identity::{ClusterId, Identity, Incarnation, InvalidId};
 pub use init::init;
+pub use inspect::{Condition, LogReport, LoggedBatch, LoggedRecord, inspect};
 pub use interface::{Recovered, Room, Storage};
 pub(crate) use pins::Pins;

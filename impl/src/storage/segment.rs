@@ -76,6 +76,21 @@ impl Segment {
         (first..last).any(|place| self.sector(place) == Sector::Illegible)
     }
 
+    /// Where a slot stands that is neither legible nor blank.
+    pub(super) fn spoiled_slots(&self) -> impl Iterator<Item = u64> + '_ {
+        let is_spoiled = |&offset: &u64| {
+            let bytes = self.slot_bytes(offset);
+            bytes.iter().any(|&byte| byte != 0) && Slot::decode(&self.seal, offset, bytes).is_none()
+        };
+        self.layout.slot_offsets().filter(is_spoiled)
+    }
+
+    /// Sectors of the batches' blocks that are neither legible nor blank, by where they begin.
+    pub(super) fn spoiled_sectors(&self) -> impl Iterator<Item = u64> + '_ {
+        let places = 0..usize::from(self.layout.blocks) * SECTORS_PER_BLOCK;
+        places.filter(|&place| self.sector(place) == Sector::Illegible).map(|place| self.sector_offset(place))
+    }
+
     fn find_batches(&mut self) {
         let (mut place, places) = (0, usize::from(self.layout.blocks) * SECTORS_PER_BLOCK);
         while place < places {

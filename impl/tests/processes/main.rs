@@ -9,6 +9,7 @@ mod disk;
 mod endings;
 mod links;
 mod local;
+mod logs;
 mod refusals;
 
 use std::time::{Duration, Instant};

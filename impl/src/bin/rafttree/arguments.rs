@@ -6,6 +6,7 @@ use crate::bench::BenchCommand;
 use crate::control::{StatusOptions, StepDownOptions, TransferOptions};
 use crate::init::InitOptions;
 use crate::local::LocalOptions;
+use crate::log::LogCommand;
 use crate::options::Format;
 use crate::serve::ServeOptions;
 
@@ -22,8 +23,8 @@ Examples:
     rafttree serve data/1 --listen 127.0.0.1:7001 --peer 2=127.0.0.1:7002 --peer 3=127.0.0.1:7003
     rafttree status data/1
 
-Exit codes: 0 done, 1 what was asked for did not happen, 2 wrong usage, 70 the server cannot go on
-(such as a disk that fails).";
+Exit codes: 0 done, 1 what was asked for did not happen, 2 wrong usage, 65 and 66 the log is damaged
+(`log verify` says more), 70 the server cannot go on (such as a disk that fails).";
 
 /// Raft whose deployed logic is the model-checked logic: servers that elect a leader, and a
 /// cluster on this machine to see it happen.
@@ -49,6 +50,9 @@ pub(crate) enum Command {
     Transfer(TransferOptions),
     /// Makes a running leader of this machine give up leadership.
     StepDown(StepDownOptions),
+    /// Reads the log of a data directory: whether it is sound, and what is in it.
+    #[command(subcommand)]
+    Log(LogCommand),
     /// Runs a cluster on this machine, each server a process of its own.
     Local(LocalOptions),
     /// Measures a cluster on this machine, each server a process of its own.
@@ -63,6 +67,7 @@ mod tests {
     use super::*;
     use crate::bench::{FAILOVER_EXAMPLES, STEADY_EXAMPLES};
     use crate::local::LOCAL_EXAMPLES;
+    use crate::log::LOG_EXAMPLES;
     use crate::serve::SERVE_EXAMPLES;
 
     #[test]
@@ -72,7 +77,7 @@ mod tests {
 
     #[test]
     fn the_examples_of_the_help_are_understood() {
-        let all = [EXAMPLES, SERVE_EXAMPLES, LOCAL_EXAMPLES, FAILOVER_EXAMPLES, STEADY_EXAMPLES];
+        let all = [EXAMPLES, SERVE_EXAMPLES, LOG_EXAMPLES, LOCAL_EXAMPLES, FAILOVER_EXAMPLES, STEADY_EXAMPLES];
         for line in all.concat().lines() {
             let Some(at) = line.find("rafttree ") else { continue };
             let line = line[at..].split("   ").next().unwrap().trim_end_matches(" ...");
@@ -95,6 +100,9 @@ mod tests {
             "rafttree local --script 'kill everybody'",
             "rafttree local --election-timeout 150",
             "rafttree status",
+            "rafttree log",
+            "rafttree log verify",
+            "rafttree log convert data",
             "rafttree bench",
             "rafttree bench failover",
             "rafttree bench failover --kill --pause",

@@ -12,6 +12,12 @@ pub(crate) enum Failure {
     /// The command line asks for what makes no sense.
     #[error("{0}\n\nFor more information, try '--help'.")]
     Usage(String),
+    /// The log is damaged, and what is lost is named.
+    #[error("{0}")]
+    Damaged(String),
+    /// The log is damaged, and nobody can tell what is lost.
+    #[error("{0}")]
+    Lost(String),
     /// The server cannot go on.
     #[error("{0}")]
     Internal(String),
@@ -31,6 +37,8 @@ impl Failure {
         ExitCode::from(match self {
             Failure::Operation(_) => 1,
             Failure::Usage(_) => 2,
+            Failure::Damaged(_) => 65,
+            Failure::Lost(_) => 66,
             Failure::Internal(_) => 70,
         })
     }

@@ -14,6 +14,8 @@ mod admin;
 
 mod init;
 
+mod log;
+
 mod control;
 
 mod serve;
@@ -64,6 +66,7 @@ async fn run(command: Command, output: Format) -> Result<(), Failure> {
         Command::Status(options) => control::status(&options, output).await,
         Command::Transfer(options) => control::transfer(&options, output).await,
         Command::StepDown(options) => control::step_down(&options, output).await,
+        Command::Log(command) => log::run(&command, output),
         Command::Local(options) => local::run(options, output).await,
         Command::Bench(command) => bench::run(command, output).await,
     }

@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 
 use crate::admin::{Answer, Door, Request};
 use crate::failure::Failure;
+use crate::log::refused;
 use crate::options::{Format, Timing, parse_server};
 use crate::output::{LAST_LINES_TIMEOUT, Printer};
 use crate::report::{News, PeerStatus, Report, ServerStatus, monotonic};
@@ -168,7 +169,7 @@ async fn start(options: &ServeOptions) -> Result<Node, Failure> {
     }
     builder.start().await.map_err(|error| match error {
         Error::Configuration { .. } => Failure::Usage(error.to_string()),
-        error => Failure::operation(error),
+        error => refused(error),
     })
 }
 
