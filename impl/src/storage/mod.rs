@@ -54,6 +54,9 @@ mod init;
 
 mod pins;
 
+#[cfg_attr(not(test), expect(dead_code, reason = "no server takes snapshots yet"))]
+pub(crate) mod snapshot;
+
 pub(crate) mod writer;
 
 #[cfg(test)]
