@@ -10,8 +10,8 @@ impl Mutant {
     /// Searches for what this mutant breaks, within these bounds.
     pub(crate) fn hunt(&self, part: Part, limits: &Limits) -> Result<Outcome, CheckpointError> {
         match part {
-            Part::Quotient(scope) => {
-                let mut quotient = scope.quotient(self.ground);
+            Part::Quotient(_) | Part::Lease(_) => {
+                let mut quotient = part.quotient(self.ground).expect("it is one");
                 quotient.watched.keep(self.counted());
                 verdict::explore(&quotient, limits, NOTHING, &mut |_| {})
             }

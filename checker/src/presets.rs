@@ -34,16 +34,22 @@ const fn recovery(part: Part) -> Part {
     if let Part::Quotient(scope) = part { Part::Recovery(scope) } else { part }
 }
 
-/// Heartbeats, refusals and pre-votes change nothing by themselves.
+const fn leases(servers: u8, spread: u8) -> Part {
+    Part::Lease(Scope::elections(servers, spread))
+}
+
 /// What runs with logs meet.
 const OF_LOGS: [Witness; 5] =
     [Witness::Leader, Witness::SplitVote, Witness::LaterCommit, Witness::ConflictCut, Witness::UnsyncedLost];
 
-const LOGS: Expected = Expected { ruled_out: &["make a snapshot", "install a snapshot"], ..SNAPSHOTS };
+const LOGS: Expected = Expected {
+    ruled_out: &["make a snapshot", "install a snapshot", "begin a lease", "answer for a lease", "confirm a lease"],
+    ..SNAPSHOTS
+};
 
 const SNAPSHOTS: Expected = Expected {
     witnesses: &OF_LOGS,
-    ruled_out: &[],
+    ruled_out: &["begin a lease", "answer for a lease", "confirm a lease"],
     idle: &["ask for a pre-vote", "refuse entries", "heartbeat timeout", "confirm a round"],
     kinds: true,
 };
@@ -58,8 +64,27 @@ const ELECTIONS: Expected = Expected {
         "confirm a round",
         "make a snapshot",
         "install a snapshot",
+        "begin a lease",
+        "answer for a lease",
+        "confirm a lease",
     ],
     ..LOGS
+};
+
+/// Elections with leases: that one is confirmed changes no state.
+const LEASES: Expected = Expected {
+    witnesses: &[Witness::Leader, Witness::SplitVote, Witness::UnsyncedLost, Witness::Lease, Witness::LeaseInNewerTerm],
+    ruled_out: &[
+        "acknowledge",
+        "refuse entries",
+        "propose",
+        "flush",
+        "confirm a round",
+        "make a snapshot",
+        "install a snapshot",
+    ],
+    idle: &["ask for a pre-vote", "refuse entries", "heartbeat timeout", "confirm a lease"],
+    kinds: true,
 };
 
 /// Where the quotient is compared with the concrete system: the largest bounds at which that can be
@@ -71,11 +96,11 @@ pub(crate) const COMPARED: [Bounds; 4] = [
     Bounds { entries: 1, ..SMALL },
 ];
 
-pub(crate) const PRESETS: [Preset; 14] = [
+pub(crate) const PRESETS: [Preset; 16] = [
     Preset {
         name: "quick",
         about: "three servers: elections, logs on top of them, and snapshots; two and four servers, since half is no \
-                majority; elections of five",
+                majority; elections of five; leases of three",
         parts: &[
             (elections(3, 2), ELECTIONS),
             (logs(3, 1, 1), LOGS_OF_ONE),
@@ -83,6 +108,7 @@ pub(crate) const PRESETS: [Preset; 14] = [
             (elections(5, 1), ELECTIONS),
             (logs(4, 1, 1), LOGS_OF_ONE),
             (snapshots(3, 1, 1), SNAPSHOTS_OF_ONE),
+            (leases(3, 2), LEASES),
         ],
     },
     Preset { name: "elections-3", about: "elections of three servers", parts: &[(elections(3, 3), ELECTIONS)] },
@@ -109,6 +135,12 @@ pub(crate) const PRESETS: [Preset; 14] = [
         parts: &[(snapshots(3, 2, 2), SNAPSHOTS)],
     },
     Preset { name: "log-5", about: "logs of five servers; minutes", parts: &[(logs(5, 1, 1), LOGS_OF_ONE)] },
+    Preset {
+        name: "lease-3",
+        about: "leases of three servers: while one lasts nobody leads in a later term; a minute",
+        parts: &[(leases(3, 5), LEASES)],
+    },
+    Preset { name: "lease-5", about: "leases of five servers; minutes", parts: &[(leases(5, 2), LEASES)] },
     Preset {
         name: "recovery-3",
         about: "liveness: the states of 'quick', when faults stop",

@@ -11,6 +11,8 @@ pub(crate) enum Part {
     Quotient(Scope),
     /// What becomes of every state of such runs when faults stop.
     Recovery(Scope),
+    /// The same runs, with a lease that some leader takes from one of its rounds.
+    Lease(Scope),
     /// Runs up to a length, in the concrete system.
     Concrete(Bounds),
 }
@@ -134,7 +136,7 @@ impl Scope {
 impl Part {
     pub(crate) fn servers(&self) -> u32 {
         match self {
-            Part::Quotient(scope) | Part::Recovery(scope) => scope.servers.into(),
+            Part::Quotient(scope) | Part::Recovery(scope) | Part::Lease(scope) => scope.servers.into(),
             Part::Concrete(bounds) => bounds.servers,
         }
     }
@@ -146,6 +148,7 @@ impl Part {
             Part::Recovery(scope) => {
                 format!("from every reachable state of {}; {}", scope.words(), scope.recovery_words())
             }
+            Part::Lease(scope) => format!("{}; with leases, by the axiom of the clock", scope.words()),
             Part::Concrete(bounds) => bounds.words(),
         }
     }
@@ -159,6 +162,7 @@ impl Part {
                 format!("{servers}/{spread}/{window}{snapshots}")
             }
             Part::Recovery(scope) => format!("from {}", Part::Quotient(*scope).short()),
+            Part::Lease(scope) => format!("lease {}", Part::Quotient(*scope).short()),
             Part::Concrete(bounds) => format!("concrete {}", bounds.servers),
         }
     }
@@ -168,6 +172,7 @@ impl Part {
         properties.keep(match self {
             Part::Quotient(scope) => scope.watched(),
             Part::Recovery(_) => PropertySet::from_iter([Property::Recovery]),
+            Part::Lease(scope) => scope.watched().and(PropertySet::from_iter([Property::LeaseExclusive])),
             Part::Concrete(_) => PropertySet::of_states(),
         });
         !properties.is_empty()
@@ -177,6 +182,7 @@ impl Part {
     pub(crate) fn always(&self) -> &'static str {
         match self {
             Part::Quotient(_) => QUOTIENT_ALWAYS,
+            Part::Lease(_) => LEASE_ALWAYS,
             Part::Recovery(_) => RECOVERY_ALWAYS,
             Part::Concrete(_) => CONCRETE_ALWAYS,
         }
@@ -188,6 +194,11 @@ const QUOTIENT_ALWAYS: &str = "any number of elections, commands, crashes, leade
     moment; a crash comes between any two of change, flush and send, and keeps any number of the records that were \
     not flushed; states are one that differ only in names, in where terms and indices begin to count, or in what \
     could be forgotten and heard again at any time";
+
+const LEASE_ALWAYS: &str = "the same runs; at any moment a leader begins the round that its lease counts from, followers take it in \
+    and answer it, now or later, or never; the axiom: a server that has answered it, restarted since or not, is not met by \
+    its minimum or election timeout while the lease lasts, and the lease may end at any moment; what a server that has \
+    answered remembers of its leader is kept";
 
 const RECOVERY_ALWAYS: &str = "faults stop: what was under way is lost, disks are flushed at once, links work or do not \
     work from now on, in both directions; in each round the minimum timeout of all who heard no leader fires, and of \

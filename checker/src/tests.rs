@@ -275,8 +275,8 @@ fn a_kind_of_action_that_is_never_offered_makes_a_search_vacuous() {
 #[test]
 fn what_the_bounds_rule_out_is_not_offered_and_what_is_idle_is() {
     for (part, expected) in presets::named("quick").unwrap().parts {
-        let Part::Quotient(scope) = part else { panic!("not of any length") };
-        let outcome = explore(&scope.quotient(PAPER), &limits(2), *expected, &mut |_| {}).expect("nothing is resumed");
+        let quotient = part.quotient(PAPER).expect("it is of any length");
+        let outcome = explore(&quotient, &limits(2), *expected, &mut |_| {}).expect("nothing is resumed");
         for kind in &outcome.kinds {
             assert_eq!(kind.offered == 0, expected.ruled_out.contains(&kind.name), "{kind:?}");
             assert!(kind.changed <= kind.offered, "{kind:?}");

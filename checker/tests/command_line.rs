@@ -26,7 +26,7 @@ fn a_search_to_the_end_is_complete() {
     assert_eq!(code(&output), 0, "{said}");
     assert!(said.starts_with("COMPLETE\n"), "{said}");
     assert!(said.contains("runs of any length") && said.contains("C1 ElectionSafety"), "{said}");
-    assert_eq!(said.matches("COMPLETE\n").count(), 5, "elections and logs of several groups: {said}");
+    assert_eq!(said.matches("COMPLETE\n").count(), 6, "elections, logs and leases of several groups: {said}");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use rafttree_model::{Durable, Entry, Message, Node, Role, ServerId, Term};
 
 use crate::checks::snapshots::begins_committed;
 use crate::properties::{Property, PropertySet};
-use crate::world::{Disk, Letter, Server, Tag, World};
+use crate::world::{Disk, Lease, Letter, Server, Tag, World};
 
 // Of a state.
 
@@ -13,6 +13,7 @@ pub(crate) fn broken_in(world: &World) -> PropertySet {
     let mut broken = PropertySet::default();
     let servers = || world.servers.iter().map(AsRef::as_ref);
     broken.insert_unless(has_one_leader_a_term(world), Property::ElectionSafety);
+    broken.insert_unless(leases_are_exclusive(world), Property::LeaseExclusive);
     broken.insert_unless(servers().all(|s| servers().all(|r| logs_match(s, r))), Property::LogMatching);
     broken.insert_unless(servers().all(|s| leads_completely(world, s)), Property::LeaderCompleteness);
     broken.insert_unless(servers().all(|s| holds_committed(world, s)), Property::CommitImmutable);
@@ -29,6 +30,16 @@ pub(crate) fn broken_in(world: &World) -> PropertySet {
 
 fn has_one_leader_a_term(world: &World) -> bool {
     world.history.elected.windows(2).all(|pair| pair[0].0 != pair[1].0)
+}
+
+/// Whose service was told that it leads does lead; and while it has a lease nobody does so in a later term.
+fn leases_are_exclusive(world: &World) -> bool {
+    let serving = &world.history.serving;
+    let leads = |&(term, id): &(Term, ServerId)| world.server(id).leads() && world.server(id).node.term() == term;
+    let is_exclusive =
+        |lease: &Lease| !world.servers.iter().any(|server| server.leads() && lease.term < server.node.term());
+    let is_taken = |lease: &&Lease| lease.confirmed && serving.contains(&(lease.term, lease.leader));
+    serving.iter().all(leads) && world.history.leases.iter().filter(is_taken).all(is_exclusive)
 }
 
 fn votes_are_single(world: &World) -> bool {

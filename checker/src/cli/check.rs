@@ -120,8 +120,8 @@ fn search(
     let ticker = Ticker::new();
     let mut tick = |progress: &Progress| ticker.tick(progress);
     let (outcome, watched) = match part {
-        Part::Quotient(scope) => {
-            let mut quotient = scope.quotient(ground);
+        Part::Quotient(_) | Part::Lease(_) => {
+            let mut quotient = part.quotient(ground).expect("it is one");
             quotient.watched.keep(only);
             quotient.narrowed = narrow;
             (verdict::explore(&quotient, limits, expected, &mut tick), quotient.watched)

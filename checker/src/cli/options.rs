@@ -253,7 +253,7 @@ impl SystemArgs {
 
     fn changed(&self, part: Part, keeps: bool) -> Result<Part, Usage> {
         Ok(match part {
-            Part::Quotient(scope) | Part::Recovery(scope) => {
+            Part::Quotient(scope) | Part::Recovery(scope) | Part::Lease(scope) => {
                 let servers = self.servers.unwrap_or(scope.servers);
                 if MOST_SEATS < servers.into() {
                     return Err(Usage(format!("runs of any length are searched with up to {MOST_SEATS} servers")));
@@ -261,7 +261,11 @@ impl SystemArgs {
                 let window = scope.window.map(|window| self.window.unwrap_or(window));
                 debug_assert!(window.is_none_or(|window| usize::from(window) <= LONGEST));
                 let changed = Scope { servers, spread: self.spread.unwrap_or(scope.spread), window, ..scope };
-                if let Part::Recovery(_) = part { Part::Recovery(changed) } else { Part::Quotient(changed) }
+                match part {
+                    Part::Recovery(_) => Part::Recovery(changed),
+                    Part::Lease(_) => Part::Lease(changed),
+                    Part::Quotient(_) | Part::Concrete(_) => Part::Quotient(changed),
+                }
             }
             Part::Concrete(bounds) => {
                 Part::Concrete(self.changed_bounds(Bounds { forgets: bounds.forgets && !keeps, ..bounds }))
@@ -311,7 +315,7 @@ impl CheckpointArgs {
         if self.checkpoint.is_none() && self.resume.is_none() {
             return Ok(limits);
         }
-        if !matches!(parts, [Part::Quotient(_)]) {
+        if !matches!(parts, [Part::Quotient(_) | Part::Lease(_)]) {
             return Err(Usage("checkpoints are for presets of one system of runs of any length, such as log-3".into()));
         }
         let checkpoint = self.checkpoint.clone().or(self.resume.clone());

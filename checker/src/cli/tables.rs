@@ -145,7 +145,8 @@ pub(crate) fn stated_rules() -> Vec<(String, String)> {
 pub(crate) fn rules(limits: &Limits) -> u8 {
     say!("| rule | section | broken as | caught by | within | steps |\n| --- | --- | --- | --- | --- | --- |");
     let mut all_caught = true;
-    let around = [("the step", "-"), ("the disk", "-")].map(|(rule, section)| (rule.to_owned(), section.to_owned()));
+    let around = [("the step", "-"), ("the disk", "-"), ("the clock", "-")]
+        .map(|(rule, section)| (rule.to_owned(), section.to_owned()));
     for (rule, section) in stated_rules().into_iter().chain(around) {
         for mutant in mutants().iter().filter(|mutant| mutant.rule == rule) {
             let outcome = mutant.hunt(mutant.part, limits).expect("nothing is resumed");
@@ -171,7 +172,9 @@ pub(crate) fn proof(limits: &Limits) -> u8 {
             let mut tick = |progress: &crate::search::Progress| ticker.tick(progress);
             let words = part.words();
             let outcome = match part {
-                Part::Quotient(scope) => explore(&scope.quotient(PAPER), limits, *expected, &mut tick),
+                Part::Quotient(_) | Part::Lease(_) => {
+                    explore(&part.quotient(PAPER).expect("it is one"), limits, *expected, &mut tick)
+                }
                 Part::Recovery(scope) => explore(&Recovery::new(*scope, PAPER), limits, *expected, &mut tick),
                 Part::Concrete(bounds) => explore(&deployed(*bounds), limits, *expected, &mut tick),
             };
@@ -190,6 +193,7 @@ pub(crate) fn proof(limits: &Limits) -> u8 {
     let parts = || PRESETS.iter().flat_map(|preset| preset.parts).map(|(part, _)| part);
     let told = [
         ("Where runs have any length", parts().find(|part| matches!(part, Part::Quotient(_)))),
+        ("With leases", parts().find(|part| matches!(part, Part::Lease(_)))),
         ("From every state of these", parts().find(|part| matches!(part, Part::Recovery(_)))),
         ("In the concrete system", parts().find(|part| matches!(part, Part::Concrete(_)))),
     ];

@@ -134,6 +134,9 @@ fn words(step: Move) -> String {
         Stimulus::TimeoutNow { from } => format!("{id} is told by {from} to take over"),
         Stimulus::StepDown => format!("{id} is told to step down"),
         Stimulus::Read { answered } => format!("{id} begins a round, which {} answered", servers(answered)),
+        Stimulus::BeginLease => format!("{id} begins a round from which its lease is counted"),
+        Stimulus::AnswerLease { from, .. } => format!("{id} answers that round of {from}"),
+        Stimulus::ConfirmLease { answered, .. } => format!("{id} hears that {} answered it", servers(answered)),
         Stimulus::Flush => format!("{id} flushes an entry"),
         Stimulus::Crash { keep } => format!("{id} crashes; {keep} unsynced records are on its disk"),
     };

@@ -1,18 +1,18 @@
 //! The mutation catalogue: bugs that others have shipped, as mutants, each of which the checker must catch.
 
-use crate::mutants::mutant::{disk, rule, step};
+use crate::mutants::mutant::{clock, disk, rule, step};
 use crate::mutants::rules as broken;
 use crate::properties::Property;
 use crate::scope::{Part, Scope};
 use crate::system::{Bounds, SMALL};
-use crate::world::DiskMutant;
+use crate::world::{DiskMutant, LeaseMutant};
 
 pub(crate) use crate::mutants::mutant::Mutant;
 
 /// Every mutant, one group after the other.
 pub(crate) fn mutants() -> Vec<Mutant> {
-    [TERMS_AND_VOTES, LOG_AND_COMMITMENT, FLUSHES_AND_TRANSFERS, READS, SNAPSHOTS, STEPS, OBLIGATIONS, LIVENESS, DISKS]
-        .concat()
+    let (of_state, of_use) = ([TERMS_AND_VOTES, LOG_AND_COMMITMENT, FLUSHES_AND_TRANSFERS], [READS, LEASES, SNAPSHOTS]);
+    [of_state.concat(), of_use.concat(), [STEPS, OBLIGATIONS, LIVENESS, DISKS].concat()].concat()
 }
 
 /// The mutant of this name, or that breaks this rule, or in this row.
@@ -33,6 +33,10 @@ const fn logs(servers: u8, spread: u8, window: u8) -> Part {
 
 const fn snapshots(servers: u8, spread: u8, window: u8) -> Part {
     Part::Quotient(Scope::snapshots(servers, spread, window))
+}
+
+const fn leases(servers: u8, spread: u8) -> Part {
+    Part::Lease(Scope::elections(servers, spread))
 }
 
 /// The mutant breaks no state, but what becomes of states when faults stop.
@@ -372,6 +376,62 @@ const SNAPSHOTS: &[Mutant] = mutants! {
         source: "§7",
         caught_by: CompactCommitted,
         within: snapshots(3, 1, 1),
+    }
+};
+
+/// Until when a leader may believe that nobody else leads.
+const LEASES: &[Mutant] = mutants! {
+    lease_in_transfer {
+        row: 63,
+        breaks: step(broken::lease_in_transfer).keeping_leases(),
+        about: "a leader keeps its lease while it transfers its leadership",
+        source: "openraft#1747, tikv#4680",
+        caught_by: LeaseExclusive,
+        within: leases(3, 1),
+    }
+    lease_from_answers {
+        row: 64,
+        breaks: clock(LeaseMutant::FromAnswers),
+        about: "a lease is counted from when answers arrive, not from when their round began",
+        source: "openraft leader-lease.md, raft-rs#141",
+        caught_by: LeaseExclusive,
+        within: leases(3, 1),
+    }
+    rejection_is_contact {
+        row: 65,
+        breaks: step(broken::rejection_is_contact).keeping_leases(),
+        about: "a follower that rejects a heartbeat, since it is in a newer term, has answered it",
+        source: "hashicorp#666",
+        caught_by: LeaseExclusive,
+        within: leases(3, 1),
+    }
+    restart_ends_stickiness {
+        breaks: disk(DiskMutant::ForgetsStickiness).keeping_leases(),
+        about: "a server that restarts no longer sticks to the leader that it may have heard",
+        source: "dissertation 4.2.3, 6.4.1",
+        caught_by: LeaseExclusive,
+        within: leases(3, 1),
+    }
+    earlier_round_counts {
+        breaks: step(broken::earlier_round_counts).keeping_leases(),
+        about: "an answer of an earlier round counts for the latest one",
+        source: "this project: a refused request lent its time to an older answer",
+        caught_by: LeaseExclusive,
+        within: leases(3, 1),
+    }
+    lease_by_half {
+        breaks: rule::<broken::ReadByHalf>("is_confirmed").keeping_leases(),
+        about: "half of the members, rounded down, make a lease",
+        source: "async-raft#143, openraft d60f1e85",
+        caught_by: LeaseExclusive,
+        within: leases(3, 1),
+    }
+    elect_on_disconnect {
+        breaks: clock(LeaseMutant::ElectOnDisconnect),
+        about: "the exception: a follower takes the end of its connections for the end of its leader, which lives",
+        source: "this project: ElectOnDisconnect, where others refuse in the leader's name",
+        caught_by: LeaseExclusive,
+        within: leases(3, 1),
     }
 };
 

@@ -4,7 +4,7 @@ use rafttree_model::{Rules, step_by};
 
 use crate::properties::{Property, PropertySet};
 use crate::scope::Part;
-use crate::world::{DiskMutant, Ground, PAPER, StepBy, Tag};
+use crate::world::{DiskMutant, Ground, LeaseMutant, PAPER, StepBy, Tag};
 
 /// A mutant of a rule, of the step or of the disk.
 #[derive(Clone, Copy)]
@@ -55,6 +55,11 @@ pub(crate) const fn disk(disk_mutant: DiskMutant) -> Breach {
     Breach { rule: "the disk", ground: Ground { disk_mutant: Some(disk_mutant), ..PAPER } }
 }
 
+/// A mistake about time, which breaks the axiom of the clock.
+pub(crate) const fn clock(lease_mutant: LeaseMutant) -> Breach {
+    Breach { rule: "the clock", ground: Ground { lease_mutant: Some(lease_mutant), ..PAPER } }.keeping_leases()
+}
+
 impl Breach {
     /// What servers run on, by the name of the mutant.
     pub(crate) const fn ground(self, mutant: &'static str) -> Ground {
@@ -64,6 +69,11 @@ impl Breach {
     /// It is about rounds, so they are told apart where it is told.
     pub(crate) const fn keeping_rounds(self) -> Breach {
         Breach { ground: Ground { keeps_rounds: true, ..self.ground }, ..self }
+    }
+
+    /// It is about leases, so they are followed where it is told.
+    pub(crate) const fn keeping_leases(self) -> Breach {
+        Breach { ground: Ground { keeps_rounds: true, keeps_leases: true, ..self.ground }, ..self }
     }
 
     pub(crate) const fn looking_at_names(self) -> Breach {

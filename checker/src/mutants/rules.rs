@@ -364,6 +364,45 @@ pub(crate) fn refusal_takes_back(node: &mut Node, event: Event<Tag>, effects: &m
     *node = with_role(node, Role::Leader { progress, heard, transfer, confirmed: Round::ZERO, round: Round::ZERO });
 }
 
+/// A leader keeps its lease while it transfers its leadership: its service is not told that it is over.
+pub(crate) fn lease_in_transfer(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let is_target = |target: ServerId| node.peers().any(|peer| peer == target);
+    if let (&Event::Transfer(target), Role::Leader { progress, heard, round, confirmed, .. }) = (&event, node.role())
+        && is_target(target)
+    {
+        let (progress, heard, round, confirmed) = (*progress, *heard, *round, *confirmed);
+        let role = Role::Leader { progress, heard, transfer: Some(target), round, confirmed };
+        *node = with_role(node, role);
+    }
+    step_by::<Paper, Tag>(node, event, effects);
+}
+
+/// A follower that rejects a heartbeat, since it is in a newer term, counts as having answered it.
+pub(crate) fn rejection_is_contact(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let event = match (event, node.round()) {
+        (Event::Receive(letter), Some(round)) if letter.message == Message::Stale && node.term() < letter.term => {
+            let message = Message::AppendReply { matched: Index::ZERO, round };
+            Event::Receive(Envelope { term: node.term(), message, ..letter })
+        }
+        (other, _) => other,
+    };
+    step_by::<Paper, Tag>(node, event, effects);
+}
+
+/// An answer to what a leader sent before counts for what it has sent since.
+pub(crate) fn earlier_round_counts(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let event = match (event, node.round()) {
+        (Event::Receive(letter), Some(round)) if letter.term == node.term() => match letter.message {
+            Message::AppendReply { matched, .. } => {
+                Event::Receive(Envelope { message: Message::AppendReply { matched, round }, ..letter })
+            }
+            _ => Event::Receive(letter),
+        },
+        (other, _) => other,
+    };
+    step_by::<Paper, Tag>(node, event, effects);
+}
+
 /// What is for another server is taken for its own.
 pub(crate) fn take_letters_of_others(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
     let event = match event {

@@ -104,6 +104,8 @@ properties! {
         "a snapshot replaces the log if that does not hold the last entry it includes, and nothing else is lost by it: neither what follows that entry, nor what is committed";
     N3 CompactCommitted, "§7":
         "a log is compacted up to where a snapshot of what is committed is durable, no further, and not otherwise";
+    R4 LeaseExclusive, "4.2.3, diss. 6.4.1":
+        "while a leader holds a lease, which its service has from a round that a majority answered, nobody leads in a later term; a lease ends before its leadership does";
     L1 Stickiness, "4.2.3":
         "a server that a leader has sent entries to, or a heartbeat, whether it took them in or not, helps nobody else to replace it before the minimum timeout has passed, across newer terms and after a restart";
     L2 TransferSent, "3.10":
@@ -158,10 +160,10 @@ impl PropertySet {
         Property::ALL.into_iter().collect()
     }
 
-    /// Those that a state or a step shows by itself. Recovery is shown by runs from a state, and the class
-    /// of the invariant is looked into where runs have any length.
+    /// Those that a state or a step shows by itself. Recovery is shown by runs from a state, the class
+    /// of the invariant is looked into where runs have any length, and leases are where they are told apart.
     pub(crate) fn of_states() -> PropertySet {
-        let others = [Property::InClass, Property::Recovery];
+        let others = [Property::InClass, Property::Recovery, Property::LeaseExclusive];
         Property::ALL.into_iter().filter(|property| !others.contains(property)).collect()
     }
 

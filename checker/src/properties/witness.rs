@@ -15,10 +15,12 @@ pub(crate) enum Witness {
     LateTransfer,
     LateVote,
     KnownTerm,
+    Lease,
+    LeaseInNewerTerm,
 }
 
 impl Witness {
-    pub(crate) const ALL: [Witness; 12] = [
+    pub(crate) const ALL: [Witness; 14] = [
         Witness::Leader,
         Witness::SplitVote,
         Witness::LaterCommit,
@@ -31,6 +33,8 @@ impl Witness {
         Witness::LateTransfer,
         Witness::LateVote,
         Witness::KnownTerm,
+        Witness::Lease,
+        Witness::LeaseInNewerTerm,
     ];
 
     pub(crate) fn words(self) -> &'static str {
@@ -47,6 +51,8 @@ impl Witness {
             Witness::LateTransfer => "a request to take over arrived too late, at who no longer follows",
             Witness::LateVote => "a vote arrived too late, at no candidate",
             Witness::KnownTerm => "a server was told the term that it is in",
+            Witness::Lease => "a lease",
+            Witness::LeaseInNewerTerm => "a lease that counts on a server in a newer term",
         }
     }
 }

@@ -67,7 +67,7 @@ impl State {
     }
 
     fn sort_key(&self) -> impl Ord + '_ {
-        (&self.seats, &self.heard, &self.answered, self.past.as_slice(), self.asked.as_slice())
+        (&self.seats, &self.heard, &self.answered, self.past.as_slice(), self.asked.as_slice(), self.holder)
     }
 
     /// What can be said of each server, as a number that is the same whatever the names are.
@@ -75,7 +75,10 @@ impl State {
         let mut said = [0; MOST_SEATS];
         for (id, seat) in self.seats() {
             let vote = if seat.vote() == id { 1 } else { 2 * u8::from(seat.vote() != 0) };
-            said[id as usize - 1] = mix(seat.with_vote(vote).0);
+            said[id as usize - 1] = mix(seat.with_vote(vote).with_leader(u8::from(seat.leader() != 0)).0);
+        }
+        if self.holder != 0 {
+            add(&mut said, self.holder, mix(4));
         }
         for past in &self.past {
             let bits = u64::from(past.cells.bits) << 24 | u64::from(past.commit) << 16 | u64::from(past.term) << 8;
@@ -84,7 +87,7 @@ impl State {
         for asked in &self.asked {
             let bits =
                 u64::from(asked.term) << 24 | u64::from(asked.last.term) << 16 | u64::from(asked.last.index) << 8;
-            add(&mut said, asked.candidate, mix(bits | 2));
+            add(&mut said, asked.candidate, mix(bits | u64::from(asked.transfer) << 32 | 2));
         }
         if self.has_twins(&said) { self.refined(&self.refined(&said)) } else { said }
     }
@@ -102,6 +105,10 @@ impl State {
             if seat.vote() != 0 {
                 add(&mut refined, id, mix(of(seat.vote()) ^ 0x10));
                 add(&mut refined, seat.vote(), mix(of(id) ^ 0x20));
+            }
+            if seat.leader() != 0 {
+                add(&mut refined, id, mix(of(seat.leader()) ^ 0x100));
+                add(&mut refined, seat.leader(), mix(of(id) ^ 0x200));
             }
             for other in self.ids().filter(|_| !seat.is(Part::Follower)) {
                 let heard = match seat.part() {

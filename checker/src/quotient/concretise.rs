@@ -70,7 +70,8 @@ impl Quotient {
         system.ground.keeps_rounds |= path.iter().any(|step| matches!(step.stimulus, Stimulus::Read { .. }));
         let refused =
             path.iter().any(|step| matches!(step.stimulus, Stimulus::Refuse { .. } | Stimulus::Install { .. }));
-        let mut stage = Stage { system: &system, world: system.start.clone(), actions: Vec::new(), refused };
+        let mut stage =
+            Stage { system: &system, world: system.start.clone(), actions: Vec::new(), refused, leased: Round::ZERO };
         let (mut here, mut there) = (unnamed.start(), self.start());
         for (at, step) in path.iter().enumerate() {
             let (target, broken) = self.led_to(&there, *step)?;
@@ -145,6 +146,8 @@ struct Stage<'a> {
     actions: Vec<Action>,
     /// Whether a refusal matters later: then every follower that lacks something refuses in time.
     refused: bool,
+    /// The round that a lease is counted from.
+    leased: Round,
 }
 
 /// The message without the round that it is of.
@@ -169,7 +172,18 @@ impl<'a> Stage<'a> {
             Stimulus::Crash { keep } => stage.act(Action::Crash { server: id, keep: keep.into() })?,
             Stimulus::Flush => stage.act(Action::Flush(id))?,
             Stimulus::Read { answered } => stage.read(id, answered)?,
+            Stimulus::BeginLease => {
+                stage.act(Action::HeartbeatTimeout(id))?;
+                stage.leased = stage.server(id).node.round()?;
+            }
+            Stimulus::AnswerLease { from, .. } => stage.answer_lease(ServerId::new(from.into()), id, step.cut)?,
+            Stimulus::ConfirmLease { answered, earlier, newer, .. } => {
+                stage.confirm_lease(id, [newer, earlier, answered]);
+            }
             Stimulus::TimeoutNow { from } => {
+                if stage.system.ground.keeps_leases {
+                    stage.replicate(ServerId::new(from.into()), id)?;
+                }
                 let held = Stimulus::Transfer { to: step.server, matched: state.holds(from, step.server) };
                 stage.play(state, Move { server: from, stimulus: held, way: 0, cut: None })?;
                 stage.play(state, step)?;
@@ -188,12 +202,17 @@ impl<'a> Stage<'a> {
             }
             _ => stage.play(state, step)?,
         }
+        if stage.system.ground.keeps_leases && matches!(step.stimulus, Stimulus::Count { .. }) {
+            stage.begin_to_serve(id);
+        }
         (!ends || !stage.world.broken.is_empty()).then_some(stage)
     }
 
     fn play(&mut self, state: &State, step: Move) -> Option<()> {
         let id = ServerId::new(step.server.into());
-        if is_turned_away_by_a_sticky_follower(step.stimulus) && self.is_sticky_follower(id) {
+        // On whom a lease counts does what it does by what it remembers.
+        let hears_nobody = !state.seat(step.server).is_counted();
+        if hears_nobody && is_turned_away_by_a_sticky_follower(step.stimulus) && self.is_sticky_follower(id) {
             self.act(Action::MinimumTimeout(id))?;
         }
         if let Stimulus::PreVoteRequest { from, .. } = step.stimulus {
@@ -209,9 +228,7 @@ impl<'a> Stage<'a> {
                     let crash = Action::Crash { server: id, keep: keep.into() };
                     return self.act(if torn { Action::CrashTorn(id) } else { crash });
                 }
-                while self.must_settle(id) && self.world.broken.is_empty() {
-                    self.act(Action::Flush(id))?;
-                }
+                self.settle(id)?;
             }
             let after = told(self);
             let decided =
@@ -228,6 +245,7 @@ impl<'a> Stage<'a> {
             // What it has to say to itself it has heard already.
             Event::Receive(letter) if letter.from == id => Some(()),
             Event::Receive(letter) if matches!(letter.message, Message::AppendRefusal { .. }) => self.refuse(letter),
+            Event::Receive(letter) if self.system.ground.keeps_leases && asks(&letter.message) => self.ask(letter),
             Event::Receive(letter) if self.system.ground.keeps_rounds => self.deliver_in_its_round(letter),
             Event::Receive(letter) => self.act(Action::Deliver(letter.clone().into())),
             Event::ElectionTimeout => self.act(Action::ElectionTimeout(id)),
@@ -247,6 +265,16 @@ impl<'a> Stage<'a> {
             Event::Transfer(to) => self.act(Action::Transfer { from: id, to: *to }),
             Event::StepDown => self.act(Action::StepDown(id)),
         }
+    }
+
+    /// The same request, as it was really sent: where leases are told, logs are not, but there are some.
+    fn ask(&mut self, told: &Letter) -> Option<()> {
+        let transfers = |letter: &Letter| matches!(letter.message, Message::VoteRequest { transfer: true, .. });
+        let is_same = |letter: &Letter| {
+            let kind = std::mem::discriminant(&letter.message) == std::mem::discriminant(&told.message);
+            kind && letter.term == told.term && transfers(letter) == transfers(told)
+        };
+        self.deliver(told.from, told.to, is_same)
     }
 
     /// The same as this, as it was really sent: of some round.
@@ -284,6 +312,95 @@ impl<'a> Stage<'a> {
                 });
                 self.act(due?)?;
             }
+        }
+        Some(())
+    }
+
+    /// A new leader's first entry is committed where that can be: then its service is told that it leads.
+    fn begin_to_serve(&mut self, leader: ServerId) {
+        let followers = self.world.ids().filter(|&id| id != leader);
+        for follower in followers {
+            let mut stage = self.clone();
+            let is_there = stage.server(follower).node.term() == stage.server(leader).node.term();
+            if is_there && stage.replicate(leader, follower).is_some() {
+                *self = stage;
+            }
+        }
+    }
+
+    /// A follower is sent all that its leader has, and acknowledges it.
+    fn replicate(&mut self, leader: ServerId, follower: ServerId) -> Option<()> {
+        let (term, last) = (self.server(leader).node.term(), self.server(leader).node.log().last());
+        self.deliver(leader, follower, |letter| match &letter.message {
+            Message::AppendRequest { entries, .. } => {
+                letter.term == term && entries.previous().index == Index::ZERO && entries.last() == last
+            }
+            _ => false,
+        })?;
+        self.settle(follower)?;
+        while !self.server(leader).unsynced.is_empty() {
+            self.act(Action::Flush(leader))?;
+        }
+        let holds_all = |letter: &Letter| {
+            letter.term == term
+                && matches!(letter.message, Message::AppendReply { matched, .. } if matched == last.index)
+        };
+        self.deliver(follower, leader, holds_all)
+    }
+
+    /// A message that may arrive and is as it must be arrives.
+    fn deliver(&mut self, from: ServerId, to: ServerId, fits: impl Fn(&Letter) -> bool) -> Option<()> {
+        let offered = self.system.offered(&self.world);
+        let due = offered.into_iter().find(|action| match action {
+            Action::Deliver(letter) => (letter.from, letter.to) == (from, to) && fits(letter),
+            _ => false,
+        });
+        self.act(due?)
+    }
+
+    /// A follower is told of the round from which the lease is counted, and answers.
+    fn answer_lease(&mut self, leader: ServerId, follower: ServerId, cut: Option<u8>) -> Option<()> {
+        let (term, last, leased) =
+            (self.server(leader).node.term(), self.server(leader).node.log().last(), self.leased);
+        self.deliver(leader, follower, |letter| match &letter.message {
+            Message::AppendRequest { entries, round, .. } => {
+                letter.term == term && leased <= *round && entries.last() == last
+            }
+            _ => false,
+        })?;
+        if let Some(keep) = cut.filter(|_| self.must_settle(follower)) {
+            return self.act(Action::Crash { server: follower, keep: keep.into() });
+        }
+        self.settle(follower)
+    }
+
+    /// What these others say instead of an answer, what they said before that round, and what they answer
+    /// reaches the leader.
+    fn confirm_lease(&mut self, leader: ServerId, [newer, earlier, answered]: [Mask; 3]) {
+        let leased = self.leased;
+        let round_of = |letter: &Letter| match letter.message {
+            Message::AppendReply { round, .. } | Message::AppendRefusal { round, .. } => Some(round),
+            _ => None,
+        };
+        self.hear(leader, newer, |letter| letter.message == Message::Stale);
+        self.hear(leader, earlier, |letter| round_of(letter).is_some_and(|round| round < leased));
+        self.hear(leader, answered, |letter| round_of(letter).is_some_and(|round| leased <= round));
+    }
+
+    /// One such message of each of these, where there is one.
+    fn hear(&mut self, leader: ServerId, others: Mask, fits: impl Fn(&Letter) -> bool) {
+        for other in members_of(others).map(|id| ServerId::new(id.into())) {
+            let mut stage = self.clone();
+            if self.world.broken.is_empty() && stage.deliver(other, leader, &fits).is_some() {
+                *self = stage;
+            }
+        }
+    }
+
+    /// What waits for the disk and must not wait longer is flushed.
+    fn settle(&mut self, id: ServerId) -> Option<()> {
+        while self.must_settle(id) && self.world.broken.is_empty() {
+            self.act(Action::Flush(id))?;
         }
         Some(())
     }
@@ -430,7 +547,15 @@ impl<'a> Stage<'a> {
     }
 }
 
+fn asks(message: &Message<Slice<Tag>>) -> bool {
+    matches!(message, Message::PreVoteRequest { .. } | Message::VoteRequest { .. })
+}
+
 /// What a server that sticks to a leader would not even look at.
 fn is_turned_away_by_a_sticky_follower(stimulus: Stimulus) -> bool {
-    matches!(stimulus, Stimulus::VoteRequest { sticks_to: 0, .. } | Stimulus::PreVoteRequest { sticks_to: 0, .. })
+    match stimulus {
+        Stimulus::VoteRequest { sticks_to, transfer, .. } => sticks_to == 0 && !transfer,
+        Stimulus::PreVoteRequest { sticks_to, .. } => sticks_to == 0,
+        _ => false,
+    }
 }

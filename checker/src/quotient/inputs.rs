@@ -28,6 +28,8 @@ pub(crate) enum Stimulus {
         from: u8,
         last: Place,
         sticks_to: u8,
+        /// Whether a leader asked for that campaign; where there are leases.
+        transfer: bool,
     },
     /// Is asked how it would vote.
     PreVoteRequest {
@@ -89,6 +91,20 @@ pub(crate) enum Stimulus {
     Read {
         answered: Mask,
     },
+    /// A leader begins the round that its lease is counted from.
+    BeginLease,
+    /// Is told by its leader of that round, and answers.
+    AnswerLease {
+        term: u8,
+        from: u8,
+    },
+    /// The leader hears what others say in answer to that round, of some before it, and, in a newer term, instead.
+    ConfirmLease {
+        answered: Mask,
+        earlier: Mask,
+        newer: Mask,
+        newer_term: u8,
+    },
     /// A leader's oldest unsynced entry becomes durable.
     Flush,
     /// The server stops and starts again; of its unsynced records so many are on the disk.
@@ -138,8 +154,8 @@ pub(crate) fn script(seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> Vec<Ev
         }
         Stimulus::Count { votes } => told.by_each(votes, &Message::VoteReply { granted: true }),
         Stimulus::Learn { term, from } => vec![told.by(from, term, Message::Stale)],
-        Stimulus::VoteRequest { term, from, last, sticks_to } => {
-            let request = Message::VoteRequest { last: last.position(), transfer: false };
+        Stimulus::VoteRequest { term, from, last, sticks_to, transfer } => {
+            let request = Message::VoteRequest { last: last.position(), transfer };
             told.after_hearing(sticks_to, told.by(from, term, request))
         }
         Stimulus::PreVoteRequest { term, from, last, sticks_to } => {
@@ -147,7 +163,7 @@ pub(crate) fn script(seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> Vec<Ev
             told.after_hearing(sticks_to, told.by(from, term, request))
         }
         Stimulus::Append { term, from, previous, cells, commit } => {
-            vec![told.by(from, term, append(previous, cells, commit))]
+            vec![told.by(from, term, append(previous, cells, commit, Round::ZERO))]
         }
         Stimulus::Install { term, from, cells } => {
             let last = cells.last(base).position();
@@ -174,9 +190,20 @@ pub(crate) fn script(seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> Vec<Ev
         Stimulus::Read { answered } => {
             [vec![Event::HeartbeatTimeout], told.by_each(answered, &no_news(Round::ZERO.next()))].concat()
         }
+        Stimulus::BeginLease => vec![Event::HeartbeatTimeout],
+        Stimulus::AnswerLease { term, from } => {
+            vec![told.by(from, term, append(Place::new(base, 0), Cells::default(), 0, LEASED))]
+        }
+        Stimulus::ConfirmLease { answered, earlier, newer, newer_term } => {
+            told.of_lease(answered, earlier, newer, newer_term)
+        }
         Stimulus::Flush | Stimulus::Crash { .. } => unreachable!("no event of the server"),
     }
 }
+
+/// The round that a lease is counted from, and one before it.
+pub(crate) const LEASED: Round = Round::new(2);
+const EARLIER: Round = Round::new(1);
 
 /// What a server is told by others.
 #[derive(Clone, Copy)]
@@ -199,8 +226,21 @@ impl Told {
 
     /// This, once a leader of its term was heard; 0 is none.
     fn after_hearing(self, leader: u8, event: Event<Tag>) -> Vec<Event<Tag>> {
-        let word = || self.by(leader, self.seat.term(), append(Place::new(self.base, 0), Cells::default(), 0));
+        let word =
+            || self.by(leader, self.seat.term(), append(Place::new(self.base, 0), Cells::default(), 0, Round::ZERO));
         (leader != 0).then(word).into_iter().chain([event]).collect()
+    }
+
+    /// A leader begins two rounds. What others say of newer terms ends its leadership; what they say of the
+    /// first round, refusals included, is no answer to the second.
+    fn of_lease(self, answered: Mask, earlier: Mask, newer: Mask, newer_term: u8) -> Vec<Event<Tag>> {
+        let (missing, hint, matched) = (Index::new(1), Place::new(self.base, 0).position(), Index::ZERO);
+        let refused = Message::AppendRefusal { missing, hint, round: EARLIER };
+        let reply = |round| Message::AppendReply { matched, round };
+        let rounds = vec![Event::HeartbeatTimeout, Event::HeartbeatTimeout];
+        let moved_on = members_of(newer).map(|from| self.by(from, newer_term, Message::Stale)).collect();
+        let before = [refused, reply(EARLIER)].map(|message| self.by_each(earlier, &message)).concat();
+        [rounds, moved_on, before, self.by_each(answered, &reply(LEASED))].concat()
     }
 
     fn acknowledged(self, from: u8, matched: u8) -> Option<Event<Tag>> {
@@ -217,6 +257,6 @@ impl Told {
     }
 }
 
-fn append(previous: Place, cells: Cells, commit: u8) -> Message<Slice<Tag>> {
-    Message::AppendRequest { entries: slice(previous, cells), commit: Index::new(commit.into()), round: Round::ZERO }
+fn append(previous: Place, cells: Cells, commit: u8, round: Round) -> Message<Slice<Tag>> {
+    Message::AppendRequest { entries: slice(previous, cells), commit: Index::new(commit.into()), round }
 }

@@ -13,8 +13,8 @@ use rustc_hash::FxHashMap;
 use crate::checks;
 use crate::properties::witness::Witness;
 use crate::properties::{Property, PropertySet};
-use crate::quotient::inputs::{Happening, Stimulus, script};
-use crate::quotient::server::Seat;
+use crate::quotient::inputs::{Happening, LEASED, Stimulus, script};
+use crate::quotient::server::{Part, Seat};
 use crate::quotient::sets::Indices;
 use crate::world::{DiskMutant, Ground, Letter, Server, StepBy, Stepped, Tag};
 
@@ -40,6 +40,8 @@ pub(crate) struct Outcome {
     pub(crate) believed: Indices,
     /// The read index of a round that is confirmed.
     pub(crate) read: Option<u8>,
+    /// What it means for leases; nothing where there are none.
+    pub(crate) lease: Lease,
     /// Witnesses, one bit each.
     pub(crate) met: u8,
     /// Where a crash cut it off: how many unsynced records the disk has kept.
@@ -48,14 +50,28 @@ pub(crate) struct Outcome {
     pub(crate) too_long: bool,
 }
 
+/// What the steps of one server tell, as far as a lease depends on it.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Lease {
+    /// A round has begun.
+    pub(crate) begins: bool,
+    /// The round that the lease is counted from is confirmed, and the service has not been told since that
+    /// the leadership is over.
+    pub(crate) holds: bool,
+    /// The service was told that the leadership is over.
+    pub(crate) ends: bool,
+}
+
 /// The deployed steps of one server, remembered.
 pub(crate) struct Local {
     ground: Ground,
     members: Members,
     /// Logs are forgotten after each step.
     forgets_logs: bool,
+    /// Whether what leases depend on is told apart.
+    leases: bool,
     watched: PropertySet,
-    memo: FxHashMap<(u128, Stimulus), Box<[Outcome]>>,
+    memo: FxHashMap<(Seat, u8, u8, Stimulus), Box<[Outcome]>>,
     /// Deployed steps that were run, not remembered.
     pub(crate) steps: u64,
 }
@@ -75,25 +91,40 @@ struct Course {
     /// The latest round that began, with its read index.
     begun: Option<(Round, Option<Index>)>,
     read: Option<u8>,
+    lease: Lease,
+    /// Whether it has answered something of a round.
+    answered: bool,
     own: VecDeque<Event<Tag>>,
     /// What the snapshot was made of that arrives, if one does.
     snapshot: Vec<Entry<Tag>>,
 }
 
 impl Local {
-    pub(crate) fn new(ground: Ground, members: Members, forgets_logs: bool, watched: PropertySet) -> Local {
-        Local { ground, members, forgets_logs, watched, memo: FxHashMap::default(), steps: 0 }
+    pub(crate) fn new(
+        ground: Ground,
+        members: Members,
+        forgets_logs: bool,
+        leases: bool,
+        watched: PropertySet,
+    ) -> Local {
+        Local { ground, members, forgets_logs, leases, watched, memo: FxHashMap::default(), steps: 0 }
+    }
+
+    /// The term of the entry before the log. Where logs are forgotten and there are leases, a leader that has
+    /// one has committed an entry of its term: the service was told that it leads.
+    pub(crate) fn base_of(&self, seat: Seat, base: u8) -> u8 {
+        if self.leases && self.forgets_logs && seat.is(Part::Leader) { seat.term() } else { base }
     }
 
     /// Everything that may come of this stimulus; what changes nothing and breaks nothing is not
     /// among it.
     pub(crate) fn outcomes(&mut self, seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> &[Outcome] {
-        let key = u128::from(seat.0) | u128::from(base) << 64 | u128::from(id) << 72;
-        if !self.memo.contains_key(&(key, stimulus)) {
-            let outcomes = self.compute(seat, id, base, stimulus);
-            self.memo.insert((key, stimulus), outcomes.into());
+        let key = (seat, base, id, stimulus);
+        if !self.memo.contains_key(&key) {
+            let outcomes = self.compute(seat, id, self.base_of(seat, base), stimulus);
+            self.memo.insert(key, outcomes.into());
         }
-        &self.memo[&(key, stimulus)]
+        &self.memo[&key]
     }
 
     fn compute(&mut self, seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> Vec<Outcome> {
@@ -101,7 +132,8 @@ impl Local {
         if let Stimulus::Install { cells, .. } = stimulus {
             start.snapshot = cells.entries(0);
         }
-        start.keeps_rounds = matches!(stimulus, Stimulus::Read { .. });
+        start.keeps_rounds =
+            matches!(stimulus, Stimulus::Read { .. } | Stimulus::AnswerLease { .. } | Stimulus::ConfirmLease { .. });
         let courses = match stimulus {
             Stimulus::Flush => self.flushed(start),
             Stimulus::Crash { keep } => vec![start.crashed(self.ground, keep)],
@@ -110,10 +142,11 @@ impl Local {
         let mut outcomes = Vec::new();
         let (cut, whole): (Vec<_>, Vec<_>) = courses.into_iter().partition(|course| course.cut.is_some());
         for course in whole.into_iter().chain(cut) {
-            let (_, outcome) = self.outcome(course);
+            let (_, outcome) = self.outcome(seat, course);
             let said = outcome.sent != Sent::default() || outcome.believed != 0 || !outcome.broken.is_empty();
-            let idle = outcome.seat == seat && !said && outcome.read.is_none();
-            let all = |it: &Outcome| (it.seat, it.sent, it.broken, it.believed, it.read);
+            let tells = outcome.read.is_some() || outcome.lease != Lease::default();
+            let idle = outcome.seat == seat && !said && !tells;
+            let all = |it: &Outcome| (it.seat, it.sent, it.broken, it.believed, it.read, it.lease);
             let known = |other: &Outcome| all(other) == all(&outcome);
             if !idle && !outcomes.iter().any(known) {
                 outcomes.push(outcome);
@@ -135,8 +168,9 @@ impl Local {
     }
 
     /// What may come of this for a server in any state.
-    pub(crate) fn comes_of(&mut self, server: &Server, happening: &Happening) -> Vec<(Server, Outcome)> {
+    pub(crate) fn comes_of(&mut self, seat: Seat, server: &Server, happening: &Happening) -> Vec<(Server, Outcome)> {
         let mut start = Course::starting(server.clone());
+        start.keeps_rounds = self.leases;
         let courses = match happening {
             Happening::Event(event) => self.played(start, vec![event.clone()]),
             Happening::Install { letter, cells } => {
@@ -146,11 +180,11 @@ impl Local {
             Happening::Flush => self.flushed(start),
             Happening::Crash { keep } => vec![start.crashed(self.ground, *keep)],
         };
-        courses.into_iter().map(|course| self.outcome(course)).collect()
+        courses.into_iter().map(|course| self.outcome(seat, course)).collect()
     }
 
-    fn outcome(&self, course: Course) -> (Server, Outcome) {
-        let Course { mut server, sent, broken, met, cut, read, .. } = course;
+    fn outcome(&self, before: Seat, course: Course) -> (Server, Outcome) {
+        let Course { mut server, sent, broken, met, cut, read, lease, answered, .. } = course;
         if self.forgets_logs {
             let start = server.entries.base();
             server.entries = Entries::after(start, Vec::new());
@@ -160,8 +194,15 @@ impl Local {
         let seat = Seat::of(&server);
         let too_long = seat.is_err();
         let seat = seat.unwrap_or_default();
-        let seat = if self.forgets_logs { seat.with_commit(0) } else { seat };
-        (server, Outcome { seat, sent, broken, believed, read, met, cut, too_long })
+        let mut seat = if self.forgets_logs { seat.with_commit(0) } else { seat };
+        let lease = if self.leases { lease } else { Lease::default() };
+        if self.leases {
+            seat = seat.with_transfer(transfers(before, seat, &server, lease).into());
+            if before.is_counted() || answered {
+                seat = seat.counting(&server);
+            }
+        }
+        (server, Outcome { seat, sent, broken, believed, read, lease, met, cut, too_long })
     }
 
     /// Plays events one after the other until the part or the commit index has changed.
@@ -243,6 +284,11 @@ impl Outcome {
         self.seat == seat && self.sent == Sent::default() && !self.too_long
     }
 
+    /// The same where no lease counts on the server.
+    pub(crate) fn uncounted(&self) -> Outcome {
+        Outcome { seat: self.seat.uncounted(), ..*self }
+    }
+
     /// Whether this covers the other outcome: it leads to the same compact server, and promises as much.
     pub(crate) fn is_same(&self, other: &Outcome) -> bool {
         let promises = other.sent == Sent::default() || other.sent == self.sent;
@@ -262,6 +308,8 @@ impl Course {
             keeps_rounds: false,
             begun: None,
             read: None,
+            lease: Lease::default(),
+            answered: false,
             own: VecDeque::new(),
             snapshot: Vec::new(),
         }
@@ -270,8 +318,13 @@ impl Course {
     /// What may be read once this was told.
     fn note_round(&mut self, told: &Output) {
         match *told {
-            Output::Round { round, read } => self.begun = Some((round, read)),
+            Output::Round { round, read } => {
+                self.begun = Some((round, read));
+                self.lease.begins = true;
+            }
+            Output::Yielded(_) => (self.lease.ends, self.lease.holds) = (true, false),
             Output::Confirmed(confirmed) => {
+                self.lease.holds |= LEASED <= confirmed;
                 let begun = self.begun.filter(|(round, _)| *round <= confirmed);
                 self.read = begun.and_then(|(_, read)| read).map(|read| read.number() as u8);
             }
@@ -327,12 +380,26 @@ impl Course {
         let to = letter.to.number() as u8;
         match letter.message {
             Message::VoteReply { granted: true } => self.sent.vote = to,
-            Message::AppendReply { matched, .. } => self.sent.acknowledged = (to, matched.number() as u8),
+            Message::AppendReply { matched, round } => {
+                self.sent.acknowledged = (to, matched.number() as u8);
+                self.answered |= LEASED <= round;
+            }
+            Message::AppendRefusal { round, .. } => return self.answered |= LEASED <= round,
             Message::TimeoutNow => self.sent.timeout_now = to,
             _ => return,
         }
         self.sent.term = letter.term.number() as u8;
         self.spoke = true;
+    }
+}
+
+/// Whether a leader has told its service that the leadership is over, since it is being transferred; of a
+/// candidate, whether a leader asked for its campaign.
+fn transfers(before: Seat, seat: Seat, server: &Server, lease: Lease) -> bool {
+    match server.node.role() {
+        Role::Leader { .. } => before.still(Part::Leader, seat.term()) && (lease.ends || before.transfer() != 0),
+        Role::Candidate { transfer, .. } => *transfer,
+        Role::Follower { .. } | Role::PreCandidate { .. } => false,
     }
 }
 

@@ -8,6 +8,35 @@ use crate::quotient::state::{Asked, Past, State, without};
 use crate::world::Place;
 
 impl Quotient {
+    /// The axiom of the clock: a server on which a lease counts was told of a round that had begun with the
+    /// lease or later, or has restarted since. So its timeouts, all of the same length or longer, end later
+    /// than the lease does. A lease may end at any moment: then nothing is different from where none began.
+    fn offer_timers(&self, state: &State, id: u8, seat: Seat, offer: &mut impl FnMut(u8, Stimulus)) {
+        let others = have_been_there(state, id, seat);
+        if seat.is_counted() && self.ground.lease_mutant.is_none() {
+            return offer(id, Stimulus::HeartbeatTimeout);
+        }
+        offer(id, Stimulus::Campaign { grants: 0 });
+        offer(id, Stimulus::Campaign { grants: others });
+        offer(id, Stimulus::HeartbeatTimeout);
+        offer(id, Stimulus::MinimumTimeout { heard: 0 });
+        if seat.is(Part::Leader) {
+            offer(id, Stimulus::MinimumTimeout { heard: others });
+        }
+    }
+
+    fn offer_request(&self, state: &State, asked: Asked, offer: &mut impl FnMut(u8, Stimulus)) {
+        let Asked { term, candidate: from, last, transfer } = asked;
+        // Where logs do not count a candidate's is as new as anybody's.
+        let last = if self.leases && self.forgets_logs { Place::new(term - 1, 0) } else { last };
+        for (id, seat) in state.seats().filter(|(id, seat)| *id != from && seat.term() <= term) {
+            offer(id, Stimulus::VoteRequest { term, from, last, sticks_to: 0, transfer });
+            for leader in leaders_heard(state, id, seat).filter(|&leader| leader != from) {
+                offer(id, Stimulus::VoteRequest { term, from, last, sticks_to: leader, transfer: false });
+            }
+        }
+    }
+
     /// Everything that may happen in a state; transfers as well, whether the leader decides on them or not.
     pub(crate) fn offer_all(&self, state: &State, offers: &mut Vec<(u8, Stimulus)>) {
         offers.clear();
@@ -22,7 +51,7 @@ impl Quotient {
     pub(super) fn offer(&self, state: &State, offers: &mut Vec<(u8, Stimulus)>) {
         let mut offer = |id, stimulus| offers.push((id, stimulus));
         for (id, seat) in state.seats() {
-            offer_timers(state, id, seat, &mut offer);
+            self.offer_timers(state, id, seat, &mut offer);
             let unsynced = seat.len() - seat.synced().min(seat.len());
             (0..=unsynced).for_each(|keep| offer(id, Stimulus::Crash { keep }));
             if self.snapshots {
@@ -36,7 +65,10 @@ impl Quotient {
         }
         offer_terms(state, &mut offer);
         for asked in state.candidacies() {
-            offer_request(state, asked, &mut offer);
+            self.offer_request(state, asked, &mut offer);
+        }
+        if self.leases {
+            offer_leases(state, &mut offer);
         }
         for past in state.leaderships() {
             offer_log(state, past, &mut offer);
@@ -80,15 +112,32 @@ impl Quotient {
     }
 }
 
-fn offer_timers(state: &State, id: u8, seat: Seat, offer: &mut impl FnMut(u8, Stimulus)) {
-    let have_been_there = |other: &u8| *other != id && seat.term() <= state.seat(*other).term();
-    let others: Mask = state.ids().filter(have_been_there).map(|other| 1 << (other - 1)).sum();
-    offer(id, Stimulus::Campaign { grants: 0 });
-    offer(id, Stimulus::Campaign { grants: others });
-    offer(id, Stimulus::HeartbeatTimeout);
-    offer(id, Stimulus::MinimumTimeout { heard: 0 });
-    if seat.is(Part::Leader) {
-        offer(id, Stimulus::MinimumTimeout { heard: others });
+/// The others that have reached this server's term.
+fn have_been_there(state: &State, id: u8, seat: Seat) -> Mask {
+    let others = state.seats().filter(|(other, _)| *other != id);
+    let there = others.filter(|(_, other)| seat.term() <= other.term());
+    there.map(|(other, _)| 1 << (other - 1)).sum()
+}
+
+/// A leader may begin the round that its lease is counted from; whoever is told of it may answer it; and the
+/// answers may reach the leader at any time, with what was said before.
+fn offer_leases(state: &State, offer: &mut impl FnMut(u8, Stimulus)) {
+    if state.holder == 0 {
+        let serves = |id: u8| state.is_majority_with(id, state.answered[id as usize - 1]);
+        let leaders = state.seats().filter(|(_, seat)| seat.is(Part::Leader) && seat.transfer() == 0);
+        let leaders = leaders.filter(|(id, _)| serves(*id));
+        return leaders.for_each(|(id, _)| offer(id, Stimulus::BeginLease));
+    }
+    let (from, term) = (state.holder, state.seat(state.holder).term());
+    for (id, _) in state.seats().filter(|(id, seat)| *id != from && !seat.is_counted() && seat.term() <= term) {
+        offer(id, Stimulus::AnswerLease { term, from });
+    }
+    let earlier = have_been_there(state, from, state.seat(from));
+    let (answered, ahead) = (state.counted(), |(_, seat): &(u8, Seat)| term < seat.term());
+    offer(from, Stimulus::ConfirmLease { answered, earlier, newer: 0, newer_term: 0 });
+    if let Some(newer_term) = state.seats().filter(ahead).map(|(_, seat)| seat.term()).min() {
+        let newer = state.seats().filter(ahead).map(|(id, _)| 1 << (id - 1)).sum();
+        offer(from, Stimulus::ConfirmLease { answered, earlier, newer, newer_term });
     }
 }
 
@@ -121,16 +170,6 @@ fn leaders_heard(state: &State, id: u8, seat: Seat) -> impl Iterator<Item = u8> 
     state.leaderships().filter(of_its_term).map(|past| past.leader)
 }
 
-fn offer_request(state: &State, asked: Asked, offer: &mut impl FnMut(u8, Stimulus)) {
-    let Asked { term, candidate: from, last } = asked;
-    for (id, seat) in state.seats().filter(|(id, seat)| *id != from && seat.term() <= term) {
-        offer(id, Stimulus::VoteRequest { term, from, last, sticks_to: 0 });
-        for leader in leaders_heard(state, id, seat).filter(|&leader| leader != from) {
-            offer(id, Stimulus::VoteRequest { term, from, last, sticks_to: leader });
-        }
-    }
-}
-
 /// Every part of a leader's log, with its commit index or without.
 fn offer_log(state: &State, past: Past, offer: &mut impl FnMut(u8, Stimulus)) {
     let Past { term, leader, commit, cells } = past;
@@ -159,6 +198,11 @@ fn offer_snapshots(state: &State, past: Past, offer: &mut impl FnMut(u8, Stimulu
 }
 
 impl State {
+    /// The servers on which a lease counts, its holder aside.
+    pub(super) fn counted(&self) -> Mask {
+        self.seats().filter(|(_, seat)| seat.is_counted()).map(|(id, _)| 1 << (id - 1)).sum()
+    }
+
     /// Leaders that may transfer leadership, with the targets.
     pub(super) fn transfers(&self) -> impl Iterator<Item = (u8, u8)> + '_ {
         let leaders = self.seats().filter(|(_, seat)| seat.is(Part::Leader) && seat.synced() == seat.len());

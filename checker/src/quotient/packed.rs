@@ -13,14 +13,20 @@ pub(crate) struct Packed(TinyVec<[u64; 13]>);
 /// What a server has heard takes fewer bits than this: who has answered stands behind it.
 const ANSWERED: u32 = 3 * MOST_SEATS as u32;
 
-/// Requests for votes in one word.
+/// Servers take fewer bits than this: whose the lease is stands behind them, and whether there are any.
+const HOLDER: u32 = 4;
+const LEASES: u32 = 7;
+
+/// Requests for votes in one word, and how many bits each of them takes.
 const ASKED_IN_A_WORD: usize = 3;
+const ASKED: u32 = 17;
 
 impl Packed {
     pub(crate) fn new(state: &State) -> Packed {
         let mut words = TinyVec::new();
         let known = u64::from(u32::from_le_bytes(state.known_in));
-        let counts = [state.servers, state.base, state.past.len() as u8, state.asked.len() as u8];
+        let servers = state.servers | state.holder << HOLDER | u8::from(state.leases) << LEASES;
+        let counts = [servers, state.base, state.past.len() as u8, state.asked.len() as u8];
         words.push(u64::from(u32::from_le_bytes(counts)) | known << 32);
         words.push(u64::from(state.committed.bits) << 8 | u64::from(state.committed.len));
         let servers = state.servers as usize;
@@ -32,7 +38,7 @@ impl Packed {
         words.extend((0..servers).step_by(2).map(|at| heard(at) | heard(at + 1) << 32));
         words.extend(state.past.iter().map(pack_past));
         for several in state.asked.chunks(ASKED_IN_A_WORD) {
-            words.push(several.iter().rev().fold(0, |word, asked| word << 16 | pack_asked(asked)));
+            words.push(several.iter().rev().fold(0, |word, asked| word << ASKED | pack_asked(asked)));
         }
         Packed(words)
     }
@@ -42,7 +48,10 @@ impl Packed {
         let mut next = || words.next().expect("a packed state is whole");
         let first = next();
         let [servers, base, past, asked] = (first as u32).to_le_bytes();
-        let mut state = State { servers, base, known_in: ((first >> 32) as u32).to_le_bytes(), ..State::default() };
+        let (holder, leases) = (servers >> HOLDER & ((1 << (LEASES - HOLDER)) - 1), servers >> LEASES != 0);
+        let servers = servers & ((1 << HOLDER) - 1);
+        let mut state =
+            State { servers, leases, base, holder, known_in: ((first >> 32) as u32).to_le_bytes(), ..State::default() };
         let committed = next();
         state.committed = Cells { bits: (committed >> 8) as u32, len: committed as u8 };
         state.seats[..servers as usize].fill_with(|| Seat(next()));
@@ -55,7 +64,7 @@ impl Packed {
         state.past.extend((0..past).map(|_| unpack_past(next())));
         let mut word = 0;
         for at in 0..usize::from(asked) {
-            word = if at.is_multiple_of(ASKED_IN_A_WORD) { next() } else { word >> 16 };
+            word = if at.is_multiple_of(ASKED_IN_A_WORD) { next() } else { word >> ASKED };
             state.asked.push(unpack_asked(word));
         }
         state
@@ -68,6 +77,7 @@ impl Packed {
     /// The state of these words; `None` if there are too few for it.
     pub(crate) fn from_words(words: &[u64]) -> Option<Packed> {
         let [servers, _, past, asked] = (*words.first()? as u32).to_le_bytes().map(usize::from);
+        let servers = servers & ((1 << HOLDER) - 1);
         let length = 2 + servers + servers.div_ceil(2) + past + asked.div_ceil(ASKED_IN_A_WORD);
         (words.len() == length).then(|| Packed(words.iter().copied().collect()))
     }
@@ -84,11 +94,13 @@ fn unpack_past(word: u64) -> Past {
 }
 
 fn pack_asked(asked: &Asked) -> u64 {
-    let Asked { term, candidate, last } = *asked;
-    u64::from(term) | u64::from(candidate) << 5 | u64::from(last.term) << 8 | u64::from(last.index) << 13
+    let Asked { term, candidate, last, transfer } = *asked;
+    let last = u64::from(last.term) << 8 | u64::from(last.index) << 13;
+    u64::from(term) | u64::from(candidate) << 5 | last | u64::from(transfer) << 16
 }
 
 fn unpack_asked(word: u64) -> Asked {
     let bits = |shift: u32, count: u32| (word >> shift) as u8 & ((1 << count) - 1);
-    Asked { term: bits(0, 5), candidate: bits(5, 3), last: Place { term: bits(8, 5), index: bits(13, 3) } }
+    let last = Place { term: bits(8, 5), index: bits(13, 3) };
+    Asked { term: bits(0, 5), candidate: bits(5, 3), last, transfer: bits(16, 1) != 0 }
 }

@@ -6,7 +6,7 @@ use rafttree_model::{
     Round, ServerId, ServerMap, ServerSet, Term,
 };
 
-use crate::world::{Disk, Observed, Place, Server, Tag, Unsynced};
+use crate::world::{Contact, Disk, Observed, Place, Server, Tag, Unsynced};
 
 /// The longest log behind the base.
 pub(crate) const LONGEST: usize = 4;
@@ -31,6 +31,8 @@ pub(crate) struct Cells {
 
 /// Term, vote, part, log, commit index, how much of the log is on the disk, and how much of it the server
 /// has compacted. The entries are there all the same: they say what the snapshot stands for.
+///
+/// Where there are leases, also what of a server's memory they rest on; elsewhere all of that is nothing.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Seat(pub(crate) u64);
 
@@ -158,16 +160,46 @@ impl Seat {
         commit with_commit 45 3
         synced with_synced 48 3
         base with_base 51 3
+        sticky with_sticky 58 1
+        leader with_leader 59 3
+        transfer with_transfer 62 1
+        counted with_counted 63 1
     }
 
-    /// The same of a server whose id is 1: of the others only the one it voted for stands out.
+    /// Whether a lease counts on this server: it has answered the round.
+    pub(crate) fn is_counted(self) -> bool {
+        self.counted() != 0
+    }
+
+    /// The same when no lease counts on it: then it may be taken to hear nobody.
+    #[must_use]
+    pub(crate) fn uncounted(self) -> Seat {
+        self.with_counted(0).with_sticky(0).with_leader(0)
+    }
+
+    /// The same when a lease counts on it: what it remembers of leaders is kept.
+    #[must_use]
+    pub(crate) fn counting(self, server: &Server) -> Seat {
+        let seat = self.with_counted(1);
+        let &Role::Follower { leader, sticky } = server.node.role() else { return seat };
+        seat.with_sticky(sticky.into()).with_leader(leader.map_or(0, |leader| leader.number() as u8))
+    }
+
+    /// The same of a server whose id is 1: of the others only the one it voted for stands out, and the one
+    /// it has heard.
     #[must_use]
     pub(crate) fn as_first(self, id: u8) -> Seat {
-        self.with_vote(match self.vote() {
+        let vote = match self.vote() {
             0 => 0,
             vote if vote == id => 1,
             _ => 2,
-        })
+        };
+        let leader = match self.leader() {
+            0 => 0,
+            leader if vote < 2 || leader == self.vote() => 2,
+            _ => 3,
+        };
+        self.with_vote(vote).with_leader(leader)
     }
 
     pub(crate) fn part(self) -> Part {
@@ -237,11 +269,20 @@ impl Seat {
     fn assumed(self, id: ServerId, members: Members, last: Index) -> (Role, Observed) {
         let (itself, nothing) = (ServerSet::from_iter([id]), Observed::default());
         match self.part() {
-            Part::Follower => (Role::Follower { leader: None, sticky: false }, nothing),
-            Part::Candidate => (
-                Role::Candidate { votes: itself, transfer: false },
-                Observed { granted: itself.ids().collect(), ..nothing },
-            ),
+            Part::Follower => {
+                let leader = (self.leader() != 0).then(|| ServerId::new(self.leader().into()));
+                let contact = match leader {
+                    Some(leader) => Contact::Leader(leader),
+                    None if self.sticky() != 0 => Contact::Possible,
+                    None => Contact::None,
+                };
+                (Role::Follower { leader, sticky: self.sticky() != 0 }, Observed { contact, ..nothing })
+            }
+            Part::Candidate => {
+                let told = self.transfer() != 0;
+                let observed = Observed { granted: itself.ids().collect(), told, ..nothing };
+                (Role::Candidate { votes: itself, transfer: told }, observed)
+            }
             Part::Leader => {
                 let start = Progress { matched: Index::ZERO, next: last.next(), answered: Round::ZERO };
                 let progress: ServerMap<Progress> = members.ids().map(|id| (id, start)).collect();
@@ -271,6 +312,12 @@ fn unsynced(id: ServerId, term: Term, entry: &Entry<Tag>) -> Unsynced {
 }
 
 impl Seat {
+    /// Whether it voted for this candidate of this term, and would say so again if it were asked.
+    pub(crate) fn answers_again(self, candidate: u8, term: u8) -> bool {
+        let turns_away = self.is(Part::Follower) && self.sticky() != 0 && self.leader() != candidate;
+        (self.term(), self.vote()) == (term, candidate) && !turns_away
+    }
+
     /// Whether this seat is still in this part of this term.
     pub(crate) fn still(self, part: Part, term: u8) -> bool {
         self.is(part) && self.term() == term

@@ -9,7 +9,7 @@ use crate::properties::{Property, PropertySet};
 use crate::quotient::link::{Gathered, Narrowed};
 use crate::quotient::server::Seat;
 use crate::quotient::state::{Reach, State};
-use crate::scope::Scope;
+use crate::scope::{Part, Scope};
 use crate::verdict::Linked;
 use crate::world::Ground;
 
@@ -28,6 +28,8 @@ pub(crate) struct Quotient {
     pub(crate) proposals: bool,
     /// Whether servers make snapshots and compact their logs.
     pub(crate) snapshots: bool,
+    /// Whether a leader may take a lease from one of its rounds, which is then followed.
+    pub(crate) leases: bool,
     /// Only these properties count.
     pub(crate) watched: PropertySet,
     /// Whether one state stands for all its renamings.
@@ -51,6 +53,22 @@ impl Scope {
     }
 }
 
+impl Part {
+    /// The system, if it is explored in its quotient and nothing else is asked of it.
+    pub(crate) fn quotient(&self, ground: Ground) -> Option<Quotient> {
+        let (scope, leases) = match self {
+            Part::Quotient(scope) => (scope, false),
+            Part::Lease(scope) => (scope, true),
+            Part::Recovery(_) | Part::Concrete(_) => return None,
+        };
+        let mut quotient = Quotient { leases, ..scope.quotient(ground) };
+        if leases {
+            quotient.watched.insert(Property::LeaseExclusive);
+        }
+        Some(quotient)
+    }
+}
+
 impl Quotient {
     pub(crate) fn new(ground: Ground, servers: u8, reach: Reach) -> Quotient {
         let members = Members::new((1..=u32::from(servers)).map(ServerId::new)).expect("one to seven servers");
@@ -61,6 +79,7 @@ impl Quotient {
             forgets_logs: false,
             proposals: true,
             snapshots: false,
+            leases: false,
             watched: PropertySet::of_states(),
             reached: Arc::default(),
             narrowed: None,
@@ -70,7 +89,7 @@ impl Quotient {
     }
 
     pub(crate) fn start(&self) -> State {
-        State::start(self.members.ids().len() as u8)
+        State { leases: self.leases, ..State::start(self.members.ids().len() as u8) }
     }
 
     /// The compact servers of a state; under one name where names make no difference.

@@ -81,6 +81,7 @@ impl Space for Quotient {
             forgets_logs,
             proposals,
             snapshots,
+            leases,
             watched,
             symmetric,
             narrowed,
@@ -98,6 +99,7 @@ impl Space for Quotient {
             .with("logs forgotten", forgets_logs)
             .with("commands", proposals)
             .with("snapshots", snapshots)
+            .with("leases", leases)
             .with("names count", !symmetric)
             .with("class of the invariant without", narrowed.map_or("nothing".into(), |it| format!("{it:?}")))
             .with("properties", properties.join(" "));
@@ -166,8 +168,24 @@ impl State {
         let leads = self.seats().any(|(_, seat)| seat.is(Part::Leader));
         let terms: Vec<u8> = [self.base].into_iter().chain(self.committed.iter().map(term_of)).collect();
         let later = terms.windows(2).any(|pair| 0 < pair[0] && pair[0] < pair[1]);
-        let met = [(leads, Witness::Leader), (self.is_split(), Witness::SplitVote), (later, Witness::LaterCommit)];
+        let met = [
+            (leads, Witness::Leader),
+            (self.is_split(), Witness::SplitVote),
+            (later, Witness::LaterCommit),
+            (self.is_leased(), Witness::Lease),
+            (self.is_leased() && self.is_known_in_newer_term(), Witness::LeaseInNewerTerm),
+        ];
         met.into_iter().filter(|(holds, _)| *holds).map(|(_, witness)| 1 << witness as u8).sum()
+    }
+
+    /// A majority has answered the round that a lease is counted from.
+    fn is_leased(&self) -> bool {
+        self.holder != 0 && self.is_majority_with(self.holder, self.counted())
+    }
+
+    /// A lease counts on a server that has learned of a newer term since.
+    fn is_known_in_newer_term(&self) -> bool {
+        self.seats().any(|(_, seat)| seat.is_counted() && self.seat(self.holder).term() < seat.term())
     }
 
     /// §5.2: everyone voted in this term, and no candidate can get a majority.

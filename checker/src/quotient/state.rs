@@ -22,22 +22,28 @@ pub(crate) struct Asked {
     pub(crate) term: u8,
     pub(crate) candidate: u8,
     pub(crate) last: Place,
+    /// Whether it was a leader that asked for it; where there are leases.
+    pub(crate) transfer: bool,
 }
 
 /// A state of the whole system.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
 pub(crate) struct State {
     pub(crate) servers: u8,
+    /// Whether what leases depend on is told apart.
+    pub(crate) leases: bool,
     /// Term of the entry before the first one; every server knows it to be committed.
     pub(crate) base: u8,
     pub(crate) seats: [Seat; MOST_SEATS],
     /// Of a candidate, whose votes it may count; of a leader, what was acknowledged to it.
     pub(crate) heard: [u32; MOST_SEATS],
     /// Of a leader that does not know all that was ever committed: who may have answered a round that began
-    /// when that was so already.
+    /// when that was so already. Where there are leases: who may hold its first entry.
     pub(crate) answered: [Mask; MOST_SEATS],
     pub(crate) past: ArrayVec<[Past; 10]>,
     pub(crate) asked: ArrayVec<[Asked; 20]>,
+    /// The leader of the round from which a lease is counted, or 0: on whom it counts is in the seats.
+    pub(crate) holder: u8,
     /// What was ever committed behind the base, and the term in which that was first known.
     pub(crate) committed: Cells,
     pub(crate) known_in: [u8; 4],
@@ -135,8 +141,12 @@ impl State {
     /// servers' names.
     pub(crate) fn settled(mut self, reach: Reach) -> Result<State, Beyond> {
         self.forget();
+        if self.holder == 0 {
+            self.seats[..self.servers as usize].iter_mut().for_each(|seat| *seat = seat.uncounted());
+        }
         self.hear_again();
         self.answer_again();
+        self.begin_to_serve();
         let lowest = if reach.absolute { 1 } else { self.lowest_term() };
         if !reach.absolute {
             self.shift();
@@ -177,7 +187,7 @@ impl State {
     }
 
     /// What may have been lost and can be had again at any time counts as said: a vote, as long as
-    /// the voter is in that term; an acknowledgement, as long as the follower is. What a leader has
+    /// the voter is in that term (and, where a lease counts on it, does not stick to somebody else); an acknowledgement, as long as the follower is. What a leader has
     /// committed need not be acknowledged any more.
     fn hear_again(&mut self) {
         let state = *self;
@@ -186,8 +196,7 @@ impl State {
             self.heard[id as usize - 1] = match seat.part() {
                 Part::Follower => 0,
                 Part::Candidate => {
-                    let votes =
-                        |other: &u8| state.seat(*other).term() == seat.term() && state.seat(*other).vote() == id;
+                    let votes = |other: &u8| state.seat(*other).answers_again(id, seat.term());
                     others().filter(votes).fold(state.heard(id), |all, other| all | 1 << (other - 1))
                 }
                 Part::Leader => {
@@ -203,7 +212,7 @@ impl State {
     /// earlier was answered by as many or more, and may be read for less. So the earliest stands for all.
     fn answer_again(&mut self) {
         let state = *self;
-        for (id, seat) in state.seats() {
+        for (id, seat) in state.seats().filter(|_| !state.leases) {
             let answered = &mut self.answered[id as usize - 1];
             if !seat.is(Part::Leader) || state.committed.len <= seat.commit() {
                 *answered = 0;
@@ -212,6 +221,24 @@ impl State {
             let follows = |other: &u8| state.seat(*other).still(Part::Follower, seat.term());
             *answered |= state.ids().filter(follows).fold(0, |all, other| all | 1 << (other - 1));
         }
+    }
+
+    /// Section 8: a service is told that its server leads once a majority holds an entry of the term. Whoever
+    /// follows it may do so at once; where a majority may, it makes no difference who more does.
+    fn begin_to_serve(&mut self) {
+        let state = *self;
+        for (id, seat) in state.seats().filter(|(_, seat)| state.leases && seat.is(Part::Leader)) {
+            let others = state.seats().filter(|(other, _)| *other != id);
+            let follow = others.filter(|(_, other)| other.still(Part::Follower, seat.term()));
+            let hold = follow.fold(state.answered[id as usize - 1], |all, (other, _)| all | 1 << (other - 1));
+            let serves = state.is_majority_with(id, hold);
+            self.answered[id as usize - 1] = if serves { without((1 << state.servers) - 1, id) } else { hold };
+        }
+    }
+
+    /// Whether a server and these others are a majority.
+    pub(crate) fn is_majority_with(&self, id: u8, others: Mask) -> bool {
+        u32::from(self.servers) < 2 * (others | 1 << (id - 1)).count_ones()
     }
 
     /// Drops the prefix that every server knows to be committed, as compaction does.
@@ -306,7 +333,7 @@ impl State {
         let mut state = *self;
         for (id, seat) in self.seats() {
             let at = name(id) as usize - 1;
-            state.seats[at] = seat.with_vote(name(seat.vote()));
+            state.seats[at] = seat.with_vote(name(seat.vote())).with_leader(name(seat.leader()));
             state.answered[at] = 0;
             state.heard[at] = match seat.part() {
                 Part::Follower => 0,
@@ -323,6 +350,7 @@ impl State {
                 }
             };
         }
+        state.holder = name(self.holder);
         state.past.iter_mut().for_each(|past| past.leader = name(past.leader));
         state.asked.iter_mut().for_each(|asked| asked.candidate = name(asked.candidate));
         state.past.sort_unstable();
@@ -370,7 +398,7 @@ fn leadership(id: u8, seat: Seat) -> Past {
 }
 
 fn candidacy(id: u8, seat: Seat, base: u8) -> Asked {
-    Asked { term: seat.term(), candidate: id, last: seat.cells().last(base) }
+    Asked { term: seat.term(), candidate: id, last: seat.cells().last(base), transfer: seat.transfer() != 0 }
 }
 
 /// The servers of a mask but one.

@@ -12,7 +12,7 @@ use crate::properties::{Property, PropertySet};
 use crate::quotient::inputs::Stimulus;
 use crate::quotient::link::Link;
 use crate::quotient::local::{Local, Outcome, Sent};
-use crate::quotient::server::{Cells, Seat, term_of};
+use crate::quotient::server::{Cells, Part, Seat, term_of};
 use crate::quotient::sets::{Indices, index_of};
 use crate::quotient::settings::{Compact, Quotient};
 use crate::quotient::state::State;
@@ -29,7 +29,7 @@ pub(crate) struct Move {
 }
 
 /// The kinds of [`Move`], as they are counted.
-pub(crate) const KINDS: [&str; 18] = [
+pub(crate) const KINDS: [&str; 21] = [
     "campaign",
     "count votes",
     "learn a newer term",
@@ -48,6 +48,9 @@ pub(crate) const KINDS: [&str; 18] = [
     "confirm a round",
     "make a snapshot",
     "install a snapshot",
+    "begin a lease",
+    "answer for a lease",
+    "confirm a lease",
 ];
 
 /// One kind more: any of them, if a crash cut it off before its records were all durable or seen.
@@ -83,6 +86,9 @@ fn kind_of(stimulus: Stimulus) -> usize {
         Stimulus::Read { .. } => 15,
         Stimulus::Snapshot { .. } => 16,
         Stimulus::Install { .. } => 17,
+        Stimulus::BeginLease => 18,
+        Stimulus::AnswerLease { .. } => 19,
+        Stimulus::ConfirmLease { .. } => 20,
     }
 }
 
@@ -128,7 +134,7 @@ impl Worker {
 
 impl Quotient {
     pub(crate) fn new_worker(&self) -> Worker {
-        let local = Local::new(self.ground, self.members, self.forgets_logs, self.watched);
+        let local = Local::new(self.ground, self.members, self.forgets_logs, self.leases, self.watched);
         Worker::new(local, Link::new(self.members, self.narrowed))
     }
 }
@@ -159,6 +165,7 @@ impl Quotient {
         // What may be read is all that was committed when the round began.
         let is_all = outcome.read.is_none_or(|read| before.committed.len <= read);
         broken.insert_unless(is_all, Property::ReadIndex);
+        broken.insert_unless(!outcome.lease.holds || before.is_exclusive(step.server), Property::LeaseExclusive);
         broken.keep(self.watched);
         if outcome.too_long {
             if !broken.is_empty() {
@@ -167,6 +174,7 @@ impl Quotient {
             return;
         }
         let mut state = *before;
+        broken.extend(state.follow_lease(step, outcome));
         broken.extend(state.take(step.server, outcome.seat));
         state.send(step.server, outcome.sent);
         state.believe(step.server, outcome.believed);
@@ -198,17 +206,25 @@ impl Quotient {
                 }
                 continue;
             }
+            let step = Move { server: leader, stimulus, way: 0, cut: told.cut };
+            // The target may never hear of it.
+            if self.leases {
+                self.come_out(state, step, &told, visit);
+            }
+            let (mut state, base) = (*state, state.base);
+            let ended = state.follow_lease(step, &told);
+            state.seats[leader as usize - 1] = leads.with_transfer(told.seat.transfer());
             let members = self.members;
-            let servers = [(leader, leads), (to, target)].map(|(id, seat)| seat.server(id, members, state.base));
-            let mut broken = told.broken;
+            let servers = [(leader, leads), (to, target)].map(|(id, seat)| seat.server(id, members, base));
+            let mut broken = told.broken.and(ended);
             broken.insert_unless(checks::may_take_over(&servers[0], &servers[1]), Property::TransferComplete);
             let stimulus = Stimulus::TimeoutNow { from: leader };
             worker.offered[kind_of(stimulus)] += 1;
-            for (way, outcome) in (0..).zip(worker.local.outcomes(target, to, state.base, stimulus)) {
+            for (way, outcome) in (0..).zip(worker.local.outcomes(target, to, base, stimulus)) {
                 let step = Move { server: to, stimulus, way, cut: outcome.cut };
                 worker.offered[KINDS.len()] += u64::from(step.is_cut_off());
                 let outcome = Outcome { broken: broken.and(outcome.broken), ..*outcome };
-                self.come_out(state, step, &outcome, visit);
+                self.come_out(&state, step, &outcome, visit);
             }
         }
     }
@@ -235,6 +251,31 @@ impl State {
             }
         }
         broken
+    }
+
+    /// What becomes of the lease by a step of a server, before that is taken.
+    fn follow_lease(&mut self, step: Move, outcome: &Outcome) -> PropertySet {
+        let (mut broken, before) = (PropertySet::default(), self.seat(step.server));
+        if step.stimulus == Stimulus::BeginLease && outcome.lease.begins {
+            self.holder = step.server;
+        }
+        if step.server == self.holder {
+            let leads = outcome.seat.still(Part::Leader, before.term());
+            // What a process promises ends with it.
+            let ends = outcome.lease.ends || step.cut.is_some();
+            broken.insert_unless(leads || ends, Property::LeaseExclusive);
+            if ends || !leads {
+                self.holder = 0;
+            }
+        }
+        broken
+    }
+
+    /// Whether nobody leads in a later term than this leader does. Whoever has the votes for that may lead
+    /// in the next state, so nothing is asked of votes.
+    fn is_exclusive(&self, holder: u8) -> bool {
+        let term = self.seat(holder).term();
+        !self.seats().any(|(_, seat)| seat.is(Part::Leader) && term < seat.term())
     }
 
     fn send(&mut self, id: u8, sent: Sent) {

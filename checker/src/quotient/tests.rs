@@ -5,14 +5,17 @@ use std::collections::HashSet;
 use stateright::{Checker, Model};
 
 use crate::presets::named;
+use crate::properties::Property;
 use crate::quotient::cross_check::{all_states, compare, renamings};
 use crate::quotient::packed::Packed;
-use crate::quotient::server::term_of;
+use crate::quotient::server::{Part as Role, term_of};
 use crate::quotient::settings::Quotient;
-use crate::quotient::state::{Reach, State};
-use crate::scope::Part;
+use crate::quotient::state::{Asked, Reach, State};
+use crate::scope::{Part, Scope};
 use crate::system::Bounds;
-use crate::world::PAPER;
+use crate::tests::limits;
+use crate::verdict::{NOTHING, explore};
+use crate::world::{Ground, LeaseMutant, PAPER};
 
 /// Two servers with everything at once.
 const TWO: Bounds = Bounds {
@@ -37,6 +40,57 @@ const THREE: Bounds = Bounds { servers: 3, terms: 1, entries: 1, transfers: fals
 
 fn quotient(servers: u8, spread: u8, window: u8) -> Quotient {
     Quotient::new(PAPER, servers, Reach { spread, window, absolute: false })
+}
+
+fn leases(servers: u8, spread: u8) -> Quotient {
+    Part::Lease(Scope::elections(servers, spread)).quotient(PAPER).expect("it is one")
+}
+
+/// Leases change nothing of the protocol: without what is told of them the states are those of elections.
+#[test]
+fn the_states_with_leases_are_those_of_elections_with_leases() {
+    for (servers, spread, count) in [(3, 1, 696), (3, 2, 5_459)] {
+        let quotient = leases(servers, spread);
+        let states = all_states(&quotient);
+        assert_eq!(states.len(), count);
+        let form = |state: &State| without_leases(*state).settled(quotient.reach).expect("within bounds").canonical();
+        let forms: HashSet<State> = states.iter().map(form).collect();
+        let elections = Scope::elections(servers, spread).quotient(PAPER);
+        assert_eq!(forms, all_states(&elections));
+    }
+}
+
+fn without_leases(mut state: State) -> State {
+    (state.leases, state.holder, state.answered) = (false, 0, Default::default());
+    state.seats.iter_mut().for_each(|seat| *seat = seat.uncounted().with_transfer(0));
+    let mut asked: Vec<_> = state.asked.iter().map(|asked| Asked { transfer: false, ..*asked }).collect();
+    asked.dedup();
+    state.asked = asked.into_iter().collect();
+    state
+}
+
+/// What leases rest on is kept, and the axiom is needed: without it two servers lead while one has a lease.
+#[test]
+fn whoever_has_answered_for_a_lease_sticks_to_its_leader_until_it_is_over() {
+    let quotient = leases(3, 2);
+    let mut known = HashSet::new();
+    for state in all_states(&quotient).iter().filter(|state| state.holder != 0) {
+        let holder = state.seat(state.holder);
+        assert!(holder.is(Role::Leader) && holder.transfer() == 0 && !holder.is_counted(), "{state:?}");
+        for (id, seat) in state.seats().filter(|(_, seat)| seat.is_counted()) {
+            let hears = seat.leader() == state.holder && seat.term() == holder.term();
+            let follows = seat.is(Role::Follower) && seat.sticky() != 0;
+            assert!(follows && (hears || seat.leader() == 0 || holder.term() < seat.term()), "{id} in {state:?}");
+            known.insert((hears, seat.leader() != 0));
+        }
+    }
+    assert_eq!(known.len(), 2, "it hears the holder, or has forgotten whom it heard");
+    for lease_mutant in [LeaseMutant::FromAnswers, LeaseMutant::ElectOnDisconnect] {
+        let ground = Ground { lease_mutant: Some(lease_mutant), ..PAPER };
+        let quotient = Quotient { ground, ..leases(3, 1) };
+        let outcome = explore(&quotient, &limits(2), NOTHING, &mut |_| {}).expect("nothing is resumed");
+        assert!(outcome.broken.contains(Property::LeaseExclusive), "{lease_mutant:?}: {:?}", outcome.broken);
+    }
 }
 
 /// Both directions: no concrete state is missing, and none is made up.
@@ -77,7 +131,8 @@ fn elections_without_logs_are_those_with_logs_and_more() {
 /// The canonical form is exact: the renamings of all forms are all states, each once.
 #[test]
 fn each_state_has_one_form_and_the_renamings_of_all_forms_are_all_states() {
-    for quotient in [quotient(3, 1, 1), Quotient { forgets_logs: true, ..quotient(4, 1, 0) }] {
+    let elections = Quotient { forgets_logs: true, ..quotient(4, 1, 0) };
+    for quotient in [quotient(3, 1, 1), elections, leases(3, 1), leases(4, 1)] {
         let forms = all_states(&quotient);
         let all = all_states(&Quotient { symmetric: false, ..quotient });
         let mut renamed = HashSet::new();
@@ -95,9 +150,9 @@ fn each_state_has_one_form_and_the_renamings_of_all_forms_are_all_states() {
 
 #[test]
 fn a_packed_state_is_the_state() {
-    for state in all_states(&quotient(3, 1, 1)) {
-        let packed = Packed::new(&state);
-        assert_eq!(packed.state(), state);
+    for state in all_states(&quotient(3, 1, 1)).union(&all_states(&leases(3, 1))) {
+        let packed = Packed::new(state);
+        assert_eq!(packed.state(), *state);
         assert_eq!(Packed::from_words(packed.words()), Some(packed.clone()));
         assert_eq!(Packed::from_words(&packed.words()[1..]), None);
     }

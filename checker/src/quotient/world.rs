@@ -32,8 +32,8 @@ impl State {
             Arc::new(Envelope { from: server(from), to: server(to), term: Term::new(term.into()), message })
         };
         let mut letters = Vec::new();
-        for Asked { term, candidate, last } in self.candidacies() {
-            let message = Message::VoteRequest { last: last.position(), transfer: false };
+        for Asked { term, candidate, last, transfer } in self.candidacies() {
+            let message = Message::VoteRequest { last: last.position(), transfer };
             let others = self.ids().filter(|&to| to != candidate);
             letters.extend(others.map(|to| letter(candidate, to, term, message.clone())));
         }
@@ -68,6 +68,8 @@ impl State {
             elected,
             votes,
             stale_reads: Vec::new(),
+            serving: Vec::new(),
+            leases: Vec::new(),
             committed: self.committed.entries(0).into_iter().zip(known).collect(),
         }
     }
@@ -110,7 +112,8 @@ impl State {
             let Message::VoteRequest { last, .. } = letter.message else { continue };
             let last_term = if last.index == Index::ZERO { 0 } else { last.term.number() as u8 + 1 };
             let (term, candidate) = (letter.term.number() as u8 + 1, letter.from.number() as u8);
-            let asked = Asked { term, candidate, last: Place { term: last_term, index: last.index.number() as u8 } };
+            let last = Place { term: last_term, index: last.index.number() as u8 };
+            let asked = Asked { term, candidate, last, transfer: false };
             if !self.seat(candidate).still(Part::Candidate, term) && !self.asked.contains(&asked) {
                 self.asked.push(asked);
             }

@@ -10,5 +10,7 @@ pub(crate) mod symmetry;
 
 mod transitions;
 
+mod leases;
+
 pub(crate) use bounds::{Bounds, PAIR, SMALL, wide};
 pub(crate) use transitions::{Action, System, deployed};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rafttree_model::{Entries, Entry, Labels, Payload, Position, Record, Relabelled, Role, ServerId, Term};
 
-use crate::world::{Disk, History, Leadership, Letter, Server, Tag, Unsynced, World};
+use crate::world::{Disk, History, Leadership, Lease, Letter, Server, Tag, Unsynced, World};
 
 /// What can be said of a server without naming another.
 #[derive(Eq, Ord, PartialEq, PartialOrd)]
@@ -147,7 +147,22 @@ impl Relabelled for History {
         let mut stale_reads: Vec<_> =
             self.stale_reads.iter().map(|&(term, id, round)| (labels.term(term), labels.id(id), round)).collect();
         stale_reads.sort_unstable();
-        History { elected, votes, committed, stale_reads }
+        let mut serving: Vec<_> = self.serving.iter().map(|&(term, id)| (labels.term(term), labels.id(id))).collect();
+        serving.sort_unstable();
+        let mut leases: Vec<_> = self.leases.iter().map(|lease| lease.relabelled(labels)).collect();
+        leases.sort_unstable();
+        History { elected, votes, committed, stale_reads, serving, leases }
+    }
+}
+
+impl Relabelled for Lease {
+    fn relabelled(&self, labels: &impl Labels) -> Lease {
+        Lease {
+            term: labels.term(self.term),
+            leader: labels.id(self.leader),
+            heard_by: self.heard_by.relabelled(labels),
+            ..*self
+        }
     }
 }
 

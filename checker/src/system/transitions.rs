@@ -290,6 +290,7 @@ impl System {
             return Err(OutOfBounds);
         }
         told_early.iter().for_each(|told| self.note_round(world, id, told));
+        self.follow_leases(world, id, &event, &told_early);
         self.remember(world, id, committed);
         let seen = !early.is_empty();
         early.into_iter().for_each(|envelope| self.perform(world, id, envelope, own));
@@ -397,6 +398,7 @@ impl System {
     fn crash(&self, world: &mut World, id: ServerId, keep: usize) {
         let broken = checks::judged_crash(world.server_mut(id), |server| server.crash(self.ground, keep));
         world.broken.extend(broken);
+        self.end_leases(world, id);
     }
 }
 

@@ -103,7 +103,7 @@ fn placed_in(mutant: Option<&Mutant>, bounds: Bounds) -> System {
 /// The same for the Explorer: whatever may happen is offered, sent or not.
 pub(crate) fn offered_in(mutant: Option<&Mutant>, part: Part) -> System {
     let bounds = match part {
-        Part::Quotient(_) | Part::Recovery(_) => crate::system::wide(part.servers()),
+        Part::Quotient(_) | Part::Recovery(_) | Part::Lease(_) => crate::system::wide(part.servers()),
         Part::Concrete(bounds) => bounds,
     };
     placed_in(mutant, bounds)

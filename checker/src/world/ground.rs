@@ -24,6 +24,18 @@ pub(crate) enum DiskMutant {
     LostTail,
     /// A leader that steps down drops what is not committed.
     DropsWhenDeposed,
+    /// A restart forgets that a leader may have been heard just before.
+    ForgetsStickiness,
+}
+
+/// What breaks the axiom of the clock: that a server which has answered a round is not met by a timeout
+/// before a lease that is counted from the round is over.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum LeaseMutant {
+    /// A lease is counted from when answers arrive: they may have been under way for as long as it lasts.
+    FromAnswers,
+    /// A follower takes the end of its connections for the end of its leader, which lives.
+    ElectOnDisconnect,
 }
 
 /// What a server runs on: the transitions, and what surrounds them.
@@ -38,8 +50,18 @@ pub(crate) struct Ground {
     /// Whether rounds are kept apart. Where not, each step of a leader is judged with its rounds, and then
     /// is as of a leadership that has begun none: nothing but what is told of rounds depends on them.
     pub(crate) keeps_rounds: bool,
+    /// Whether leases are followed in the concrete system.
+    pub(crate) keeps_leases: bool,
+    pub(crate) lease_mutant: Option<LeaseMutant>,
 }
 
 /// The step that servers call.
-pub(crate) const PAPER: Ground =
-    Ground { mutant: "none", step_by: step::<Tag>, disk_mutant: None, looks_at_names: false, keeps_rounds: false };
+pub(crate) const PAPER: Ground = Ground {
+    mutant: "none",
+    step_by: step::<Tag>,
+    disk_mutant: None,
+    looks_at_names: false,
+    keeps_rounds: false,
+    keeps_leases: false,
+    lease_mutant: None,
+};

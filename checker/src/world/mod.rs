@@ -14,9 +14,9 @@ mod server;
 
 mod state;
 
-pub(crate) use ground::{DiskMutant, Ground, PAPER, StepBy};
+pub(crate) use ground::{DiskMutant, Ground, LeaseMutant, PAPER, StepBy};
 pub(crate) use message::{Letter, Tag};
 pub(crate) use observed::{Contact, Observed, Servers, answer_to};
 pub(crate) use place::Place;
 pub(crate) use server::{Disk, Ready, Server, Stepped, Unsynced};
-pub(crate) use state::{History, Leadership, Spent, World};
+pub(crate) use state::{History, Leadership, Lease, Spent, World};

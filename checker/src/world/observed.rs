@@ -23,7 +23,7 @@ pub(crate) struct Observed {
 }
 
 /// A set of servers, by the checker's own reckoning: the one of the model is among what is checked.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Servers(u16);
 
 /// The last word of a leader to a follower.

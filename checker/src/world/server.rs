@@ -154,6 +154,11 @@ impl Server {
         self.entries.clone_from(&self.disk.entries);
         self.node = Node::recover(self.node.id(), *self.node.members(), self.disk.durable.clone());
         self.observed = Observed::after_restart();
+        if ground.disk_mutant == Some(DiskMutant::ForgetsStickiness) {
+            let (id, members, durable) = (self.node.id(), *self.node.members(), self.disk.durable.clone());
+            let role = Role::Follower { leader: None, sticky: false };
+            self.node = Node::assume(id, members, durable, self.node.commit(), role);
+        }
     }
 
     pub(crate) fn unsynced_records(&self) -> usize {

@@ -7,7 +7,7 @@ use rafttree_model::{Durable, Entries, Entry, Index, Members, Message, Node, Rou
 
 use crate::properties::PropertySet;
 use crate::world::message::{Letter, Tag};
-use crate::world::observed::Observed;
+use crate::world::observed::{Observed, Servers};
 use crate::world::server::{Disk, Server};
 
 /// One state of the whole system.
@@ -60,6 +60,22 @@ pub(crate) struct History {
     pub(crate) committed: Vec<(Entry<Tag>, Term)>,
     /// Rounds that began with a read index, and not all that was committed then: whose they are, and which.
     pub(crate) stale_reads: Vec<(Term, ServerId, Round)>,
+    /// Where leases are followed: whose service was told that it leads and not yet that this is over.
+    pub(crate) serving: Vec<(Term, ServerId)>,
+    /// Rounds from which a lease may be counted that is not over, as far as the timeouts tell that have fired.
+    pub(crate) leases: Vec<Lease>,
+}
+
+/// A round from which a lease is counted.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub(crate) struct Lease {
+    pub(crate) term: Term,
+    pub(crate) leader: ServerId,
+    pub(crate) round: Round,
+    /// Who has really been told of this round, or of a later one.
+    pub(crate) heard_by: Servers,
+    /// Whether the leader takes it to be answered by a majority.
+    pub(crate) confirmed: bool,
 }
 
 impl World {

@@ -16,6 +16,11 @@
 //! ([`ElectOnDisconnect`](crate::ElectOnDisconnect) says how much of that is needed). Connections
 //! may end as they like. Where a violation of these must do no harm, the protected resource checks
 //! the fence.
+//!
+//! The checker shows from these (its presets `lease-*`, on the deployed transitions) that nobody leads in a
+//! later term while a lease lasts. What it takes for granted is what this file and the timers see to: a lease
+//! counts from the beginning of a round that was answered, and ends before the timeouts of those who have
+//! answered. Its mutant `elect_on_disconnect` is the run that the last assumption rules out.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -140,6 +145,11 @@ impl Contacts {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use bytes::Bytes;
+    use rafttree_model::{Durable, Effects, Envelope, Event, Index, Message, Node, Output, Term, step};
+
     use super::*;
 
     const T: Duration = Duration::from_millis(100);
@@ -219,6 +229,51 @@ mod tests {
         heard(&mut contacts, 2, 1000, 1000);
         contacts.told(ServerId::new(2), T);
         assert_eq!(contacts.lease(&members, at(1050)), at(1090));
+    }
+
+    /// What the checker shows of leases it shows of the rounds that the protocol confirms. Here the majority is
+    /// taken over times, since timeouts may differ and a peer may be forgotten; without that it is the same one.
+    #[test]
+    fn where_timeouts_are_equal_the_lease_is_that_of_the_round_that_the_protocol_confirms() {
+        let (mut random, mut confirmed) = (1_u64, BTreeSet::new());
+        for _ in 0..50 {
+            let (members, mut contacts) = group(5);
+            let mut node = Node::recover(ServerId::new(1), members, Durable::default());
+            let told = |from: u32, term: u64, message| {
+                let (from, to) = (ServerId::new(from), ServerId::new(1));
+                Event::<Bytes>::Receive(Envelope { from, to, term: Term::new(term), message })
+            };
+            let granted = [2, 3, 4].map(|from| told(from, 0, Message::PreVoteReply { granted: true }));
+            let votes = [2, 3, 4].map(|from| told(from, 1, Message::VoteReply { granted: true }));
+            let elected = [Event::MinimumTimeout, Event::ElectionTimeout].into_iter().chain(granted).chain(votes);
+            let mut effects = Effects::new();
+            elected.for_each(|event| step(&mut node, event, &mut effects));
+            let mut began = vec![NEVER];
+            for millisecond in (1000..1080).step_by(2) {
+                random ^= random << 13;
+                random ^= random >> 7;
+                random ^= random << 17;
+                let (from, back) = ((random % 4) as u32 + 2, random >> 8 & 7);
+                let round = node.round().expect("it leads").number().saturating_sub(back);
+                let message = Message::AppendReply { matched: Index::ZERO, round: Round::new(round) };
+                let event = if random >> 16 & 3 == 0 { Event::HeartbeatTimeout } else { told(from, 1, message) };
+                step(&mut node, event, &mut effects);
+                for output in effects.early() {
+                    match *output {
+                        Output::Round { round, .. } => contacts.begin(round, at(millisecond)),
+                        Output::Heard { follower, round } => contacts.heard(follower, round, at(millisecond)),
+                        _ => continue,
+                    }
+                    began.resize(node.round().expect("it leads").number() as usize + 1, at(millisecond));
+                }
+                effects.done();
+                let latest = node.confirmed().expect("it leads").number();
+                let due = if latest == 0 { NEVER } else { began[latest as usize].after(LEASE) };
+                assert_eq!(contacts.lease(&members, at(millisecond)), due, "round {latest}");
+                confirmed.insert(latest);
+            }
+        }
+        assert!(10 < confirmed.len(), "{confirmed:?}");
     }
 
     #[test]

@@ -194,7 +194,7 @@ fn what_no_history_explains_is_a_miss() {
 /// A candidate asked with a log that nobody holds any more.
 #[test]
 fn a_leader_is_thought_of_where_a_log_is_lost() {
-    let asks = |(term, index)| Asked { term: 5, candidate: 1, last: Place { term, index } };
+    let asks = |(term, index)| Asked { term: 5, candidate: 1, last: Place { term, index }, transfer: false };
     let mut world = state(1, &[seat(Part::Follower, 4, &[3, 4]), seat(Part::Follower, 4, &[3])]);
     let known = History::NONE.with(1, terms(&[1])).with(3, terms(&[1, 3])).with(4, terms(&[1, 3, 4]));
     for (last, history) in [

@@ -11,7 +11,9 @@ use crate::world::{Contact, Letter, Place, Server, Servers, Tag};
 
 /// Inputs of the compact server, in a row, that the search offers whenever this may happen; what
 /// comes of it must be what comes of some of them, or nothing.
-pub(super) fn grounds(seat: Seat, server: &Server, happening: &Happening) -> Vec<Vec<Stimulus>> {
+///
+/// Where there are leases, it matters whether it is a campaign that a leader asked for.
+pub(super) fn grounds(seat: Seat, server: &Server, happening: &Happening, leases: bool) -> Vec<Vec<Stimulus>> {
     let observed = &server.observed;
     let one = |stimulus| vec![vec![stimulus]];
     match happening {
@@ -32,7 +34,7 @@ pub(super) fn grounds(seat: Seat, server: &Server, happening: &Happening) -> Vec
         Happening::Install { letter, cells } => of_snapshot(server, letter, *cells),
         Happening::Event(Event::StepDown) => one(Stimulus::StepDown),
         Happening::Event(Event::Transfer(to)) => transfer(server, *to).map(|told| vec![told]).into_iter().collect(),
-        Happening::Event(Event::Receive(letter)) => of_letter(seat, server, letter),
+        Happening::Event(Event::Receive(letter)) => of_letter(seat, server, letter, leases),
     }
 }
 
@@ -42,14 +44,14 @@ fn behind(first: &[Stimulus], then: Vec<Vec<Stimulus>>) -> Vec<Vec<Stimulus>> {
     [first.to_vec()].into_iter().chain(later).collect()
 }
 
-fn of_letter(seat: Seat, server: &Server, letter: &Letter) -> Vec<Vec<Stimulus>> {
+fn of_letter(seat: Seat, server: &Server, letter: &Letter, leases: bool) -> Vec<Vec<Stimulus>> {
     let (ours, theirs) = (server.node.term(), letter.term);
     let (term, from) = (theirs.number() as u8, name(letter.from));
     let learnt = (ours < theirs).then_some(Stimulus::Learn { term, from });
     match &letter.message {
         _ if theirs < ours || is_disturbance(server, letter) => Vec::new(),
         Message::AppendReply { matched, .. } if ours == theirs => acknowledged(seat, server, letter.from, *matched),
-        _ => match (input(server, letter), learnt) {
+        _ => match (input(server, letter, leases), learnt) {
             // A leader whose transfer is asked to vote learns of the new term first: anybody may.
             (Some(input), Some(learnt)) => vec![vec![input], vec![learnt, input]],
             (Some(input), None) | (None, Some(input)) => vec![vec![input]],
@@ -65,15 +67,16 @@ fn of_snapshot(server: &Server, letter: &Letter, cells: Cells) -> Vec<Vec<Stimul
     if is_old { Vec::new() } else { vec![vec![Stimulus::Install { term, from, cells }]] }
 }
 
-fn input(server: &Server, letter: &Letter) -> Option<Stimulus> {
+fn input(server: &Server, letter: &Letter, leases: bool) -> Option<Stimulus> {
     let (term, from, sticks_to) = (letter.term.number() as u8, name(letter.from), 0);
     let is_of_our_term = letter.term == server.node.term();
     match &letter.message {
         Message::PreVoteRequest { last } => {
             Some(Stimulus::PreVoteRequest { term, from, last: Place::of(*last), sticks_to })
         }
-        Message::VoteRequest { last, .. } => {
-            Some(Stimulus::VoteRequest { term, from, last: Place::of(*last), sticks_to })
+        Message::VoteRequest { last, transfer } => {
+            let transfer = *transfer && leases;
+            Some(Stimulus::VoteRequest { term, from, last: Place::of(*last), sticks_to, transfer })
         }
         Message::AppendRequest { entries, commit, .. } => {
             let cells = Cells::new(entries.entries()).unwrap_or_default();

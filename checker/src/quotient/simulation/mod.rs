@@ -33,10 +33,10 @@ use std::time::{Duration, Instant};
 use rafttree_model::{Event, Index, Message, Position};
 
 use crate::properties::{Property, PropertySet};
-use crate::quotient::inputs::Happening;
+use crate::quotient::inputs::{Happening, Stimulus};
 use crate::quotient::link;
 use crate::quotient::local::{Local, Outcome};
-use crate::quotient::server::Seat;
+use crate::quotient::server::{Part, Seat};
 use crate::quotient::settings::{Compact, Quotient};
 use crate::quotient::state::State;
 use crate::search::panics;
@@ -109,10 +109,12 @@ impl Quotient {
             Ok(in_class) => tally.in_class = in_class,
             Err(failure) => return (tally, Some(*failure)),
         }
+        let base = local.base_of(seat, base);
         let server = seat.server(id, self.members, base);
-        let happenings = alphabet::happenings(&server, self.reach.window.into(), self.snapshots);
+        let mut happenings = alphabet::happenings(&server, self.reach.window.into(), self.snapshots);
+        happenings.retain(|happening| self.may_happen(seat, happening));
         let mut first = Reference::default();
-        for server in variants::variants(seat, id, base, self.members, self.symmetric) {
+        for server in variants::variants((seat, id, base), self.members, self.symmetric, self.leases) {
             tally.concrete += 1;
             first.follow(&server);
             for (at, happening) in happenings.iter().enumerate() {
@@ -147,7 +149,7 @@ impl Quotient {
     fn look_up_alone(&self, (seat, id, base): Compact) -> Result<u64, Box<Failure>> {
         let alone = State::alone(seat.as_first(id), base).within_history().filter(|_| self.is_linked());
         let Some(alone) = alone else { return Ok(0) };
-        let servers = variants::variants(alone.seat(1), 1, alone.base, self.members, self.symmetric);
+        let servers = variants::variants((alone.seat(1), 1, alone.base), self.members, self.symmetric, false);
         let count = servers.len() as u64;
         link::look_up_alone(&alone, self.narrowed, servers).map_err(|missed| {
             let (server, miss) = *missed;
@@ -165,7 +167,7 @@ impl Quotient {
         server: &Server,
         happening: &Happening,
     ) -> Result<(), Box<Failure>> {
-        let outcomes = local.comes_of(server, happening);
+        let outcomes = local.comes_of(seat, server, happening);
         let fails = |became: &Server, broken, why| Err(Box::new(Failure::new(server, happening, became, broken, why)));
         let not_simulated = PropertySet::from_iter([Property::LocalSimulation]);
         if contradicts_committed(server, happening) {
@@ -184,12 +186,56 @@ impl Quotient {
             if is_watched && !variants::is_variant(became) {
                 return fails(became, not_simulated, "no compact server stands for what it has in memory");
             }
+            if is_watched && self.leases {
+                self.simulate_lease(local, (seat, base), server, (happening, became, outcome))?;
+            }
+            // A lease counts on it from then on only if it is one that counts on it.
+            let outcome = if seat.is_counted() { *outcome } else { outcome.uncounted() };
             if outcome.is_nothing(seat) || !is_watched {
                 continue;
             }
             let offered = offered.get_or_insert_with(|| self.offered(local, seat, base, server, happening));
-            if !offered.iter().any(|other| other.is_same(outcome)) {
+            if !offered.iter().any(|other| other.is_same(&outcome)) {
                 return fails(became, not_simulated, "the search tries nothing in this state that leads there");
+            }
+        }
+        Ok(())
+    }
+
+    /// The axiom of the clock: no timeout meets a server on which a lease counts.
+    fn may_happen(&self, seat: Seat, happening: &Happening) -> bool {
+        let is_timeout = matches!(happening, Happening::Event(Event::ElectionTimeout | Event::MinimumTimeout));
+        !(is_timeout && seat.is_counted() && self.ground.lease_mutant.is_none())
+    }
+
+    /// What leases depend on is what the search keeps of it: that a leader is transferring its leadership, that its
+    /// service is told of the end, and what a follower remembers once it has answered a round.
+    fn simulate_lease(
+        &self,
+        local: &mut Local,
+        (seat, base): (Seat, u8),
+        server: &Server,
+        (happening, became, outcome): (&Happening, &Server, &Outcome),
+    ) -> Result<(), Box<Failure>> {
+        let fails = |why| {
+            let broken = PropertySet::from_iter([Property::LocalSimulation]);
+            Err(Box::new(Failure::new(server, happening, became, broken, why)))
+        };
+        if became.observed.target.is_some() && outcome.seat.transfer() == 0 {
+            return fails("its service is not told that the leadership is over");
+        }
+        let is_over = seat.is(Part::Leader) && !outcome.seat.still(Part::Leader, seat.term());
+        if is_over && seat.transfer() == 0 && !outcome.lease.ends && outcome.cut.is_none() {
+            return fails("its service is not told that the leadership has ended");
+        }
+        if let Happening::Event(Event::Receive(letter)) = happening
+            && outcome.seat.is_counted()
+            && !seat.is_counted()
+        {
+            let [id, term, from] = [letter.to.number(), letter.term.number() as u32, letter.from.number()];
+            let answer = Stimulus::AnswerLease { term: term as u8, from: from as u8 };
+            if !local.outcomes(seat, id as u8, base, answer).iter().any(|other| other.seat == outcome.seat) {
+                return fails("once it has answered, it remembers what the search does not try");
             }
         }
         Ok(())
@@ -199,7 +245,7 @@ impl Quotient {
     fn offered(&self, local: &mut Local, seat: Seat, base: u8, server: &Server, happening: &Happening) -> Vec<Outcome> {
         let id = server.node.id().number() as u8;
         let mut all = Vec::new();
-        for inputs in grounds::grounds(seat, server, happening) {
+        for inputs in grounds::grounds(seat, server, happening, self.leases) {
             let mut seats = vec![seat];
             for stimulus in inputs {
                 let from = std::mem::take(&mut seats);

@@ -4,10 +4,12 @@ use std::collections::BTreeSet;
 
 use rafttree_model::{Effects, Envelope, Event, Message, Node, Role, Round, ServerSet};
 
+use crate::mutants::rules::lease_in_transfer;
 use crate::properties::{Property, PropertySet};
 use crate::quotient::inputs::Happening;
+use crate::quotient::settings::Quotient;
 use crate::quotient::simulation::alphabet;
-use crate::scope::Scope;
+use crate::scope::{Part, Scope};
 use crate::tests::limits;
 use crate::verdict::{NOTHING, Outcome, Tally, Verdict, explore};
 use crate::world::{Ground, PAPER, StepBy, Tag};
@@ -79,6 +81,18 @@ fn what_changes_only_what_the_search_leaves_out_is_found() {
     assert_eq!(broken(restless_pre_candidate), (only(Property::LocalSimulation), 1));
     assert_eq!(broken(refused_votes_count), (only(Property::OwnVotes), 1));
     assert_eq!(broken(heard_is_never_reset).0, only(Property::QuorumHeard));
+}
+
+/// That a transfer is not told to the service is nothing to the search without leases, and is with them.
+#[test]
+fn what_leases_rest_on_is_simulated() {
+    let quotient = Part::Lease(ELECTIONS).quotient(Ground { step_by: lease_in_transfer, ..PAPER }).expect("it is one");
+    let only = PropertySet::from_iter([Property::LocalSimulation]);
+    let quotient = Quotient { watched: only, ..quotient };
+    let outcome = explore(&quotient, &limits(1), NOTHING, &mut |_| {}).expect("nothing is resumed");
+    assert_eq!((outcome.verdict, outcome.broken), (Verdict::Violated, only));
+    let story = outcome.story.expect("it is told").join("\n");
+    assert!(story.contains("its service is not told that the leadership is over"), "{story}");
 }
 
 #[test]

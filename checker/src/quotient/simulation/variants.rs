@@ -3,22 +3,32 @@
 use rafttree_model::{Index, Members, Node, Progress, Role, Round, ServerId, ServerMap, ServerSet};
 
 use crate::checks::may_be_committed;
-use crate::quotient::server::{Part, Seat};
+use crate::quotient::server::Part;
+use crate::quotient::settings::Compact;
 use crate::world::{Contact, Observed, Server};
 
 /// What a server may have in memory, and what must have reached it for that.
 type Memory = (Role, Observed);
 
-/// All of them, but for the names of servers that nothing else tells apart.
-pub(super) fn variants(seat: Seat, id: u8, base: u8, members: Members, symmetric: bool) -> Vec<Server> {
+/// All of them, but for the names of servers that nothing else tells apart. Where there are leases, some of
+/// what a server has in memory is told: whether leadership is being transferred, and, if a lease counts on it,
+/// the leader that it has heard.
+pub(super) fn variants(compact: Compact, members: Members, symmetric: bool, leases: bool) -> Vec<Server> {
+    let (seat, id, base) = compact;
     let server = seat.server(id, members, base);
     let alike = if symmetric { alike(&server.node) } else { Vec::new() };
+    let is_told = |(role, _): &Memory| match role {
+        Role::Leader { transfer, .. } => transfer.is_some() == (seat.transfer() != 0),
+        Role::Candidate { transfer, .. } => *transfer == (seat.transfer() != 0),
+        Role::Follower { .. } | Role::PreCandidate { .. } => !seat.is_counted() || role == server.node.role(),
+    };
     let memories = match seat.part() {
         Part::Follower => followers(&server.node, &alike),
         Part::Candidate => candidates(&server.node, &alike),
         Part::Leader => leaders(&server, &alike),
     };
-    memories.into_iter().map(|memory| with(&server, memory)).filter(is_variant).collect()
+    let memories = memories.into_iter().filter(|memory| !leases || is_told(memory));
+    memories.map(|memory| with(&server, memory)).filter(is_variant).collect()
 }
 
 fn with(server: &Server, (role, observed): Memory) -> Server {
