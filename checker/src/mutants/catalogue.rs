@@ -405,6 +405,14 @@ const LEASES: &[Mutant] = mutants! {
         caught_by: LeaseExclusive,
         within: leases(3, 1),
     }
+    newer_term_ends_stickiness {
+        row: 66,
+        breaks: step(broken::newer_term_ends_stickiness).keeping_leases(),
+        about: "a follower that learns of a newer term no longer sticks to its leader",
+        source: "CockroachDB#133764",
+        caught_by: LeaseExclusive,
+        within: leases(3, 1),
+    }
     restart_ends_stickiness {
         breaks: disk(DiskMutant::ForgetsStickiness).keeping_leases(),
         about: "a server that restarts no longer sticks to the leader that it may have heard",

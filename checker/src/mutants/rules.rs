@@ -389,6 +389,15 @@ pub(crate) fn rejection_is_contact(node: &mut Node, event: Event<Tag>, effects: 
     step_by::<Paper, Tag>(node, event, effects);
 }
 
+/// A follower that learns of a newer term no longer sticks to its leader, be it by a request for its vote.
+pub(crate) fn newer_term_ends_stickiness(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let is_newer = matches!(&event, Event::Receive(letter) if node.term() < letter.term);
+    if is_newer && matches!(node.role(), Role::Follower { .. }) {
+        *node = with_role(node, Role::Follower { leader: None, sticky: false });
+    }
+    step_by::<Paper, Tag>(node, event, effects);
+}
+
 /// An answer to what a leader sent before counts for what it has sent since.
 pub(crate) fn earlier_round_counts(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
     let event = match (event, node.round()) {
