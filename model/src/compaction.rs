@@ -16,11 +16,7 @@ impl<R: Rules, P> Step<'_, R, P> {
     /// §7: takes out of the log what a snapshot includes. An older snapshot than the log begins
     /// with changes nothing.
     pub(crate) fn on_snapshotted(&mut self, through: Index) {
-        let node = &self.node;
-        if node.log().base().index < through
-            && node.log().position_at(through).is_some()
-            && R::may_compact(through, node.commit)
-        {
+        if self.node.log().base().index < through && R::may_compact(through, self.node.commit) {
             self.persist(Record::Compact { through });
         }
     }

@@ -18,6 +18,8 @@ mod election;
 
 mod replication;
 
+mod compaction;
+
 mod effects;
 
 pub(crate) mod text;
@@ -33,6 +35,7 @@ pub(crate) fn all() -> Vec<Mutant> {
         rounds::MUTANTS,
         election::MUTANTS,
         replication::MUTANTS,
+        compaction::MUTANTS,
         effects::MUTANTS,
     ]
     .concat()

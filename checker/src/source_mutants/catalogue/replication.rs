@@ -21,7 +21,7 @@ const LEADS_ALREADY: &str = "if let Role::Leader { .. } = self.node.role { \
     }";
 const HEARD_LEADER: &str =
     "self.node.role = Role::Follower { leader: Some(leader), sticky: true }; self.restart(Timers::Follower);";
-const FOLLOWS: &str = "self.follow(leader); let (previous, verified) = (slice.previous(), slice.last().index);";
+const FOLLOWS: &str = "self.follow(leader);";
 const REFUSE: &str = "let hint = log.last_within(previous).unwrap_or(log.base()); \
     return self.send(leader, Message::AppendRefusal { missing: previous.index, hint, round });";
 const STORE: &str = "self.store(slice); self.commit_to(R::follower_commit(leader_commit, verified));";
@@ -261,27 +261,27 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "only entries that match are word of a leader",
         FOLLOWS,
         "let sticky = R::matches(self.node.log(), slice.previous()) || self.node.is_sticky(); \
-         self.node.role = Role::Follower { leader: Some(leader), sticky }; self.restart(Timers::Follower); let (previous, verified) = (slice.previous(), slice.last().index);",
+         self.node.role = Role::Follower { leader: Some(leader), sticky }; self.restart(Timers::Follower);",
     ),
     mutant(
         "refusing_followers_stop_being_sticky",
         "a server that lacks entries helps to replace its leader",
         FOLLOWS,
         "let sticky = R::matches(self.node.log(), slice.previous()); \
-         self.node.role = Role::Follower { leader: Some(leader), sticky }; self.restart(Timers::Follower); let (previous, verified) = (slice.previous(), slice.last().index);",
+         self.node.role = Role::Follower { leader: Some(leader), sticky }; self.restart(Timers::Follower);",
     ),
     mutant(
         "refusing_servers_do_not_follow",
         "a candidate whose log lacks entries campaigns on",
         FOLLOWS,
-        "if R::matches(self.node.log(), slice.previous()) { self.node.role = Role::Follower { leader: Some(leader), sticky: true }; self.restart(Timers::Follower); } let (previous, verified) = (slice.previous(), slice.last().index);",
+        "if R::matches(self.node.log(), slice.previous()) { self.node.role = Role::Follower { leader: Some(leader), sticky: true }; self.restart(Timers::Follower); }",
     ),
     mutant(
         "heartbeats_do_not_make_sticky",
         "only entries do",
         FOLLOWS,
         "let sticky = !slice.entries().is_empty() || self.node.is_sticky(); \
-         self.node.role = Role::Follower { leader: Some(leader), sticky }; self.restart(Timers::Follower); let (previous, verified) = (slice.previous(), slice.last().index);",
+         self.node.role = Role::Follower { leader: Some(leader), sticky }; self.restart(Timers::Follower);",
     ),
     mutant(
         "followers_are_not_sticky",
@@ -318,8 +318,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "heartbeats_restart_no_timers",
         "a server that hears a leader without entries times out all the same",
         FOLLOWS,
-        "if slice.entries().is_empty() { self.node.role = Role::Follower { leader: Some(leader), sticky: true }; } else { self.follow(leader); } \
-         let (previous, verified) = (slice.previous(), slice.last().index);",
+        "if slice.entries().is_empty() { self.node.role = Role::Follower { leader: Some(leader), sticky: true }; } else { self.follow(leader); }",
     ),
     mutant("refusals_are_not_sent", "a leader waits for an answer", REFUSE, "return;"),
     mutant(
