@@ -10,8 +10,9 @@
 //! §) and of Ongaro's dissertation (2014).
 //!
 //! Read in this order: [`types`], [`rules`] (Figure 2 on one page), [`durable`] and [`node`] (the
-//! state box of Figure 2), [`step`](mod@step), `election`, `replication`, `compaction`; then [`entries`] and [`replica`]
-//! (the loop around a step: in which order its effects take place).
+//! state box of Figure 2), [`step`](mod@step), `election`, `replication`, `compaction`; then [`entries`] and
+//! [`replica`] (the loop around a step: in which order its effects take place), and [`proposals`] (what
+//! became of a command).
 //!
 //! What is absent: the model has no clock (it learns that a timer fired, never what time it is),
 //! no randomness, no input or output, no threads and no unsafe code. Nothing depends on the absolute
@@ -56,6 +57,8 @@ mod compaction;
 
 pub mod replica;
 
+pub mod proposals;
+
 pub mod relabelling;
 
 pub use durable::{Durable, Record};
@@ -65,6 +68,7 @@ pub use log::Log;
 pub use members::{InvalidMembers, MOST_SERVERS, Members, ServerMap, ServerSet};
 pub use message::{Envelope, Message, Range, Slice};
 pub use node::{Node, Progress, Role, RoleName, Status};
+pub use proposals::{End, Proposals};
 pub use relabelling::{Labels, Relabelled};
 pub use replica::{Next, Replica};
 pub use rules::{Paper, Rules};

@@ -6,6 +6,7 @@ mod log;
 mod members;
 mod messages;
 mod plausibility;
+mod proposals;
 mod relabelling;
 mod replica;
 mod rules;
