@@ -96,7 +96,7 @@ pub(crate) const COMPARED: [Bounds; 4] = [
     Bounds { entries: 1, ..SMALL },
 ];
 
-pub(crate) const PRESETS: [Preset; 16] = [
+pub(crate) const PRESETS: [Preset; 17] = [
     Preset {
         name: "quick",
         about: "three servers: elections, logs on top of them, and snapshots; two and four servers, since half is no \
@@ -182,6 +182,11 @@ pub(crate) const PRESETS: [Preset; 16] = [
         )],
     },
     Preset {
+        name: "proposals-3",
+        about: "what becomes of commands, and what whoever proposed them is told: two of them in one term, and a crash",
+        parts: &[(TWO_COMMANDS, OF_TWO_COMMANDS)],
+    },
+    Preset {
         name: "concrete-3",
         about: "three servers where nothing is forgotten and nothing arrives that was not sent: elections over two \
                 terms with refused votes and pre-votes, and a crash; a transfer; commands that followers lack; a \
@@ -215,6 +220,26 @@ const ONE_TRANSFER: Part = Part::Concrete(Bounds { transfers: true, ..CONCRETE }
 const ONE_COMMAND: Part = Part::Concrete(Bounds { terms: 1, proposals: true, ..CONCRETE });
 
 const ONE_SNAPSHOT: Part = Part::Concrete(Bounds { terms: 1, entries: 1, snapshots: true, ..CONCRETE });
+
+/// Each command is followed to its end. What becomes of one under the next leader takes terms and logs that
+/// are not searched to the end so: tests search from where it was proposed.
+const TWO_COMMANDS: Part = Part::Concrete(Bounds {
+    terms: 1,
+    entries: 3,
+    timeouts: Some(1),
+    requests: Some(2),
+    crashes: Some(1),
+    proposals: true,
+    follows_proposals: true,
+    ..SMALL
+});
+
+const OF_TWO_COMMANDS: Expected = Expected {
+    witnesses: &[Witness::Leader, Witness::UnsyncedLost],
+    ruled_out: &["transfer", "step down"],
+    idle: &["heartbeat timeout"],
+    kinds: true,
+};
 
 const OF_REFUSED_VOTES: Expected = Expected {
     witnesses: &[

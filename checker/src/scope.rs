@@ -173,7 +173,7 @@ impl Part {
             Part::Quotient(scope) => scope.watched(),
             Part::Recovery(_) => PropertySet::from_iter([Property::Recovery]),
             Part::Lease(scope) => scope.watched().and(PropertySet::from_iter([Property::LeaseExclusive])),
-            Part::Concrete(_) => PropertySet::of_states(),
+            Part::Concrete(bounds) => bounds.watched(),
         });
         !properties.is_empty()
     }

@@ -29,6 +29,7 @@ const TINY: Bounds = Bounds {
     forgets: true,
     rumours: true,
     proposals: false,
+    follows_proposals: false,
     transfers: false,
     snapshots: false,
 };
@@ -250,6 +251,20 @@ fn what_the_quotient_catches_is_broken_in_the_concrete_system_too() {
         let steps = play(&system, &actions).unwrap_or_else(|why| panic!("{}: {why}", mutant.name));
         let end = steps.last().expect("it has steps").world.broken;
         assert!(!end.is_empty(), "{}", mutant.name);
+    }
+}
+
+/// The searches in which mutants of what proposers are told are caught, further than it takes to catch them.
+#[test]
+fn what_proposers_are_told_holds_where_its_mutants_are_caught() {
+    let of_proposals = |mutant: &Mutant| mutant.caught_by == Property::ProposalEnds;
+    for mutant in catalogue::mutants().into_iter().filter(of_proposals) {
+        let Part::Concrete(bounds) = mutant.part else { panic!("{}: proposals are followed there", mutant.name) };
+        let deployed = Mutant { ground: PAPER, ..mutant }.placed(bounds);
+        let most = Limits { states: Some(5_000), ..limits(2) };
+        let outcome = explore(&deployed, &most, NOTHING, &mut |_| {}).expect("nothing is resumed");
+        let is_far = outcome.verdict == Verdict::Complete || 4_000 < outcome.states;
+        assert!(outcome.broken.is_empty() && is_far, "{}: {:?}", mutant.name, outcome.broken);
     }
 }
 

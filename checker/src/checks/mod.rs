@@ -17,6 +17,8 @@ mod rounds;
 
 mod snapshots;
 
+mod proposals;
+
 mod stray;
 
 mod batching;
@@ -25,6 +27,7 @@ mod steps;
 
 pub(crate) use memory::is_disturbance;
 pub(crate) use obligations::may_be_committed;
+pub(crate) use proposals::judged_ends;
 pub(crate) use state::{
     broken_by_saying, broken_by_send, broken_in, campaigns_are_allowed, has_votes_of_majority, may_take_over,
 };

@@ -134,7 +134,7 @@ fn search(
         Part::Concrete(bounds) => {
             let placed = |mutant: &catalogue::Mutant| mutant.placed(bounds);
             let mut system = chosen.mutant.as_ref().map_or_else(|| System::with(ground, bounds), placed);
-            system.watched = PropertySet::of_states();
+            system.watched = bounds.watched();
             system.watched.keep(only);
             (verdict::explore(&system, limits, expected, &mut tick), system.watched)
         }

@@ -287,6 +287,7 @@ impl SystemArgs {
             forgets: base.forgets,
             rumours: base.rumours,
             proposals: self.proposals.unwrap_or(base.proposals),
+            follows_proposals: base.follows_proposals,
             transfers: self.transfers.unwrap_or(base.transfers),
             snapshots: base.snapshots,
         }

@@ -1,6 +1,7 @@
 //! The mutation catalogue: bugs that others have shipped, as mutants, each of which the checker must catch.
 
-use crate::mutants::mutant::{clock, disk, rule, step};
+use crate::mutants::mutant::{clock, disk, rule, step, telling};
+use crate::mutants::proposals as told;
 use crate::mutants::rules as broken;
 use crate::properties::Property;
 use crate::scope::{Part, Scope};
@@ -11,8 +12,9 @@ pub(crate) use crate::mutants::mutant::Mutant;
 
 /// Every mutant, one group after the other.
 pub(crate) fn mutants() -> Vec<Mutant> {
-    let (of_state, of_use) = ([TERMS_AND_VOTES, LOG_AND_COMMITMENT, FLUSHES_AND_TRANSFERS], [READS, LEASES, SNAPSHOTS]);
-    [of_state.concat(), of_use.concat(), [STEPS, OBLIGATIONS, LIVENESS, DISKS].concat()].concat()
+    let of_state = [TERMS_AND_VOTES, LOG_AND_COMMITMENT, FLUSHES_AND_TRANSFERS];
+    let of_use = [READS, LEASES, SNAPSHOTS, STEPS, OBLIGATIONS, PROPOSALS, LIVENESS, DISKS];
+    of_state.into_iter().chain(of_use).flatten().copied().collect()
 }
 
 /// The mutant of this name, or that breaks this rule, or in this row.
@@ -61,6 +63,24 @@ const SENT_SNAPSHOTS: Part = Part::Concrete(Bounds {
     snapshots: true,
     ..SMALL
 });
+
+/// The mutant is of what clients are told, so proposals are followed.
+const FOLLOWED: Part = Part::Concrete(FOLLOWED_IN_ONE_TERM);
+const FOLLOWED_IN_ONE_TERM: Bounds = Bounds {
+    terms: 1,
+    entries: 3,
+    timeouts: Some(1),
+    requests: Some(2),
+    crashes: Some(0),
+    proposals: true,
+    follows_proposals: true,
+    ..SMALL
+};
+/// The same where it has been proposed already, and other leaders were elected.
+const FOLLOWED_ON: Part = Part::Concrete(FOLLOWED_ON_BY_THREE);
+const FOLLOWED_ON_BY_THREE: Bounds =
+    Bounds { terms: 2, timeouts: Some(0), minimums: Some(0), requests: Some(0), ..FOLLOWED_IN_ONE_TERM };
+const FOLLOWED_ON_BY_FIVE: Part = Part::Concrete(Bounds { servers: 5, terms: 3, ..FOLLOWED_ON_BY_THREE });
 
 /// One group of mutants. What each field means is told where [`Mutant`] has it; a mutant that names no
 /// row stands in none, and one that is not said to be caught `within` some bounds is within the least that
@@ -556,6 +576,56 @@ const OBLIGATIONS: &[Mutant] = mutants! {
         source: "§5.2",
         caught_by: TimersOfRole,
         within: elections(3, 1),
+    }
+};
+
+/// What whoever proposed a command is told of it.
+const PROPOSALS: &[Mutant] = mutants! {
+    cut_is_not_committed {
+        breaks: telling(told::cut_is_not_committed),
+        about: "who proposed an entry that is cut is told that it is not committed, while others hold it",
+        source: "§5.3",
+        caught_by: ProposalEnds,
+        within: FOLLOWED_ON_BY_FIVE,
+        start: "a_command_is_held_by_another",
+    }
+    deposed_is_not_committed {
+        breaks: telling(told::deposed_is_not_committed),
+        about: "who waits when the leader is deposed is told that the command is not committed",
+        source: "section 8",
+        caught_by: ProposalEnds,
+        within: FOLLOWED_ON,
+        start: "a_command_is_held",
+    }
+    committed_by_index {
+        breaks: telling(told::committed_by_index),
+        about: "who waits at an index is told of a commitment, whatever is committed there",
+        source: "section 8",
+        caught_by: ProposalEnds,
+        within: FOLLOWED_ON,
+        start: "a_command_is_lacked",
+    }
+    told_twice {
+        breaks: telling(told::told_twice),
+        about: "who was told that a command is committed is told so again",
+        source: "section 8",
+        caught_by: ProposalEnds,
+        within: FOLLOWED,
+    }
+    accepted_is_committed {
+        breaks: telling(told::accepted_is_committed),
+        about: "a command counts as committed once a leader has accepted it",
+        source: "section 8",
+        caught_by: ProposalEnds,
+        within: FOLLOWED,
+    }
+    deposed_tells_nothing {
+        breaks: telling(told::deposed_tells_nothing),
+        about: "who waits when the leader is deposed hears no more",
+        source: "section 8",
+        caught_by: ProposalEnds,
+        within: FOLLOWED_ON,
+        start: "a_command_is_lacked",
     }
 };
 

@@ -1,7 +1,9 @@
-//! Mutants of rules, steps and disks: the mutation catalogue.
+//! Mutants of rules, steps, disks and answers to clients: the mutation catalogue.
 
 mod mutant;
 
 pub(crate) mod rules;
+
+mod proposals;
 
 pub(crate) mod catalogue;

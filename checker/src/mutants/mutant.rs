@@ -4,7 +4,7 @@ use rafttree_model::{Rules, step_by};
 
 use crate::properties::{Property, PropertySet};
 use crate::scope::Part;
-use crate::world::{DiskMutant, Ground, LeaseMutant, PAPER, StepBy, Tag};
+use crate::world::{DiskMutant, Ground, LeaseMutant, PAPER, StepBy, Tag, Tell};
 
 /// A mutant of a rule, of the step or of the disk.
 #[derive(Clone, Copy)]
@@ -58,6 +58,11 @@ pub(crate) const fn disk(disk_mutant: DiskMutant) -> Breach {
 /// A mistake about time, which breaks the axiom of the clock.
 pub(crate) const fn clock(lease_mutant: LeaseMutant) -> Breach {
     Breach { rule: "the clock", ground: Ground { lease_mutant: Some(lease_mutant), ..PAPER } }.keeping_leases()
+}
+
+/// What else clients are told of their proposals.
+pub(crate) const fn telling(tell: Tell) -> Breach {
+    Breach { rule: "the proposals", ground: Ground { tell, ..PAPER } }
 }
 
 impl Breach {

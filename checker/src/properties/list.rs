@@ -94,6 +94,8 @@ properties! {
         "steps that share a flush ask for the same as one by one: entries travel together, the last own acknowledgement counts";
     E13 InTime, "diss. 10.2.1":
         "what promises something, or tells clients of what is not on the disk yet, waits for the flush; a leader's entries, and the beginning and end of leaderships, do not";
+    E14 ProposalEnds, "section 8":
+        "who proposed a command that was accepted is told once what became of it: that it is committed, or never will be; and as soon as the server that accepted it can know";
     R2 ReadIndex, "section 8, diss. 6.4":
         "the read index of a round that is confirmed covers all that was committed, and known to be by any server, when the round began";
     R3 RoundsCounted, "diss. 6.4":
@@ -160,10 +162,11 @@ impl PropertySet {
         Property::ALL.into_iter().collect()
     }
 
-    /// Those that a state or a step shows by itself. Recovery is shown by runs from a state, the class
-    /// of the invariant is looked into where runs have any length, and leases are where they are told apart.
+    /// Those that a state or a step shows by itself. Recovery is shown by runs from a state, the class of the
+    /// invariant is looked into where runs have any length, leases are where they are told apart, and proposals
+    /// are followed where that is asked for.
     pub(crate) fn of_states() -> PropertySet {
-        let others = [Property::InClass, Property::Recovery, Property::LeaseExclusive];
+        let others = [Property::InClass, Property::Recovery, Property::LeaseExclusive, Property::ProposalEnds];
         Property::ALL.into_iter().filter(|property| !others.contains(property)).collect()
     }
 

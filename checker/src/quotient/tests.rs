@@ -31,6 +31,7 @@ const TWO: Bounds = Bounds {
     forgets: true,
     rumours: true,
     proposals: true,
+    follows_proposals: false,
     transfers: true,
     snapshots: false,
 };

@@ -22,6 +22,7 @@ impl State {
             network: Arc::new(self.letters()),
             leaderships: Arc::new(self.leaderships().map(|past| Arc::new(leadership(&past))).collect()),
             history: Arc::new(self.history()),
+            clients: Arc::default(),
             spent: Spent::default(),
             broken: Default::default(),
         }

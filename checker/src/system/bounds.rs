@@ -1,5 +1,7 @@
 //! How far the concrete system is explored.
 
+use crate::properties::{Property, PropertySet};
+
 /// How far the system is explored. Everything else is unlimited: losses, duplications, delays,
 /// reorderings, heartbeat timeouts, minimum timeouts, flushes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, serde::Serialize)]
@@ -31,6 +33,8 @@ pub(crate) struct Bounds {
     pub(crate) rumours: bool,
     /// Whether clients propose commands.
     pub(crate) proposals: bool,
+    /// Whether it is followed what becomes of each proposal (`ProposalEnds`).
+    pub(crate) follows_proposals: bool,
     /// Whether leaders are told to transfer leadership or to step down.
     pub(crate) transfers: bool,
     /// Whether servers make snapshots and compact their logs.
@@ -51,6 +55,7 @@ pub(crate) const PAIR: Bounds = Bounds {
     forgets: true,
     rumours: true,
     proposals: true,
+    follows_proposals: false,
     transfers: true,
     snapshots: false,
 };
@@ -74,12 +79,19 @@ pub(crate) fn wide(servers: u32) -> Bounds {
         forgets: false,
         rumours: true,
         proposals: true,
+        follows_proposals: false,
         transfers: true,
         snapshots: true,
     }
 }
 
 impl Bounds {
+    /// The properties that are asked there.
+    pub(crate) fn watched(&self) -> PropertySet {
+        let ends = self.follows_proposals.then_some(Property::ProposalEnds);
+        PropertySet::of_states().and(ends.into_iter().collect())
+    }
+
     /// Whether every message that was sent stays, and no other arrives.
     pub(crate) fn is_concrete(&self) -> bool {
         !self.forgets && !self.rumours
@@ -106,16 +118,18 @@ impl Bounds {
         let named = |bound: Option<u32>, words: String| bound.map_or(String::new(), |_| format!("{words}; "));
         let minimums = named(self.minimums, limit(self.minimums, "minimum timeout", "minimum timeouts"));
         let asked = named(self.requests, limit(self.requests, "such request", "such requests"));
+        let snapshots = if self.snapshots { "; snapshots" } else { "" };
+        let followed = if self.follows_proposals { ", each followed to its end" } else { "" };
         let stays = if self.is_concrete() { "; every message that was sent stays, and no other arrives" } else { "" };
         format!(
-            "{} servers; terms up to {}; logs up to {} entries; {}; {minimums}{}; {}; {}; {asked}{flushes}{stays}",
+            "{} servers; terms up to {}; logs up to {} entries; {}; {minimums}{}; {}{followed}; {}{snapshots}; {asked}{flushes}{stays}",
             self.servers,
             self.terms,
             self.entries,
             limit(self.timeouts, "election timeout", "election timeouts"),
             limit(self.crashes, "crash", "crashes"),
             yes(self.proposals, "commands"),
-            format!("{}{}", yes(self.transfers, "transfers"), if self.snapshots { "; snapshots" } else { "" }),
+            yes(self.transfers, "transfers"),
         )
     }
 }

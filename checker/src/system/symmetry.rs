@@ -8,9 +8,9 @@
 
 use std::sync::Arc;
 
-use rafttree_model::{Entries, Entry, Labels, Payload, Position, Record, Relabelled, Role, ServerId, Term};
+use rafttree_model::{Entries, Entry, Labels, Payload, Position, Proposals, Record, Relabelled, Role, ServerId, Term};
 
-use crate::world::{Disk, History, Leadership, Lease, Letter, Server, Tag, Unsynced, World};
+use crate::world::{Clients, Disk, History, Leadership, Lease, Letter, Server, Tag, Unsynced, World};
 
 /// What can be said of a server without naming another.
 #[derive(Eq, Ord, PartialEq, PartialOrd)]
@@ -90,6 +90,11 @@ impl Relabelled for World {
             network: Arc::new(network),
             leaderships: Arc::new(leaderships),
             history: Arc::new(self.history.relabelled(labels)),
+            clients: if self.clients.is_empty() {
+                Arc::clone(&self.clients)
+            } else {
+                Arc::new(self.clients.relabelled(labels))
+            },
             spent: self.spent,
             broken: self.broken,
         }
@@ -163,6 +168,28 @@ impl Relabelled for Lease {
             heard_by: self.heard_by.relabelled(labels),
             ..*self
         }
+    }
+}
+
+impl Relabelled for Clients {
+    fn relabelled(&self, labels: &impl Labels) -> Clients {
+        let kept = self.kept.iter().map(|(id, kept)| {
+            let mut renamed = Proposals::default();
+            kept.iter().for_each(|(position, Tag(proposer))| {
+                renamed.accept(position.relabelled(labels), Tag(labels.id(*proposer)));
+            });
+            (labels.id(*id), renamed)
+        });
+        let waiting = self.waiting.iter().map(|(id, entry)| (labels.id(*id), relabelled_entry(entry, labels)));
+        let untrue = self.untrue.iter().map(|(id, position, end)| (labels.id(*id), position.relabelled(labels), *end));
+        let mut clients = Clients {
+            kept: kept.collect(),
+            waiting: waiting.collect(),
+            given_up: entries(&self.given_up, labels),
+            untrue: untrue.collect(),
+        };
+        clients.normalise();
+        clients
     }
 }
 

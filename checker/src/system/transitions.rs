@@ -80,7 +80,7 @@ pub(crate) fn deployed(bounds: Bounds) -> System {
 impl System {
     pub(crate) fn with(ground: Ground, bounds: Bounds) -> Self {
         let start = World::new(bounds.servers);
-        System { ground, bounds, start, watched: PropertySet::of_states(), symmetric: !ground.looks_at_names }
+        System { ground, bounds, start, watched: bounds.watched(), symmetric: !ground.looks_at_names }
     }
 
     /// Everything that may happen next. An action that would change nothing may be among them.
@@ -244,6 +244,7 @@ impl System {
                 Ok(())
             }
             Action::CrashTorn(id) => {
+                world.forget_clients_of(*id);
                 let broken = checks::judged_crash(world.server_mut(*id), |server| server.crash_torn(self.ground));
                 world.broken.extend(broken);
                 Ok(())
@@ -282,7 +283,7 @@ impl System {
         let server = world.server_mut(id);
         let committed = server.node.commit();
         let (stepped, broken) = checks::judged_step(server, self.ground, &event, &snapshot);
-        let Stepped { early, records, outputs, told_early, moved, .. } = stepped;
+        let Stepped { early, records, outputs, told_early, told_late, moved, .. } = stepped;
         let broken = if moved { broken.and(checks::broken_when_tried(self.ground.step_by, server)) } else { broken };
         let (term, last) = (server.node.term(), server.node.log().last().index);
         world.broken.extend(broken);
@@ -292,6 +293,7 @@ impl System {
         told_early.iter().for_each(|told| self.note_round(world, id, told));
         self.follow_leases(world, id, &event, &told_early);
         self.remember(world, id, committed);
+        self.tell_clients(world, id, &told_late);
         let seen = !early.is_empty();
         early.into_iter().for_each(|envelope| self.perform(world, id, envelope, own));
         let server = world.server_mut(id);
@@ -387,6 +389,14 @@ impl System {
         }
     }
 
+    /// What a step says of proposals waits for the flush, all of it, so that it comes in order.
+    fn tell_clients(&self, world: &mut World, id: ServerId, told: &[Output]) {
+        if self.watched.contains(Property::ProposalEnds) {
+            let broken = checks::judged_ends(world, self.ground, id, told);
+            world.broken.extend(broken);
+        }
+    }
+
     fn flush(&self, world: &mut World, id: ServerId) -> Result<(), OutOfBounds> {
         let (ready, broken) = checks::judged_flush(world.server_mut(id), self.ground);
         world.broken.extend(broken);
@@ -396,6 +406,7 @@ impl System {
     }
 
     fn crash(&self, world: &mut World, id: ServerId, keep: usize) {
+        world.forget_clients_of(id);
         let broken = checks::judged_crash(world.server_mut(id), |server| server.crash(self.ground, keep));
         world.broken.extend(broken);
         self.end_leases(world, id);

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use rafttree_model::{Entry, Envelope, Event, Message, Payload, Role, Round, ServerId, ServerSet};
+use rafttree_model::{End, Entry, Envelope, Event, Message, Payload, Position, Role, Round, ServerId, ServerSet};
 
 use crate::system::Action;
 use crate::trace::run::Step;
@@ -43,9 +43,35 @@ pub(crate) fn changes_but(before: &World, after: &World, has_arrived: impl Fn(&L
     lines.extend(sent.map(|letter| format!("sends {}", Words::<Letter>(letter))));
     let told = after.leaderships.iter().filter(|leadership| !before.leaderships.contains(leadership));
     lines.extend(told.map(|leadership| format!("sends {}", leadership_words(leadership))));
+    lines.extend(ends(before, after).map(|(id, of, end)| format!("tells the client of {of} at {id}: {end}")));
     let newly = after.broken.iter().filter(|property| !before.broken.contains(*property));
     lines.extend(newly.map(|property| format!("BROKEN: {}", property.name())));
     lines
+}
+
+/// What clients are told of their proposals.
+fn ends<'a>(before: &'a World, after: &'a World) -> impl Iterator<Item = (ServerId, Position, &'static str)> + 'a {
+    let (was, is) = (&before.clients, &after.clients);
+    let commits_more = |id: ServerId| before.server(id).node.commit() < after.server(id).node.commit();
+    let is_untrue = |(id, entry): &(ServerId, Entry<Tag>)| {
+        is.untrue.iter().any(|(of, position, _)| (of, *position) == (id, entry.position))
+    };
+    let ended = was.waiting.iter().filter(move |one| !is.waiting.contains(one) && !is_untrue(one));
+    let known = ended.filter_map(move |&(id, entry)| match () {
+        () if is.given_up.contains(&entry) => Some((id, entry.position, "not committed")),
+        () if commits_more(id) => Some((id, entry.position, "committed")),
+        () => None,
+    });
+    let untrue = is.untrue.iter().filter(|one| !was.untrue.contains(one));
+    known.chain(untrue.map(|&(id, position, end)| (id, position, end_words(end))))
+}
+
+fn end_words(end: End) -> &'static str {
+    match end {
+        End::Committed => "committed",
+        End::NotCommitted => "not committed",
+        End::Unknown => "unknown",
+    }
 }
 
 fn leadership_words(leadership: &Leadership) -> String {

@@ -102,7 +102,7 @@ fn marked(text: &str) -> String {
 fn is_output(line: &str) -> bool {
     let first = line.split_whitespace().next().unwrap_or_default();
     let of_a_server = first.strip_suffix(':').is_some_and(|id| id.parse::<u32>().is_ok());
-    line.starts_with("    ") && (of_a_server || ["..", "sends", "changes", "BROKEN:"].contains(&first))
+    line.starts_with("    ") && (of_a_server || ["..", "sends", "tells", "changes", "BROKEN:"].contains(&first))
 }
 
 fn no_verb(at: usize, line: &str) -> String {

@@ -31,6 +31,9 @@ fn played(start: &str) -> Played {
 
 fn start_text(name: &str) -> &'static str {
     match name {
+        "a_command_is_held" => include_str!("../../starts/a_command_is_held.txt"),
+        "a_command_is_held_by_another" => include_str!("../../starts/a_command_is_held_by_another.txt"),
+        "a_command_is_lacked" => include_str!("../../starts/a_command_is_lacked.txt"),
         "stale_acknowledgement" => include_str!("../../starts/stale_acknowledgement.txt"),
         _ => unreachable!("every starting point is listed here"),
     }

@@ -2,6 +2,7 @@
 
 use rafttree_model::{Effects, Event, Node, step};
 
+use crate::world::clients::{Tell, tell};
 use crate::world::message::Tag;
 
 /// The deployed `step`, by the rules of the paper or by those of a mutant.
@@ -45,6 +46,8 @@ pub(crate) struct Ground {
     pub(crate) mutant: &'static str,
     pub(crate) step_by: StepBy,
     pub(crate) disk_mutant: Option<DiskMutant>,
+    /// What clients are told of their proposals, where those are followed.
+    pub(crate) tell: Tell,
     /// Whether the mutant looks at names, so that servers are not alike.
     pub(crate) looks_at_names: bool,
     /// Whether rounds are kept apart. Where not, each step of a leader is judged with its rounds, and then
@@ -60,6 +63,7 @@ pub(crate) const PAPER: Ground = Ground {
     mutant: "none",
     step_by: step::<Tag>,
     disk_mutant: None,
+    tell,
     looks_at_names: false,
     keeps_rounds: false,
     keeps_leases: false,

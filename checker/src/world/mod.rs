@@ -6,6 +6,8 @@ mod message;
 
 mod place;
 
+mod clients;
+
 mod ground;
 
 mod observed;
@@ -14,6 +16,7 @@ mod server;
 
 mod state;
 
+pub(crate) use clients::{Clients, Tell, tell};
 pub(crate) use ground::{DiskMutant, Ground, LeaseMutant, PAPER, StepBy};
 pub(crate) use message::{Letter, Tag};
 pub(crate) use observed::{Contact, Observed, Servers, answer_to};

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rafttree_model::{Durable, Entries, Entry, Index, Members, Message, Node, Round, ServerId, Term};
 
 use crate::properties::PropertySet;
+use crate::world::clients::Clients;
 use crate::world::message::{Letter, Tag};
 use crate::world::observed::{Observed, Servers};
 use crate::world::server::{Disk, Server};
@@ -21,6 +22,7 @@ pub(crate) struct World {
     /// What leaders sent, or could have sent, of their logs.
     pub(crate) leaderships: Arc<Vec<Arc<Leadership>>>,
     pub(crate) history: Arc<History>,
+    pub(crate) clients: Arc<Clients>,
     /// How much of what the bounds allow has happened.
     pub(crate) spent: Spent,
     /// The properties that the step into this state, or the state itself, broke.
@@ -92,6 +94,7 @@ impl World {
             network: Arc::default(),
             leaderships: Arc::default(),
             history: Arc::default(),
+            clients: Arc::default(),
             spent: Spent::default(),
             broken: PropertySet::default(),
         }
@@ -117,6 +120,13 @@ impl World {
 
     pub(crate) fn ids(&self) -> impl Iterator<Item = ServerId> + use<> {
         (1..=self.servers.len() as u32).map(ServerId::new)
+    }
+
+    /// A server stops: whoever waits there is told no more.
+    pub(crate) fn forget_clients_of(&mut self, id: ServerId) {
+        if !self.clients.is_empty() {
+            Arc::make_mut(&mut self.clients).crash(id);
+        }
     }
 
     pub(crate) fn note_vote(&mut self, letter: &Letter) {
