@@ -62,8 +62,8 @@ pub trait Rules {
         log.holds(previous)
     }
 
-    /// §5.3: the entry before the next one to send, which a follower must hold to take that one; `None`
-    /// if it was compacted: then the follower needs a snapshot (§7).
+    /// §5.3: the entry before the next one to send, which a follower must hold to take that one. If it
+    /// was compacted there is none, and the follower needs a snapshot (§7).
     fn previous(log: &Log, next: Index) -> Option<Position> {
         log.position_at(next.previous())
     }
@@ -73,8 +73,8 @@ pub trait Rules {
         through <= commit
     }
 
-    /// §7: a snapshot replaces the log, unless the log holds the last entry that the snapshot includes:
-    /// then nothing is lost of what follows that entry.
+    /// §7: a snapshot replaces the log, unless the log holds the last entry that the snapshot includes.
+    /// Then nothing is lost of what follows that entry.
     fn must_restore(log: &Log, last: Position) -> bool {
         !log.holds(last)
     }

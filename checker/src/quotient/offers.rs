@@ -55,7 +55,8 @@ impl Quotient {
             let unsynced = seat.len() - seat.synced().min(seat.len());
             (0..=unsynced).for_each(|keep| offer(id, Stimulus::Crash { keep }));
             if self.snapshots {
-                (seat.base() + 1..=seat.commit()).for_each(|through| offer(id, Stimulus::Snapshot { through }));
+                // What is not committed is no snapshot's; that a server sees to it is tried as well.
+                (seat.base() + 1..=seat.len()).for_each(|through| offer(id, Stimulus::Snapshot { through }));
             }
             match seat.part() {
                 Part::Follower => {}

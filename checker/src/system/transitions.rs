@@ -132,7 +132,7 @@ impl System {
     fn offer_events(&self, world: &World, id: ServerId, node: &Node, actions: &mut Vec<Action>) {
         actions.extend([Action::ElectionTimeout(id), Action::HeartbeatTimeout(id), Action::MinimumTimeout(id)]);
         if self.bounds.snapshots {
-            let news = node.log().base().index.number() + 1..=node.commit().number();
+            let news = node.log().base().index.number() + 1..=node.log().last().index.number();
             actions.extend(news.map(|through| Action::Snapshot { server: id, through: Index::new(through) }));
         }
         let Role::Leader { .. } = node.role() else { return };
