@@ -26,7 +26,11 @@ fn a_search_to_the_end_is_complete() {
     assert_eq!(code(&output), 0, "{said}");
     assert!(said.starts_with("COMPLETE\n"), "{said}");
     assert!(said.contains("runs of any length") && said.contains("C1 ElectionSafety"), "{said}");
-    assert_eq!(said.matches("COMPLETE\n").count(), 6, "elections, logs and leases of several groups: {said}");
+    assert_eq!(
+        said.matches("COMPLETE\n").count(),
+        7,
+        "elections, logs, snapshots and leases of several groups: {said}"
+    );
 }
 
 #[test]
@@ -97,7 +101,7 @@ fn where_none_of_the_properties_is_judged_nothing_is_said_to_hold() {
         assert_eq!(code(&output), 2, "{}", text(&output.stdout));
     }
     let said = text(&checker(&["check", "--property", "C10"]).stdout);
-    assert_eq!(said.matches("COMPLETE\n").count(), 3, "elections judge no logs: {said}");
+    assert_eq!(said.matches("COMPLETE\n").count(), 4, "elections judge no logs: {said}");
 }
 
 #[test]

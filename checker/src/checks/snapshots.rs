@@ -4,7 +4,6 @@ use rafttree_model::{Event, Record};
 
 use crate::checks::seen::Seen;
 use crate::properties::{Property, PropertySet};
-use crate::world::Server;
 
 /// What a step breaks that has to do with snapshots.
 pub(super) fn broken_by_step(step: &Seen) -> PropertySet {
@@ -12,12 +11,6 @@ pub(super) fn broken_by_step(step: &Seen) -> PropertySet {
     broken.insert_unless(compacts_what_it_may(step), Property::CompactCommitted);
     broken.insert_unless(takes_what_it_lacks(step), Property::InstallMonotone);
     broken
-}
-
-/// Whether a log begins where snapshots end: with what is committed, and no later.
-pub(super) fn begins_committed(server: &Server) -> bool {
-    let base = server.node.log().base();
-    base.index <= server.node.commit() && server.position(base.index.number()) == Some(base)
 }
 
 /// A log is compacted when a snapshot of what is committed is durable, up to there; and at no other time.

@@ -2,7 +2,6 @@
 
 use rafttree_model::{Durable, Entry, Message, Node, Role, ServerId, Term};
 
-use crate::checks::snapshots::begins_committed;
 use crate::properties::{Property, PropertySet};
 use crate::world::{Disk, Lease, Letter, Server, Tag, World};
 
@@ -109,6 +108,12 @@ fn is_in_bounds(server: &Server) -> bool {
         && terms.clone().is_sorted()
         && terms.max().is_none_or(|term| term <= server.node.term())
         && in_place
+}
+
+/// Whether a log begins where snapshots end: with what is committed, and no later.
+fn begins_committed(server: &Server) -> bool {
+    let base = server.node.log().base();
+    base.index <= server.node.commit() && server.position(base.index.number()) == Some(base)
 }
 
 fn counts_given_votes(world: &World, server: &Server) -> bool {
