@@ -108,6 +108,7 @@ pub(crate) const PRESETS: [Preset; 17] = [
             (elections(5, 1), ELECTIONS),
             (logs(4, 1, 1), LOGS_OF_ONE),
             (snapshots(3, 1, 1), SNAPSHOTS_OF_ONE),
+            (snapshots(2, 1, 2), SNAPSHOTS_OF_PAIRS),
             (leases(3, 2), LEASES),
         ],
     },
@@ -288,6 +289,8 @@ const OF_ONE_SNAPSHOT: Expected = Expected {
 /// Of two servers both have what is committed, so nothing of a follower's log is ever cut.
 const PAIRS: Expected =
     Expected { witnesses: &[Witness::Leader, Witness::SplitVote, Witness::LaterCommit, Witness::UnsyncedLost], ..LOGS };
+
+const SNAPSHOTS_OF_PAIRS: Expected = Expected { ruled_out: &[], ..PAIRS };
 
 /// The same with snapshots.
 const SNAPSHOTS_OF_ONE: Expected = Expected { witnesses: &OF_LOGS, ..SNAPSHOTS };

@@ -27,8 +27,12 @@
 //!   until then it could as well not have happened. What a leader appends may be seen before the
 //!   flush, so how much of its log is on its disk is kept.
 //!
+//! Where servers make snapshots, a server also keeps how much of its log it has compacted: after a crash
+//! it knows that much to be committed. The entries stay beside it, as what its snapshot was made of.
+//!
 //! What is *more* than can happen, so that what holds there holds in fact: a campaign may begin
-//! wherever a majority has reached the term, whatever its logs; a leader that transfers its leadership goes on.
+//! wherever a majority has reached the term, whatever its logs; a leader that transfers its leadership goes on;
+//! a leader may send a snapshot of whatever it knows to be committed, also to who has it.
 //! Nothing is assumed that is to be shown: there is room for several votes, leaders and entries
 //! where there should be one.
 

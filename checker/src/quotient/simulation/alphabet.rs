@@ -55,9 +55,12 @@ fn of_snapshots(server: &Server, window: u64) -> Vec<Happening> {
     for term in told_apart(server.node.term()) {
         let ends = positions(server.entries.base(), term, window).into_iter().filter(|last| last.index != Index::ZERO);
         for (last, cells) in ends.filter_map(|last| Some((last, made_of(server, last)?))) {
-            let message = Message::InstallSnapshot { last, round: Round::ZERO };
-            let letter = |from| Envelope { from, to: server.node.id(), term, message: message.clone() };
-            all.extend(server.node.peers().map(|from| Happening::Install { letter: letter(from), cells }));
+            // What it says of the log makes no difference to the round that it is of.
+            let rounds = if last.index.number() == window { 0..=1 } else { 0..=0 };
+            for message in rounds.map(|round| Message::InstallSnapshot { last, round: Round::new(round) }) {
+                let letter = |from| Envelope { from, to: server.node.id(), term, message: message.clone() };
+                all.extend(server.node.peers().map(|from| Happening::Install { letter: letter(from), cells }));
+            }
         }
     }
     all
