@@ -290,7 +290,7 @@ const OF_ONE_SNAPSHOT: Expected = Expected {
 const PAIRS: Expected =
     Expected { witnesses: &[Witness::Leader, Witness::SplitVote, Witness::LaterCommit, Witness::UnsyncedLost], ..LOGS };
 
-const SNAPSHOTS_OF_PAIRS: Expected = Expected { ruled_out: &[], ..PAIRS };
+const SNAPSHOTS_OF_PAIRS: Expected = Expected { witnesses: PAIRS.witnesses, ..SNAPSHOTS };
 
 /// The same with snapshots.
 const SNAPSHOTS_OF_ONE: Expected = Expected { witnesses: &OF_LOGS, ..SNAPSHOTS };
