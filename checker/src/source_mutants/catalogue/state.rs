@@ -40,8 +40,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "what the log begins behind is held, whatever its term",
         "position.index < self.base.index",
         "position.index <= self.base.index",
-    )
-    .equivalent("no server compacts yet, so the base is 0@0, and nobody names index 0 with another term"),
+    ),
     log(
         "bound_is_not_an_end",
         "where logs may agree lies after the missing entry",
