@@ -11,8 +11,8 @@
 //!
 //! Read in this order: [`types`], [`rules`] (Figure 2 on one page), [`durable`] and [`node`] (the
 //! state box of Figure 2), [`step`](mod@step), `election`, `replication`, `compaction`; then [`entries`] and
-//! [`replica`] (the loop around a step: in which order its effects take place), and [`proposals`] (what
-//! became of a command).
+//! [`replica`] (the loop around a step: in which order its effects take place), [`proposals`] (what
+//! became of a command) and [`applying`] (what the state machine is given).
 //!
 //! What is absent: the model has no clock (it learns that a timer fired, never what time it is),
 //! no randomness, no input or output, no threads and no unsafe code. Nothing depends on the absolute
@@ -59,8 +59,11 @@ pub mod replica;
 
 pub mod proposals;
 
+pub mod applying;
+
 pub mod relabelling;
 
+pub use applying::{Applying, Due};
 pub use durable::{Durable, Record};
 pub use effects::{Effects, Output, Timers};
 pub use entries::Entries;

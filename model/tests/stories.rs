@@ -1,5 +1,6 @@
 //! The model's stories: each test's name is a claim, its body the evidence.
 
+mod applying;
 mod effects;
 mod entries;
 mod log;
