@@ -11,8 +11,9 @@
 //!
 //! Read in this order: [`types`], [`rules`] (Figure 2 on one page), [`durable`] and [`node`] (the
 //! state box of Figure 2), [`step`](mod@step), `election`, `replication`, `compaction`; then [`entries`] and
-//! [`replica`] (the loop around a step: in which order its effects take place), [`proposals`] (what
-//! became of a command) and [`applying`] (what the state machine is given).
+//! [`replica`] (the loop around a step: in which order its effects take place), and for those who use a
+//! server [`proposals`] (what became of a command), [`reads`] (when a state machine may be read) and
+//! [`applying`] (what it is given).
 //!
 //! What is absent: the model has no clock (it learns that a timer fired, never what time it is),
 //! no randomness, no input or output, no threads and no unsafe code. Nothing depends on the absolute
@@ -59,6 +60,8 @@ pub mod replica;
 
 pub mod proposals;
 
+pub mod reads;
+
 pub mod applying;
 
 pub mod relabelling;
@@ -72,6 +75,7 @@ pub use members::{InvalidMembers, MOST_SERVERS, Members, ServerMap, ServerSet};
 pub use message::{Envelope, Message, Range, Slice};
 pub use node::{Node, Progress, Role, RoleName, Status};
 pub use proposals::{End, Proposals};
+pub use reads::{AppliedReads, ReadIndices};
 pub use relabelling::{Labels, Relabelled};
 pub use replica::{Next, Replica};
 pub use rules::{Paper, Rules};

@@ -8,6 +8,7 @@ mod members;
 mod messages;
 mod plausibility;
 mod proposals;
+mod reads;
 mod relabelling;
 mod replica;
 mod rules;
