@@ -1,0 +1,144 @@
+//! The snapshots of one data directory.
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rafttree_model::Position;
+
+use super::format::{file_name, position};
+use super::reader::{Snapshot, SnapshotReader, verify};
+use crate::storage::directory::Directory;
+use crate::storage::disk::{Disk, DiskFile as _, FileSystem};
+use crate::storage::error::{Attempt, StorageError};
+use crate::storage::identity::Incarnation;
+
+/// A snapshot that is being written.
+pub(super) const NEW_FILE: &str = "snapshot.new";
+
+/// The snapshots of a directory. One may be written, and others read, by any thread at any time.
+#[derive(Debug)]
+pub(crate) struct Snapshots<D: Disk = FileSystem> {
+    pub(super) disk: D,
+    pub(super) owner: Incarnation,
+    pub(super) is_writing: AtomicBool,
+    /// Those that are whole, the newest first.
+    held: Mutex<Vec<Snapshot>>,
+    /// Locked until the last write has ended, whoever waits for it.
+    _directory: Option<Arc<Directory>>,
+}
+
+impl Snapshots {
+    /// Opens those of this directory, and reads all of each: one that is damaged is none.
+    pub(crate) fn open(directory: Arc<Directory>) -> Result<Snapshots, StorageError> {
+        let disk = FileSystem::new(&directory.path);
+        Snapshots::within(disk, directory.incarnation, Some(directory))
+    }
+}
+
+impl<D: Disk> Snapshots<D> {
+    pub(super) fn within(
+        disk: D,
+        owner: Incarnation,
+        directory: Option<Arc<Directory>>,
+    ) -> Result<Snapshots<D>, StorageError> {
+        let (held, is_writing) = (Mutex::default(), AtomicBool::default());
+        let snapshots = Snapshots { disk, owner, is_writing, held, _directory: directory };
+        for name in snapshots.names()? {
+            if name == NEW_FILE {
+                snapshots.remove(&name)?;
+            } else if let Some(last) = position(&name) {
+                snapshots.look_at(&name, last)?;
+            }
+        }
+        Ok(snapshots)
+    }
+
+    /// The newest, if there is one.
+    pub(crate) fn newest(&self) -> Option<Snapshot> {
+        self.held().first().cloned()
+    }
+
+    /// All that are whole, the newest first.
+    pub(crate) fn all(&self) -> Vec<Snapshot> {
+        self.held().clone()
+    }
+
+    /// Opens a snapshot to read the service's bytes.
+    pub(crate) fn read(&self, snapshot: &Snapshot) -> Result<SnapshotReader<D::File>, StorageError> {
+        Ok(SnapshotReader::new(self.open_file(snapshot)?, snapshot.last))
+    }
+
+    /// Removes what is not needed any more by a log that begins behind `base`: there stay the newest
+    /// snapshot, and the newest of the others that is not beyond the base, or else the next one.
+    pub(crate) fn remove_older(&self, base: Position) -> Result<(), StorageError> {
+        let kept: BTreeSet<String> = self.still_needed(base).map(file_name).collect();
+        for name in self.names()?.iter().filter(|name| position(name).is_some() && !kept.contains(*name)) {
+            self.held().retain(|snapshot| file_name(snapshot.last) != *name);
+            self.remove(name)?;
+        }
+        self.disk.sync().attempt("flush", &self.disk.path(""))
+    }
+
+    fn still_needed(&self, base: Position) -> impl Iterator<Item = Position> {
+        let mut newest_first = self.all().into_iter().map(|snapshot| snapshot.last);
+        let newest = newest_first.next();
+        let others: Vec<_> = newest_first.collect();
+        let other = others.iter().find(|&&last| last <= base).or(others.first()).copied();
+        newest.into_iter().chain(other)
+    }
+
+    /// Gives a file that was flushed its name, once all of it was read back from the disk.
+    pub(super) fn keep(
+        &self,
+        name: &str,
+        last: Position,
+        progress: impl FnMut(),
+    ) -> Result<Option<Snapshot>, StorageError> {
+        let path = self.disk.path(name);
+        let file = self.disk.open_to_read(name).attempt("open", &path)?;
+        file.forget_cached().attempt("flush", &path)?;
+        let Some(snapshot) = verify(file, &path, self.owner, last, progress)? else { return Ok(None) };
+        let named = file_name(last);
+        self.disk.rename(name, &named).attempt("rename the new file to", &self.disk.path(&named))?;
+        self.disk.sync().attempt("flush", &self.disk.path(""))?;
+        self.add(snapshot.clone());
+        Ok(Some(snapshot))
+    }
+
+    pub(super) fn open_file(&self, snapshot: &Snapshot) -> Result<D::File, StorageError> {
+        let name = file_name(snapshot.last);
+        self.disk.open_to_read(&name).attempt("open", &self.disk.path(&name))
+    }
+
+    pub(super) fn names(&self) -> Result<Vec<String>, StorageError> {
+        self.disk.names().attempt("list", &self.disk.path(""))
+    }
+
+    pub(super) fn remove(&self, name: &str) -> Result<(), StorageError> {
+        self.disk.remove(name).attempt("remove", &self.disk.path(name))
+    }
+
+    fn look_at(&self, name: &str, last: Position) -> Result<(), StorageError> {
+        let path = self.disk.path(name);
+        let file = self.disk.open_to_read(name).attempt("open", &path)?;
+        match verify(file, &path, self.owner, last, || {})? {
+            Some(snapshot) => self.add(snapshot),
+            None => tracing::warn!(file = %path.display(), "a snapshot is damaged, or another directory's"),
+        }
+        Ok(())
+    }
+
+    fn add(&self, snapshot: Snapshot) {
+        let mut held = self.held();
+        held.retain(|other| other.last != snapshot.last);
+        held.push(snapshot);
+        // What is in a snapshot is committed, so of two positions the later has no earlier term.
+        held.sort_by_key(|snapshot| Reverse(snapshot.last));
+    }
+
+    fn held(&self) -> MutexGuard<'_, Vec<Snapshot>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
