@@ -7,10 +7,18 @@
 use crate::durable::Record;
 use crate::effects::Output;
 use crate::message::{Message, Range};
-use crate::node::Role;
-use crate::rules::Rules;
+use crate::node::{Node, Role};
+use crate::rules::{Paper, Rules};
 use crate::step::Step;
 use crate::types::{Index, Position, Round, ServerId};
+
+impl Node {
+    /// §7: whether a snapshot up to this entry would replace the log, so that its bytes have to be here
+    /// first.
+    pub fn needs_snapshot(&self, last: Position) -> bool {
+        Paper::must_restore(self.log(), last)
+    }
+}
 
 impl<R: Rules, P> Step<'_, R, P> {
     /// §7: takes out of the log what a snapshot includes. An older snapshot than the log begins

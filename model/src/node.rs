@@ -177,6 +177,12 @@ impl Node {
         }
     }
 
+    /// How far a member is, as a leader knows it; `None` if this server does not lead.
+    pub fn progress(&self, member: ServerId) -> Option<Progress> {
+        let Role::Leader { progress, .. } = &self.role else { return None };
+        progress.get(member).copied()
+    }
+
     /// Leader stickiness (dissertation 4.2.3): this server must assume that a leader is at work, as it
     /// leads, or may have heard one within the minimum timeout.
     pub fn is_sticky(&self) -> bool {
