@@ -69,6 +69,8 @@ mod core;
 
 mod transport;
 
+mod machine;
+
 mod clock;
 
 mod api;
@@ -80,8 +82,11 @@ mod simulate;
 
 pub use api::{Builder, Error, Failure, Fence, FenceGuard, LeadError, Leadership, Lost, Node, StaleFence, Then};
 pub use api::{Leader, LeadershipStatus, PeerStatus, Status, Warning, Work};
+pub use api::{ProposeError, ReadError, Replica, ReplicaBuilder, Session};
+pub use machine::apply::SnapshotError;
+pub use machine::{CodecError, MachineFailure, Serialized, Snapshot, StateMachine};
 pub use rafttree_model as model;
-pub use rafttree_model::{Index, Position, RoleName, ServerId, Status as ProtocolStatus, Term};
+pub use rafttree_model::{Index, Position, Progress, RoleName, ServerId, Status as ProtocolStatus, Term};
 pub use storage::{ClusterId, Identity, Incarnation, StorageError, init};
 pub use transport::{Refusal, Unreachable};
 

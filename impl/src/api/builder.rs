@@ -9,6 +9,7 @@ use super::error::Error;
 use super::settings::Settings;
 use crate::core::driver::Policy;
 use crate::core::links::ElectOnDisconnect;
+use crate::machine::StateMachine;
 use crate::storage::ClusterId;
 
 /// The shortest election timeout: elsewhere than on Linux timers have a resolution of one
@@ -31,6 +32,33 @@ pub struct Builder {
     longest_flush: Duration,
     transfer_timeout: Duration,
     insecure: bool,
+    pub(crate) snapshot_after: u64,
+    pub(crate) has_machine: bool,
+}
+
+/// Settings of a server that replicates a state machine; made by [`Builder::machine`].
+#[derive(Clone, Debug)]
+#[must_use = "nothing runs until `start` is awaited"]
+pub struct ReplicaBuilder<M> {
+    pub(crate) builder: Builder,
+    pub(crate) machine: M,
+    pub(crate) answer_timeout: Duration,
+}
+
+impl<M: StateMachine> ReplicaBuilder<M> {
+    /// About how many bytes of the log make the next snapshot, so that the log can go. Default: 64 MiB. The
+    /// log has up to twice as much, in memory and on disk. Each write to the disk counts 8 KiB at least.
+    pub fn snapshot_after(mut self, bytes: u64) -> ReplicaBuilder<M> {
+        self.builder.snapshot_after = bytes;
+        self
+    }
+
+    /// How long [`propose`](crate::Replica::propose) and [`read`](crate::Replica::read) wait for a leader and
+    /// its answer. Default: 10 s.
+    pub fn answer_timeout(mut self, timeout: Duration) -> ReplicaBuilder<M> {
+        self.answer_timeout = timeout;
+        self
+    }
 }
 
 impl Builder {
@@ -48,7 +76,17 @@ impl Builder {
             longest_flush: Duration::from_secs(30),
             transfer_timeout: Duration::from_secs(10),
             insecure: false,
+            snapshot_after: 64 << 20,
+            has_machine: false,
         }
+    }
+
+    /// Replicates this state machine, which is as it is before the first command; where there is a
+    /// snapshot, that takes its place. All other settings come before this one. A server with a state
+    /// machine campaigns, whether or not somebody waits in [`lead`](crate::Node::lead).
+    pub fn machine<M: StateMachine>(mut self, machine: M) -> ReplicaBuilder<M> {
+        self.has_machine = true;
+        ReplicaBuilder { builder: self, machine, answer_timeout: Duration::from_secs(10) }
     }
 
     /// This server's id. Default: the one that its directory was initialised with. If the two
@@ -164,6 +202,8 @@ impl Builder {
             },
             transfer_timeout: self.transfer_timeout,
             insecure: self.insecure,
+            snapshot_after: self.snapshot_after,
+            has_machine: self.has_machine,
         })
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use rafttree_model::ServerId;
 
+use crate::machine::{CodecError, MachineFailure};
 use crate::storage::StorageError;
 
 /// Why a server did not start, or did not do what it was asked.
@@ -105,9 +106,77 @@ pub enum Failure {
     /// The system's timer failed, so the server would not notice that time passes.
     #[error("the server's timer failed: {0}")]
     Timer(#[source] io::Error),
+    /// The state machine cannot go on.
+    #[error(transparent)]
+    Machine(MachineFailure),
+    /// The service's code did not return when the server was to end. The server has ended all the same.
+    #[error("the state machine has not returned for {0:?} after the server was to end: look at its `apply`")]
+    MachineHangs(Duration),
     /// A thread of the server ended; its message is on standard error.
     #[error("a thread of the server ended unexpectedly")]
     Panicked,
+}
+
+/// Why a command was not answered.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProposeError {
+    /// It was not committed, and never will be: it may be proposed again.
+    #[error(
+        "the command was not committed, and will not be, so it may be proposed again{}",
+        match leader { Some(id) => format!(" (server {id} leads)"), None => " (no leader is known)".to_owned() }
+    )]
+    NotCommitted {
+        /// The leader, if one is known by now.
+        leader: Option<ServerId>,
+    },
+    /// It may have been committed and applied, or may be yet.
+    #[error(
+        "it is not known whether the command is applied: the leader failed or could not be reached; propose it \
+         again only if it may be applied twice, or in a session"
+    )]
+    Unknown,
+    /// Commands have a limit, since an entry travels in one message.
+    #[error("the command has {bytes} bytes, more than the {most} that fit into an entry of the log")]
+    TooLong {
+        /// Its bytes, encoded.
+        bytes: usize,
+        /// How many there may be.
+        most: usize,
+    },
+    /// The command has no encoding.
+    #[error("the command cannot be encoded: {0}")]
+    NotEncoded(#[source] CodecError),
+    /// The command is applied, and the answer is of another version of the service.
+    #[error("the command is applied, and its answer cannot be decoded: {0}; do all servers run the same version?")]
+    AnswerNotDecoded(#[source] CodecError),
+    /// The group has forgotten the session: open another.
+    #[error("the session was not used for long and is forgotten: open another one")]
+    SessionExpired,
+    /// The server has stopped, and did not take the command.
+    #[error(transparent)]
+    Server(#[from] Error),
+}
+
+/// Why the state machine was not read. Nothing has changed, so it may be tried again.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// No leader was known and confirmed by a majority in time.
+    #[error(
+        "no leader was confirmed in time{}; try again, or read what may be stale",
+        match leader { Some(id) => format!(" (server {id} is the last that was heard of)"), None => String::new() }
+    )]
+    Unavailable {
+        /// The leader as this server knows it.
+        leader: Option<ServerId>,
+    },
+    /// The closure has panicked; its message is on standard error.
+    #[error("the closure that reads has panicked")]
+    Panicked,
+    /// The server has stopped.
+    #[error(transparent)]
+    Server(#[from] Error),
 }
 
 /// The end of a server: shut down, or failed.

@@ -18,10 +18,13 @@ pub(crate) mod leadership;
 
 pub(crate) mod node;
 
-pub use builder::Builder;
+pub(crate) mod replica;
+
+pub use builder::{Builder, ReplicaBuilder};
 pub use epoch::Lost;
-pub use error::{Error, Failure, LeadError};
+pub use error::{Error, Failure, LeadError, ProposeError, ReadError};
 pub use fence::{Fence, FenceGuard, StaleFence};
 pub use leadership::{Leadership, Then};
 pub use node::Node;
+pub use replica::{Replica, Session};
 pub use status::{Leader, LeadershipStatus, PeerStatus, Status, Warning, Work};

@@ -234,8 +234,18 @@ impl Node {
         }
     }
 
-    async fn why_stopped(&self) -> Error {
+    /// Whether the server has stopped.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.shared.stopped.borrow().is_some()
+    }
+
+    pub(super) async fn why_stopped(&self) -> Error {
         why_stopped(self.shared.stopped.clone()).await
+    }
+
+    /// Tells the server, unless that has stopped.
+    pub(super) fn send(&self, command: Command) -> bool {
+        self.shared.commands.send(command).is_ok()
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Result<T, Error> {

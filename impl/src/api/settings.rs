@@ -20,4 +20,8 @@ pub(crate) struct Settings {
     pub(crate) policy: Policy,
     pub(crate) transfer_timeout: Duration,
     pub(crate) insecure: bool,
+    /// How many bytes of the log make a snapshot.
+    pub(crate) snapshot_after: u64,
+    /// Whether a service's state machine is replicated: then the server campaigns without being asked to.
+    pub(crate) has_machine: bool,
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use rafttree_model::{ServerId, Term};
+use rafttree_model::{Index, Position, Progress, ServerId, Term};
 
 use super::fence::Fence;
 use crate::storage::{ClusterId, Incarnation};
@@ -34,6 +34,12 @@ pub struct Status {
     pub protocol: rafttree_model::Status,
     /// The leadership that this server holds.
     pub leadership: Option<LeadershipStatus>,
+    /// The last entry that the state machine has applied.
+    pub applied: Index,
+    /// The last entry in the newest snapshot that is durable.
+    pub snapshot: Option<Position>,
+    /// The last entry that the log no longer holds, as a snapshot includes it; `0@0` if it holds all.
+    pub compacted: Position,
     /// The service's part; the server campaigns only while it waits to lead.
     pub work: Work,
     /// The other servers, by rising id.
@@ -155,6 +161,8 @@ pub struct PeerStatus {
     pub election_timeout: Option<Duration>,
     /// On a leader: how long ago the last message was sent that the peer has answered.
     pub answered: Option<Duration>,
+    /// On a leader: what the peer is known to hold, and the next entry to be sent to it.
+    pub progress: Option<Progress>,
 }
 
 impl PeerStatus {
@@ -169,6 +177,7 @@ impl PeerStatus {
             unreachable: None,
             election_timeout: None,
             answered: None,
+            progress: None,
         }
     }
 }

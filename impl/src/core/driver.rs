@@ -4,13 +4,14 @@
 //! this very code over simulated disks, networks and time. It takes no decision of the protocol:
 //! it runs a [`Replica`] and performs what comes out.
 
+use std::collections::VecDeque;
 use std::mem;
 use std::time::Duration;
 
 use bytes::Bytes;
 use rafttree_model::{
-    Entry, Envelope, Event, Members, Message, Next, Node, Output, Payload, Range, Record, Replica, Round, ServerId,
-    ServerMap, ServerSet, Slice, Term, Timers as Running,
+    Entries, Entry, Envelope, Event, Members, Message, Next, Node, Output, Payload, Position, Range, Record, Replica,
+    Round, ServerId, ServerMap, ServerSet, Slice, Term, Timers as Running,
 };
 
 use super::frame::Frame;
@@ -22,6 +23,10 @@ use crate::storage::Recovered;
 
 /// Entries are sent in messages of about this many bytes.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 1 << 20;
+
+/// Snapshots of which is remembered that they are here. Older ones are removed, and sent again if they are
+/// needed after all.
+const MAX_HELD_SNAPSHOTS: usize = 3;
 
 /// Timing and limits of a server, which are policy.
 #[derive(Clone, Copy, Debug)]
@@ -59,6 +64,9 @@ pub(crate) enum Input {
     Event(Event<Bytes>),
     /// Whether this server is to campaign when its election timeout fires.
     Campaigns(bool),
+    /// The snapshot that ends with this entry has arrived from another server, or was here at the start: it
+    /// is whole and durable.
+    SnapshotHeld(Position),
 }
 
 /// An action that the driver asks for, to be performed in this order.
@@ -105,6 +113,13 @@ pub(crate) struct Driver {
     unsound: ServerSet,
     flight: Option<Flight>,
     actions: Vec<Action>,
+    /// What the steps have come to that is about requests.
+    told: Vec<Output>,
+    /// The snapshots that are durable here, as far as they have come from elsewhere or were here at the
+    /// start; the latest of them.
+    held: VecDeque<Position>,
+    /// What a leader has said of a snapshot that is still on its way.
+    install: Option<Frame>,
 }
 
 /// A write that the disk has not finished.
@@ -140,6 +155,9 @@ impl Driver {
             unsound: ServerSet::default(),
             flight: None,
             actions: Vec::new(),
+            told: Vec::new(),
+            held: VecDeque::new(),
+            install: None,
         }
     }
 
@@ -149,9 +167,13 @@ impl Driver {
     }
 
     /// The log's entries.
-    #[cfg(test)]
-    pub(crate) fn entries(&self) -> &[Entry<Bytes>] {
+    pub(crate) fn entries(&self) -> &Entries<Bytes> {
         self.replica.entries()
+    }
+
+    /// What the last steps have come to, for whoever serves requests, in order.
+    pub(crate) fn take_told(&mut self) -> Vec<Output> {
+        mem::take(&mut self.told)
     }
 
     /// When [`Input::Deadline`] is due.
@@ -211,6 +233,7 @@ impl Driver {
             Input::Flushed => self.on_flushed(now),
             Input::Event(event) => self.step(event, now),
             Input::Campaigns(campaigns) => self.on_campaigns(campaigns, now),
+            Input::SnapshotHeld(last) => self.on_snapshot_held(last, now),
         }
         self.settle(now);
         mem::take(&mut self.actions)
@@ -230,11 +253,28 @@ impl Driver {
         if let (Message::AppendReply { .. }, Some(round)) = (&frame.message, self.node().round()) {
             self.acknowledged.insert(from, round);
         }
-        if let Message::InstallSnapshot { .. } = frame.message {
-            // What it stands for has not arrived with it: no snapshot travels yet, as no log is compacted.
+        if let Message::InstallSnapshot { last, .. } = frame.message
+            && self.node().needs_snapshot(last)
+            && !self.held.contains(&last)
+        {
+            // Its bytes come another way. Until they are durable here this message is late, as it may be.
+            self.install = Some(frame);
             return;
         }
         self.step(Event::Receive(frame), now);
+    }
+
+    /// A snapshot is whole and durable.
+    fn on_snapshot_held(&mut self, last: Position, now: Stamp) {
+        self.held.push_back(last);
+        if MAX_HELD_SNAPSHOTS < self.held.len() {
+            self.held.pop_front();
+        }
+        let is_it =
+            |frame: &mut Frame| matches!(frame.message, Message::InstallSnapshot { last: named, .. } if named == last);
+        if let Some(frame) = self.install.take_if(is_it) {
+            self.step(Event::Receive(frame), now);
+        }
     }
 
     /// Whether the peer refuses what is of a later round than was begun when its latest acknowledgement
@@ -379,21 +419,20 @@ impl Driver {
 
     fn perform(&mut self, output: Output, now: Stamp) {
         match output {
-            Output::Send(envelope) => self.send(envelope, now),
-            Output::Restart(running) => self.restart(running, now),
+            Output::Send(envelope) => return self.send(envelope, now),
+            Output::Restart(running) => return self.restart(running, now),
+            Output::Heard { follower, round } => return self.contacts.heard(follower, round, now),
             Output::Round { round, .. } => self.contacts.begin(round, now),
-            Output::Heard { follower, round } => self.contacts.heard(follower, round, now),
             Output::Leading(term) => self.begin_to_lead(term, now),
             Output::Yielded(_) => {
                 if mem::take(&mut self.leads) {
                     self.actions.push(Action::Yielded);
                 }
             }
-            // Nothing is proposed or applied yet: the log holds what elections leave in it.
-            Output::Accepted(_) | Output::Refused | Output::Committed(_) | Output::Restored(_) => {}
-            // Whoever waits for it asks the node.
-            Output::Confirmed(_) => {}
+            Output::Accepted(_) | Output::Refused | Output::Committed(_) => {}
+            Output::Restored(_) | Output::Confirmed(_) => {}
         }
+        self.told.push(output);
     }
 
     /// The answers that made this server's first entry committed may have been late: if somebody

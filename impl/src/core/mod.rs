@@ -2,6 +2,8 @@
 
 pub(crate) mod stamp;
 
+pub(crate) mod request;
+
 pub(crate) mod frame;
 
 pub(crate) mod links;
@@ -11,3 +13,5 @@ pub(crate) mod timers;
 pub(crate) mod lease;
 
 pub(crate) mod driver;
+
+pub(crate) mod service;

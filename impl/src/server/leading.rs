@@ -69,9 +69,10 @@ impl Leading {
         self.epoch().is_some()
     }
 
-    /// A leadership begins, under which somebody must have begun to work by then.
-    pub(super) fn begin(&mut self, epoch: Arc<Epoch>, unclaimed: Stamp) {
-        self.unclaimed = Some(unclaimed);
+    /// A leadership begins, under which somebody must have begun to work by then, if it is not of use all
+    /// the same.
+    pub(super) fn begin(&mut self, epoch: Arc<Epoch>, unclaimed: Option<Stamp>) {
+        self.unclaimed = unclaimed;
         self.epoch.0 = Some(epoch.clone());
         self.epochs.send_replace(Some(epoch));
     }

@@ -12,7 +12,11 @@ mod views;
 
 mod leading;
 
+mod requests;
+
 mod state;
+
+mod serving;
 
 mod authority;
 

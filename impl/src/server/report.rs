@@ -1,5 +1,7 @@
 //! The status of a server, and its warnings.
 
+use rafttree_model::Index;
+
 use super::disk::slowness;
 use super::state::Server;
 use crate::api::status::{Leader, LeadershipStatus, PeerStatus, Status, Warning};
@@ -8,7 +10,7 @@ use crate::clock;
 impl Server {
     /// The server's status, and its peers' as far as it is known.
     pub(super) fn status(&self) -> Status {
-        let now = clock::now();
+        let (now, node) = (clock::now(), self.driver.node());
         let answered = |id| self.leading.epoch().and(self.driver.contact(id, now)).map(|contact| now.since(contact));
         let peers = self.network.peers.values().cloned();
         let leadership = self.leading.epoch().map(|epoch| LeadershipStatus {
@@ -20,10 +22,15 @@ impl Server {
             cluster: self.directory.identity.cluster,
             incarnation: self.directory.incarnation,
             address: self.network.transport.local_address(),
-            protocol: self.driver.node().status(),
+            protocol: node.status(),
             leadership,
+            applied: Index::new(self.requests.apply.applied()),
+            snapshot: self.requests.snapshot,
+            compacted: node.log().base(),
             work: self.leading.work,
-            peers: peers.map(|peer| PeerStatus { answered: answered(peer.id), ..peer }).collect(),
+            peers: peers
+                .map(|peer| PeerStatus { answered: answered(peer.id), progress: node.progress(peer.id), ..peer })
+                .collect(),
             flush: self.driver.usual_flush(),
             warnings: self.warnings(),
         }

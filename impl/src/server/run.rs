@@ -13,6 +13,7 @@ use crate::api::error::{Failure, Stopped};
 use crate::clock;
 use crate::core::driver::Input;
 use crate::core::stamp::Stamp;
+use crate::machine::apply::{Report, Task};
 use crate::storage::Room;
 use crate::storage::writer::{DiskReport, Flushed};
 use crate::transport::Incoming;
@@ -27,11 +28,15 @@ const STALL_THRESHOLD: Duration = Duration::from_millis(1);
 /// Time for the last write of a server that ends, at most.
 const LAST_WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Time for the service's code to return when the server ends, at most.
+const LAST_APPLY_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// An event of the server's loop.
 enum Happening {
     Flushed(Option<Flushed>),
     Incoming(Option<Incoming>),
     Asked(Option<Command>),
+    Reported(Option<Report>),
     Deadline(io::Result<()>),
 }
 
@@ -49,6 +54,7 @@ impl Server {
                 Happening::Incoming(None) => self.fail(Failure::Panicked),
                 Happening::Asked(Some(command)) => self.on_command(command),
                 Happening::Asked(None) => self.outcome = Some(Ok(())),
+                Happening::Reported(report) => self.on_report(report),
                 Happening::Deadline(Ok(())) => {
                     // Lets what the connections hold be read first.
                     if self.is_late() {
@@ -66,14 +72,15 @@ impl Server {
     async fn end(mut self, outcome: Stopped) -> Stopped {
         self.leading.stop();
         self.network.transport.close().await;
+        let has_applied = self.requests.close(LAST_APPLY_TIMEOUT).await;
         let patience = match &outcome {
             Err(failure) if matches!(**failure, Failure::DiskStalled(_)) => Duration::ZERO,
             _ => LAST_WRITE_TIMEOUT.min(self.settings.policy.longest_flush),
         };
-        if self.disk.close(patience).await {
-            return outcome;
+        if !self.disk.close(patience).await {
+            return outcome.and(Err(Arc::new(Failure::DiskStalled(patience))));
         }
-        outcome.and(Err(Arc::new(Failure::DiskStalled(patience))))
+        if has_applied { outcome } else { outcome.and(Err(Arc::new(Failure::MachineHangs(LAST_APPLY_TIMEOUT)))) }
     }
 
     /// Tells everybody what is new.
@@ -98,6 +105,7 @@ impl Server {
             flushed = self.disk.next() => Happening::Flushed(flushed),
             incoming = self.network.incoming.recv() => Happening::Incoming(incoming),
             command = self.commands.recv() => Happening::Asked(command),
+            report = self.requests.reports.recv() => Happening::Reported(report),
             due = timer => Happening::Deadline(due),
         }
     }
@@ -147,6 +155,7 @@ impl Server {
     fn on_incoming(&mut self, incoming: Incoming) {
         match incoming {
             Incoming::Frame(frame) => self.handle(Input::Frame(frame)),
+            Incoming::Service(frame) => self.on_service(frame),
             Incoming::Accepted { from, minimum_timeout } => {
                 self.note(from, |peer| peer.election_timeout = Some(minimum_timeout));
                 self.handle(Input::Accepted(from, minimum_timeout));
@@ -158,6 +167,7 @@ impl Server {
                     (peer.connected, peer.unreachable) = (true, None);
                     peer.election_timeout = Some(minimum_timeout);
                 });
+                self.requests.service.connected(to);
                 self.handle(Input::Connected(to, minimum_timeout));
             }
             Incoming::Unreachable { peer, why } => {
@@ -166,6 +176,7 @@ impl Server {
             }
             Incoming::Disconnected { to } => {
                 self.note(to, |peer| peer.connected = false);
+                self.requests.service.disconnected(to);
                 self.handle(Input::Disconnected(to));
             }
             Incoming::Refused { peer, reason } => {
@@ -184,6 +195,16 @@ impl Server {
             Command::Verify { epoch, reply } => self.on_verify(&epoch, reply),
             Command::Released(epoch) => self.on_released(&epoch),
             Command::Work(work) => self.on_work(work),
+            Command::Propose { command, reply } => {
+                self.requests.service.propose(self.driver.node(), command, reply);
+                self.serve_requests();
+            }
+            Command::Read(job) => {
+                self.requests.service.read(self.driver.node(), job);
+                self.serve_requests();
+            }
+            Command::ReadStale(job) => self.requests.apply.tell(Task::Read(job)),
+            Command::Snapshot(reply) => self.requests.apply.tell(Task::Snapshot(reply)),
             Command::ShutDown => self.on_shut_down(),
         }
     }

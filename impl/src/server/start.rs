@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{io, panic, thread};
 
-use rafttree_model::{Members, ServerId};
+use rafttree_model::{Applying, Members, ServerId};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
@@ -14,13 +14,20 @@ use tracing::field::Empty;
 use super::disk::Disk;
 use super::network::Network;
 use super::precise_timer::PreciseTimer;
+use super::requests::Requests;
 use super::state::{Parts, Server};
-use crate::api::builder::Builder;
+use crate::api::builder::{Builder, ReplicaBuilder};
 use crate::api::error::{Error, Failure, Stopped};
 use crate::api::node::Node;
+use crate::api::replica::Replica;
 use crate::api::settings::Settings;
 use crate::clock;
-use crate::core::driver::Driver;
+use crate::core::driver::{Driver, Input};
+use crate::core::service::Service;
+use crate::machine::apply::{self, Apply};
+use crate::machine::sessions::Sessions;
+use crate::machine::{Machine, Nothing, StateMachine, Typed};
+use crate::storage::snapshot::Snapshots;
 use crate::storage::{self, Directory, FileStorage, Identity, Pins, Storage, StorageError};
 use crate::transport::{Config, Incoming, Transport};
 
@@ -69,17 +76,35 @@ impl Builder {
         self,
         storage: impl FnOnce(FileStorage) -> S + Send + 'static,
     ) -> Result<Node, Error> {
-        start(self.settings()?, storage).await
+        start(self.settings()?, Box::new(Nothing), storage).await
+    }
+}
+
+impl<M: StateMachine> ReplicaBuilder<M> {
+    /// Starts the server, as [`Builder::start`] does, with one more thread for the state machine.
+    pub async fn start(self) -> Result<Replica<M>, Error> {
+        self.start_with(|storage| storage).await
+    }
+
+    /// Starts the server on another storage: the given one wrapped, or one of your own.
+    pub async fn start_with<S: Storage>(
+        self,
+        storage: impl FnOnce(FileStorage) -> S + Send + 'static,
+    ) -> Result<Replica<M>, Error> {
+        let ReplicaBuilder { builder, machine, answer_timeout } = self;
+        let node = start(builder.settings()?, Box::new(Typed(machine)), storage).await?;
+        Ok(Replica::new(node, answer_timeout))
     }
 }
 
 /// Starts a server on its own thread.
 async fn start<S: Storage>(
     settings: Settings,
+    machine: Box<dyn Machine>,
     storage: impl FnOnce(FileStorage) -> S + Send + 'static,
 ) -> Result<Node, Error> {
     let (started, start) = oneshot::channel();
-    let body = move || run(settings, storage, started);
+    let body = move || run(settings, machine, storage, started);
     thread::Builder::new().name("rafttree".into()).spawn(body).map_err(lacks("thread"))?;
     start.await.unwrap_or_else(|_| Err(Error::Failed(Arc::new(Failure::Panicked))))
 }
@@ -87,6 +112,7 @@ async fn start<S: Storage>(
 /// The body of the server's thread.
 fn run<S: Storage>(
     settings: Settings,
+    machine: Box<dyn Machine>,
     storage: impl FnOnce(FileStorage) -> S,
     started: oneshot::Sender<Result<Node, Error>>,
 ) {
@@ -95,7 +121,7 @@ fn run<S: Storage>(
     let (stopped, stopped_view) = watch::channel(None);
     // Whoever started the server may have gone. Then a refusal interests nobody, and a handle
     // that nobody takes is dropped, which stops the server at once.
-    let (executor, server) = match prepare(settings, storage, stopped_view, &span) {
+    let (executor, server) = match prepare(settings, machine, storage, stopped_view, &span) {
         Ok((executor, server, node)) => {
             let _ = started.send(Ok(node));
             (executor, server)
@@ -119,6 +145,7 @@ fn run<S: Storage>(
 
 fn prepare<S: Storage>(
     settings: Settings,
+    machine: Box<dyn Machine>,
     storage: impl FnOnce(FileStorage) -> S,
     stopped: watch::Receiver<Option<Stopped>>,
     span: &Span,
@@ -129,7 +156,8 @@ fn prepare<S: Storage>(
     let members = members(id, &settings)?;
     directory.expect_group(&members)?;
     let mut storage = storage(FileStorage::within(directory.clone())?);
-    let driver = Driver::new(id, members, storage.load()?, settings.policy, rand::random(), clock::now());
+    let mut driver = Driver::new(id, members, storage.load()?, settings.policy, rand::random(), clock::now());
+    let requests = start_machine(machine, &directory, &mut driver, settings.snapshot_after)?;
     let executor = Executor::new().map_err(lacks("runtime"))?;
     let timer = {
         let _entered = executor.runtime().enter();
@@ -148,8 +176,33 @@ fn prepare<S: Storage>(
     let takeover_timeout = 3 * settings.policy.minimum_timeout;
     let (node, ends) = Node::connect(id, driver.node().term(), takeover_timeout, stopped);
     let network = Network::new(transport, incoming, &settings.peers);
-    let server = Server::new(Parts { settings, driver, network, disk, timer, directory }, ends);
+    let server = Server::new(Parts { settings, driver, network, disk, requests, timer, directory }, ends);
     Ok((executor, server, node))
+}
+
+/// Brings the state machine to where its newest snapshot is, and starts its thread.
+fn start_machine(
+    machine: Box<dyn Machine>,
+    directory: &Arc<Directory>,
+    driver: &mut Driver,
+    snapshot_after: u64,
+) -> Result<Requests, Error> {
+    let snapshots = Arc::new(Snapshots::open(directory.clone())?);
+    let mut sessions = Sessions::new(machine);
+    let machine_failed = |failure| Error::Failed(Arc::new(Failure::Machine(failure)));
+    let snapshot = apply::recover(&mut sessions, &snapshots).map_err(machine_failed)?;
+    let log = driver.node().log();
+    let applying = Applying::start(log, snapshot).ok_or_else(|| StorageError::SnapshotMissing {
+        directory: directory.path.clone(),
+        base: log.base(),
+        newest: snapshot,
+    })?;
+    for snapshot in snapshots.all().into_iter().rev() {
+        driver.handle(Input::SnapshotHeld(snapshot.last), clock::now());
+    }
+    let started = Apply::start(sessions, snapshots.clone(), snapshot.unwrap_or_default(), snapshot_after);
+    let (apply, reports) = started.map_err(lacks("thread for the state machine"))?;
+    Ok(Requests { service: Service::new(applying, rand::random()), apply, reports, snapshots, missing: None, snapshot })
 }
 
 /// Listens, and starts to call every peer.

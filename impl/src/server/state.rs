@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use rafttree_model::ServerId;
+use rafttree_model::{Event, Message, Position, ServerId};
 use tokio::sync::mpsc;
 
 use super::disk::Disk;
 use super::leading::Leading;
 use super::network::Network;
 use super::precise_timer::PreciseTimer;
+use super::requests::Requests;
 use super::views::Views;
 use crate::api::command::Command;
 use crate::api::epoch::Epoch;
@@ -19,7 +20,11 @@ use crate::api::settings::Settings;
 use crate::api::status::PeerStatus;
 use crate::clock;
 use crate::core::driver::{Action, Driver, Input};
+use crate::core::frame::ServiceFrame;
+use crate::core::request::ServiceMessage;
+use crate::core::service::Work;
 use crate::core::stamp::Stamp;
+use crate::machine::apply::Task;
 use crate::storage::Directory;
 use crate::transport::Refusal;
 
@@ -29,6 +34,7 @@ pub(super) struct Parts {
     pub(super) driver: Driver,
     pub(super) network: Network,
     pub(super) disk: Disk,
+    pub(super) requests: Requests,
     pub(super) timer: PreciseTimer,
     pub(super) directory: Arc<Directory>,
 }
@@ -41,6 +47,7 @@ pub(super) struct Server {
     pub(super) driver: Driver,
     pub(super) network: Network,
     pub(super) disk: Disk,
+    pub(super) requests: Requests,
     pub(super) timer: PreciseTimer,
     pub(super) commands: mpsc::UnboundedReceiver<Command>,
     pub(super) views: Views,
@@ -54,9 +61,9 @@ pub(super) struct Server {
 impl Server {
     /// A server that is about to serve.
     pub(super) fn new(parts: Parts, ends: Ends) -> Server {
-        let Parts { settings, mut driver, network, disk, timer, directory } = parts;
+        let Parts { settings, mut driver, network, disk, requests, timer, directory } = parts;
         let Ends { commands, leader, epochs, changes } = ends;
-        driver.handle(Input::Campaigns(false), clock::now());
+        driver.handle(Input::Campaigns(settings.has_machine), clock::now());
         Server {
             leading: Leading::new(epochs),
             settings,
@@ -64,6 +71,7 @@ impl Server {
             driver,
             network,
             disk,
+            requests,
             timer,
             commands,
             closing: None,
@@ -72,11 +80,22 @@ impl Server {
         }
     }
 
-    /// Lets the driver take an input, and does what it wants.
+    /// Lets the driver take an input, and does what it wants, for requests as well.
     pub(super) fn handle(&mut self, input: Input) {
+        self.drive(input);
+        self.serve_requests();
+    }
+
+    /// Lets the driver take an input, and does what it wants.
+    pub(super) fn drive(&mut self, input: Input) {
         for action in self.driver.handle(input, clock::now()) {
             match action {
-                Action::Send(frame) => self.network.transport.send(frame),
+                Action::Send(frame) => {
+                    if let Message::InstallSnapshot { last, .. } = frame.message {
+                        self.find_snapshot(last);
+                    }
+                    self.network.transport.send(frame);
+                }
                 Action::Write(records) => self.disk.write(records),
                 Action::Leading(term) => self.begin_epoch(term.into()),
                 Action::Yielded => self.end_epoch(),
@@ -91,11 +110,62 @@ impl Server {
         }
     }
 
+    /// Goes on with requests as far as that is possible now.
+    pub(super) fn serve_requests(&mut self) {
+        if let Some(newest) = self.requests.missing.take() {
+            self.drive(Input::Event(Event::Snapshotted(newest.index)));
+        }
+        let mut has_begun_round = false;
+        loop {
+            for output in self.driver.take_told() {
+                self.requests.service.hear(&self.driver, output);
+            }
+            self.requests.service.settle(self.driver.node());
+            if let Some(work) = self.requests.service.next_work() {
+                self.do_work(work);
+            } else if self.requests.service.wants_round() && !has_begun_round {
+                has_begun_round = true;
+                self.drive(Input::Event(Event::HeartbeatTimeout));
+            } else {
+                return;
+            }
+        }
+    }
+
+    /// Where the log begins elsewhere than a snapshot ends (a file may be damaged), it may go as far as the
+    /// newest that there is, and that one is sent the next time.
+    fn find_snapshot(&mut self, last: Position) {
+        let held = self.requests.snapshots.all();
+        if held.iter().all(|snapshot| snapshot.last != last) {
+            self.requests.missing = held.first().map(|newest| newest.last);
+        }
+    }
+
+    fn do_work(&mut self, work: Work) {
+        match work {
+            Work::Propose(command) => self.drive(Input::Event(Event::Propose(command))),
+            Work::Send(to, message) => self.send_service(to, message),
+            Work::Apply(committed) => self.requests.apply.tell(Task::Apply(committed)),
+            Work::Restore(last) => {
+                self.requests.snapshot = Some(last);
+                self.requests.apply.tell(Task::Restore(last));
+            }
+            Work::Read(job) => self.requests.apply.tell(Task::Read(job)),
+        }
+    }
+
+    fn send_service(&self, to: ServerId, message: ServiceMessage) {
+        let from = self.driver.node().id();
+        self.network.transport.send(ServiceFrame { from, to, message });
+    }
+
     fn begin_epoch(&mut self, fence: Fence) {
         let now = clock::now();
         let epoch = Epoch::new(fence, self.driver.lease(now).unwrap_or_default());
         tracing::info!(%fence, "this server leads");
-        self.leading.begin(epoch, now.after(self.settings.policy.minimum_timeout));
+        // Where there is a state machine a leadership is of use though nobody waits for it.
+        let unclaimed = (!self.settings.has_machine).then(|| now.after(self.settings.policy.minimum_timeout));
+        self.leading.begin(epoch, unclaimed);
     }
 
     fn end_epoch(&mut self) {

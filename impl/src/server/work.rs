@@ -14,7 +14,7 @@ impl Server {
             self.views.changed();
         }
         // A server that is about to end has no use for another leadership.
-        let campaigns = work == Work::Waiting && self.closing.is_none();
+        let campaigns = (self.settings.has_machine || work == Work::Waiting) && self.closing.is_none();
         self.handle(Input::Campaigns(campaigns));
     }
 

@@ -5,8 +5,10 @@
 //! each server has an election timeout of its own. Servers crash at any
 //! moment, and connections tell of it or do not; and they stand still, one or all at a time, so
 //! that timers are late. Connections end by themselves, on one side or on both, and something
-//! between two sides rejects whatever they say to each other. `RAFTTREE_SEED=n` repeats one history.
+//! between two sides rejects whatever they say to each other. Commands are proposed and reads asked for
+//! anywhere, snapshots are made, sent and restored. `RAFTTREE_SEED=n` repeats one history.
 
+mod requests;
 mod slow_disks;
 mod staged;
 
@@ -19,11 +21,14 @@ use rafttree_model::{Entry, Event, Index, Members, Message, Record, ServerId, Te
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::core::driver::{Action, Driver, Input, MAX_MESSAGE_BYTES, Policy};
+use crate::core::driver::{Action, Driver, Input, Policy};
 use crate::core::frame::Frame;
 use crate::core::links::{ElectOnDisconnect, Place};
+use crate::core::request::ServiceMessage;
+use crate::core::service::Service;
 use crate::core::stamp::Stamp;
 use crate::storage::Recovered;
+use requests::{Client, Machine, Met};
 
 const T: Duration = Duration::from_millis(100);
 const POLICY: Policy = Policy {
@@ -73,6 +78,23 @@ enum Happening {
     Ask(ServerId),
     /// Somebody proposes a command to a server.
     Propose(ServerId),
+    /// Somebody wants to read what is committed by now, at this server.
+    Read(ServerId),
+    /// A server says something about requests.
+    Service {
+        to: ServerId,
+        life: u64,
+        from: ServerId,
+        message: ServiceMessage,
+    },
+    /// A server makes a snapshot.
+    Snapshot(ServerId),
+    /// A snapshot has arrived, and is durable.
+    Arrived {
+        at: ServerId,
+        life: u64,
+        machine: Machine,
+    },
     /// These hear nothing and do nothing for so long; what they miss is told to them later.
     StandStill(Vec<ServerId>, Duration),
     /// The disks of these finish nothing for so long.
@@ -83,6 +105,11 @@ enum Happening {
 
 struct Server {
     driver: Option<Driver>,
+    service: Option<Service>,
+    /// The state machine in memory.
+    machine: Machine,
+    /// Snapshots of it, which are durable, from the oldest to the newest.
+    snapshots: Vec<Machine>,
     /// How often it started: what was meant for an earlier life is lost.
     life: u64,
     /// The records that are durable.
@@ -145,8 +172,9 @@ impl History {
     }
 
     fn commits(&mut self, driver: &Driver, from: Index) {
-        let commit = driver.node().commit();
-        for entry in &driver.entries()[from.number() as usize..commit.number() as usize] {
+        let news = from.number() + 1..=driver.node().commit().number();
+        // What a snapshot brings was committed somewhere before.
+        for entry in driver.entries().iter().filter(|entry| news.contains(&entry.position.index.number())) {
             match self.committed.get(entry.position.index.number() as usize - 1) {
                 Some(first) => assert_eq!(first, entry, "a committed entry changed"),
                 None => self.committed.push(entry.clone()),
@@ -181,6 +209,7 @@ struct World {
     lost: BTreeMap<(ServerId, ServerId), u64>,
     trouble: bool,
     history: History,
+    client: Client,
 }
 
 /// Names the seed when a history fails.
@@ -208,6 +237,9 @@ impl World {
         let mut server = || Server {
             minimum_timeout: if unequal { T * random.random_range(1..=6) / 2 } else { T },
             driver: None,
+            service: None,
+            machine: Machine::default(),
+            snapshots: Vec::new(),
             life: 0,
             disk: Vec::new(),
             writing: Vec::new(),
@@ -233,6 +265,7 @@ impl World {
             lost: BTreeMap::new(),
             trouble: false,
             history: History::default(),
+            client: Client::default(),
         };
         world.ids().into_iter().for_each(|id| world.start(id));
         world
@@ -304,6 +337,7 @@ impl World {
             let (at, id) = (self.moment(TROUBLE), self.any_id());
             self.later(at, Happening::Ask(id));
         }
+        self.plan_requests();
     }
 
     /// One server stands still, with its last words on their way to a disk that stalls, and hears only
@@ -345,6 +379,7 @@ impl World {
         server.committed = Index::ZERO;
         let policy = Policy { minimum_timeout: server.minimum_timeout, ..POLICY };
         server.driver = Some(Driver::new(id, members, recovered, policy, seed, server.clock(self.now)));
+        server.start_machine(seed, self.now);
         for peer in self.peers(id) {
             self.later(Duration::from_micros(200), Happening::Call(id, peer));
             self.later(Duration::from_micros(200), Happening::Call(peer, id));
@@ -417,6 +452,7 @@ impl World {
             return;
         }
         server.lease = None;
+        server.service = None;
         let mut writing = std::mem::take(&mut server.writing);
         writing.truncate(self.random.random_range(0..=writing.len()));
         server.disk.extend(writing);
@@ -466,7 +502,11 @@ impl World {
 
     /// Until when whom this is meant for stands still, if it does.
     fn missed_until(&self, happening: &Happening) -> Option<u64> {
-        let (Happening::Input { to: id, .. } | Happening::Flushed { at: id, .. } | Happening::Ask(id)) = happening
+        let (Happening::Input { to: id, .. }
+        | Happening::Flushed { at: id, .. }
+        | Happening::Ask(id)
+        | Happening::Service { to: id, .. }
+        | Happening::Arrived { at: id, .. }) = happening
         else {
             return None;
         };
@@ -491,6 +531,10 @@ impl World {
             Happening::Call(from, to) => self.call(from, to),
             Happening::Ask(id) => self.ask(id),
             Happening::Propose(id) => self.propose(id),
+            Happening::Read(id) => self.read(id),
+            Happening::Service { to, life, from, message } => self.receive(to, life, from, message),
+            Happening::Snapshot(id) => self.snapshot(id),
+            Happening::Arrived { at, life, machine } => self.arrived(at, life, machine),
             Happening::StandStill(ids, length) => {
                 let end = self.now + length.as_nanos() as u64;
                 self.servers.iter_mut().filter(|(id, _)| ids.contains(id)).for_each(|(_, server)| server.still = end);
@@ -524,13 +568,14 @@ impl World {
         self.input(id, Input::Event(event));
     }
 
-    fn propose(&mut self, id: ServerId) {
-        let length = if self.random.random_bool(0.1) { MAX_MESSAGE_BYTES / 2 + 1 } else { 5 };
-        let command = Bytes::from(vec![self.random.random(); length]);
-        self.input(id, Input::Event(Event::Propose(command)));
+    /// Something happens to a server, with all that comes of it for requests.
+    fn input(&mut self, id: ServerId, input: Input) {
+        self.note_link(id, &input);
+        self.drive(id, input);
+        self.serve(id);
     }
 
-    fn input(&mut self, id: ServerId, input: Input) {
+    fn drive(&mut self, id: ServerId, input: Input) {
         let late = self.chance(5.0).then(|| self.moment(Duration::from_millis(2)));
         let server = self.servers.get_mut(&id).unwrap();
         server.late = server.late.max(self.now + late.unwrap_or_default().as_nanos() as u64);
@@ -548,6 +593,7 @@ impl World {
         match action {
             Action::Send(frame) => {
                 self.history.sends(&frame);
+                self.send_snapshot_of(&frame);
                 self.send(frame);
             }
             Action::Write(records) => self.write(id, records),
@@ -576,10 +622,15 @@ impl World {
         self.later(delay, Happening::Flushed { at: id, life });
     }
 
+    /// Whether what one server sends another now is lost.
+    fn is_lost(&mut self, from: ServerId, to: ServerId) -> bool {
+        let is_lost = self.lost.get(&(from, to)).is_some_and(|&until| self.now < until);
+        is_lost || !self.is_reachable(from, to) || self.chance(self.loss)
+    }
+
     fn send(&mut self, frame: Frame) {
         let (from, to) = (frame.from, frame.to);
-        let is_lost = self.lost.get(&(from, to)).is_some_and(|&until| self.now < until);
-        if is_lost || !self.is_reachable(from, to) || self.chance(self.loss) {
+        if self.is_lost(from, to) {
             return;
         }
         if self.chance(2.0) {
@@ -617,14 +668,24 @@ impl World {
     }
 }
 
-fn run(seed: u64, count: u32) -> usize {
+fn run(seed: u64, count: u32) -> (usize, Met) {
     let mut world = World::new(seed, count);
     world.run_until(TROUBLE);
     world.trouble = false;
     world.side.clear();
+    // Whoever was told late that a connection had ended, after the next one was there, has one again.
+    for (from, to) in world
+        .ids()
+        .into_iter()
+        .flat_map(|from| world.peers(from).into_iter().map(move |to| (from, to)))
+        .collect::<Vec<_>>()
+    {
+        world.later(10 * T, Happening::Call(from, to));
+    }
     world.run_until(TROUBLE + PEACE);
     world.check_peace();
-    world.history.leaderships
+    world.check_requests();
+    (world.history.leaderships, world.client.met())
 }
 
 /// The one history that is asked for, if one is.
@@ -638,8 +699,14 @@ fn run_many(count: u32, seeds: u64) {
         run(seed, count);
         return;
     }
-    let leaderships: usize = (0..seeds).map(|seed| run(seed, count)).sum();
-    assert!(seeds as usize * 3 < leaderships, "only {leaderships} leaderships in {seeds} histories");
+    let (leaderships, met): (Vec<_>, Vec<_>) = (0..seeds).map(|seed| run(seed, count)).unzip();
+    let (leaderships, met): (usize, Met) = (leaderships.into_iter().sum(), met.into_iter().sum());
+    let histories = seeds as usize;
+    assert!(histories * 3 < leaderships, "only {leaderships} leaderships in {histories} histories");
+    let is_worth_it = histories * 10 < met.answered.min(met.read)
+        && (count < 2 || histories / 2 < met.not_committed.min(met.unknown))
+        && (count < 3 || histories / 20 < met.restored);
+    assert!(is_worth_it, "{met:?} in {histories} histories");
 }
 
 #[test]
@@ -664,7 +731,7 @@ fn one_seed_is_one_history() {
         let mut world = World::new(seed, 3);
         world.run_until(TROUBLE);
         let disks: Vec<_> = world.servers.values().map(|server| server.disk.clone()).collect();
-        (world.now, disks)
+        (world.now, disks, world.client.told.clone())
     };
     assert_eq!(history(7), history(7));
     assert_ne!(history(7), history(8));

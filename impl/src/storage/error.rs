@@ -20,6 +20,20 @@ pub enum StorageError {
         /// The data directory.
         directory: PathBuf,
     },
+    /// The log begins behind everything that a snapshot holds.
+    #[error(
+        "the log in {} begins behind entry {base}, and {}: what was applied until then is lost; put the snapshot files \
+         back, or let this server join as a new one with an empty directory", directory.display(),
+        match newest { Some(last) => format!("the newest sound snapshot ends with entry {last}"), None => "there is no sound snapshot".into() }
+    )]
+    SnapshotMissing {
+        /// The data directory.
+        directory: PathBuf,
+        /// The last entry that the log no longer holds.
+        base: rafttree_model::Position,
+        /// The last entry in the newest snapshot that is sound.
+        newest: Option<rafttree_model::Position>,
+    },
     /// The directory is initialised already.
     #[error("{} belongs to server {id} of cluster {cluster} already: start it, or choose another directory", directory.display())]
     AlreadyInitialised {

@@ -54,7 +54,6 @@ mod init;
 
 mod pins;
 
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "no server takes snapshots yet"))]
 pub(crate) mod snapshot;
 
 pub(crate) mod writer;

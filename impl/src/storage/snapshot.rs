@@ -21,5 +21,6 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
 pub(crate) use reader::Snapshot;
 pub(crate) use store::Snapshots;

@@ -19,7 +19,7 @@ use super::refusal::Refusal;
 use super::seldom::Seldom;
 use super::times::Times;
 use super::unreachable::Unreachable;
-use crate::core::frame::Frame;
+use crate::core::frame::{Frame, ServiceFrame};
 use crate::core::links::Place;
 use crate::storage::{ClusterId, Incarnation, Pins};
 
@@ -52,6 +52,8 @@ pub(crate) struct Config {
 pub(crate) enum Incoming {
     /// A message for us, from the peer that the handshake named.
     Frame(Frame),
+    /// The same about requests.
+    Service(ServiceFrame),
     /// The connection on which `from` sends to us is ready; its minimum election timeout is this.
     Accepted { from: ServerId, minimum_timeout: Duration },
     /// The connection on which `from` sends to us ended.

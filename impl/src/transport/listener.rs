@@ -17,7 +17,7 @@ use super::hub::{HANDSHAKE_DEADLINE, Hub, Incoming};
 use super::refusal::Refusal;
 use super::strangers::{Strangers, Visit};
 use super::wire::{Malformed, WireFrame};
-use crate::core::frame::Frame;
+use crate::core::frame::Packet;
 
 /// Accepting fails when the process has no descriptors left: some may be free a little later.
 const ACCEPT_RETRY_DELAY: Duration = Duration::from_millis(50);
@@ -111,7 +111,8 @@ async fn shake_hands(stream: TcpStream, visit: Visit, hub: &Hub) -> Option<(Conn
 async fn receive(connection: &mut Connection, from: ServerId, hub: &Hub) -> Option<Refusal> {
     loop {
         match read(connection, from, hub).await {
-            Ok(frame) => hub.tell(Incoming::Frame(frame)).await,
+            Ok(Packet::Protocol(frame)) => hub.tell(Incoming::Frame(frame)).await,
+            Ok(Packet::Service(frame)) => hub.tell(Incoming::Service(frame)).await,
             Err(ConnectionEnd::Lost(error)) => {
                 tracing::debug!(%from, %error, "the peer closed its connection");
                 return None;
@@ -126,11 +127,11 @@ async fn receive(connection: &mut Connection, from: ServerId, hub: &Hub) -> Opti
     }
 }
 
-/// The next frame; it must come from whom the handshake named, and be for us.
-async fn read(connection: &mut Connection, from: ServerId, hub: &Hub) -> Result<Frame, ConnectionEnd> {
-    let frame = Frame::try_from(connection.read::<WireFrame>().await?)?;
-    if (frame.from, frame.to) == (from, hub.local.id) {
-        Ok(frame)
+/// The next packet; it must come from whom the handshake named, and be for us.
+async fn read(connection: &mut Connection, from: ServerId, hub: &Hub) -> Result<Packet, ConnectionEnd> {
+    let packet = Packet::try_from(connection.read::<WireFrame>().await?)?;
+    if packet.ends() == (from, hub.local.id) {
+        Ok(packet)
     } else {
         Err(Malformed("another sender or receiver than the handshake").into())
     }

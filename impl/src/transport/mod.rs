@@ -54,7 +54,7 @@ use rafttree_model::ServerId;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::core::frame::Frame;
+use crate::core::frame::Packet;
 use hub::Hub;
 use names::Names;
 
@@ -97,12 +97,14 @@ impl Transport {
         self.local_address
     }
 
-    /// Sends a frame to the peer it names, if that can be reached. Never waits: if too much is
+    /// Sends a packet to the peer it names, if that can be reached. Never waits: if too much is
     /// waiting for the peer already, the oldest goes.
-    pub(crate) fn send(&self, frame: Frame) {
-        match self.hub.peers.get(&frame.to) {
-            Some(peer) => peer.queue.push(frame),
-            None => tracing::error!(to = %frame.to, "no such peer"),
+    pub(crate) fn send(&self, packet: impl Into<Packet>) {
+        let packet = packet.into();
+        let (_, to) = packet.ends();
+        match self.hub.peers.get(&to) {
+            Some(peer) => peer.queue.push(packet),
+            None => tracing::error!(%to, "no such peer"),
         }
     }
 

@@ -12,7 +12,8 @@ use tokio::time::sleep;
 
 use super::connection::FrameWriter;
 use super::wire::WireFrame;
-use crate::core::frame::Frame;
+use crate::core::frame::{Frame, Packet};
+use crate::core::request::{Outcome, ServiceMessage};
 
 /// Heartbeats and answers are small, so the number of frames bounds what a slow peer is owed.
 const MAX_QUEUED_FRAMES: usize = 256;
@@ -20,8 +21,12 @@ const MAX_QUEUED_FRAMES: usize = 256;
 /// Entries are not, so their bytes are bounded too. One frame may be waiting whatever its size.
 const MAX_QUEUED_BYTES: usize = 8 << 20;
 
-/// Frames for one peer. When it is full the oldest goes: Raft tolerates loss, and what is new is
-/// worth more than what is old.
+/// Requests and what became of them wait behind the protocol, and who waits for an answer bounds how many
+/// there are. This is more than that: it bounds what a peer that cannot be reached makes wait.
+const MAX_QUEUED_SERVICE_BYTES: usize = 128 << 20;
+
+/// Packets for one peer. When it is full the oldest of their kind goes: Raft tolerates loss, and what is
+/// new is worth more than what is old.
 ///
 /// While nothing waits it holds the connection's writer, so that a frame leaves from where it was
 /// pushed: a heartbeat is hardly more work than waking a task would be.
@@ -40,19 +45,21 @@ struct Waiting {
     is_busy: bool,
     frames: VecDeque<Frame>,
     bytes: usize,
+    services: VecDeque<Packet>,
+    service_bytes: usize,
 }
 
 impl Queue {
-    /// Sends a frame, or adds it to those that wait; drops the oldest ones if there is no room.
-    pub(super) fn push(&self, frame: Frame) {
-        if self.waiting().push(frame) {
+    /// Sends a packet, or adds it to those that wait; drops the oldest ones if there is no room.
+    pub(super) fn push(&self, packet: impl Into<Packet>) {
+        if self.waiting().push(packet.into()) {
             self.filled.notify_one();
         }
     }
 
     /// Leaves the writer here until it has to wait: then it is given back, with what it is to send
     /// after the rest of what it has begun. If the future is dropped the writer stays.
-    pub(super) async fn take(&self, writer: FrameWriter) -> (FrameWriter, VecDeque<Frame>) {
+    pub(super) async fn take(&self, writer: FrameWriter) -> (FrameWriter, VecDeque<Packet>) {
         self.waiting().writer = Some(writer);
         loop {
             if let Some(taken) = self.waiting().take() {
@@ -85,34 +92,37 @@ impl Queue {
 
 impl Waiting {
     /// Whether something waits now for which the writer must be taken.
-    fn push(&mut self, frame: Frame) -> bool {
+    fn push(&mut self, packet: Packet) -> bool {
         self.is_busy = true;
-        match &mut self.writer {
-            Some(writer) if !self.is_blocked => {
-                self.is_blocked = !writer.write_now(&WireFrame::from(frame));
-                self.is_blocked
+        match (&mut self.writer, packet) {
+            (Some(writer), packet) if !self.is_blocked => {
+                self.is_blocked = !writer.write_now(&WireFrame::from(packet));
+                return self.is_blocked;
             }
-            _ => {
-                self.add(frame);
-                true
-            }
+            (_, Packet::Protocol(frame)) => self.add(frame),
+            (_, packet) => self.add_service(packet),
         }
+        true
     }
 
     /// The same for an empty frame, if nothing else is on its way.
     fn keep_alive(&mut self) -> bool {
-        let is_idle = !mem::take(&mut self.is_busy) && !self.is_blocked && self.frames.is_empty();
+        let is_idle = !mem::take(&mut self.is_busy) && !self.is_blocked && !self.has_some();
         let Some(writer) = self.writer.as_mut().filter(|_| is_idle) else { return false };
         self.is_blocked = !writer.keep_alive();
         self.is_blocked
     }
 
-    fn take(&mut self) -> Option<(FrameWriter, VecDeque<Frame>)> {
-        if self.frames.is_empty() && !self.is_blocked {
+    fn take(&mut self) -> Option<(FrameWriter, VecDeque<Packet>)> {
+        if !self.has_some() && !self.is_blocked {
             return None;
         }
-        let Waiting { writer, frames, .. } = mem::take(self);
-        writer.map(|writer| (writer, frames))
+        let Waiting { writer, frames, services, .. } = mem::take(self);
+        writer.map(|writer| (writer, frames.into_iter().map(Packet::Protocol).chain(services).collect()))
+    }
+
+    fn has_some(&self) -> bool {
+        !self.frames.is_empty() || !self.services.is_empty()
     }
 
     fn add(&mut self, frame: Frame) {
@@ -123,6 +133,27 @@ impl Waiting {
             self.bytes -= payload_bytes(&oldest);
         }
     }
+
+    fn add_service(&mut self, packet: Packet) {
+        self.service_bytes += service_bytes(&packet);
+        self.services.push_back(packet);
+        while 1 < self.services.len() && MAX_QUEUED_SERVICE_BYTES < self.service_bytes {
+            let oldest = self.services.pop_front().expect("there is more than one");
+            self.service_bytes -= service_bytes(&oldest);
+        }
+    }
+}
+
+/// Bytes that a packet about requests holds in memory, about.
+fn service_bytes(packet: &Packet) -> usize {
+    const USUAL: usize = 64;
+    let Packet::Service(frame) = packet else { return USUAL };
+    USUAL
+        + match &frame.message {
+            ServiceMessage::Propose { command, .. } => command.len(),
+            ServiceMessage::Proposed { outcome: Outcome::Answer(answer), .. } => answer.len(),
+            _ => 0,
+        }
 }
 
 /// Bytes that the frame's commands hold in memory.
@@ -143,6 +174,7 @@ mod tests {
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
+    use crate::core::frame::ServiceFrame;
     use crate::transport::connection::Connection;
 
     fn frame(number: u64, message: Message<Slice<bytes::Bytes>>) -> Frame {
@@ -156,8 +188,10 @@ mod tests {
         frame(number, Message::AppendRequest { entries, commit: Index::ZERO, round: rafttree_model::Round::ZERO })
     }
 
-    fn numbers(frames: &VecDeque<Frame>) -> Vec<u64> {
-        frames.iter().map(|frame| frame.term.number()).collect()
+    /// The terms of messages of the protocol, and 0 for others.
+    fn numbers(packets: &VecDeque<Packet>) -> Vec<u64> {
+        let number = |packet: &Packet| if let Packet::Protocol(frame) = packet { frame.term.number() } else { 0 };
+        packets.iter().map(number).collect()
     }
 
     /// A connection's writer, and the other side.
@@ -187,6 +221,20 @@ mod tests {
         assert_eq!(numbers(&frames), [3, 4]);
         queue.push(large(5, MAX_QUEUED_BYTES + 1));
         assert_eq!(numbers(&queue.take(writer).await.1), [5]);
+    }
+
+    #[tokio::test]
+    async fn requests_wait_behind_the_protocol_and_are_not_dropped_for_it() {
+        let queue = Queue::default();
+        for request in 0..2 * MAX_QUEUED_FRAMES as u64 {
+            let message = ServiceMessage::AskReadIndex { request };
+            queue.push(ServiceFrame { from: ServerId::new(1), to: ServerId::new(2), message });
+            queue.push(frame(1 + request, Message::Stale));
+        }
+        let (_, packets) = queue.take(writer().await.0).await;
+        let numbers = numbers(&packets);
+        assert_eq!(numbers.iter().filter(|&&number| number == 0).count(), 2 * MAX_QUEUED_FRAMES);
+        assert!(numbers[..MAX_QUEUED_FRAMES].iter().all(|&number| 0 < number), "{numbers:?}");
     }
 
     #[tokio::test]

@@ -21,6 +21,7 @@ use super::hub::{HANDSHAKE_DEADLINE, STABLE_CONNECTION_TIME};
 use super::strangers::{MAX_STRANGERS, Strangers, Visit};
 use super::wire::WireFrame;
 use super::*;
+use crate::core::frame::Frame;
 use crate::core::links::Place;
 use crate::storage::{self, ClusterId, Directory, Identity, Incarnation, Pins};
 

@@ -7,7 +7,8 @@
 use bytes::Bytes;
 use rafttree_model::{Entry, Envelope, Index, Message, Payload, Position, Round, ServerId, Slice, Term};
 
-use crate::core::frame::Frame;
+use crate::core::frame::{Frame, Packet, ServiceFrame};
+use crate::core::request::{MAX_COMMAND_BYTES, Outcome, ServiceMessage};
 
 /// A frame that does not say what a server of this version could have said.
 #[derive(Debug, Eq, PartialEq, thiserror::Error)]
@@ -29,6 +30,8 @@ pub(super) struct WireFrame {
     term: u64,
     #[prost(oneof = "WireMessage", tags = "10, 11, 12, 13, 14, 15, 16, 17, 18, 19")]
     message: Option<WireMessage>,
+    #[prost(oneof = "WireService", tags = "40, 41, 42, 43")]
+    service: Option<WireService>,
 }
 
 #[derive(Clone, PartialEq, prost::Oneof)]
@@ -53,6 +56,59 @@ enum WireMessage {
     Stale(WireEmpty),
     #[prost(message, tag = "19")]
     InstallSnapshot(WireInstallSnapshot),
+}
+
+/// What serves requests, instead of a message of the protocol.
+#[derive(Clone, PartialEq, prost::Oneof)]
+enum WireService {
+    #[prost(message, tag = "40")]
+    Propose(WirePropose),
+    #[prost(message, tag = "41")]
+    Proposed(WireProposed),
+    #[prost(message, tag = "42")]
+    AskReadIndex(WireAskReadIndex),
+    #[prost(message, tag = "43")]
+    ReadIndex(WireReadIndex),
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct WirePropose {
+    #[prost(uint64, tag = "1")]
+    request: u64,
+    #[prost(bytes = "bytes", tag = "2")]
+    command: Bytes,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct WireProposed {
+    #[prost(uint64, tag = "1")]
+    request: u64,
+    #[prost(oneof = "WireOutcome", tags = "2, 3, 4")]
+    outcome: Option<WireOutcome>,
+}
+
+#[derive(Clone, PartialEq, prost::Oneof)]
+enum WireOutcome {
+    #[prost(bytes = "bytes", tag = "2")]
+    Answer(Bytes),
+    #[prost(message, tag = "3")]
+    NotCommitted(WireEmpty),
+    #[prost(message, tag = "4")]
+    Unknown(WireEmpty),
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct WireAskReadIndex {
+    #[prost(uint64, tag = "1")]
+    request: u64,
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct WireReadIndex {
+    #[prost(uint64, tag = "1")]
+    request: u64,
+    #[prost(uint64, optional, tag = "2")]
+    index: Option<u64>,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -138,7 +194,36 @@ struct WireInstallSnapshot {
 impl From<Frame> for WireFrame {
     fn from(frame: Frame) -> WireFrame {
         let Envelope { from, to, term, message } = frame;
-        WireFrame { from: from.number(), to: to.number(), term: term.number(), message: Some(message.into()) }
+        let (term, message) = (term.number(), Some(message.into()));
+        WireFrame { from: from.number(), to: to.number(), term, message, service: None }
+    }
+}
+
+impl From<ServiceFrame> for WireFrame {
+    fn from(ServiceFrame { from, to, message }: ServiceFrame) -> WireFrame {
+        let service = Some(message.into());
+        WireFrame { from: from.number(), to: to.number(), term: 0, message: None, service }
+    }
+}
+
+impl From<Packet> for WireFrame {
+    fn from(packet: Packet) -> WireFrame {
+        match packet {
+            Packet::Protocol(frame) => frame.into(),
+            Packet::Service(frame) => frame.into(),
+        }
+    }
+}
+
+impl TryFrom<WireFrame> for Packet {
+    type Error = Malformed;
+
+    fn try_from(wire: WireFrame) -> Result<Packet, Malformed> {
+        let (from, to) = (ServerId::new(wire.from), ServerId::new(wire.to));
+        match wire.service {
+            Some(service) => Ok(Packet::Service(ServiceFrame { from, to, message: service.try_into()? })),
+            None => Frame::try_from(wire).map(Packet::Protocol),
+        }
     }
 }
 
@@ -220,6 +305,55 @@ impl TryFrom<WireMessage> for Message<Slice<Bytes>> {
             }
             WireMessage::TimeoutNow(WireEmpty {}) => Message::TimeoutNow,
             WireMessage::Stale(WireEmpty {}) => Message::Stale,
+        })
+    }
+}
+
+impl From<ServiceMessage> for WireService {
+    fn from(message: ServiceMessage) -> WireService {
+        match message {
+            ServiceMessage::Propose { request, command } => WireService::Propose(WirePropose { request, command }),
+            ServiceMessage::Proposed { request, outcome } => {
+                let outcome = Some(match outcome {
+                    Outcome::Answer(answer) => WireOutcome::Answer(answer),
+                    Outcome::NotCommitted => WireOutcome::NotCommitted(WireEmpty {}),
+                    Outcome::Unknown => WireOutcome::Unknown(WireEmpty {}),
+                });
+                WireService::Proposed(WireProposed { request, outcome })
+            }
+            ServiceMessage::AskReadIndex { request } => WireService::AskReadIndex(WireAskReadIndex { request }),
+            ServiceMessage::ReadIndex { request, index } => {
+                WireService::ReadIndex(WireReadIndex { request, index: index.map(Index::number) })
+            }
+        }
+    }
+}
+
+impl TryFrom<WireService> for ServiceMessage {
+    type Error = Malformed;
+
+    fn try_from(wire: WireService) -> Result<ServiceMessage, Malformed> {
+        Ok(match wire {
+            WireService::Propose(WirePropose { request, command }) => {
+                if MAX_COMMAND_BYTES < command.len() {
+                    return Err(Malformed("a command that is longer than any"));
+                }
+                ServiceMessage::Propose { request, command }
+            }
+            WireService::Proposed(WireProposed { request, outcome }) => {
+                let outcome = match outcome {
+                    Some(WireOutcome::Answer(answer)) => Outcome::Answer(answer),
+                    Some(WireOutcome::NotCommitted(WireEmpty {})) => Outcome::NotCommitted,
+                    // What a later version may say beyond these is no answer here.
+                    Some(WireOutcome::Unknown(WireEmpty {})) | None => Outcome::Unknown,
+                };
+                ServiceMessage::Proposed { request, outcome }
+            }
+            WireService::AskReadIndex(WireAskReadIndex { request }) => ServiceMessage::AskReadIndex { request },
+            WireService::ReadIndex(WireReadIndex { request, index }) => {
+                let index = index.map(countable).transpose()?.map(Index::new);
+                ServiceMessage::ReadIndex { request, index }
+            }
         })
     }
 }
@@ -332,6 +466,32 @@ mod tests {
         })
     }
 
+    fn services() -> impl Strategy<Value = ServiceFrame> {
+        let bytes = || proptest::collection::vec(any::<u8>(), 0..40).prop_map(Bytes::from);
+        let outcome =
+            prop_oneof![bytes().prop_map(Outcome::Answer), Just(Outcome::NotCommitted), Just(Outcome::Unknown)];
+        let message = prop_oneof![
+            (any::<u64>(), bytes()).prop_map(|(request, command)| ServiceMessage::Propose { request, command }),
+            (any::<u64>(), outcome).prop_map(|(request, outcome)| ServiceMessage::Proposed { request, outcome }),
+            any::<u64>().prop_map(|request| ServiceMessage::AskReadIndex { request }),
+            (any::<u64>(), proptest::option::of((0..=MAX_NUMBER).prop_map(Index::new)))
+                .prop_map(|(request, index)| ServiceMessage::ReadIndex { request, index }),
+        ];
+        (any::<u32>(), any::<u32>(), message).prop_map(|(from, to, message)| ServiceFrame {
+            from: ServerId::new(from),
+            to: ServerId::new(to),
+            message,
+        })
+    }
+
+    fn packets() -> impl Strategy<Value = Packet> {
+        prop_oneof![frames().prop_map(Packet::Protocol), services().prop_map(Packet::Service)]
+    }
+
+    fn decode_packet(bytes: &[u8]) -> Result<Packet, Malformed> {
+        WireFrame::decode(bytes).map_err(|_| Malformed("no protobuf"))?.try_into()
+    }
+
     fn decode(bytes: &[u8]) -> Result<Frame, Malformed> {
         WireFrame::decode(bytes).map_err(|_| Malformed("no protobuf"))?.try_into()
     }
@@ -347,24 +507,24 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_frame_arrives_as_it_was_sent(frame in frames()) {
-            let bytes = WireFrame::from(frame.clone()).encode_to_vec();
-            prop_assert_eq!(decode(&bytes), Ok(frame));
+        fn every_packet_arrives_as_it_was_sent(packet in packets()) {
+            let bytes = WireFrame::from(packet.clone()).encode_to_vec();
+            prop_assert_eq!(decode_packet(&bytes), Ok(packet));
         }
 
         #[test]
         fn any_bytes_are_a_frame_or_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
-            let _ = decode(&bytes);
+            let _ = decode_packet(&bytes);
         }
 
         #[test]
-        fn a_damaged_frame_is_a_frame_or_an_error(frame in frames(), at in any::<usize>(), bits in 1_u8..) {
+        fn a_damaged_frame_is_a_frame_or_an_error(frame in packets(), at in any::<usize>(), bits in 1_u8..) {
             let mut bytes = WireFrame::from(frame).encode_to_vec();
             let at = at % bytes.len().max(1);
             if let Some(byte) = bytes.get_mut(at) {
                 *byte ^= bits;
             }
-            let _ = decode(&bytes);
+            let _ = decode_packet(&bytes);
         }
     }
 

@@ -1,0 +1,32 @@
+//! The requests that are open, and the thread that applies.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rafttree_model::Position;
+use tokio::sync::mpsc;
+
+use crate::core::service::Service;
+use crate::machine::apply::{Apply, Report};
+use crate::storage::snapshot::Snapshots;
+
+/// The requests that are open, and the thread that applies.
+pub(super) struct Requests {
+    pub(super) service: Service,
+    pub(super) apply: Apply,
+    pub(super) reports: mpsc::UnboundedReceiver<Report>,
+    pub(super) snapshots: Arc<Snapshots>,
+    /// The newest snapshot, if a follower needs one that is not here.
+    pub(super) missing: Option<Position>,
+    /// The last entry in the newest snapshot.
+    pub(super) snapshot: Option<Position>,
+}
+
+impl Requests {
+    /// Lets the thread end, and waits for that, but not for ever. Whether it has ended.
+    pub(super) async fn close(self, patience: Duration) -> bool {
+        // Whoever waits for what became of a command learns that nobody knows.
+        drop(self.service);
+        self.apply.close(self.reports, patience).await
+    }
+}

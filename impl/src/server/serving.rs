@@ -1,0 +1,41 @@
+//! Requests: what other servers forward, and what the state machine has done.
+
+use rafttree_model::{Event, Position};
+
+use super::state::Server;
+use crate::api::error::Failure;
+use crate::core::driver::Input;
+use crate::core::frame::ServiceFrame;
+use crate::machine::apply::{Report, Task};
+
+impl Server {
+    /// Another server says something about requests.
+    pub(super) fn on_service(&mut self, ServiceFrame { from, message, .. }: ServiceFrame) {
+        self.requests.service.receive(self.driver.node(), from, message);
+        self.serve_requests();
+    }
+
+    /// The thread that applies has something to say.
+    pub(super) fn on_report(&mut self, report: Option<Report>) {
+        match report {
+            Some(Report::Answered(proposer, outcome)) => self.requests.service.answer(proposer, outcome),
+            Some(Report::Snapshotted { last, previous }) => self.on_snapshotted(last, previous),
+            Some(Report::SnapshotFailed(error)) => {
+                tracing::warn!(%error, "no snapshot was made, so the log goes on growing");
+            }
+            Some(Report::Failed(failure)) => self.fail(Failure::Machine(failure)),
+            None => self.fail(Failure::Panicked),
+        }
+        self.serve_requests();
+    }
+
+    /// The log may go up to the snapshot before the newest: who gets that one finds the entries behind it.
+    fn on_snapshotted(&mut self, last: Position, previous: Option<Position>) {
+        tracing::info!(%last, "a snapshot is durable");
+        self.requests.snapshot = Some(last);
+        if let Some(previous) = previous {
+            self.handle(Input::Event(Event::Snapshotted(previous.index)));
+            self.requests.apply.tell(Task::RemoveOlder(previous));
+        }
+    }
+}
