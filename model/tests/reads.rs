@@ -80,6 +80,31 @@ fn who_comes_while_a_round_is_under_way_waits_for_the_next_and_shares_it() {
     assert_eq!(served(&mut readers), [("b", 9), ("c", 9)]);
 }
 
+/// Ten thousand readers, one every 10 units of time; an answer takes 1000. The first round begins with the first
+/// reader, and each of the others when the one before it is confirmed.
+#[test]
+fn thousands_of_readers_share_a_few_rounds() {
+    let mut readers = ReadIndices::default();
+    let (mut asked, mut served, mut begun) = (0, 0, Vec::new());
+    for now in (0..10_200).map(|step| step * 10) {
+        let latest = begun.len() as u64;
+        if asked < 10_000 {
+            readers.ask(Some(Round::new(latest)), asked);
+            asked += 1;
+        }
+        let answered = begun.iter().filter(|&&round| round + 1000 <= now).count();
+        readers.confirmed(Round::new(answered as u64));
+        served += std::iter::from_fn(|| readers.next_confirmed()).count();
+        if readers.wants_round() {
+            begun.push(now);
+            readers.begun(Round::new(latest + 1), Some(Index::ZERO));
+        }
+    }
+    assert_eq!(served, 10_000);
+    let every_thousand: Vec<u64> = (0..=100).map(|round| round * 1000).collect();
+    assert_eq!(begun, every_thousand);
+}
+
 #[test]
 fn a_round_that_is_lost_is_made_good_by_the_next_heartbeat() {
     let mut readers = asked(0, &["a"]);

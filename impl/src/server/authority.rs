@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use rafttree_model::Event;
+use rafttree_model::{Event, Index};
 
+use super::leading::VerifyReply;
 use super::state::Server;
-use super::verify::Reply;
 use crate::api::epoch::{Epoch, Lost};
 use crate::clock;
 use crate::core::driver::Input;
@@ -23,25 +23,28 @@ impl Server {
 
     /// Tells who was waiting for it that a majority has answered, and asks it for the others.
     pub(super) fn verify(&mut self) {
-        if self.leading.verifications.is_empty() {
-            return;
+        let verifications = &mut self.leading.verifications;
+        let node = self.driver.node();
+        let Some((latest, confirmed)) = node.round().zip(node.confirmed()) else { return };
+        // Nothing is read, so every round will do.
+        verifications.begun(latest, Some(Index::ZERO));
+        verifications.confirmed(confirmed);
+        while let Some((reply, _)) = verifications.next_confirmed() {
+            // Whoever no longer waits for an answer needs none.
+            let _ = reply.send(Ok(()));
         }
-        let Some((latest, confirmed)) = self.driver.node().round().zip(self.driver.node().confirmed()) else { return };
-        self.leading.verifications.confirm(confirmed);
-        if self.leading.verifications.begin_round(latest.next()) {
+        if verifications.wants_round() {
             self.handle(Input::Event(Event::HeartbeatTimeout));
         }
     }
 
     /// Somebody asks a majority.
-    pub(super) fn on_verify(&mut self, epoch: &Arc<Epoch>, reply: Reply) {
+    pub(super) fn on_verify(&mut self, epoch: &Arc<Epoch>, reply: VerifyReply) {
         if !self.leading.holds(epoch) {
             // Whoever no longer waits for an answer needs none.
             let _ = reply.send(Err(epoch.check().err().unwrap_or(Lost::Deposed)));
             return;
         }
-        // What is sent from now on counts for it, but for what is of the round that has begun already.
-        let next = self.driver.node().round().unwrap_or_default().next();
-        self.leading.verifications.add(next, reply);
+        self.leading.verifications.ask(self.driver.node().round(), reply);
     }
 }

@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use rafttree_model::ServerId;
+use rafttree_model::{ReadIndices, ServerId};
 use tokio::sync::{oneshot, watch};
 
-use super::verify::Verifications;
 use crate::api::epoch::{Epoch, Lost};
 use crate::api::error::Error;
 use crate::api::status::Work;
@@ -20,8 +19,12 @@ pub(super) struct Leading {
     pub(super) work: Work,
     /// Until when somebody must have begun to work under the present epoch.
     pub(super) unclaimed: Option<Stamp>,
-    pub(super) verifications: Verifications,
+    /// The callers that wait for a majority to confirm the leadership.
+    pub(super) verifications: ReadIndices<VerifyReply>,
 }
+
+/// The answer to a caller: a majority has confirmed the leadership, or it is over.
+pub(super) type VerifyReply = oneshot::Sender<Result<(), Lost>>;
 
 /// A transfer that waits for the work under the leadership to end.
 pub(super) struct Transfer {
@@ -50,7 +53,7 @@ impl CurrentEpoch {
 impl Leading {
     /// No leadership, and nobody who would work under one.
     pub(super) fn new(epochs: watch::Sender<Option<Arc<Epoch>>>) -> Leading {
-        let (epoch, verifications) = (CurrentEpoch(None), Verifications::default());
+        let (epoch, verifications) = (CurrentEpoch(None), ReadIndices::default());
         Leading { epoch, epochs, transfer: None, work: Work::Nobody, unclaimed: None, verifications }
     }
 
@@ -83,7 +86,11 @@ impl Leading {
         self.unclaimed = None;
         self.epochs.send_replace(None);
         tracing::info!("this server no longer leads");
-        self.verifications.end(Lost::Deposed);
+        self.verifications.end();
+        while let Some(reply) = self.verifications.next_ended() {
+            // Whoever no longer waits for an answer needs none.
+            let _ = reply.send(Err(Lost::Deposed));
+        }
         if let Some(Transfer { reply: Some(reply), .. }) = self.transfer.take() {
             let _ = reply.send(Ok(()));
         }

@@ -2,8 +2,6 @@
 
 mod precise_timer;
 
-mod verify;
-
 mod disk;
 
 mod network;
