@@ -1,11 +1,76 @@
-//! Raft whose deployed logic is the model-checked logic: leader election with fences, for
-//! services on tokio.
+//! Raft whose deployed logic is the model-checked logic, for services on tokio: a replicated state machine,
+//! and leader election with fences.
 //!
 //! A server of this crate calls [`rafttree_model::step()`], the transition function that the
 //! project's checker explores exhaustively, and performs what comes out: it writes records, sends
 //! messages, restarts timers. It takes no decision of the protocol itself.
 //!
+//! # A replicated state machine
+//!
+//! ```no_run
+//! use std::collections::BTreeMap;
+//! use std::io::{self, Read};
+//!
+//! use rafttree::{Node, Serialized, Snapshot, StateMachine};
+//!
+//! /// A replicated map: what a service writes is its state, its commands, and three methods.
+//! #[derive(Default)]
+//! struct Map(BTreeMap<String, String>);
+//!
+//! impl StateMachine for Map {
+//!     type Command = (String, String);
+//!     type Answer = Option<String>;
+//!
+//!     fn apply(&mut self, (key, value): (String, String)) -> Option<String> {
+//!         self.0.insert(key, value)                     // deterministic, and cannot fail
+//!     }
+//!
+//!     fn snapshot(&self) -> Box<dyn Snapshot> {
+//!         Box::new(Serialized(self.0.clone()))          // cheap here; written on another thread
+//!     }
+//!
+//!     fn restore(from: &mut dyn Read) -> io::Result<Map> {
+//!         Serialized::read(from).map(Map)
+//!     }
+//! }
+//!
+//! #[tokio::main(flavor = "current_thread")]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let replica = Node::builder("data/1")
+//!         .listen("127.0.0.1:7001")
+//!         .peer(2, "127.0.0.1:7002")
+//!         .peer(3, "127.0.0.1:7003")
+//!         .machine(Map::default())
+//!         .start()
+//!         .await?;
+//!     // On any server, whoever leads. It is on the disks of a majority, and applied, when this returns.
+//!     replica.propose(("x".into(), "1".into())).await?;
+//!     // Linearizable, on any server: it sees whatever was answered before it was asked for.
+//!     let x = replica.read(|map| map.0.get("x").cloned()).await?;
+//!     println!("{x:?}");
+//!     Ok(())
+//! }
+//! ```
+//!
+//! Log, transport, snapshots, forwarding to the leader and linearizable reads are built in. What a call
+//! answers, and what may be done then:
+//!
+//! | answer | what it means | what to do |
+//! | --- | --- | --- |
+//! | `Ok` of [`propose`](Replica::propose) | the command is committed, durable on a majority, and applied once | |
+//! | [`NotCommitted`](ProposeError::NotCommitted) | it was not applied, and never will be | propose it again |
+//! | [`Unknown`](ProposeError::Unknown) | it was applied once, or will be, or never: the leader failed meanwhile | read what is there; propose it again only if twice does no harm |
+//! | `Ok` of [`Session::propose`](Session::propose) | applied exactly once, however many attempts it took | |
+//! | [`SessionExpired`](ProposeError::SessionExpired) | the group has forgotten the session | as for `Unknown`, and open another |
+//! | `Ok` of [`read`](Replica::read) | it has seen all that was answered before the call, to whomever | |
+//! | [`Unavailable`](ReadError::Unavailable) | no majority was reached in time | try again, or [`read_stale`](Replica::read_stale) |
+//!
+//! [`StateMachine`] says what a service has to keep to. Snapshots are made by themselves
+//! ([`snapshot_after`](ReplicaBuilder::snapshot_after)), so log and memory stay bounded.
+//!
 //! # An election
+//!
+//! A leader for work that is not in the log; a server with a state machine may have both.
 //!
 //! ```no_run
 //! use rafttree::{Lost, Node, Then};
@@ -58,10 +123,10 @@
 //! - Servers are taken to crash, not to lie. The cluster's id is a secret that makes a member, and
 //!   never goes over the wire. Nothing is encrypted yet, and whoever can change or relay traffic can
 //!   speak for a server, so servers listen on loopback only, unless they are told otherwise.
-//! - Not covered yet: a replicated state machine (nothing can be proposed), changes of membership,
-//!   compaction of the log (an election costs each server 8 KiB of disk), repair of damaged entries
-//!   from the leader (the server refuses to start and names them). Unix only; timers are finer than a millisecond on
-//!   Linux alone.
+//! - A command that was answered is on the disks of a majority: it survives the end of any server, and of
+//!   all at a time.
+//! - Not covered yet: changes of membership, repair of damaged entries from the leader (the server refuses
+//!   to start and names them). Unix only; timers are finer than a millisecond on Linux alone.
 
 pub mod storage;
 

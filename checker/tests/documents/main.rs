@@ -155,9 +155,10 @@ fn block<'a>(text: &'a str, beginning: &str) -> &'a str {
 
 /// The library's README is compiled with its documentation.
 #[test]
-fn the_example_of_the_first_page_is_the_one_that_is_compiled() {
+fn the_example_of_the_first_page_is_one_that_is_compiled() {
     let [ours, compiled] = ["README.md", "impl/README.md"].map(document);
-    assert_eq!(block(&ours, "```rust,no_run\n"), block(&compiled, "```rust,no_run\n"));
+    let example = block(&ours, "```rust,no_run\n");
+    assert!(compiled.contains(&format!("```rust,no_run\n{example}```")), "{example}");
 }
 
 /// The cells of a table's rows of which the first cell is this preset.

@@ -1,4 +1,4 @@
-//! The running server: two threads and a timer around the driver.
+//! The running server: three threads and a timer around the driver.
 
 mod precise_timer;
 

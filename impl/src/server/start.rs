@@ -60,7 +60,7 @@ impl Drop for Executor {
 }
 
 impl Builder {
-    /// Starts the server: on two threads of its own, so that nothing that the service does delays
+    /// Starts the server: on threads of its own, so that nothing that the service does delays
     /// its messages.
     ///
     /// It follows and votes, and campaigns only while somebody waits in [`lead`](Node::lead).
