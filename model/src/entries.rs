@@ -63,8 +63,14 @@ impl<P: Clone> Entries<P> {
     }
 
     /// The same in parts, each for a message of its own: of the entries that are left, the next part
-    /// has the first `count`, and at least one. Where there are none to send, that is one part.
-    pub fn fill_in_parts(&self, range: Range, count: impl Fn(&[Entry<P>]) -> usize) -> Option<Vec<Slice<P>>> {
+    /// has the first `count`, and at least one. Where there are none to send, that is one part. There are
+    /// at most `most` parts, the first ones: it is as if the others were lost.
+    pub fn fill_in_parts(
+        &self,
+        range: Range,
+        most: usize,
+        count: impl Fn(&[Entry<P>]) -> usize,
+    ) -> Option<Vec<Slice<P>>> {
         let (mut previous, mut rest) = (range.previous, self.between(range)?);
         let mut parts = Vec::new();
         loop {
@@ -73,7 +79,7 @@ impl<P: Clone> Entries<P> {
             previous = slice.last();
             parts.push(slice);
             rest = after;
-            if rest.is_empty() {
+            if rest.is_empty() || parts.len() == most {
                 return Some(parts);
             }
         }

@@ -79,7 +79,7 @@ fn what_a_range_carries_are_the_entries_themselves() {
 #[test]
 fn parts_follow_each_other_from_end_to_end_and_are_as_large_as_was_asked() {
     let entries = entries(&[1, 1, 2, 2, 2]);
-    let parts = |whole: Range, most: usize| entries.fill_in_parts(whole, move |_| most);
+    let parts = |whole: Range, most: usize| entries.fill_in_parts(whole, 9, move |_| most);
     let position = |index| position_in(&[1, 1, 2, 2, 2], index).expect("the log has five entries");
     let whole = range(position(0), position(5));
     assert_eq!(
@@ -96,8 +96,17 @@ fn parts_follow_each_other_from_end_to_end_and_are_as_large_as_was_asked() {
 fn a_part_is_sized_by_what_is_left() {
     let entries = entries(&[1, 2, 3]);
     let whole = range(at(0, 0), at(3, 3));
-    let parts = entries.fill_in_parts(whole, |rest| rest.len() - 1);
+    let parts = entries.fill_in_parts(whole, 9, |rest| rest.len() - 1);
     assert_eq!(parts, Some(vec![slice(at(0, 0), &[1, 2]), slice(at(2, 2), &[3])]));
+}
+
+/// What follows is sent when these are acknowledged.
+#[test]
+fn there_are_no_more_parts_than_asked_for_and_they_are_the_first() {
+    let entries = entries(&[1, 2, 3]);
+    let whole = range(at(0, 0), at(3, 3));
+    let parts = entries.fill_in_parts(whole, 2, |_| 1);
+    assert_eq!(parts, Some(vec![slice(at(0, 0), &[1]), slice(at(1, 1), &[2])]));
 }
 
 #[test]

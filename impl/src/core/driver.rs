@@ -24,6 +24,10 @@ use crate::storage::Recovered;
 /// Entries are sent in messages of about this many bytes.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 1 << 20;
 
+/// A follower that lacks more is sent so many messages of it, and the rest once it has those: what waits for
+/// it is bounded, and heartbeats do not wait long behind it.
+const MAX_PARTS: usize = 4;
+
 /// Snapshots of which is remembered that they are here. Older ones are removed, and sent again if they are
 /// needed after all.
 const MAX_HELD_SNAPSHOTS: usize = 3;
@@ -476,7 +480,8 @@ impl Driver {
 
     /// The entries of a range, in parts; `None` if the log does not hold exactly both its ends.
     fn slices(&self, range: Range) -> Option<Vec<Slice<Bytes>>> {
-        self.replica.entries().fill_in_parts(range, |rest| count_within(rest, MAX_MESSAGE_BYTES))
+        let count = |rest: &[Entry<Bytes>]| count_within(rest, MAX_MESSAGE_BYTES);
+        self.replica.entries().fill_in_parts(range, MAX_PARTS, count)
     }
 }
 
