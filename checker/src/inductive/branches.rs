@@ -103,6 +103,20 @@ impl Branches {
         self.visit(&mut |class, node, log, causes| hand.judge_all(class, node, log, causes))
     }
 
+    /// The same with every part of the log compacted that may be, and every snapshot.
+    pub(crate) fn judge_snapshots(&self, hand: &mut Hand) -> bool {
+        hand.new_history();
+        let mut of_snapshots = None;
+        self.visit(&mut |class, node, log, causes| {
+            let events = || class.events_of_snapshots(*node.members(), self.window());
+            let of_snapshots = of_snapshots.get_or_insert_with(events);
+            hand.judge_all(class, node, log, of_snapshots)
+                && class.compacted(node, log).all(|node| {
+                    hand.judge_all(class, &node, log, causes) && hand.judge_all(class, &node, log, of_snapshots)
+                })
+        })
+    }
+
     pub(crate) fn visit(&self, visit: Visit) -> bool {
         let (history, log, of) = self.drawn();
         let class = Class::new(&history, NEWEST, history.leader(of).map_or(0, |leader| leader.len()));
@@ -154,6 +168,18 @@ impl Acknowledged {
     pub(crate) fn judge(&self, hand: &mut Hand) -> bool {
         hand.new_history();
         self.visit(&mut |class, node, log, causes| hand.judge_all(class, node, log, causes))
+    }
+
+    /// The same with every part of the log compacted that may be; then entries that are to be sent may be
+    /// gone, upon an answer or a heartbeat.
+    pub(crate) fn judge_snapshots(&self, hand: &mut Hand) -> bool {
+        hand.new_history();
+        let heartbeat = [Cause::Event(Event::HeartbeatTimeout)];
+        self.visit(&mut |class, node, log, causes| {
+            class
+                .compacted(node, log)
+                .all(|node| hand.judge_all(class, &node, log, causes) && hand.judge_all(class, &node, log, &heartbeat))
+        })
     }
 
     /// Who answers may hold anything; so may the rest, who decide what a majority holds, all alike; and

@@ -2,12 +2,13 @@
 //! leads there or not.
 
 use rafttree_model::{
-    Durable, Envelope, Event, Index, Members, Message, Node, Progress, Role, Round, ServerId, ServerMap, ServerSet,
-    Slice, Term,
+    Durable, Envelope, Event, Index, Members, Message, Node, Progress, Record, Role, Round, ServerId, ServerMap,
+    ServerSet, Slice, Term,
 };
 
 use crate::inductive::conjuncts::{
-    Cause, Conjunct, Conjuncts, is_of_its_time, leader_has_history, progress_is_sound, votes_for_itself,
+    Cause, Conjunct, Conjuncts, compacts_committed, is_of_its_time, keeps, leader_has_history, progress_is_sound,
+    votes_for_itself,
 };
 use crate::inductive::history::{History, Terms};
 use crate::world::{Place, Tag};
@@ -44,10 +45,14 @@ pub(crate) enum Assumption {
     TermOnDisk,
     /// VR.
     AsksWithItsLog,
+    /// CC.
+    CompactedIsCommitted,
+    /// IS.
+    SnapshotIsCommitted,
 }
 
 impl Assumption {
-    pub(crate) const ALL: [Assumption; 11] = [
+    pub(crate) const ALL: [Assumption; 13] = [
         Assumption::OwnVote,
         Assumption::LogsOfLeaders,
         Assumption::LeaderHasHistory,
@@ -59,6 +64,8 @@ impl Assumption {
         Assumption::OneLeader,
         Assumption::TermOnDisk,
         Assumption::AsksWithItsLog,
+        Assumption::CompactedIsCommitted,
+        Assumption::SnapshotIsCommitted,
     ];
 
     /// Whether only the argument needs it, which speaks of several servers, and no step of one.
@@ -79,6 +86,8 @@ impl Assumption {
             Assumption::OneLeader => "E6",
             Assumption::TermOnDisk => "M0",
             Assumption::AsksWithItsLog => "VR",
+            Assumption::CompactedIsCommitted => "CC",
+            Assumption::SnapshotIsCommitted => "IS",
         }
     }
 }
@@ -123,6 +132,7 @@ impl<'a> Class<'a> {
             (is_of_its_time(node, log), Conjunct::TermsOfEntries),
             (progress_is_sound(node), Conjunct::MatchedWasTold),
             (is_committed, Conjunct::CommitIsCommitted),
+            (compacts_committed(node) && keeps(node.durable(), log), Conjunct::CompactedIsCommitted),
         ]
         .into_iter()
         .filter_map(|(holds, conjunct)| (!holds).then_some(conjunct))
@@ -146,6 +156,18 @@ impl<'a> Class<'a> {
             }
         }
         all
+    }
+
+    /// The same server with every part of its log compacted that may be (CC).
+    pub(crate) fn compacted(&self, node: &Node, log: &Terms) -> impl Iterator<Item = Node> + use<> {
+        let committed = node.commit().number();
+        let most = if self.assumes(Assumption::CompactedIsCommitted) { committed } else { log.len().into() };
+        let node = node.clone();
+        (1..=most).map(move |through| {
+            let mut durable = node.durable().clone();
+            durable.apply(&Record::<Tag>::Compact { through: Index::new(through) });
+            Node::assume(node.id(), *node.members(), durable, node.commit(), node.role().clone())
+        })
     }
 
     pub(crate) fn may_be_committed(&self, log: &Terms, index: u8, term: u8) -> bool {
@@ -196,6 +218,29 @@ impl<'a> Class<'a> {
         }
         let all = all.into_iter().map(Cause::Event);
         [Cause::Restart].into_iter().chain(all).collect()
+    }
+
+    /// Every event that has to do with snapshots of up to so many entries: one is durable, or arrives.
+    pub(crate) fn events_of_snapshots(&self, members: Members, most: u8) -> Vec<Cause> {
+        let stranger = ServerId::new(members.ids().len() as u32 + 1);
+        let mut all: Vec<Event<Tag>> =
+            (0..=most + 1).map(|through| Event::Snapshotted(Index::new(through.into()))).collect();
+        for term in 0..=self.terms + 1 {
+            for (from, to) in [(OTHER, ITSELF), (stranger, ITSELF), (OTHER, THIRD)] {
+                let receive = |message| Event::Receive(Envelope { from, to, term: Term::new(term.into()), message });
+                all.extend(self.snapshots(term).map(receive));
+            }
+        }
+        all.into_iter().map(Cause::Event).collect()
+    }
+
+    /// IS: a snapshot of everything that the leader of this term may know to be committed.
+    pub(crate) fn snapshots(&self, term: u8) -> impl Iterator<Item = Message<Slice<Tag>>> {
+        let log = self.history.leader(term).unwrap_or_default();
+        let is_any = !self.assumes(Assumption::SnapshotIsCommitted);
+        let ends = log.places().filter(move |last| is_any || self.may_be_committed(&log, last.index, term));
+        let ends: Vec<Place> = ends.collect();
+        ends.into_iter().map(|last| Message::InstallSnapshot { last: last.position(), round: Round::ZERO })
     }
 
     pub(crate) fn messages(&self, from: ServerId, term: u8) -> Vec<Message<Slice<Tag>>> {
@@ -282,7 +327,7 @@ impl<'a> Class<'a> {
         }
         let is_second = same_term
             && matches!(node.role(), Role::Leader { .. })
-            && matches!(letter.message, Message::AppendRequest { .. });
+            && matches!(letter.message, Message::AppendRequest { .. } | Message::InstallSnapshot { .. });
         !is_second || !self.assumes(Assumption::OneLeader)
     }
 }

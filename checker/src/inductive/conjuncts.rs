@@ -35,6 +35,8 @@ pub(crate) enum Conjunct {
     MatchedWasTold,
     CommitIsCommitted,
     CommitsByCounting,
+    CompactedIsCommitted,
+    SnapshotIsCommitted,
     Restarts,
 }
 
@@ -72,11 +74,14 @@ pub(crate) struct Taken<'a> {
 pub(crate) struct Disk {
     pub(crate) term: u8,
     pub(crate) vote: Option<ServerId>,
+    /// The whole log, what was compacted included.
     pub(crate) log: Terms,
+    /// How many entries of it were compacted.
+    pub(crate) base: u8,
 }
 
 impl Conjunct {
-    pub(crate) const ALL: [Conjunct; 23] = [
+    pub(crate) const ALL: [Conjunct; 25] = [
         Conjunct::Totality,
         Conjunct::TermsRise,
         Conjunct::OneVote,
@@ -99,6 +104,8 @@ impl Conjunct {
         Conjunct::MatchedWasTold,
         Conjunct::CommitIsCommitted,
         Conjunct::CommitsByCounting,
+        Conjunct::CompactedIsCommitted,
+        Conjunct::SnapshotIsCommitted,
         Conjunct::Restarts,
     ];
 
@@ -192,6 +199,14 @@ impl Conjunct {
                 "a leader commits only an entry of its term that a majority has acknowledged",
                 "commit_any_term",
             ),
+            Conjunct::CompactedIsCommitted => {
+                ("CC", "what is compacted is committed, on disk as in memory, record by record", "compact_uncommitted")
+            }
+            Conjunct::SnapshotIsCommitted => (
+                "IS",
+                "only a leader sends a snapshot, and it ends with an entry of its log that it knows to be committed",
+                "snapshot_of_whole_log",
+            ),
             Conjunct::Restarts => {
                 ("R", "a restarted server is a follower that knows what is on its disk", "restart_trusts_log")
             }
@@ -226,6 +241,8 @@ impl Conjunct {
             Conjunct::MatchedWasTold => progress_is_sound(it.became) && it.believes_what_was_told(),
             Conjunct::CommitIsCommitted => it.commit_is_committed(),
             Conjunct::CommitsByCounting => it.commits_by_counting(),
+            Conjunct::CompactedIsCommitted => compacts_committed(it.became) && it.disks_compact_committed(),
+            Conjunct::SnapshotIsCommitted => it.sends_committed_snapshots(),
             Conjunct::Restarts => it.restarts_from_disk(),
         }
     }
@@ -260,6 +277,19 @@ pub(crate) fn progress_is_sound(node: &Node) -> bool {
             .is_some_and(|it| it.matched <= last && (id == node.id() || it.matched < it.next && it.next <= last.next()))
     };
     node.members().ids().all(is_sound)
+}
+
+/// CC: a server knows what its log no longer holds to be committed.
+pub(crate) fn compacts_committed(node: &Node) -> bool {
+    node.log().base().index <= node.commit()
+}
+
+/// Whether this is the server's log, of which it holds what it has not compacted.
+pub(crate) fn keeps(durable: &Durable, log: &Terms) -> bool {
+    let kept = durable.log();
+    let base = kept.base().index.number();
+    let held = || log.places().skip(base as usize).map(Place::position);
+    log.has(Place::of(kept.base())) && kept.positions().eq(held())
 }
 
 fn leads(node: &Node) -> bool {
@@ -320,8 +350,16 @@ impl Taken<'_> {
         all.filter_map(|(early, output)| if let Output::Send(sent) = output { Some((early, sent)) } else { None })
     }
 
+    /// How many snapshots it has sent.
+    pub(crate) fn snapshots(&self) -> u64 {
+        self.sent().filter(|(_, sent)| matches!(sent.message, Message::InstallSnapshot { .. })).count() as u64
+    }
+
     fn disk_is_kept(&self) -> bool {
-        self.disks.last().is_none_or(|disk| *disk == Disk::of(self.became.durable()))
+        match self.disks.last() {
+            Some(disk) => disk.is_kept(self.became.durable()),
+            None => self.became.durable() == self.node.durable(),
+        }
     }
 
     fn terms_rise(&self) -> bool {
@@ -393,7 +431,7 @@ impl Taken<'_> {
     fn terms_are_on_disk(&self) -> bool {
         self.sent().all(|(early, sent)| {
             let newest = if early { self.node.term() } else { self.became.term() };
-            sent.from == self.me() && sent.term <= newest && (!early || is_append(&sent.message))
+            sent.from == self.me() && sent.term <= newest && (!early || is_of_log(&sent.message))
         })
     }
 
@@ -540,20 +578,20 @@ impl Taken<'_> {
         if self.became.commit() <= self.node.commit() {
             return true;
         }
-        let told = self.letter_of_term().map(|letter| &letter.message);
+        let told = match self.letter_of_term().map(|letter| &letter.message) {
+            Some(Message::AppendRequest { commit, .. }) => *commit,
+            Some(Message::InstallSnapshot { last, .. }) => last.index,
+            _ => return false,
+        };
         let leader = self.after.leader(self.term());
-        match told {
-            Some(Message::AppendRequest { commit, .. }) => {
-                self.became.commit() <= *commit && leader.is_some_and(|it| self.became_log().agrees(&it, after))
-            }
-            _ => false,
-        }
+        self.became.commit() <= told && leader.is_some_and(|it| self.became_log().agrees(&it, after))
     }
 
     /// What others and the service are told is committed.
     fn tells_commit(&self) -> bool {
         let tells = |output: &Output| match output {
             Output::Committed(index) => *index == self.became.commit(),
+            Output::Restored(last) => last.index == self.became.commit() && *last == self.became.log().base(),
             Output::Send(Envelope { message: Message::AppendRequest { commit, .. }, .. }) => {
                 *commit <= self.became.commit()
             }
@@ -572,12 +610,32 @@ impl Taken<'_> {
         self.has_led() && of_term && self.node.members().ids().len() < 2 * holds
     }
 
+    fn disks_compact_committed(&self) -> bool {
+        self.disks.iter().all(|disk| {
+            disk.base <= disk.log.len() && self.after.is_committed(self.committable, &disk.log, disk.base, disk.term)
+        })
+    }
+
+    fn sends_committed_snapshots(&self) -> bool {
+        let log = self.became_log();
+        self.sent().all(|(_, sent)| match sent.message {
+            Message::InstallSnapshot { last, .. } => {
+                let is_committed = Index::ZERO < last.index && last.index <= self.became.commit();
+                let is_leaders = leads(self.became) && sent.term == self.became.term() && sent.to != self.me();
+                is_leaders && is_committed && log.has(Place::of(last))
+            }
+            _ => true,
+        })
+    }
+
     fn restarts_from_disk(&self) -> bool {
         if *self.cause != Cause::Restart {
             return true;
         }
         let is_follower = matches!(self.became.role(), Role::Follower { leader: None, .. });
-        let knows = self.became.commit() == Index::default() && self.became.durable() == self.node.durable();
+        // A snapshot is of what is committed.
+        let snapshot = self.node.log().base().index;
+        let knows = self.became.commit() == snapshot && self.became.durable() == self.node.durable();
         is_follower && knows
     }
 }
@@ -594,22 +652,26 @@ fn hold_new(held: &mut Held, disk: &Disk) {
     });
 }
 
-fn is_append<E>(message: &Message<E>) -> bool {
-    matches!(message, Message::AppendRequest { .. })
+/// Entries and snapshots promise nothing.
+fn is_of_log<E>(message: &Message<E>) -> bool {
+    matches!(message, Message::AppendRequest { .. } | Message::InstallSnapshot { .. })
 }
 
 impl Disk {
-    pub(crate) fn of(durable: &Durable) -> Disk {
-        Disk::with_log(durable, Terms::of(durable.log()))
+    /// The server's, whose whole log is this one.
+    pub(crate) fn of(durable: &Durable, log: Terms) -> Disk {
+        let base = durable.log().base().index.number() as u8;
+        Disk { term: durable.term().number() as u8, vote: durable.vote(), log, base }
     }
 
-    /// The same where the log is known as a row of terms.
-    pub(crate) fn with_log(durable: &Durable, log: Terms) -> Disk {
-        Disk { term: durable.term().number() as u8, vote: durable.vote(), log }
+    /// Whether this is what the server remembers.
+    fn is_kept(&self, durable: &Durable) -> bool {
+        *self == Disk::of(durable, self.log) && keeps(durable, &self.log)
     }
 
-    /// What a record makes of it; the judge's own reading, not the model's. None, if it has no place there.
-    pub(crate) fn with(mut self, record: &Record<Tag>) -> Option<Disk> {
+    /// What a record makes of it; the judge's own reading, not the model's. A snapshot stands for the
+    /// beginning of the log of the leader who sent it. None, if the record has no place there.
+    pub(crate) fn with(mut self, record: &Record<Tag>, leaders: Option<&Terms>) -> Option<Disk> {
         match record {
             Record::Term(term) => {
                 (self.term, self.vote) = (term.number() as u8, None);
@@ -623,7 +685,14 @@ impl Disk {
                 }
                 self.log = self.log.and(term.number() as u8);
             }
-            Record::Compact { .. } | Record::Restore { .. } => return None,
+            Record::Compact { through } => {
+                self.base = (through.number() as u8).max(self.base);
+            }
+            Record::Restore { last } => {
+                let last = Place::of(*last);
+                self.log = leaders.filter(|log| log.has(last))?.first(last.index);
+                self.base = last.index;
+            }
         }
         Some(self)
     }

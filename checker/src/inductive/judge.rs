@@ -2,11 +2,11 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rafttree_model::{Effects, Node, Record, Role};
+use rafttree_model::{Effects, Event, Message, Node, Record, Role};
 
 use crate::inductive::class::{Assumption, Class};
 use crate::inductive::conjuncts::{Cause, Conjunct, Conjuncts, Disk, Taken};
-use crate::inductive::history::Terms;
+use crate::inductive::history::{History, Terms};
 use crate::inductive::mutants::Code;
 use crate::world::Tag;
 
@@ -35,6 +35,9 @@ pub(crate) struct Tally {
     pub(crate) truncated: u64,
     pub(crate) leader_commits: u64,
     pub(crate) follower_commits: u64,
+    pub(crate) compacted: u64,
+    pub(crate) restored: u64,
+    pub(crate) snapshots_sent: u64,
 }
 
 /// What a thread keeps.
@@ -54,6 +57,7 @@ impl Judge {
     /// Lets this happen to a server of the class, and judges what comes of it.
     pub(crate) fn judge(&mut self, class: &Class, node: &Node, log: &Terms, cause: &Cause) -> Judged {
         self.tally.steps += 1;
+        self.disks.clear();
         let panicked = || Judged::Breaks(Conjuncts::from_iter([Conjunct::Totality]));
         let Some(became) = self.happens(node, cause) else { return panicked() };
         if became == *node && self.effects.is_empty() {
@@ -69,6 +73,12 @@ impl Judge {
     /// What the server became, for whoever tells a counterexample.
     pub(crate) fn became(&self) -> (Option<&Node>, &Effects<Tag>) {
         (self.became.as_ref(), &self.effects)
+    }
+
+    /// What its log became, which was this one before the step.
+    #[cfg(test)]
+    pub(crate) fn became_log(&self, before: Terms) -> Terms {
+        self.disks.last().map_or(before, |disk| disk.log)
     }
 
     /// What becomes of it; none, if that panics.
@@ -95,11 +105,11 @@ impl Judge {
     /// None, if its records make no log.
     fn judge_step(&mut self, class: &Class, node: &Node, log: &Terms, cause: &Cause, became: &Node) -> Option<Judged> {
         let Judge { effects, disks, tally, .. } = self;
-        disks.clear();
         if !effects.records().is_empty() {
-            disks.push(Disk::with_log(node.durable(), *log));
+            let leaders = snapshot_of(class.history, cause);
+            disks.push(Disk::of(node.durable(), *log));
             for record in effects.records() {
-                let next = disks.last().and_then(|disk| disk.with(record))?;
+                let next = disks.last().and_then(|disk| disk.with(record, leaders.as_ref()))?;
                 disks.push(next);
             }
         }
@@ -134,6 +144,13 @@ impl Judge {
     }
 }
 
+/// The log that a snapshot which arrives is the beginning of.
+fn snapshot_of(history: &History, cause: &Cause) -> Option<Terms> {
+    let Cause::Event(Event::Receive(letter)) = cause else { return None };
+    let is_snapshot = matches!(letter.message, Message::InstallSnapshot { .. });
+    is_snapshot.then(|| history.leader(letter.term.number() as u8)).flatten()
+}
+
 impl Tally {
     fn count(&mut self, taken: &Taken, is_new_leader: bool) {
         self.leaders += u64::from(is_new_leader);
@@ -142,9 +159,12 @@ impl Tally {
                 Record::Vote(_) => self.votes += 1,
                 Record::Append(_) => self.appended += 1,
                 Record::Truncate { .. } => self.truncated += 1,
-                Record::Term(_) | Record::Compact { .. } | Record::Restore { .. } => {}
+                Record::Compact { .. } => self.compacted += 1,
+                Record::Restore { .. } => self.restored += 1,
+                Record::Term(_) => {}
             }
         }
+        self.snapshots_sent += taken.snapshots();
         if taken.node.commit() < taken.became.commit() {
             let leads = matches!(taken.became.role(), Role::Leader { .. });
             *if leads { &mut self.leader_commits } else { &mut self.follower_commits } += 1;
@@ -163,5 +183,8 @@ impl Tally {
         self.truncated += other.truncated;
         self.leader_commits += other.leader_commits;
         self.follower_commits += other.follower_commits;
+        self.compacted += other.compacted;
+        self.restored += other.restored;
+        self.snapshots_sent += other.snapshots_sent;
     }
 }

@@ -2,11 +2,10 @@
 //! some what it makes of it.
 
 use rafttree_model::{
-    Effects, Envelope, Event, Index, Log, Message, Node, Paper, Position, Progress, Range, Role, Round, Rules,
+    Durable, Effects, Envelope, Event, Index, Log, Message, Node, Paper, Position, Progress, Range, Role, Round, Rules,
     ServerMap, ServerSet, Term, step_by,
 };
 
-use crate::inductive::history::Terms;
 use crate::mutants::catalogue;
 use crate::world::{StepBy, Tag};
 
@@ -52,7 +51,7 @@ const fn around(name: &'static str, about: &'static str, step_by: StepBy) -> Wro
     Wrong { name, about, code: Code::stepping(step_by) }
 }
 
-pub(crate) const ALL: [Wrong; 15] = [
+pub(crate) const ALL: [Wrong; 16] = [
     around("refused_vote_counts", "a refused vote counts as granted", refused_vote_counts),
     around(
         "vote_of_earlier_term",
@@ -86,6 +85,11 @@ pub(crate) const ALL: [Wrong; 15] = [
         "truncates_beyond_five",
         "from the sixth entry on conflicting entries stay",
         step_by::<StaysBeyondFive, Tag>,
+    ),
+    around(
+        "snapshot_of_whole_log",
+        "a leader's snapshot ends with the last entry of its log, committed or not",
+        snapshot_of_whole_log,
     ),
     Wrong {
         name: "restart_trusts_log",
@@ -237,6 +241,16 @@ fn follower_sends(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>
     paper(&mut leading, event, effects);
 }
 
+fn snapshot_of_whole_log(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    if event != Event::HeartbeatTimeout || !matches!(node.role(), Role::Leader { .. }) {
+        return paper(node, event, effects);
+    }
+    let compacted = Durable::assume(node.term(), node.vote(), Log::starting_at(node.log().last()));
+    let mut leading = Node::assume(node.id(), *node.members(), compacted, node.commit(), node.role().clone());
+    paper(&mut leading, event, effects);
+    *node = with_role(node, leading.role().clone());
+}
+
 fn vote_out_of_nowhere(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
     let other = node.peers().next();
     let may = event == Event::MinimumTimeout && matches!(node.role(), Role::Follower { .. }) && node.vote().is_none();
@@ -250,7 +264,6 @@ fn vote_out_of_nowhere(node: &mut Node, event: Event<Tag>, effects: &mut Effects
 
 fn recover_all_committed(node: &Node) -> Node {
     let recovered = recover(node);
-    let last = Terms::of(node.log()).len();
-    let commit = Index::new(last.into());
+    let commit = node.log().last().index;
     Node::assume(node.id(), *node.members(), node.durable().clone(), commit, recovered.role().clone())
 }

@@ -13,7 +13,7 @@ pub(crate) struct Preset {
 pub(crate) const PRESETS: [Preset; 4] = [
     Preset {
         name: "inductive",
-        about: "an inductive invariant, judged for every server that it allows, reached or not; half a minute",
+        about: "an inductive invariant, judged for every server that it allows, reached or not; a minute",
         scope: Scope { servers: 9, terms: 3, entries: 3, further: None, window: 8, instances: 16 },
     },
     Preset {
@@ -28,7 +28,7 @@ pub(crate) const PRESETS: [Preset; 4] = [
     },
     Preset {
         name: "inductive-wide",
-        about: "the same for four terms, and for four entries; a quarter of an hour",
+        about: "the same for four terms, and for four entries; half an hour",
         scope: Scope { servers: 9, terms: 4, entries: 3, further: Some((3, 4)), window: 8, instances: 64 },
     },
 ];
@@ -54,7 +54,8 @@ impl Scope {
         });
         format!(
             "groups of 1 to {servers}: every set of votes and every message of elections; three servers: terms up to \
-             {terms}, logs up to {entries} entries{further}, every history of leaders' logs; long logs: two branches of \
+             {terms}, logs up to {entries} entries{further}, every history of leaders' logs; of each log every part \
+             compacted that may be, and every snapshot; long logs: two branches of \
              up to {window} entries, with every request and every acknowledgement{tables}"
         )
     }

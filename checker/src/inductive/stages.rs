@@ -9,6 +9,7 @@ use crate::inductive::class::Assumption;
 use crate::inductive::conjuncts::{Conjunct, Conjuncts};
 use crate::inductive::history::History;
 use crate::inductive::judge::Tally;
+use crate::inductive::logs::Bounds;
 use crate::inductive::mutants::{self, Code};
 use crate::inductive::work::{self, Clock, Finding, Worked};
 use crate::inductive::{branches, cases, elections, instances, lemmas, logs, quorums, shape};
@@ -108,13 +109,15 @@ const SMALL: [(u8, u8); 2] = [(2, 2), (3, 2)];
 impl Check<'_> {
     /// Runs the stages until one does not hold.
     pub(crate) fn run(mut self) -> Checked {
-        let steps: [fn(&mut Self) -> bool; 7] = [
+        let steps: [fn(&mut Self) -> bool; 9] = [
             Check::quorums,
             Check::lemmas,
             Check::elections,
             Check::branches,
             Check::acknowledgements,
             Check::logs,
+            Check::snapshots,
+            Check::long_snapshots,
             Check::shape,
         ];
         let further: [fn(&mut Self) -> bool; 3] = [Check::cases, Check::conjuncts, Check::assumptions];
@@ -222,7 +225,8 @@ impl Check<'_> {
     fn logs_within(&mut self, terms: u8, entries: u8) -> bool {
         let started = Instant::now();
         let histories = History::all(terms, entries);
-        let worked = self.work("logs", &histories, |history, hand| logs::judge(history, terms, entries, None, hand));
+        let bounds = Bounds::new(terms, entries);
+        let worked = self.work("logs", &histories, |history, hand| logs::judge(history, bounds, hand));
         let about = format!("three servers, terms up to {terms}, {entries} entries: every server, every event");
         let missing = |it: &Tally| {
             missing(&[
@@ -233,6 +237,29 @@ impl Check<'_> {
             ])
         };
         self.end_judged("logs", about, started, worked, missing)
+    }
+
+    fn snapshots(&mut self) -> bool {
+        let Scope { terms, entries, further, .. } = self.scope;
+        [(terms, entries)].into_iter().chain(further).all(|(terms, entries)| self.snapshots_within(terms, entries))
+    }
+
+    fn snapshots_within(&mut self, terms: u8, entries: u8) -> bool {
+        let started = Instant::now();
+        let (histories, bounds) = (History::all(terms, entries), Bounds::new(terms, entries));
+        let worked = self.work("snapshots", &histories, |history, hand| logs::judge_snapshots(history, bounds, hand));
+        let about = "the same with every part compacted that may be, and every snapshot".to_owned();
+        self.end_judged("snapshots", about, started, worked, missing_of_snapshots)
+    }
+
+    fn long_snapshots(&mut self) -> bool {
+        let started = Instant::now();
+        let branches = branches::branches(self.scope.window).into_iter().map(Long::Branches);
+        let acknowledged = branches::acknowledged(self.scope.window).into_iter().map(Long::Acknowledged);
+        let tasks: Vec<Long> = branches.chain(acknowledged).collect();
+        let worked = self.work("long snapshots", &tasks, Long::judge_snapshots);
+        let about = "the same of two branches, and of acknowledgements".to_owned();
+        self.end_judged("long snapshots", about, started, worked, missing_of_snapshots)
     }
 
     fn work<T: Sync>(&mut self, name: &str, tasks: &[T], task: impl Fn(&T, &mut work::Hand) -> bool + Sync) -> Worked {
@@ -397,9 +424,33 @@ fn hunt_logs(
     clock: Clock,
 ) -> Option<Finding> {
     bounds.iter().find_map(|&(terms, entries)| {
-        let judge = |history: &History, hand: &mut work::Hand| logs::judge(history, terms, entries, dropped, hand);
+        let bounds = Bounds { terms, entries, dropped };
+        let judge = |history: &History, hand: &mut work::Hand| logs::judge_both(history, bounds, hand);
         work::all(&History::all(terms, entries), code, wanted, clock, judge, &mut |_, _| {}).finding
     })
+}
+
+/// Long logs, one way or the other.
+enum Long {
+    Branches(branches::Branches),
+    Acknowledged(branches::Acknowledged),
+}
+
+impl Long {
+    fn judge_snapshots(&self, hand: &mut work::Hand) -> bool {
+        match self {
+            Long::Branches(branches) => branches.judge_snapshots(hand),
+            Long::Acknowledged(acknowledged) => acknowledged.judge_snapshots(hand),
+        }
+    }
+}
+
+fn missing_of_snapshots(tally: &Tally) -> Option<String> {
+    missing(&[
+        ("compactions", tally.compacted),
+        ("snapshots sent", tally.snapshots_sent),
+        ("snapshots in place of logs", tally.restored),
+    ])
 }
 
 /// What was never met, if something was not.

@@ -10,6 +10,7 @@ use crate::inductive::class::{Assumption, Class, ITSELF, OTHER, THIRD};
 use crate::inductive::conjuncts::{Conjunct, Conjuncts};
 use crate::inductive::history::{History, Terms};
 use crate::inductive::judge::{Judge, Judged};
+use crate::inductive::logs::Bounds;
 use crate::inductive::mutants::{self, Code};
 use crate::inductive::stages::{Check, Checked, Ended, Scope};
 use crate::inductive::work::{self, Clock};
@@ -121,8 +122,12 @@ fn a_step_of_a_server_of_the_class_ends_in_the_class() {
     let mut ended = 0;
     for history in History::all(2, 2) {
         let class = Class::new(&history, 2, 2);
-        let events = class.events(three());
-        for (node, log) in class.servers(three()) {
+        let events = [class.events(three()), class.events_of_snapshots(three(), 2)].concat();
+        let servers = class.servers(three()).into_iter().flat_map(|(node, log)| {
+            let compacted: Vec<Node> = class.compacted(&node, &log).collect();
+            [node].into_iter().chain(compacted).map(move |node| (node, log))
+        });
+        for (node, log) in servers {
             for cause in events.iter().filter(|cause| class.allows(&node, &log, cause)) {
                 let judged = judge.judge(&class, &node, &log, cause);
                 let (Some(became), effects) = judge.became() else { panic!("it panicked") };
@@ -131,7 +136,7 @@ fn a_step_of_a_server_of_the_class_ends_in_the_class() {
                 if judged == Judged::RuledOut || leads && node.commit() < became.commit() {
                     continue;
                 }
-                let log = Terms::of(became.log());
+                let log = judge.became_log(log);
                 let after = if leads { history.with(became.term().number() as u8, log) } else { history };
                 let outside = Class::new(&after, 2, 2).broken_by(became, &log);
                 // A new leader of a term may be what shows that something was not committed.
@@ -201,6 +206,13 @@ fn every_unsafe_mutant_of_a_step_is_caught_and_named() {
         ("acknowledge_before_flush", AcknowledgesDisk),
         ("vote_before_flush", VotesSynced),
         ("append_in_learned_term", PartOfLeaders),
+        ("compact_uncommitted", Totality),
+        ("snapshot_forgets_suffix", EntriesStay),
+        ("snapshot_commits_nothing", CompactedIsCommitted),
+        ("older_snapshot_replaces", CommitIsCommitted),
+        ("snapshot_is_not_taken", AcknowledgesDisk),
+        ("unknown_term_is_zero", SendsItsLog),
+        ("snapshot_of_whole_log", SnapshotIsCommitted),
         ("restart_trusts_log", Restarts),
         ("matches_beyond_five", AcknowledgesDisk),
         ("acknowledges_beyond_five", AcknowledgesDisk),
@@ -236,7 +248,8 @@ fn threads_find_the_same_counterexample_and_count_the_same() {
     let find = |threads| {
         let limits = Limits { threads, ..limits() };
         let clock = Clock { limits: &limits, started: Instant::now() };
-        let judge = |history: &History, hand: &mut work::Hand| logs::judge(history, 2, 2, None, hand);
+        let bounds = Bounds::new(2, 2);
+        let judge = |history: &History, hand: &mut work::Hand| logs::judge_both(history, bounds, hand);
         let worked = work::all(&histories, wrong.code, Conjuncts::ALL, clock, judge, &mut |_, _| {});
         (worked.finding.map(|it| (it.history, it.node, it.cause)), worked.tally)
     };

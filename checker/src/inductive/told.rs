@@ -1,19 +1,19 @@
 //! Counterexamples to induction, for people to read.
 
-use rafttree_model::{Effects, Entry, Node, Output, Record};
+use rafttree_model::{Effects, Entry, Index, Node, Output, Record};
 
 use crate::inductive::class::Class;
 use crate::inductive::conjuncts::Cause;
-use crate::inductive::history::{History, Terms, entry};
+use crate::inductive::history::{Terms, entry};
 use crate::inductive::judge::Judge;
 use crate::inductive::mutants::Code;
 use crate::inductive::work::Finding;
 use crate::trace::language::{self, Words};
-use crate::world::Tag;
+use crate::world::{Place, Tag};
 
 /// The finding, line by line: history, server, event, what became of it, what it breaks.
 pub(crate) fn story(finding: &Finding, code: Code) -> Vec<String> {
-    let Finding { history, node, cause, broken } = finding;
+    let Finding { history, node, cause, broken, .. } = finding;
     let mut lines = vec!["history: for each term the log of its leader, as terms of entries".to_owned()];
     lines.extend(history.leaders().map(|(term, log)| format!("    leader of term {term}: {log}")));
     if history.leaders().next().is_none() {
@@ -25,7 +25,7 @@ pub(crate) fn story(finding: &Finding, code: Code) -> Vec<String> {
         Cause::Event(event) => language::event(node.id(), event),
         Cause::Restart => format!("crash {} and start again", node.id()),
     });
-    lines.extend(consequences(history, node, cause, code).into_iter().map(|line| format!("    {line}")));
+    lines.extend(consequences(finding, code).into_iter().map(|line| format!("    {line}")));
     lines.extend(broken.iter().map(|it| format!("    BROKEN: {} {}", it.id(), it.says())));
     lines
 }
@@ -34,17 +34,16 @@ pub(crate) fn story(finding: &Finding, code: Code) -> Vec<String> {
 pub(crate) fn server(node: &Node) -> String {
     let vote = node.vote().map_or("no vote".to_owned(), |vote| format!("votes {vote}"));
     let (id, term, commit) = (node.id(), node.term(), node.commit());
-    format!(
-        "{id}: {}, term {term}, {vote}, log {}, commits {commit}",
-        language::role(node.role()),
-        Terms::of(node.log())
-    )
+    let (log, base) = (Terms::of(node.log()), node.log().base());
+    let behind = if base.index == Index::ZERO { String::new() } else { format!(" behind {base}") };
+    format!("{id}: {}, term {term}, {vote}, log {log}{behind}, commits {commit}", language::role(node.role()))
 }
 
-fn consequences(history: &History, node: &Node, cause: &Cause, code: Code) -> Vec<String> {
+fn consequences(finding: &Finding, code: Code) -> Vec<String> {
+    let Finding { history, node, log, cause, .. } = finding;
     let class = Class::new(history, 0, 0);
     let mut judge = Judge::new(code);
-    judge.judge(&class, node, &Terms::of(node.log()), cause);
+    judge.judge(&class, node, log, cause);
     let (became, effects) = judge.became();
     let Some(became) = became else { return vec!["the server panics".to_owned()] };
     [vec![server(became)], records(effects), outputs(became, effects)].concat()
@@ -67,8 +66,8 @@ fn outputs(node: &Node, effects: &Effects<Tag>) -> Vec<String> {
         move |output: &Output| match output {
             Output::Send(envelope) => {
                 let letter = envelope.with_entries(|range| {
-                    let log = Terms::of(node.log());
-                    let entries: Vec<Entry<Tag>> = log.places().map(entry).collect();
+                    let held = node.log().positions();
+                    let entries: Vec<Entry<Tag>> = held.map(|position| entry(Place::of(position))).collect();
                     let within = |it: &Entry<Tag>| {
                         range.previous.index < it.position.index && it.position.index <= range.last.index
                     };

@@ -18,6 +18,8 @@ use crate::verdict::Limits;
 pub(crate) struct Finding {
     pub(crate) history: History,
     pub(crate) node: Node,
+    /// Its whole log.
+    pub(crate) log: Terms,
     pub(crate) cause: Cause,
     pub(crate) broken: Conjuncts,
 }
@@ -61,7 +63,7 @@ impl Hand<'_> {
             && broken.meets(self.wanted)
         {
             let (history, node, cause) = (*class.history, node.clone(), cause.clone());
-            self.finding = Some(Finding { history, node, cause, broken });
+            self.finding = Some(Finding { history, node, log: *log, cause, broken });
             return false;
         }
         true
