@@ -232,7 +232,7 @@ fn mutants_are_listed_with_what_is_expected_of_them() {
 /// The class of the invariant without something that is reached: a stranger can see that it is missed.
 #[test]
 fn a_class_of_the_invariant_that_is_too_narrow_is_violated() {
-    for narrow in ["commit", "matched", "logs", "requests"] {
+    for narrow in ["commit", "matched", "logs", "requests", "compacted", "snapshots"] {
         let output = checker(&["check", "--narrow", narrow]);
         let said = text(&output.stdout);
         assert_eq!(code(&output), 1, "{said}");

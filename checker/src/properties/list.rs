@@ -172,12 +172,12 @@ impl PropertySet {
 
     /// Those of systems with logs where runs have any length.
     pub(crate) fn of_logs() -> PropertySet {
-        PropertySet::of_states().without(PropertySet::of_compaction()).and(PropertySet::from_iter([Property::InClass]))
+        PropertySet::of_snapshots().without(PropertySet::of_compaction())
     }
 
-    /// Those of systems in which logs are compacted. The invariant knows of none.
+    /// Those of systems in which logs are compacted as well.
     pub(crate) fn of_snapshots() -> PropertySet {
-        PropertySet::of_states()
+        PropertySet::of_states().and(PropertySet::from_iter([Property::InClass]))
     }
 
     /// Those that say something only where logs are compacted.

@@ -127,7 +127,9 @@ impl Link {
     fn look_up_server(&mut self, number: u32, base: u8, id: u8, seat: Seat) -> Result<(), Box<Miss>> {
         self.counts.servers += 1;
         self.counts.disks += 1;
-        let on_disk = seat.with_cells(seat.cells().first(seat.synced())).with_commit(0).with_role(Part::Follower as u8);
+        // What is on the disk is known to be committed as far as it was compacted.
+        let on_disk = seat.with_cells(seat.cells().first(seat.synced())).with_commit(seat.base());
+        let on_disk = on_disk.with_role(Part::Follower as u8);
         for (what, seat) in [("the server", seat), ("the server that starts again from the disk", on_disk)] {
             let broken = self.broken_of(number, base, seat.as_first(id));
             if !broken.is_empty() {
@@ -220,7 +222,8 @@ impl Link {
     fn allowed(&self, history: &History, letter: &Envelope<Slice<Tag>>) -> Messages {
         let from = if letter.from == letter.to { ITSELF } else { OTHER };
         let term = letter.term.number() as u8;
-        let mut all: Messages = narrowed::class(history, self.narrowed).messages(from, term).into_iter().collect();
+        let class = narrowed::class(history, self.narrowed);
+        let mut all: Messages = class.messages(from, term).into_iter().chain(class.snapshots(term)).collect();
         if let Some(narrowed) = self.narrowed {
             narrowed.keep(&mut all, history.leader(term).map_or(0, |log| log.len()));
         }
@@ -256,20 +259,30 @@ pub(crate) fn look_up_alone(
 
 fn broken_by(history: &History, narrowed: Option<Narrowed>, base: u8, server: &Server) -> Conjuncts {
     let start = if base == 0 { Terms::default() } else { Terms::default().and(base) };
-    let terms = server.node.log().positions().map(|position| position.term.number() as u8);
+    let terms = server.entries.iter().map(|entry| entry.position.term.number() as u8);
     let node = server.node.relabelled(&Behind(start.len().into()));
-    narrowed::class(history, narrowed).broken_by(&node, &terms.fold(start, Terms::and))
+    let mut broken = narrowed::class(history, narrowed).broken_by(&node, &terms.fold(start, Terms::and));
+    if narrowed == Some(Narrowed::Compacted) && Index::ZERO < server.node.log().base().index {
+        broken.insert(Conjunct::CompactedIsCommitted);
+    }
+    broken
 }
 
-/// A timer, a disk, or somebody who asks for something: no server says anything.
+/// A timer, a disk, or a service that asks or tells something: no server says anything.
 fn brings_no_message(stimulus: Stimulus) -> bool {
-    use Stimulus::{Crash, Flush, HeartbeatTimeout, Propose, StepDown};
-    matches!(stimulus, Crash { .. } | Flush | HeartbeatTimeout | Propose { .. } | StepDown)
+    use Stimulus::{Crash, Flush, HeartbeatTimeout, Propose, Snapshot, StepDown};
+    matches!(stimulus, Crash { .. } | Flush | HeartbeatTimeout | Propose { .. } | Snapshot { .. } | StepDown)
 }
 
 /// Whether the invariant says nothing of what such a message says.
 fn is_free<E>(message: &Message<E>) -> bool {
-    !matches!(message, Message::VoteRequest { .. } | Message::AppendRequest { .. } | Message::AppendReply { .. })
+    !matches!(
+        message,
+        Message::VoteRequest { .. }
+            | Message::AppendRequest { .. }
+            | Message::AppendReply { .. }
+            | Message::InstallSnapshot { .. }
+    )
 }
 
 /// All of these that the class has, as far as terms and logs of states go, whatever happened before.
@@ -300,6 +313,7 @@ fn of_history(base: u8, message: &Message<Slice<Tag>>) -> Message<Slice<Tag>> {
         Message::AppendReply { matched, .. } => {
             Message::AppendReply { matched: labels.matched(*matched), round: Round::ZERO }
         }
+        Message::InstallSnapshot { last, .. } => Message::InstallSnapshot { last: end(*last), round: Round::ZERO },
         other => other.relabelled(&labels),
     }
 }
@@ -308,6 +322,7 @@ fn of_history(base: u8, message: &Message<Slice<Tag>>) -> Message<Slice<Tag>> {
 fn fault_of(message: Message<Slice<Tag>>, allowed: &Messages) -> Fault {
     match message {
         Message::VoteRequest { .. } => Conjunct::AsksWithItsLog,
+        Message::InstallSnapshot { .. } => Conjunct::SnapshotIsCommitted,
         Message::AppendRequest { entries, .. } => {
             let silent = Message::AppendRequest { entries, commit: Index::default(), round: Round::ZERO };
             if allowed.contains(&silent) { Conjunct::CommitIsCommitted } else { Conjunct::SendsItsLog }

@@ -20,6 +20,10 @@ pub(crate) enum Narrowed {
     Requests,
     /// No leader sends two entries at once, or one after the first.
     Entries,
+    /// Nobody has compacted anything.
+    Compacted,
+    /// No leader sends a snapshot.
+    Snapshots,
 }
 
 impl Narrowed {
@@ -37,6 +41,7 @@ impl Narrowed {
         messages.retain(|message| match message {
             Message::AppendReply { matched, .. } => self != Narrowed::Matched || len == 0 || *matched != whole,
             Message::VoteRequest { last, .. } => self != Narrowed::Requests || last.index == Index::default(),
+            Message::InstallSnapshot { .. } => self != Narrowed::Snapshots,
             Message::AppendRequest { entries, .. } => {
                 self != Narrowed::Entries || entries.last().index <= Index::new(1)
             }

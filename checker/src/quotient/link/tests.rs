@@ -18,9 +18,19 @@ use crate::world::{PAPER, Place};
 
 const THREE: Scope = Scope::logs(3, 1, 1);
 const TWO: Scope = Scope::logs(2, 1, 2);
+const SNAPSHOTS: Scope = Scope::snapshots(2, 1, 2);
 
-const NARROWED: [Narrowed; 5] =
-    [Narrowed::Commit, Narrowed::Matched, Narrowed::Logs, Narrowed::Requests, Narrowed::Entries];
+/// What the class lacks, where that shows first, and what of the invariant says so.
+const NARROWED: [(Narrowed, Scope, &str); 7] = [
+    (Narrowed::Commit, THREE, "BROKEN: CM"),
+    (Narrowed::Matched, THREE, "BROKEN: AR"),
+    (Narrowed::Logs, THREE, "BROKEN: S2"),
+    (Narrowed::Requests, THREE, "BROKEN: VR"),
+    // No two entries fit behind what all know in the smaller one.
+    (Narrowed::Entries, TWO, "BROKEN: A1"),
+    (Narrowed::Compacted, SNAPSHOTS, "BROKEN: CC"),
+    (Narrowed::Snapshots, SNAPSHOTS, "BROKEN: IS"),
+];
 
 fn search(quotient: &Quotient, limits: &Limits) -> Outcome {
     explore(quotient, limits, NOTHING, &mut |_| {}).expect("nothing is resumed, or it is the same search")
@@ -32,7 +42,11 @@ fn all_that_is_reached_is_in_the_class() {
         let servers = servers * states;
         Linked { states, servers, disks: servers, messages, free, histories, lost: 0, left_out: 0 }
     };
-    let expected = [(THREE, states(3, 17_998, 92_296, 361_170, 15)), (TWO, states(2, 3_774, 14_011, 47_139, 8))];
+    let expected = [
+        (THREE, states(3, 17_998, 92_296, 361_170, 15)),
+        (TWO, states(2, 3_774, 14_011, 47_139, 8)),
+        (SNAPSHOTS, states(2, 6_183, 25_243, 93_702, 8)),
+    ];
     for (scope, linked) in expected {
         for threads in [1, 3] {
             let outcome = search(&scope.quotient(PAPER), &limits(threads));
@@ -47,7 +61,7 @@ fn all_that_is_reached_is_in_the_class() {
 /// Nothing that may happen is passed over, whatever is remembered of it.
 #[test]
 fn every_message_of_every_state_is_counted() {
-    for scope in [THREE, TWO] {
+    for scope in [THREE, TWO, SNAPSHOTS] {
         let quotient = scope.quotient(PAPER);
         let (mut messages, mut free, mut offers) = (0, 0, Vec::new());
         for state in all_states(&quotient) {
@@ -67,7 +81,10 @@ fn restricted(state: &State, id: u8, stimulus: Stimulus) -> u64 {
     let is_restricted = |event: &Event<_>| match event {
         Event::Receive(letter) => matches!(
             letter.message,
-            Message::VoteRequest { .. } | Message::AppendRequest { .. } | Message::AppendReply { .. }
+            Message::VoteRequest { .. }
+                | Message::AppendRequest { .. }
+                | Message::AppendReply { .. }
+                | Message::InstallSnapshot { .. }
         ),
         _ => false,
     };
@@ -79,25 +96,12 @@ fn restricted(state: &State, id: u8, stimulus: Stimulus) -> u64 {
 
 #[test]
 fn a_class_that_is_too_narrow_is_noticed() {
-    for narrowed in NARROWED {
-        let quotient = Quotient { narrowed: Some(narrowed), ..THREE.quotient(PAPER) };
-        // No two entries fit behind what all know in the smaller one.
-        let quotient = if narrowed == Narrowed::Entries {
-            Quotient { narrowed: Some(narrowed), ..TWO.quotient(PAPER) }
-        } else {
-            quotient
-        };
+    for (narrowed, scope, of) in NARROWED {
+        let quotient = Quotient { narrowed: Some(narrowed), ..scope.quotient(PAPER) };
         let outcome = search(&quotient, &limits(2));
         assert_eq!(outcome.verdict, Verdict::Violated, "{narrowed:?}");
         assert_eq!(outcome.broken, PropertySet::from_iter([Property::InClass]), "{narrowed:?}");
         let told = outcome.story.expect("it is told").join("\n");
-        let of = match narrowed {
-            Narrowed::Commit => "BROKEN: CM",
-            Narrowed::Matched => "BROKEN: AR",
-            Narrowed::Logs => "BROKEN: S2",
-            Narrowed::Requests => "BROKEN: VR",
-            Narrowed::Entries => "BROKEN: A1",
-        };
         assert!(told.contains(of) && told.contains("history: ") && !told.contains("cannot be told"), "{told}");
     }
 }
@@ -105,9 +109,9 @@ fn a_class_that_is_too_narrow_is_noticed() {
 /// Of what a server may have in memory as well.
 #[test]
 fn the_local_simulation_notices_a_class_that_is_too_narrow() {
-    let quotient = TWO.quotient(PAPER);
+    let quotient = SNAPSHOTS.quotient(PAPER);
     assert_eq!(search(&quotient, &limits(2)).verdict, Verdict::Complete);
-    for narrowed in [Narrowed::Commit, Narrowed::Logs] {
+    for narrowed in [Narrowed::Commit, Narrowed::Logs, Narrowed::Compacted] {
         let narrow = Quotient { narrowed: Some(narrowed), ..quotient.clone() };
         let failure = narrow.simulate(&limits(1), &mut |_, _| {}).failure.expect("it is missed");
         assert_eq!(failure.broken, PropertySet::from_iter([Property::InClass]), "{narrowed:?}");
