@@ -140,6 +140,8 @@ mod clock;
 
 mod api;
 
+pub mod admin;
+
 mod server;
 
 #[cfg(test)]

@@ -18,6 +18,11 @@ impl Node {
     pub fn needs_snapshot(&self, last: Position) -> bool {
         Paper::must_restore(self.log(), last)
     }
+
+    /// §7: whether this server leads, and the member is being sent a snapshot: what it lacks was compacted.
+    pub fn sends_snapshot_to(&self, member: ServerId) -> bool {
+        self.progress(member).is_some_and(|progress| Paper::previous(self.log(), progress.next).is_none())
+    }
 }
 
 impl<R: Rules, P> Step<'_, R, P> {

@@ -2,11 +2,11 @@
 
 use std::future::Future;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use rafttree_model::{ServerId, Term};
+use rafttree_model::{Position, ServerId, Term};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::builder::Builder;
@@ -15,6 +15,7 @@ use super::epoch::Epoch;
 use super::error::{Error, Failure, LeadError, Stopped};
 use super::leadership::{EpochGuard, Leadership, Then};
 use super::status::{Leader, Status, Work};
+use crate::machine::apply::SnapshotError;
 
 /// A running server of a group. Clones are handles to the same server; when the last one is
 /// dropped the server stops at once, as if its process had ended: prefer
@@ -28,6 +29,17 @@ use super::status::{Leader, Status, Work};
 #[derive(Clone, Debug)]
 pub struct Node {
     shared: Arc<Shared>,
+}
+
+/// A handle that does not keep its server running.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakNode(Weak<Shared>);
+
+impl WeakNode {
+    /// The handle, if there is another one still.
+    pub(crate) fn upgrade(&self) -> Option<Node> {
+        Some(Node { shared: self.0.upgrade()? })
+    }
 }
 
 /// The state that all handles to one server share.
@@ -81,6 +93,15 @@ impl Node {
             takeover_timeout,
         };
         (Node { shared: Arc::new(shared) }, Ends { commands: asked, leader, epochs, changes })
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakNode {
+        WeakNode(Arc::downgrade(&self.shared))
+    }
+
+    /// Lets the server make a snapshot, and waits until it is durable.
+    pub(crate) async fn make_snapshot(&self) -> Result<Position, SnapshotError> {
+        self.ask(Command::Snapshot).await.unwrap_or(Err(SnapshotError::Stopped))
     }
 
     /// This server's id.

@@ -144,9 +144,7 @@ impl<M: StateMachine> Replica<M> {
     ///
     /// If one is being written, nothing is new, or the disk did not take it.
     pub async fn snapshot(&self) -> Result<Position, SnapshotError> {
-        let (sender, answer) = oneshot::channel();
-        self.send(Command::Snapshot(sender)).await.map_err(|_| SnapshotError::Stopped)?;
-        answer.await.unwrap_or(Err(SnapshotError::Stopped))
+        self.node.make_snapshot().await
     }
 
     /// Proposes until it is committed, or time is up.

@@ -30,6 +30,8 @@ pub struct Status {
     pub incarnation: Incarnation,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Its election timeout T.
+    pub election_timeout: Duration,
     /// Role, term, vote, log and commit index.
     pub protocol: rafttree_model::Status,
     /// The leadership that this server holds.
@@ -40,8 +42,13 @@ pub struct Status {
     pub snapshot: Option<Position>,
     /// The last entry that the log no longer holds, as a snapshot includes it; `0@0` if it holds all.
     pub compacted: Position,
-    /// The service's part; the server campaigns only while it waits to lead.
+    /// The service's part; without a state machine the server campaigns only while it waits to lead.
     pub work: Work,
+    /// Whether the server campaigns when it hears no leader.
+    pub campaigns: bool,
+    /// The leader that the server heard last, since it started, and how long ago. Within an election timeout
+    /// it helps nobody to replace that one.
+    pub heard: Option<(ServerId, Duration)>,
     /// The other servers, by rising id.
     pub peers: Vec<PeerStatus>,
     /// The usual time of a write to the disk, rather more than less: a single slow one
@@ -122,7 +129,7 @@ pub enum Work {
 impl fmt::Display for Work {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str(match self {
-            Work::Nobody => "nobody waits in `lead`: this server does not campaign",
+            Work::Nobody => "nobody waits in `lead`",
             Work::Waiting => "waits to lead",
             Work::Running => "runs",
         })
@@ -163,6 +170,8 @@ pub struct PeerStatus {
     pub answered: Option<Duration>,
     /// On a leader: what the peer is known to hold, and the next entry to be sent to it.
     pub progress: Option<Progress>,
+    /// On a leader: whether the peer lacks entries that the log no longer holds, and is sent a snapshot.
+    pub needs_snapshot: bool,
 }
 
 impl PeerStatus {
@@ -178,6 +187,7 @@ impl PeerStatus {
             election_timeout: None,
             answered: None,
             progress: None,
+            needs_snapshot: false,
         }
     }
 }

@@ -104,6 +104,8 @@ pub(crate) struct Driver {
     links: Links,
     /// Whether this server would have work if it were elected.
     campaigns: bool,
+    /// The leader that was heard last, and when.
+    heard: Option<(ServerId, Stamp)>,
     /// Whether an election timeout has fired for nothing, and nothing was heard since.
     is_overdue: bool,
     /// Whether it has been said that this server leads.
@@ -152,6 +154,7 @@ impl Driver {
             contacts: Contacts::new(id, minimum_timeout),
             links: Links::default(),
             campaigns: true,
+            heard: None,
             is_overdue: false,
             leads: false,
             lapsed: false,
@@ -203,6 +206,16 @@ impl Driver {
     /// The usual time of a write, rather more than less; nothing if there was none.
     pub(crate) fn usual_flush(&self) -> Option<Duration> {
         self.timers.usual_flush()
+    }
+
+    /// Whether this server campaigns when its election timeout fires.
+    pub(crate) fn campaigns(&self) -> bool {
+        self.campaigns
+    }
+
+    /// The leader that was heard last, and when; `None` if none was since the start.
+    pub(crate) fn heard(&self) -> Option<(ServerId, Stamp)> {
+        self.heard
     }
 
     /// Whether the peer has lost entries that it had acknowledged.
@@ -459,6 +472,7 @@ impl Driver {
             self.let_in(|_| false);
         }
         let leader = self.node().leader().filter(|&leader| leader != self.node().id());
+        self.heard = leader.map(|leader| (leader, now)).or(self.heard);
         self.timers.follow(leader.and_then(|leader| self.contacts.timeout(leader)));
         self.is_overdue = false;
         self.timers.restart(running, now);

@@ -22,14 +22,22 @@ impl Server {
             cluster: self.directory.identity.cluster,
             incarnation: self.directory.incarnation,
             address: self.network.transport.local_address(),
+            election_timeout: self.settings.policy.minimum_timeout,
             protocol: node.status(),
             leadership,
             applied: Index::new(self.requests.apply.applied()),
             snapshot: self.requests.snapshot,
             compacted: node.log().base(),
             work: self.leading.work,
+            campaigns: self.driver.campaigns(),
+            heard: self.driver.heard().map(|(leader, at)| (leader, now.since(at))),
             peers: peers
-                .map(|peer| PeerStatus { answered: answered(peer.id), progress: node.progress(peer.id), ..peer })
+                .map(|peer| PeerStatus {
+                    answered: answered(peer.id),
+                    progress: node.progress(peer.id),
+                    needs_snapshot: node.sends_snapshot_to(peer.id),
+                    ..peer
+                })
                 .collect(),
             flush: self.driver.usual_flush(),
             warnings: self.warnings(),

@@ -16,6 +16,7 @@ use super::network::Network;
 use super::precise_timer::PreciseTimer;
 use super::requests::Requests;
 use super::state::{Parts, Server};
+use crate::admin::{self, Door};
 use crate::api::builder::{Builder, ReplicaBuilder};
 use crate::api::error::{Error, Failure, Stopped};
 use crate::api::node::Node;
@@ -170,12 +171,18 @@ fn prepare<S: Storage>(
         .block_on(listen(config, report))
         .map_err(|source| Error::Listen { address: settings.listen.clone(), source })?;
     let disk = Disk::start(storage).map_err(lacks("disk thread"))?;
+    let door = {
+        let _entered = executor.runtime().enter();
+        Door::open(&directory.path).map_err(lacks("socket for whoever asks after it"))?
+    };
     // Only now, so that a start that was refused leaves nothing behind. The runtime stands still
     // until the server serves: not a word was said to a peer yet, and no vote given.
     directory.keep_group(&members)?;
     let takeover_timeout = 3 * settings.policy.minimum_timeout;
     let (node, ends) = Node::connect(id, driver.node().term(), takeover_timeout, stopped);
     let network = Network::new(transport, incoming, &settings.peers);
+    let weak = node.downgrade();
+    executor.runtime().spawn(async move { door.serve(move |request| admin::answer(weak.clone(), request)).await });
     let server = Server::new(Parts { settings, driver, network, disk, requests, timer, directory }, ends);
     Ok((executor, server, node))
 }

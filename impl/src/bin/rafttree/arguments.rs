@@ -3,7 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::bench::BenchCommand;
-use crate::control::{StatusOptions, StepDownOptions, TransferOptions};
+use crate::control::{SnapshotOptions, StatusOptions, StepDownOptions, TransferOptions};
 use crate::init::InitOptions;
 use crate::local::LocalOptions;
 use crate::log::LogCommand;
@@ -26,8 +26,8 @@ Examples:
 Exit codes: 0 done, 1 what was asked for did not happen, 2 wrong usage, 65 and 66 the log is damaged
 (`log verify` says more), 70 the server cannot go on (such as a disk that fails).";
 
-/// Raft whose deployed logic is the model-checked logic: servers that elect a leader, and a
-/// cluster on this machine to see it happen.
+/// Raft whose deployed logic is the model-checked logic: servers that elect a leader, a cluster on this
+/// machine to see it happen, and questions to any running server, that of a service included.
 #[derive(Debug, Parser)]
 #[command(name = "rafttree", version, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Arguments {
@@ -46,6 +46,10 @@ pub(crate) enum Command {
     Serve(ServeOptions),
     /// Says what running servers of this machine know: role, term, leader, log.
     Status(StatusOptions),
+    /// Says why there is no leader or no progress, as far as the servers of this machine know.
+    Why(StatusOptions),
+    /// Makes a running server of this machine take a snapshot of its state machine.
+    Snapshot(SnapshotOptions),
     /// Makes a running leader of this machine transfer its leadership to another server.
     Transfer(TransferOptions),
     /// Makes a running leader of this machine give up leadership.

@@ -14,10 +14,10 @@ use tokio::process::{Child, Command};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{interval, timeout};
 
-use crate::admin::{self, Answer, Request};
 use crate::failure::Failure;
 use crate::options::Timing;
 use crate::report::{News, Report};
+use rafttree::admin::{self, Answer, Request};
 
 /// Time for a server to answer for the table.
 const STATUS_DEADLINE: Duration = Duration::from_millis(500);
@@ -166,7 +166,7 @@ impl Cluster {
 
     /// Asks one server for something.
     pub(crate) async fn ask(&mut self, id: ServerId, request: Request) -> Result<Answer, Failure> {
-        admin::ask(&self.server(id)?.directory, &request).await
+        Ok(admin::ask(&self.server(id)?.directory, &request).await?)
     }
 
     /// Ends all processes, and waits until they have ended.

@@ -6,10 +6,10 @@ use clap::Args;
 use rafttree::ServerId;
 use serde_json::json;
 
-use crate::admin::{self, Answer, Request};
 use crate::failure::Failure;
 use crate::options::{Format, parse_server};
-use crate::report::say;
+use crate::report::{Shown, say};
+use rafttree::admin::{self, Answer, Request};
 
 #[derive(Args, Debug)]
 pub(crate) struct StatusOptions {
@@ -33,6 +33,22 @@ pub(crate) struct StepDownOptions {
     pub(crate) directory: PathBuf,
 }
 
+#[derive(Args, Debug)]
+pub(crate) struct SnapshotOptions {
+    /// The server's data directory.
+    pub(crate) directory: PathBuf,
+}
+
+pub(crate) async fn snapshot(options: &SnapshotOptions, output: Format) -> Result<(), Failure> {
+    match admin::ask(&options.directory, &Request::Snapshot).await? {
+        Answer::Snapshotted { last } => match output {
+            Format::Text => say(format!("a snapshot up to entry {last} is durable")),
+            Format::Json => say(json!({ "snapshot": last })),
+        },
+        answer => done(answer),
+    }
+}
+
 /// The status of the servers of these directories. It fails if one does not answer, after the others
 /// were shown.
 pub(crate) async fn status(options: &StatusOptions, output: Format) -> Result<(), Failure> {
@@ -40,11 +56,11 @@ pub(crate) async fn status(options: &StatusOptions, output: Format) -> Result<()
     for directory in &options.directories {
         match admin::status(directory).await {
             Ok(status) => match output {
-                Format::Text => say(format!("{}: {status}", directory.display()).trim_end())?,
+                Format::Text => say(format!("{}: {}", directory.display(), Shown(&status)).trim_end())?,
                 Format::Json => say(json!({ "directory": directory.display().to_string(), "status": status }))?,
             },
             Err(error) => {
-                if let Some(former) = failure.replace(error) {
+                if let Some(former) = failure.replace(Failure::from(error)) {
                     eprintln!("error: {former}");
                 }
             }
@@ -75,6 +91,6 @@ pub(crate) fn done(answer: Answer) -> Result<(), Failure> {
     match answer {
         Answer::Done => Ok(()),
         Answer::Failed { reason } => Err(Failure::Operation(reason)),
-        Answer::Status(_) => Err(Failure::Internal("the server answered another question".to_owned())),
+        _ => Err(Failure::Internal("the server answered another question".to_owned())),
     }
 }

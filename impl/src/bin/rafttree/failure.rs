@@ -23,6 +23,12 @@ pub(crate) enum Failure {
     Internal(String),
 }
 
+impl From<rafttree::admin::AskError> for Failure {
+    fn from(error: rafttree::admin::AskError) -> Failure {
+        Failure::Operation(error.to_string())
+    }
+}
+
 impl Failure {
     pub(crate) fn operation(cause: impl ToString) -> Failure {
         Failure::Operation(cause.to_string())

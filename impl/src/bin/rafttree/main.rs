@@ -10,13 +10,13 @@ mod report;
 
 mod output;
 
-mod admin;
-
 mod init;
 
 mod log;
 
 mod control;
+
+mod why;
 
 mod serve;
 
@@ -64,6 +64,8 @@ async fn run(command: Command, output: Format) -> Result<(), Failure> {
         Command::Init(options) => init::run(&options, output),
         Command::Serve(options) => serve::run(options, output).await,
         Command::Status(options) => control::status(&options, output).await,
+        Command::Why(options) => why::why(&options, output).await,
+        Command::Snapshot(options) => control::snapshot(&options, output).await,
         Command::Transfer(options) => control::transfer(&options, output).await,
         Command::StepDown(options) => control::step_down(&options, output).await,
         Command::Log(command) => log::run(&command, output),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::{self, Write as _};
 
+use rafttree::admin::{PeerStatus, ServerStatus};
 use rafttree::{RoleName, ServerId};
 use rafttree_model::Status;
 use serde::{Deserialize, Serialize};
@@ -81,7 +82,7 @@ impl fmt::Display for News {
                 write!(out, "no connection with server {peer}: {reason}")
             }
             News::Warned { warning } => write!(out, "warning: {warning}"),
-            News::Status(status) => write!(out, "{}", status.to_string().trim_end()),
+            News::Status(status) => write!(out, "{}", Shown(status).to_string().trim_end()),
             News::Unread { lines } => write!(out, "{lines} lines were lost here: nobody read them"),
             News::Stopped => write!(out, "stopped"),
         }
@@ -89,7 +90,7 @@ impl fmt::Display for News {
 }
 
 /// `follower of 2 in term 3`, and the like.
-fn in_words(status: &Status) -> String {
+pub(crate) fn in_words(status: &Status) -> String {
     let Status { role, term, .. } = status;
     match (role, status.leader, status.transfer) {
         (RoleName::Follower, Some(leader), _) => format!("follower of {leader} in term {term}"),
@@ -98,72 +99,53 @@ fn in_words(status: &Status) -> String {
     }
 }
 
-/// The status of a running server.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) struct ServerStatus {
-    pub(crate) server: Status,
-    pub(crate) cluster: String,
-    pub(crate) address: String,
-    pub(crate) pid: u32,
-    /// The rest of the lease, during which nobody else leads; nothing if it does not lead.
-    pub(crate) lease_milliseconds: Option<f64>,
-    /// The service's part.
-    pub(crate) work: String,
-    pub(crate) peers: Vec<PeerStatus>,
-    /// The usual time of a write to the disk.
-    #[serde(default)]
-    pub(crate) flush_milliseconds: Option<f64>,
-    /// The warnings that hold now.
-    #[serde(default)]
-    pub(crate) warnings: Vec<String>,
-}
+/// The status of a server, in words.
+pub(crate) struct Shown<'a>(pub(crate) &'a ServerStatus);
 
-/// The status of a peer.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-pub(crate) struct PeerStatus {
-    pub(crate) id: ServerId,
-    pub(crate) address: String,
-    pub(crate) connected: bool,
-    /// Why the two do not talk, if one of them has said so.
-    pub(crate) refused: Option<String>,
-    /// Why it is not reached, if they are not connected.
-    #[serde(default)]
-    pub(crate) unreachable: Option<String>,
-    #[serde(default)]
-    pub(crate) election_timeout_milliseconds: Option<f64>,
-    /// On a leader: how long ago the last message was sent that the peer has answered.
-    pub(crate) answered_milliseconds: Option<f64>,
-}
-
-impl fmt::Display for ServerStatus {
+impl fmt::Display for Shown<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Status { id, vote, last, commit, .. } = self.server;
-        writeln!(out, "server {id} is {}", in_words(&self.server))?;
-        writeln!(out, "  cluster   {}", self.cluster)?;
-        writeln!(out, "  listens   {}, process {}", self.address, self.pid)?;
-        writeln!(out, "  log       last {last}, committed {commit}")?;
+        let Shown(status) = self;
+        let Status { id, vote, last, commit, .. } = status.server;
+        writeln!(out, "server {id} is {}", in_words(&status.server))?;
+        writeln!(out, "  cluster   {}", status.cluster)?;
+        writeln!(out, "  listens   {}, process {}", status.address, status.pid)?;
+        writeln!(out, "  log       last {last}, committed {commit}, applied {}", status.applied)?;
+        if let Some(snapshot) = status.snapshot {
+            writeln!(out, "  snapshot  up to {snapshot}; the log begins behind {}", status.compacted)?;
+        }
         match vote {
             Some(vote) => writeln!(out, "  vote      for {vote} in this term")?,
             None => writeln!(out, "  vote      none in this term")?,
         }
-        if let Some(lease) = self.lease_milliseconds {
+        if let Some(lease) = status.lease_milliseconds {
             writeln!(out, "  lease     {lease:.1} ms")?;
         }
-        writeln!(out, "  work      {}", self.work)?;
-        if let Some(flush) = self.flush_milliseconds {
+        let idle = if status.campaigns { "" } else { "; this server does not campaign" };
+        writeln!(out, "  work      {}{idle}", status.work)?;
+        if let Some(flush) = status.flush_milliseconds {
             writeln!(out, "  disk      {flush:.1} ms a flush")?;
         }
-        for (number, PeerStatus { id, address, connected, refused, unreachable, .. }) in self.peers.iter().enumerate() {
-            let title = if number == 0 { "peers" } else { "" };
-            let state = if *connected { "connected" } else { "not connected" };
-            write!(out, "  {title:<9} {id} at {address}, {state}")?;
-            let lately = if *connected { ", refused lately" } else { "" };
-            let reason = refused.as_ref().or(unreachable.as_ref());
-            reason.map_or(Ok(()), |reason| write!(out, "{lately}: {reason}"))?;
-            writeln!(out)?;
+        for (number, peer) in status.peers.iter().enumerate() {
+            writeln!(out, "  {:<9} {}", if number == 0 { "peers" } else { "" }, peer_in_words(peer, status))?;
         }
-        self.warnings.iter().try_for_each(|warning| writeln!(out, "  warning   {warning}"))
+        status.warnings.iter().try_for_each(|warning| writeln!(out, "  warning   {warning}"))
     }
+}
+
+fn peer_in_words(peer: &PeerStatus, status: &ServerStatus) -> String {
+    let PeerStatus { id, address, connected, refused, unreachable, .. } = peer;
+    let state = if *connected { "connected" } else { "not connected" };
+    let lag = match peer.matched {
+        Some(_) if peer.needs_snapshot => ", is sent a snapshot".to_owned(),
+        Some(matched) => {
+            let behind = status.server.last.index.number().saturating_sub(matched.number());
+            if behind == 0 { String::new() } else { format!(", {behind} entries behind") }
+        }
+        _ => String::new(),
+    };
+    let lately = if *connected { ", refused lately" } else { "" };
+    let reason = refused.as_ref().or(unreachable.as_ref()).map(|reason| format!("{lately}: {reason}"));
+    format!("{id} at {address}, {state}{lag}{}", reason.unwrap_or_default())
 }
 
 /// One server in a table.

@@ -4,19 +4,17 @@ use std::convert::Infallible;
 use std::future::pending;
 use std::io::Read as _;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use rafttree::{ClusterId, ElectOnDisconnect, Error, Leadership, Node, ServerId, Then, Warning};
 use rafttree_model::Status;
 use tokio::sync::oneshot;
 
-use crate::admin::{Answer, Door, Request};
 use crate::failure::Failure;
 use crate::log::refused;
 use crate::options::{Format, Timing, parse_server};
 use crate::output::{LAST_LINES_TIMEOUT, Printer};
-use crate::report::{News, PeerStatus, Report, ServerStatus, monotonic};
+use crate::report::{News, Report, monotonic};
 use crate::signals::{Asked, Signals};
 
 pub(crate) const SERVE_EXAMPLES: &str = "\
@@ -107,38 +105,26 @@ pub(crate) async fn run(options: ServeOptions, output: Format) -> Result<(), Fai
         () = signals.next() => return Err(Failure::Operation("told to end before the server had started".to_owned())),
         () = end_of(&mut parent) => return Ok(()),
     };
-    let door = Door::open(&options.directory)?;
     let id = node.id();
     let (printer, written) = Printer::start(output, move |lines| Report { id, news: News::Unread { lines } });
     let server = Server { node, printer, confirms: options.confirm };
-    let result = serve(&server, &door, &mut signals, &mut parent).await;
+    let result = serve(&server, &mut signals, &mut parent).await;
     server.printer.close();
     written.wait_within(LAST_LINES_TIMEOUT).await;
     result
 }
 
 /// Serves until the server has ended.
-async fn serve(
-    server: &Server,
-    door: &Door,
-    signals: &mut Signals,
-    parent: &mut Option<Parent>,
-) -> Result<(), Failure> {
+async fn serve(server: &Server, signals: &mut Signals, parent: &mut Option<Parent>) -> Result<(), Failure> {
     let mut asked = Asked::new()?;
-    let node = server.node.clone();
-    let status = node.status().await.map_err(Failure::operation)?;
+    let status = server.node.status().await.map_err(Failure::operation)?;
     server.tell(News::Started {
         pid: std::process::id(),
         address: status.address.to_string(),
         cluster: beginning_of(status.cluster),
     });
     let work = async {
-        tokio::join!(
-            server.lead(),
-            server.tell_changes(),
-            server.tell_status(&mut asked),
-            door.serve(move |request| answer(node.clone(), request)),
-        );
+        tokio::join!(server.lead(), server.tell_changes(), server.tell_status(&mut asked),);
         pending::<Infallible>().await
     };
     tokio::select! {
@@ -213,7 +199,7 @@ impl Server {
         loop {
             asked.next().await;
             if let Ok(status) = self.node.status().await {
-                self.tell(News::Status(Box::new(describe(status))));
+                self.tell(News::Status(Box::new(status.into())));
             }
         }
     }
@@ -283,51 +269,9 @@ fn shown(status: &Status) -> impl Copy + PartialEq + use<> {
     (status.role, status.term, status.leader, status.transfer)
 }
 
-async fn answer(node: Node, request: Request) -> Answer {
-    let result = match request {
-        Request::Status => match node.status().await {
-            Ok(status) => return Answer::Status(Box::new(describe(status))),
-            Err(error) => Err(error),
-        },
-        Request::Transfer { to } => node.transfer_to(to).await,
-        Request::StepDown => node.step_down().await,
-    };
-    match result {
-        Ok(()) => Answer::Done,
-        Err(error) => Answer::Failed { reason: error.to_string() },
-    }
-}
-
-fn describe(status: rafttree::Status) -> ServerStatus {
-    let peers = status.peers.into_iter().map(|peer| PeerStatus {
-        id: peer.id,
-        address: peer.address,
-        connected: peer.connected,
-        refused: peer.refusal.map(|refusal| refusal.to_string()),
-        unreachable: peer.unreachable.map(|unreachable| unreachable.to_string()),
-        election_timeout_milliseconds: peer.election_timeout.map(milliseconds),
-        answered_milliseconds: peer.answered.map(milliseconds),
-    });
-    ServerStatus {
-        server: status.protocol,
-        cluster: status.cluster.to_string(),
-        address: status.address.to_string(),
-        pid: std::process::id(),
-        work: status.work.to_string(),
-        lease_milliseconds: status.leadership.map(|leadership| milliseconds(leadership.lease)),
-        peers: peers.collect(),
-        flush_milliseconds: status.flush.map(milliseconds),
-        warnings: status.warnings.iter().map(ToString::to_string).collect(),
-    }
-}
-
 /// Enough of a cluster's id to tell it from others.
 fn beginning_of(cluster: ClusterId) -> String {
     format!("{:.8}...", cluster.to_string())
-}
-
-fn milliseconds(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
 }
 
 /// Resolves when the process that started this one has ended.

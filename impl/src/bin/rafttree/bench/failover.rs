@@ -230,7 +230,7 @@ fn samples(trials: &[Trial], figure: impl Fn(&Trial) -> f64) -> Result<Samples, 
 
 fn report(options: &FailoverOptions, machine: String, measured: Measured) -> Result<FailoverReport, Failure> {
     let Measured { trials, round_trips, flushes, spurious } = measured;
-    let median = |samples| Ok(Samples::new(samples).ok_or_else(no_trials)?.median());
+    let median = |samples| Ok::<_, Failure>(Samples::new(samples).ok_or_else(no_trials)?.median());
     let (round_trip, flush) = (median(round_trips)?, median(flushes)?);
     let again = trials.iter().filter(|trial| 1 < trial.rounds).count();
     let measured = |samples: Samples| Summary {

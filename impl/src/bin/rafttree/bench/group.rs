@@ -8,12 +8,12 @@ use tempfile::TempDir;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::{Instant, interval, timeout};
 
-use crate::admin;
 use crate::cluster::{Cluster, Happening, USAGE_EXIT_CODE};
 use crate::failure::Failure;
 use crate::options::Timing;
-use crate::report::{News, ServerStatus};
+use crate::report::News;
 use crate::signals::Signals;
+use rafttree::admin::{self, ServerStatus};
 
 /// How often servers are asked whether all is well. Nothing is measured meanwhile.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);

@@ -17,7 +17,6 @@ use rafttree::ServerId;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, interval, sleep_until};
 
-use crate::admin::Request;
 use crate::cluster::{self, Cluster, Happening, Life, USAGE_EXIT_CODE};
 use crate::control::done;
 use crate::failure::Failure;
@@ -27,6 +26,7 @@ use crate::report::{News, Report, Row};
 use crate::signals::{Asked, Signals};
 use command::{LocalCommand, Who};
 use news::{ClusterNews, Line};
+use rafttree::admin::Request;
 use screen::{Screen, Wish};
 
 #[cfg(test)]

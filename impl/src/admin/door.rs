@@ -1,5 +1,4 @@
-//! The door to a running server for those who can reach its data directory: a Unix socket, a
-//! line of JSON asks, a line of JSON answers.
+//! The socket: who asks, who answers, and for how long either waits.
 
 use std::fs::{self, File, Permissions};
 use std::io;
@@ -10,15 +9,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rafttree::ServerId;
+use rafttree_model::{Position, ServerId};
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::timeout;
 
-use crate::failure::Failure;
-use crate::report::ServerStatus;
+use super::status::ServerStatus;
+use crate::api::node::{Node, WeakNode};
 
 const SOCKET: &str = "admin.sock";
 
@@ -40,19 +39,64 @@ const LINE_DEADLINE: Duration = Duration::from_secs(15);
 /// A request to a server.
 #[derive(Clone, Copy, Debug, Deserialize, Serialize)]
 #[serde(tag = "request", rename_all = "snake_case")]
-pub(crate) enum Request {
+#[non_exhaustive]
+pub enum Request {
+    /// How it stands.
     Status,
-    Transfer { to: ServerId },
+    /// Leadership is to be transferred to this peer.
+    Transfer {
+        /// The peer.
+        to: ServerId,
+    },
+    /// Leadership is to be given up.
     StepDown,
+    /// A snapshot is to be made.
+    Snapshot,
 }
 
 /// The server's answer.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
-pub(crate) enum Answer {
+#[non_exhaustive]
+pub enum Answer {
+    /// How it stands.
     Status(Box<ServerStatus>),
+    /// What was asked for is done.
     Done,
-    Failed { reason: String },
+    /// A snapshot is durable.
+    Snapshotted {
+        /// The last entry in it.
+        last: Position,
+    },
+    /// What was asked for did not happen.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why no server has answered, and what to do.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct AskError(String);
+
+/// What the server of this handle answers, as long as it is there.
+pub(crate) async fn answer(node: WeakNode, request: Request) -> Answer {
+    let Some(node) = node.upgrade() else { return Answer::Failed { reason: "the server has stopped".to_owned() } };
+    answer_by(node, request).await.unwrap_or_else(|reason| Answer::Failed { reason })
+}
+
+async fn answer_by(node: Node, request: Request) -> Result<Answer, String> {
+    let said = |error: crate::api::error::Error| error.to_string();
+    match request {
+        Request::Status => Ok(Answer::Status(Box::new(node.status().await.map_err(said)?.into()))),
+        Request::Transfer { to } => node.transfer_to(to).await.map_err(said).map(|()| Answer::Done),
+        Request::StepDown => node.step_down().await.map_err(said).map(|()| Answer::Done),
+        Request::Snapshot => {
+            let last = node.make_snapshot().await.map_err(|error| error.to_string())?;
+            Ok(Answer::Snapshotted { last })
+        }
+    }
 }
 
 /// The open door. Its socket stays behind in the directory: whoever removed it at the end, when
@@ -64,7 +108,7 @@ pub(crate) struct Door {
 impl Door {
     /// Opens the door. The caller holds the directory's lock, so a socket that is already there
     /// was left by a server that died.
-    pub(crate) fn open(directory: &Path) -> Result<Door, Failure> {
+    pub(crate) fn open(directory: &Path) -> io::Result<Door> {
         let path = directory.join(SOCKET);
         let open = || {
             match fs::remove_file(&path) {
@@ -75,10 +119,8 @@ impl Door {
             let listener = UnixListener::bind(short)?;
             fs::set_permissions(&path, Permissions::from_mode(0o600)).map(|()| listener)
         };
-        match open() {
-            Ok(listener) => Ok(Door { listener }),
-            Err(error) => Err(Failure::Operation(format!("cannot open {}: {error}", path.display()))),
-        }
+        let listener = open().map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;
+        Ok(Door { listener })
     }
 
     /// Answers whoever asks, for ever.
@@ -142,27 +184,35 @@ async fn converse<A: Future<Output = Answer>>(
     }
 }
 
-/// Asks the server of this directory what it knows.
-pub(crate) async fn status(directory: &Path) -> Result<ServerStatus, Failure> {
+/// Asks the server of this directory how it stands.
+///
+/// # Errors
+///
+/// As for [`ask`].
+pub async fn status(directory: &Path) -> Result<ServerStatus, AskError> {
     match ask(directory, &Request::Status).await? {
         Answer::Status(status) => Ok(*status),
-        Answer::Done => Err(Failure::Internal("the server answered another question".to_owned())),
-        Answer::Failed { reason } => Err(Failure::Operation(reason)),
+        Answer::Failed { reason } => Err(AskError(reason)),
+        _ => Err(AskError("the server answered another question".to_owned())),
     }
 }
 
-/// Asks the server of this directory, and waits for its answer.
-pub(crate) async fn ask(directory: &Path, request: &Request) -> Result<Answer, Failure> {
+/// Asks the server of this directory, and waits for its answer, but not for ever.
+///
+/// # Errors
+///
+/// If no server answers.
+pub async fn ask(directory: &Path, request: &Request) -> Result<Answer, AskError> {
     let place = directory.display();
     match timeout(ANSWER_DEADLINE, exchange(directory, request)).await {
         Ok(Ok(answer)) => Ok(answer),
         Ok(Err(error)) if !directory.is_dir() => {
-            Err(Failure::Operation(format!("{place} is no data directory: {error}; check the path")))
+            Err(AskError(format!("{place} is no data directory: {error}; check the path")))
         }
-        Ok(Err(error)) => Err(Failure::Operation(format!(
-            "no server answers for {place}: {error}; start it with `rafttree serve {place} ...`"
+        Ok(Err(error)) => Err(AskError(format!(
+            "no server answers for {place}: {error}; start it (`rafttree serve {place} ...`, or the service that it is of)"
         ))),
-        Err(_) => Err(Failure::Operation(format!(
+        Err(_) => Err(AskError(format!(
             "the server of {place} has not answered for {} s: it may be stopped (SIGSTOP), or its disk may hang",
             ANSWER_DEADLINE.as_secs()
         ))),
@@ -212,7 +262,7 @@ mod tests {
         }
     }
 
-    async fn ask_through_door(directory: &Path) -> Result<Answer, Failure> {
+    async fn ask_through_door(directory: &Path) -> Result<Answer, AskError> {
         let door = Door::open(directory).unwrap();
         tokio::select! {
             () = door.serve(answer) => unreachable!("a door is open until it is dropped"),
