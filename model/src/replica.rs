@@ -172,6 +172,15 @@ impl<P: Clone> Replica<P> {
         self.open.records[known..].iter().for_each(|record| self.entries.apply(record));
     }
 
+    /// Takes several proposals, one after the other. What they ask for is collected, as it is where steps
+    /// share a flush ([`Effects`]): each follower is sent one message with all of them.
+    pub fn propose(&mut self, commands: impl IntoIterator<Item = P>) {
+        assert!(self.has_performed(), "what a step asks for at once comes before the next step");
+        let known = self.open.records.len();
+        commands.into_iter().for_each(|command| step(&mut self.node, Event::Propose(command), &mut self.open));
+        self.open.records[known..].iter().for_each(|record| self.entries.apply(record));
+    }
+
     /// The next thing to do, in the order in which things must be done; `None` if everything waits
     /// for an event or for the write under way.
     pub fn proceed(&mut self) -> Option<Next<P>> {

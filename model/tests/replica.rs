@@ -216,3 +216,17 @@ fn no_write_begins_while_another_is_under_way() {
 fn no_write_ends_that_did_not_begin() {
     replica(restarted(group(3).ids().count() as u32, disk(1, &[]))).flushed();
 }
+
+/// As if they had come one after the other, in fewer words: `effects` has the equations.
+#[test]
+fn commands_proposed_together_are_sent_together_and_each_is_accepted() {
+    let mut leader = replica(leader_in_office(3, 2, &[1]));
+    leader.propose(["x", "y"]);
+    let request = |to| send(to, 2, range(at(2, 2), at(4, 2), 2));
+    assert_eq!(performed(&mut leader), [request(2), request(3)]);
+    let records = [Record::Append(command(3, 2, "x")), Record::Append(command(4, 2, "y"))];
+    assert_eq!(written(&mut leader), records);
+    leader.flushed();
+    assert_eq!(performed(&mut leader), [Accepted(at(3, 2)), Accepted(at(4, 2))]);
+    assert_eq!(hears_itself(&mut leader, matched(4)), [heard(1)]);
+}

@@ -66,6 +66,8 @@ pub(crate) enum Input {
     Flushed,
     /// Somebody asks for something.
     Event(Event<Bytes>),
+    /// These commands are proposed.
+    Propose(Vec<Bytes>),
     /// Whether this server is to campaign when its election timeout fires.
     Campaigns(bool),
     /// The snapshot that ends with this entry has arrived from another server, or was here at the start: it
@@ -249,6 +251,10 @@ impl Driver {
             Input::Deadline => self.on_deadline(now),
             Input::Flushed => self.on_flushed(now),
             Input::Event(event) => self.step(event, now),
+            Input::Propose(commands) => {
+                self.replica.propose(commands);
+                self.perform_all(now);
+            }
             Input::Campaigns(campaigns) => self.on_campaigns(campaigns, now),
             Input::SnapshotHeld(last) => self.on_snapshot_held(last, now),
         }

@@ -28,8 +28,8 @@ pub(crate) struct Committed {
 /// What is to be done for requests, in this order.
 #[derive(Debug)]
 pub(crate) enum Work {
-    /// The driver is to take this command as a proposal.
-    Propose(Bytes),
+    /// The driver is to take these commands as proposals.
+    Propose(Vec<Bytes>),
     /// Send this to another server.
     Send(ServerId, ServiceMessage),
     /// The state machine applies these entries.
@@ -222,7 +222,11 @@ impl Service {
 
     fn ask_driver(&mut self, command: Bytes, proposer: Proposer) {
         self.asked.push_back(proposer);
-        self.work.push_back(Work::Propose(command));
+        if let Some(Work::Propose(commands)) = self.work.back_mut() {
+            commands.push(command);
+        } else {
+            self.work.push_back(Work::Propose(vec![command]));
+        }
     }
 
     fn forward(&mut self, to: ServerId, pending: Pending) -> u64 {

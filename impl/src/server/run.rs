@@ -22,6 +22,9 @@ use crate::transport::Incoming;
 /// late. But not for ever.
 const MAX_MESSAGES_BEFORE_TIMERS: usize = 64;
 
+/// Commands and reads are taken together, but messages and timers wait for no more of them.
+const MAX_COMMANDS_AT_ONCE: usize = 256;
+
 /// Deadlines are met within a fraction of this unless something keeps the process from running.
 const STALL_THRESHOLD: Duration = Duration::from_millis(1);
 
@@ -50,9 +53,9 @@ impl Server {
             }
             match self.next().await {
                 Happening::Flushed(flushed) => self.on_flushed(flushed),
-                Happening::Incoming(Some(incoming)) => self.on_incoming(incoming),
+                Happening::Incoming(Some(incoming)) => self.on_all_incoming(incoming),
                 Happening::Incoming(None) => self.fail(Failure::Panicked),
-                Happening::Asked(Some(command)) => self.on_command(command),
+                Happening::Asked(Some(command)) => self.on_commands(command),
                 Happening::Asked(None) => self.outcome = Some(Ok(())),
                 Happening::Reported(report) => self.on_report(report),
                 Happening::Deadline(Ok(())) => {
@@ -152,23 +155,33 @@ impl Server {
         }
     }
 
+    /// What has arrived by now is heard together, as commands are taken together.
+    fn on_all_incoming(&mut self, first: Incoming) {
+        self.on_incoming(first);
+        for _ in 1..MAX_MESSAGES_BEFORE_TIMERS {
+            let Ok(incoming) = self.network.incoming.try_recv() else { break };
+            self.on_incoming(incoming);
+        }
+        self.serve_requests();
+    }
+
     fn on_incoming(&mut self, incoming: Incoming) {
         match incoming {
-            Incoming::Frame(frame) => self.handle(Input::Frame(frame)),
+            Incoming::Frame(frame) => self.drive(Input::Frame(frame)),
             Incoming::Service(frame) => self.on_service(frame),
             Incoming::Accepted { from, minimum_timeout } => {
                 self.note(from, |peer| peer.election_timeout = Some(minimum_timeout));
-                self.handle(Input::Accepted(from, minimum_timeout));
+                self.drive(Input::Accepted(from, minimum_timeout));
             }
-            Incoming::Closed { from } => self.handle(Input::Closed(from)),
-            Incoming::NobodyListens { at, place } => self.handle(Input::NobodyListens(at, place)),
+            Incoming::Closed { from } => self.drive(Input::Closed(from)),
+            Incoming::NobodyListens { at, place } => self.drive(Input::NobodyListens(at, place)),
             Incoming::Connected { to, minimum_timeout } => {
                 self.note(to, |peer| {
                     (peer.connected, peer.unreachable) = (true, None);
                     peer.election_timeout = Some(minimum_timeout);
                 });
                 self.requests.service.connected(to);
-                self.handle(Input::Connected(to, minimum_timeout));
+                self.drive(Input::Connected(to, minimum_timeout));
             }
             Incoming::Unreachable { peer, why } => {
                 tracing::info!(%peer, %why, "no connection");
@@ -177,7 +190,7 @@ impl Server {
             Incoming::Disconnected { to } => {
                 self.note(to, |peer| peer.connected = false);
                 self.requests.service.disconnected(to);
-                self.handle(Input::Disconnected(to));
+                self.drive(Input::Disconnected(to));
             }
             Incoming::Refused { peer, reason } => {
                 tracing::warn!(%peer, %reason, "no connection");
@@ -185,6 +198,17 @@ impl Server {
             }
             Incoming::AtPeace { with } => self.note(with, |peer| peer.refusal = None),
         }
+    }
+
+    /// What was asked by now is seen to together, so that commands which are proposed at a time are sent
+    /// and written together.
+    fn on_commands(&mut self, first: Command) {
+        self.on_command(first);
+        for _ in 1..MAX_COMMANDS_AT_ONCE {
+            let Ok(command) = self.commands.try_recv() else { break };
+            self.on_command(command);
+        }
+        self.serve_requests();
     }
 
     fn on_command(&mut self, command: Command) {
@@ -197,12 +221,8 @@ impl Server {
             Command::Work(work) => self.on_work(work),
             Command::Propose { command, reply } => {
                 self.requests.service.propose(self.driver.node(), command, reply);
-                self.serve_requests();
             }
-            Command::Read(job) => {
-                self.requests.service.read(self.driver.node(), job);
-                self.serve_requests();
-            }
+            Command::Read(job) => self.requests.service.read(self.driver.node(), job),
             Command::ReadStale(job) => self.requests.apply.tell(Task::Read(job)),
             Command::Snapshot(reply) => self.requests.apply.tell(Task::Snapshot(reply)),
             Command::ShutDown => self.on_shut_down(),

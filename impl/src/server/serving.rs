@@ -12,7 +12,6 @@ impl Server {
     /// Another server says something about requests.
     pub(super) fn on_service(&mut self, ServiceFrame { from, message, .. }: ServiceFrame) {
         self.requests.service.receive(self.driver.node(), from, message);
-        self.serve_requests();
     }
 
     /// The thread that applies has something to say.

@@ -143,7 +143,7 @@ impl Server {
 
     fn do_work(&mut self, work: Work) {
         match work {
-            Work::Propose(command) => self.drive(Input::Event(Event::Propose(command))),
+            Work::Propose(commands) => self.drive(Input::Propose(commands)),
             Work::Send(to, message) => self.send_service(to, message),
             Work::Apply(committed) => self.requests.apply.tell(Task::Apply(committed)),
             Work::Restore(last) => {

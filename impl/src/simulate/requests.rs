@@ -195,7 +195,7 @@ impl World {
 
     fn work(&mut self, id: ServerId, work: Work) {
         match work {
-            Work::Propose(command) => self.drive(id, Input::Event(Event::Propose(command))),
+            Work::Propose(commands) => self.drive(id, Input::Propose(commands)),
             Work::Send(to, message) => {
                 let delay = self.moment(Duration::from_millis(1));
                 if !self.is_lost(id, to) {
