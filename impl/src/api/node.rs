@@ -126,7 +126,7 @@ impl Node {
     ///
     /// To drop this future is to end the closure: leadership is resigned.
     ///
-    /// A server does not campaign while nobody waits here: before the first call, after the last one
+    /// Without a [state machine](crate::StateMachine) a server does not campaign while nobody waits here: before the first call, after the last one
     /// has returned, panicked or was dropped, and while a closure goes on whose leadership has
     /// ended. It votes and follows as before. If it is made leader all the same, by a transfer, and
     /// no closure begins within an election timeout, it gives the leadership up.
