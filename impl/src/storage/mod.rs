@@ -54,6 +54,7 @@ mod init;
 
 mod pins;
 
+#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "no server sends snapshots yet"))]
 pub(crate) mod snapshot;
 
 pub(crate) mod writer;

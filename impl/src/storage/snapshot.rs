@@ -6,6 +6,10 @@
 //! and the directory is flushed. Whoever was given a [`Snapshot`] may compact the log up to its position,
 //! and only then are older ones removed.
 //!
+//! A snapshot can be sent to another server, whose file then differs in its header alone; what has
+//! arrived of it stays through interruptions of either side, and is none before all of it was read
+//! back as well.
+//!
 //! What is told apart: a file that lacks its end, or of which a bit is wrong, is none, and the one
 //! before it is opened. What is not: a newer snapshot that was removed with its name; then an older
 //! one is opened, and it is for the log to say that entries are missing behind it.
@@ -18,9 +22,16 @@ mod store;
 
 mod writer;
 
+mod incoming;
+
+mod outgoing;
+
 #[cfg(test)]
 mod tests;
 
+pub(crate) use format::Offer;
+pub(crate) use incoming::ArrivalError;
+pub(crate) use outgoing::{Outgoing, OutgoingError};
 #[cfg(test)]
 pub(crate) use reader::Snapshot;
 pub(crate) use store::Snapshots;

@@ -16,6 +16,8 @@ const FORMAT: u32 = 1;
 
 const PREFIX: &str = "snapshot-";
 
+const ARRIVING_PREFIX: &str = "incoming-";
+
 /// Magic, format, owner, position; then a checksum.
 pub(super) const HEADER_BYTES: usize = 16 + 4 + 16 + 16 + 4;
 
@@ -28,8 +30,25 @@ pub(super) const CHUNK_BYTES: usize = 64 << 10;
 /// Bytes of the longest part of a file: a chunk behind its frame.
 pub(super) const MAX_PART_BYTES: usize = FRAME_BYTES + CHUNK_BYTES;
 
+/// Bytes of the shortest chunk behind its frame.
+pub(super) const MIN_PART_BYTES: usize = FRAME_BYTES + 1;
+
+/// Bytes of the end: a frame and the hash.
+pub(super) const END_BYTES: usize = FRAME_BYTES + size_of::<SnapshotHash>();
+
 /// The SHA-256 of a position, and of all chunks with their frames.
 pub(crate) type SnapshotHash = [u8; 32];
+
+/// What is said of a snapshot before it is sent: only what has the same hash is continued.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Offer {
+    /// The last entry that is in it.
+    pub(crate) last: Position,
+    /// Bytes of its file.
+    pub(crate) bytes: u64,
+    /// The end of its file.
+    pub(crate) hash: SnapshotHash,
+}
 
 /// What is wrong with a file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -130,8 +149,8 @@ pub(super) fn part(bytes: &[u8], offset: u64) -> Result<Option<Part<'_>>, Damage
         let bytes = &bytes[..FRAME_BYTES + length];
         return Ok(Some(Part { bytes, content: Content::Chunk(chunk) }));
     }
-    let Some(hash) = behind.first_chunk::<{ size_of::<SnapshotHash>() }>() else { return Ok(None) };
-    let bytes = &bytes[..FRAME_BYTES + hash.len()];
+    let Some(hash) = behind.first_chunk() else { return Ok(None) };
+    let bytes = &bytes[..END_BYTES];
     Ok(Some(Part { bytes, content: Content::End(*hash) }))
 }
 
@@ -172,7 +191,24 @@ pub(super) fn file_name(last: Position) -> String {
 
 /// What the file of this name is up to, if it is one of a snapshot.
 pub(super) fn position(name: &str) -> Option<Position> {
-    let (index, term) = name.strip_prefix(PREFIX)?.split_once('-')?;
-    let last = Position { term: Term::new(term.parse().ok()?), index: Index::new(index.parse().ok()?) };
+    let last = parse(name.strip_prefix(PREFIX)?)?;
     (file_name(last) == name).then_some(last)
+}
+
+/// The name of a file that arrives: all that is known of what it is to become.
+pub(super) fn arriving_name(Offer { last, bytes, hash }: Offer) -> String {
+    let (index, term) = (last.index.number(), last.term.number());
+    let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("{ARRIVING_PREFIX}{index:016}-{term:016}-{bytes}-{hash}")
+}
+
+/// What the file of this name is to be up to, if it is one that arrives.
+pub(super) fn arriving_position(name: &str) -> Option<Position> {
+    parse(name.strip_prefix(ARRIVING_PREFIX)?)
+}
+
+fn parse(name: &str) -> Option<Position> {
+    let mut numbers = name.split('-').map(|number| number.parse().ok());
+    let (index, term) = (numbers.next()??, numbers.next()??);
+    Some(Position { term: Term::new(term), index: Index::new(index) })
 }

@@ -2,12 +2,13 @@
 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use rafttree_model::Position;
 
-use super::format::{file_name, position};
+use super::format::{arriving_position, file_name, position};
 use super::reader::{Snapshot, SnapshotReader, verify};
 use crate::storage::directory::Directory;
 use crate::storage::disk::{Disk, DiskFile as _, FileSystem};
@@ -23,6 +24,8 @@ pub(crate) struct Snapshots<D: Disk = FileSystem> {
     pub(super) disk: D,
     pub(super) owner: Incarnation,
     pub(super) is_writing: AtomicBool,
+    /// Held while one arrives from another server.
+    pub(super) arriving: Mutex<()>,
     /// Those that are whole, the newest first.
     held: Mutex<Vec<Snapshot>>,
     /// Locked until the last write has ended, whoever waits for it.
@@ -43,8 +46,8 @@ impl<D: Disk> Snapshots<D> {
         owner: Incarnation,
         directory: Option<Arc<Directory>>,
     ) -> Result<Snapshots<D>, StorageError> {
-        let (held, is_writing) = (Mutex::default(), AtomicBool::default());
-        let snapshots = Snapshots { disk, owner, is_writing, held, _directory: directory };
+        let (held, is_writing, arriving) = (Mutex::default(), AtomicBool::default(), Mutex::default());
+        let snapshots = Snapshots { disk, owner, is_writing, arriving, held, _directory: directory };
         for name in snapshots.names()? {
             if name == NEW_FILE {
                 snapshots.remove(&name)?;
@@ -52,6 +55,7 @@ impl<D: Disk> Snapshots<D> {
                 snapshots.look_at(&name, last)?;
             }
         }
+        snapshots.forget_arrivals()?;
         Ok(snapshots)
     }
 
@@ -67,7 +71,7 @@ impl<D: Disk> Snapshots<D> {
 
     /// Opens a snapshot to read the service's bytes.
     pub(crate) fn read(&self, snapshot: &Snapshot) -> Result<SnapshotReader<D::File>, StorageError> {
-        Ok(SnapshotReader::new(self.open_file(snapshot)?, snapshot.last))
+        Ok(SnapshotReader::new(self.open_file(snapshot.last)?, snapshot.last))
     }
 
     /// Removes what is not needed any more by a log that begins behind `base`: there stay the newest
@@ -78,6 +82,7 @@ impl<D: Disk> Snapshots<D> {
             self.held().retain(|snapshot| file_name(snapshot.last) != *name);
             self.remove(name)?;
         }
+        self.forget_arrivals()?;
         self.disk.sync().attempt("flush", &self.disk.path(""))
     }
 
@@ -107,9 +112,24 @@ impl<D: Disk> Snapshots<D> {
         Ok(Some(snapshot))
     }
 
-    pub(super) fn open_file(&self, snapshot: &Snapshot) -> Result<D::File, StorageError> {
-        let name = file_name(snapshot.last);
-        self.disk.open_to_read(&name).attempt("open", &self.disk.path(&name))
+    /// Removes what has begun to arrive and is of no use any more, unless something arrives now.
+    fn forget_arrivals(&self) -> Result<(), StorageError> {
+        let _alone = match self.arriving.try_lock() {
+            Ok(alone) => alone,
+            Err(TryLockError::Poisoned(alone)) => alone.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(()),
+        };
+        let Some(newest) = self.newest() else { return Ok(()) };
+        let is_old = |name: &&String| arriving_position(name).is_some_and(|last| last <= newest.last);
+        self.names()?.iter().filter(is_old).try_for_each(|name| self.remove(name))
+    }
+
+    pub(super) fn open_file(&self, last: Position) -> Result<D::File, StorageError> {
+        self.disk.open_to_read(&file_name(last)).attempt("open", &self.path_of(last))
+    }
+
+    pub(super) fn path_of(&self, last: Position) -> PathBuf {
+        self.disk.path(&file_name(last))
     }
 
     pub(super) fn names(&self) -> Result<Vec<String>, StorageError> {

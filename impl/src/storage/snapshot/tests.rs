@@ -1,5 +1,7 @@
 //! Snapshots over a disk that crashes, fails and is damaged.
 
+mod travel;
+
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 
@@ -143,9 +145,9 @@ fn replace(disk: &SimulatedDisk, bytes: &[u8]) -> (bool, bool) {
 }
 
 /// What a restart finds, and a loss of power, which keeps some of what was not flushed.
-fn images(disk: &SimulatedDisk, mut seed: u64) -> Vec<SimulatedDisk> {
+fn images(disk: &SimulatedDisk, mut seed: u64, more: usize) -> Vec<SimulatedDisk> {
     let mut images = vec![disk.restarted(), disk.crashed(|| true), disk.crashed(|| false)];
-    for _ in 0..30 {
+    for _ in 0..more {
         images.push(disk.crashed(|| {
             seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             seed >> 63 == 1
@@ -170,7 +172,7 @@ fn whatever_happens_there_is_a_whole_snapshot_and_the_new_one_once_it_was_finish
             let disk = started();
             disk.plan(call, fault);
             let (is_finished, _) = replace(&disk, &next);
-            for image in images(&disk, call + 1) {
+            for image in images(&disk, call + 1, 30) {
                 let found = held(&image);
                 let is_new = found == Some((at(3, 10), next.clone()));
                 let is_former = found == Some((at(2, 9), former.clone()));
