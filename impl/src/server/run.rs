@@ -196,6 +196,10 @@ impl Server {
                 tracing::warn!(%peer, %reason, "no connection");
                 self.note(peer, |peer| peer.refusal = Some(reason));
             }
+            Incoming::SnapshotArrived { from, last } => tracing::info!(%from, %last, "a snapshot has arrived"),
+            Incoming::SnapshotFailed { with, last, why } => {
+                tracing::warn!(%with, ?last, %why, "a snapshot was not sent or taken");
+            }
             Incoming::AtPeace { with } => self.note(with, |peer| peer.refusal = None),
         }
     }

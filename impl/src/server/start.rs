@@ -165,7 +165,7 @@ fn prepare<S: Storage>(
         PreciseTimer::new().map_err(lacks("timer"))?
     };
     let (report, incoming) = mpsc::channel(MAX_WAITING_MESSAGES);
-    let config = config(&directory, &settings)?;
+    let config = config(&directory, &settings, requests.snapshots.clone())?;
     let transport = executor
         .runtime()
         .block_on(listen(config, report))
@@ -251,7 +251,7 @@ fn members(id: ServerId, settings: &Settings) -> Result<Members, Error> {
     })
 }
 
-fn config(directory: &Arc<Directory>, settings: &Settings) -> Result<Config, StorageError> {
+fn config(directory: &Arc<Directory>, settings: &Settings, snapshots: Arc<Snapshots>) -> Result<Config, StorageError> {
     Ok(Config {
         cluster: directory.identity.cluster,
         id: directory.identity.id,
@@ -261,6 +261,7 @@ fn config(directory: &Arc<Directory>, settings: &Settings) -> Result<Config, Sto
         minimum_timeout: settings.policy.minimum_timeout,
         insecure: settings.insecure,
         pins: Arc::new(Pins::open(directory.clone())?),
+        snapshots,
     })
 }
 

@@ -16,7 +16,7 @@ mod identity;
 
 mod error;
 
-mod disk;
+pub(crate) mod disk;
 
 mod note;
 
@@ -54,13 +54,12 @@ mod init;
 
 mod pins;
 
-#[cfg_attr(not(test), expect(dead_code, unused_imports, reason = "no server sends snapshots yet"))]
 pub(crate) mod snapshot;
 
 pub(crate) mod writer;
 
 #[cfg(test)]
-mod simulate;
+pub(crate) mod simulate;
 
 #[cfg(test)]
 mod tests;

@@ -30,7 +30,7 @@ mod outgoing;
 mod tests;
 
 pub(crate) use format::Offer;
-pub(crate) use incoming::ArrivalError;
+pub(crate) use incoming::{Arrival, ArrivalError};
 pub(crate) use outgoing::{Outgoing, OutgoingError};
 #[cfg(test)]
 pub(crate) use reader::Snapshot;

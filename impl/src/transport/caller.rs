@@ -8,7 +8,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 
 use super::connection::{Connection, ConnectionEnd};
-use super::greeting::{Greeting, WireGreeting};
+use super::greeting::{Greeting, Hello, Kind, WireGreeting};
 use super::handshake::{self, HandshakeFailure};
 use super::hub::{HANDSHAKE_DEADLINE, Hub, Incoming};
 use super::names::Names;
@@ -61,7 +61,7 @@ struct Caller<'a> {
 }
 
 /// Why one address did not lead to the peer.
-enum Missed {
+pub(super) enum Missed {
     Unreachable(Unreachable),
     Refused(Refusal),
 }
@@ -103,7 +103,7 @@ impl<'a> Caller<'a> {
     }
 
     async fn call_at(&mut self, address: SocketAddr) -> Result<Connection, Missed> {
-        let stream = match self.connect(address).await {
+        let stream = match reach(self.hub, address).await {
             Ok(stream) => stream,
             Err(unreachable) => {
                 self.note_refusal(&unreachable).await;
@@ -111,30 +111,12 @@ impl<'a> Caller<'a> {
             }
         };
         let place = place_of(&stream);
-        let connection = self.shake_hands(address, stream).await?;
+        let (connection, hello) = greet(self.hub, self.to, Kind::Control, address, stream).await?;
+        let minimum_timeout = hello.minimum_timeout;
+        self.hub.tell(Incoming::Connected { to: self.to, minimum_timeout }).await;
         (self.reached, self.last, self.told) = (Some((address, place)), None, None);
         self.names.prefer(address);
         Ok(connection)
-    }
-
-    async fn connect(&self, address: SocketAddr) -> Result<TcpStream, Unreachable> {
-        match timeout(self.hub.times.connect, connect(address)).await {
-            Ok(Ok(stream)) if is_own_end(&stream) => Err(refuse_own_end(stream, address)),
-            Ok(Ok(stream)) => Ok(stream),
-            Ok(Err(error)) => Err(Unreachable::from_error(address, &error)),
-            Err(_) => Err(Unreachable::NoAnswer(address)),
-        }
-    }
-
-    async fn shake_hands(&self, address: SocketAddr, stream: TcpStream) -> Result<Connection, Missed> {
-        match timeout(HANDSHAKE_DEADLINE, shake_hands(self.hub, self.to, stream)).await {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(HandshakeFailure::Refused { reason, .. })) => Err(Missed::Refused(reason)),
-            Ok(Err(HandshakeFailure::Lost(error))) => {
-                Err(Missed::Unreachable(Unreachable::from_error(address, &error)))
-            }
-            Err(_) => Err(Missed::Unreachable(Unreachable::Silent(address))),
-        }
     }
 
     /// Tells of a refusal where the peer was reached before, once after each end of a connection:
@@ -160,6 +142,49 @@ impl<'a> Caller<'a> {
     fn after_connection_of(&mut self, life: Duration) {
         self.is_news = true;
         self.backoff.after_connection_of(life);
+    }
+}
+
+/// One call for this purpose, at each of the peer's addresses until one of them leads to it.
+pub(super) async fn call_once(hub: &Hub, to: ServerId, kind: Kind, names: &mut Names) -> Result<Connection, Missed> {
+    let mut missed = None;
+    for address in names.addresses().await.map_err(Missed::Unreachable)? {
+        let greeted = match reach(hub, address).await {
+            Ok(stream) => greet(hub, to, kind, address, stream).await,
+            Err(unreachable) => Err(Missed::Unreachable(unreachable)),
+        };
+        match greeted {
+            Ok((connection, _)) => {
+                names.prefer(address);
+                return Ok(connection);
+            }
+            Err(reason) => missed = Some(reason),
+        }
+    }
+    Err(missed.expect("a name leads to an address or is unreachable"))
+}
+
+async fn reach(hub: &Hub, address: SocketAddr) -> Result<TcpStream, Unreachable> {
+    match timeout(hub.times.connect, connect(address)).await {
+        Ok(Ok(stream)) if is_own_end(&stream) => Err(refuse_own_end(stream, address)),
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => Err(Unreachable::from_error(address, &error)),
+        Err(_) => Err(Unreachable::NoAnswer(address)),
+    }
+}
+
+async fn greet(
+    hub: &Hub,
+    to: ServerId,
+    kind: Kind,
+    address: SocketAddr,
+    stream: TcpStream,
+) -> Result<(Connection, Hello), Missed> {
+    match timeout(HANDSHAKE_DEADLINE, shake_hands(hub, to, kind, stream)).await {
+        Ok(Ok(greeted)) => Ok(greeted),
+        Ok(Err(HandshakeFailure::Refused { reason, .. })) => Err(Missed::Refused(reason)),
+        Ok(Err(HandshakeFailure::Lost(error))) => Err(Missed::Unreachable(Unreachable::from_error(address, &error))),
+        Err(_) => Err(Missed::Unreachable(Unreachable::Silent(address))),
     }
 }
 
@@ -191,11 +216,15 @@ fn place_of(stream: &TcpStream) -> Place {
     if is_here { Place::Here } else { Place::Elsewhere }
 }
 
-async fn shake_hands(hub: &Hub, to: ServerId, stream: TcpStream) -> Result<Connection, HandshakeFailure> {
+async fn shake_hands(
+    hub: &Hub,
+    to: ServerId,
+    kind: Kind,
+    stream: TcpStream,
+) -> Result<(Connection, Hello), HandshakeFailure> {
     let mut connection = Connection::new(stream, hub.times.silence).map_err(HandshakeFailure::Lost)?;
-    let hello = handshake::call(&mut connection, &hub.local, to).await?;
-    hub.tell(Incoming::Connected { to, minimum_timeout: hello.minimum_timeout }).await;
-    Ok(connection)
+    let hello = handshake::call(&mut connection, &hub.local, to, kind).await?;
+    Ok((connection, hello))
 }
 
 /// Sends until the connection ends. The other side says nothing on it but why it closes it.

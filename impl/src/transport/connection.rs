@@ -6,6 +6,7 @@
 //! tell.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::time::Duration;
 
 use bytes::{Buf as _, BufMut as _, Bytes, BytesMut};
@@ -33,7 +34,7 @@ const DAMAGED: Malformed = Malformed(
 
 /// The header of each message.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Framing {
+pub(super) enum Framing {
     /// Its length.
     Greeting,
     /// Its length, its checksum, and a checksum of these two: who waited for as many bytes as a wrong
@@ -92,7 +93,7 @@ impl Framing {
     }
 
     /// Adds a frame, whose message `write` adds.
-    fn put(self, out: &mut BytesMut, write: impl FnOnce(&mut BytesMut)) {
+    pub(super) fn put(self, out: &mut BytesMut, write: impl FnOnce(&mut BytesMut)) {
         let start = out.len();
         out.put_bytes(0, self.header());
         write(out);
@@ -107,7 +108,7 @@ impl Framing {
     }
 
     /// Takes the first message off, once all of it is there. A length is believed only if it may be.
-    fn take(self, received: &mut BytesMut) -> Result<Option<Bytes>, Malformed> {
+    pub(super) fn take(self, received: &mut BytesMut) -> Result<Option<Bytes>, Malformed> {
         let Some(header) = received.get(..self.header()) else { return Ok(None) };
         let number = |at: usize| u32::from_be_bytes(header[at..at + 4].try_into().expect("four bytes"));
         let (length, is_checked) = (number(0) as usize, self == Framing::Checked);
@@ -147,6 +148,14 @@ impl Connection {
     /// The next frame. Nothing is lost if the future is dropped.
     pub(super) async fn read<M: prost::Message + Default>(&mut self) -> Result<M, ConnectionEnd> {
         self.reader.read().await
+    }
+
+    /// The connection for a thread that waits, and what has arrived on it already.
+    pub(super) fn into_blocking(self) -> io::Result<(std::net::TcpStream, BytesMut)> {
+        let Connection { reader, writer } = self;
+        let stream = reader.stream.reunite(writer.stream).map_err(io::Error::other)?.into_std()?;
+        stream.set_nonblocking(false)?;
+        Ok((stream, reader.received))
     }
 
     /// Sends frames, as few writes as they fit in.
@@ -251,13 +260,13 @@ impl FrameWriter {
 /// Ends the connection when what was sent stays unacknowledged. Left to itself, TCP tries again
 /// ever more rarely, and would notice the end of a long partition only minutes later.
 #[cfg(target_os = "linux")]
-fn expect_acknowledgements(stream: &TcpStream, silence: Duration) -> io::Result<()> {
+pub(super) fn expect_acknowledgements(stream: impl AsFd, silence: Duration) -> io::Result<()> {
     let milliseconds = silence.as_millis().try_into().expect("election timeouts are limited to an hour");
     Ok(rustix::net::sockopt::set_tcp_user_timeout(stream, milliseconds)?)
 }
 
 #[cfg(not(target_os = "linux"))]
-fn expect_acknowledgements(_: &TcpStream, _: Duration) -> io::Result<()> {
+pub(super) fn expect_acknowledgements(_: impl AsFd, _: Duration) -> io::Result<()> {
     Ok(())
 }
 

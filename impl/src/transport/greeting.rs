@@ -69,6 +69,18 @@ pub(super) struct Hello {
     pub(super) minimum_timeout: Duration,
     /// The servers of its group, by rising id.
     pub(super) group: Vec<ServerId>,
+    pub(super) kind: Kind,
+}
+
+/// The purpose of a connection, as its caller has it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Kind {
+    /// The messages of the protocol.
+    Control,
+    /// One snapshot.
+    Bulk,
+    /// One of a later version.
+    Other(u32),
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -129,6 +141,8 @@ struct WireHello {
     minimum_timeout_nanoseconds: u64,
     #[prost(uint32, repeated, tag = "5")]
     group: Vec<u32>,
+    #[prost(uint32, tag = "6")]
+    kind: u32,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -142,7 +156,7 @@ struct WireProtocols {
 /// A refusal, as the one who refuses sees it.
 #[derive(Clone, PartialEq, prost::Message)]
 struct WireRefused {
-    #[prost(oneof = "WireReason", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12")]
+    #[prost(oneof = "WireReason", tags = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13")]
     reason: Option<WireReason>,
 }
 
@@ -172,6 +186,8 @@ enum WireReason {
     Implausible(()),
     #[prost(message, tag = "12")]
     NotKept(()),
+    #[prost(message, tag = "13")]
+    Kind(()),
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -285,6 +301,7 @@ impl Hello {
             to: self.to.number(),
             minimum_timeout_nanoseconds: self.minimum_timeout.as_nanos().try_into().unwrap_or(u64::MAX),
             group: wire_ids(&self.group),
+            kind: self.kind.number(),
         };
         hello.encode_to_vec().into()
     }
@@ -298,7 +315,26 @@ impl Hello {
             to: ServerId::new(wire.to),
             minimum_timeout: Duration::from_nanos(wire.minimum_timeout_nanoseconds),
             group: read_ids(&wire.group),
+            kind: Kind::of(wire.kind),
         })
+    }
+}
+
+impl Kind {
+    fn of(number: u32) -> Kind {
+        match number {
+            0 => Kind::Control,
+            1 => Kind::Bulk,
+            number => Kind::Other(number),
+        }
+    }
+
+    fn number(self) -> u32 {
+        match self {
+            Kind::Control => 0,
+            Kind::Bulk => 1,
+            Kind::Other(number) => number,
+        }
     }
 }
 
@@ -320,6 +356,7 @@ impl From<Refusal> for Option<WireReason> {
             Refusal::Itself => WireReason::Itself(()),
             Refusal::Malformed => WireReason::Malformed(()),
             Refusal::NotKept => WireReason::NotKept(()),
+            Refusal::Kind => WireReason::Kind(()),
             Refusal::Implausible => WireReason::Implausible(()),
             Refusal::Group { theirs, ours } => {
                 WireReason::Group(WireGroupMismatch { theirs: wire_ids(&theirs), ours: wire_ids(&ours) })
@@ -346,6 +383,7 @@ fn read_reason(wire: WireReason) -> Option<Refusal> {
         WireReason::Malformed(()) => Refusal::Malformed,
         WireReason::LostEntries(id) => Refusal::LostEntries(ServerId::new(id)),
         WireReason::NotKept(()) => Refusal::NotKept,
+        WireReason::Kind(()) => Refusal::Kind,
         WireReason::Implausible(()) => Refusal::Implausible,
         WireReason::Group(wire) => Refusal::Group { theirs: read_ids(&wire.theirs), ours: read_ids(&wire.ours) },
     })
@@ -398,13 +436,14 @@ mod tests {
     }
 
     fn hellos() -> impl Strategy<Value = Hello> {
-        (any::<u32>(), any::<[u8; 16]>(), any::<u32>(), any::<u64>(), groups()).prop_map(
-            |(from, incarnation, to, nanoseconds, group)| Hello {
+        (any::<u32>(), any::<[u8; 16]>(), any::<u32>(), any::<u64>(), groups(), 0_u32..4).prop_map(
+            |(from, incarnation, to, nanoseconds, group, kind)| Hello {
                 from: ServerId::new(from),
                 incarnation: Incarnation::from_bytes(incarnation),
                 to: ServerId::new(to),
                 minimum_timeout: Duration::from_nanos(nanoseconds),
                 group,
+                kind: Kind::of(kind),
             },
         )
     }
@@ -439,6 +478,7 @@ mod tests {
             Just(Refusal::Itself),
             Just(Refusal::Malformed),
             Just(Refusal::NotKept),
+            Just(Refusal::Kind),
             Just(Refusal::Implausible),
             Just(Refusal::Other),
         ]

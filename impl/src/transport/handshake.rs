@@ -15,7 +15,7 @@ use rafttree_model::ServerId;
 use tokio::task::spawn_blocking;
 
 use super::connection::{Connection, ConnectionEnd};
-use super::greeting::{Challenge, Greeting, Hello, Open, Sealed, WireGreeting};
+use super::greeting::{Challenge, Greeting, Hello, Kind, Open, Sealed, WireGreeting};
 use super::proof::{Nonce, Proofs, Step};
 use super::refusal::Refusal;
 use super::strangers::Visit;
@@ -23,7 +23,8 @@ use crate::storage::{ClusterId, Incarnation, Pins};
 
 /// Versions of the protocol that this program speaks. Two servers use the highest that both do.
 /// Versions 1 and 2 told the cluster's id to whoever listened, so who speaks them alone is refused.
-pub(super) const PROTOCOLS: RangeInclusive<u32> = 4..=4;
+/// Versions before 5 know no snapshots, and would take a connection for one as that for messages.
+pub(super) const PROTOCOLS: RangeInclusive<u32> = 5..=5;
 
 /// This server's part of a handshake: itself, and its peers as it knows them.
 pub(super) struct Local {
@@ -58,8 +59,13 @@ enum Stop {
 }
 
 /// The calling side: whoever is there must be the server that the address is given for.
-pub(super) async fn call(connection: &mut Connection, local: &Local, to: ServerId) -> Result<Hello, HandshakeFailure> {
-    match introduce(connection, local, to).await {
+pub(super) async fn call(
+    connection: &mut Connection,
+    local: &Local,
+    to: ServerId,
+    kind: Kind,
+) -> Result<Hello, HandshakeFailure> {
+    match introduce(connection, local, to, kind).await {
         Ok(hello) => {
             connection.begin_frames();
             Ok(hello)
@@ -96,7 +102,7 @@ pub(super) async fn refuse(connection: &mut Connection, reason: Refusal) -> io::
 }
 
 /// The caller's part.
-async fn introduce(connection: &mut Connection, local: &Local, to: ServerId) -> Result<Hello, Stop> {
+async fn introduce(connection: &mut Connection, local: &Local, to: ServerId, kind: Kind) -> Result<Hello, Stop> {
     let (protocols, nonce) = (local.protocols.clone(), Nonce::random());
     say(connection, Greeting::Open(Open { protocols, nonce: Some(nonce) })).await?;
     let Greeting::Challenge(challenge) = hear(connection).await? else { return Err(Stop::foreign()) };
@@ -106,9 +112,12 @@ async fn introduce(connection: &mut Connection, local: &Local, to: ServerId) -> 
     if !proofs.verify(Step::Challenge, &[], &challenge.proof) {
         return Err(Stop::Refuse(Refusal::Cluster));
     }
-    say(connection, local.hello(to).sealed(&proofs, Step::CallersHello)).await?;
+    say(connection, local.hello(to, kind).sealed(&proofs, Step::CallersHello)).await?;
     let hello = hear_hello(connection, &proofs, Step::CalledHello).await?;
     local.judge(&hello, Some(to))?;
+    if hello.kind != kind {
+        return Err(Stop::Refuse(Refusal::Kind));
+    }
     // Who has said its hello has accepted ours.
     local.keep(&hello).await?;
     say(connection, Greeting::Accepted).await?;
@@ -135,7 +144,7 @@ async fn identify(connection: &mut Connection, local: &Local, visit: &Visit) -> 
 async fn receive(connection: &mut Connection, local: &Local, proofs: &Proofs, hello: &Hello) -> Result<(), Stop> {
     local.judge(hello, None)?;
     local.admit(hello.from)?;
-    say(connection, local.hello(hello.from).sealed(proofs, Step::CalledHello)).await?;
+    say(connection, local.hello(hello.from, hello.kind).sealed(proofs, Step::CalledHello)).await?;
     match hear(connection).await? {
         Greeting::Accepted => {
             // The caller sends frames from here on, and hears them.
@@ -203,13 +212,14 @@ impl Hello {
 }
 
 impl Local {
-    pub(super) fn hello(&self, to: ServerId) -> Hello {
+    pub(super) fn hello(&self, to: ServerId, kind: Kind) -> Hello {
         Hello {
             from: self.id,
             incarnation: self.incarnation,
             to,
             minimum_timeout: self.minimum_timeout,
             group: self.group(),
+            kind,
         }
     }
 
@@ -241,6 +251,9 @@ impl Local {
         let (theirs, ours) = (hello.group.clone(), self.group());
         if theirs != ours {
             return Err(Refusal::Group { theirs, ours });
+        }
+        if let Kind::Other(_) = hello.kind {
+            return Err(Refusal::Kind);
         }
         self.recognise(hello.from, hello.incarnation)
     }
@@ -300,7 +313,7 @@ mod tests {
     #[test]
     fn only_who_has_the_same_group_is_recognised() {
         let [one, two] = [ServerId::new(1), ServerId::new(2)].map(local);
-        let hello = two.hello(one.id);
+        let hello = two.hello(one.id, Kind::Control);
         assert_eq!(hello.group, IDS);
         for theirs in [vec![], vec![two.id], IDS[..2].to_vec(), [&IDS[..], &[ServerId::new(4)]].concat()] {
             let other =
@@ -315,18 +328,26 @@ mod tests {
     #[test]
     fn who_is_not_in_its_own_group_is_refused() {
         let one = local(ServerId::new(1));
-        let stranger = Hello { from: ServerId::new(4), ..local(ServerId::new(2)).hello(one.id) };
+        let stranger = Hello { from: ServerId::new(4), ..local(ServerId::new(2)).hello(one.id, Kind::Control) };
         assert_eq!(one.judge(&stranger, None), Err(Refusal::UnknownPeer(ServerId::new(4))));
+    }
+
+    #[test]
+    fn a_kind_of_connection_that_nobody_knows_is_refused() {
+        let [one, two] = [ServerId::new(1), ServerId::new(2)].map(local);
+        for (kind, judged) in [(Kind::Control, Ok(())), (Kind::Bulk, Ok(())), (Kind::Other(2), Err(Refusal::Kind))] {
+            assert_eq!(one.judge(&two.hello(one.id, kind), None), judged);
+        }
     }
 
     #[test]
     fn who_told_ids_to_anybody_is_refused_by_its_version() {
         let one = local(ServerId::new(1));
-        for theirs in [1..=1, 1..=3, 5..=6] {
+        for theirs in [1..=1, 1..=3, 4..=4, 6..=7] {
             let refused = Err(Refusal::Protocol { theirs: theirs.clone(), ours: PROTOCOLS });
             assert_eq!(one.judge_protocols(&theirs), refused);
         }
-        assert_eq!(one.judge_protocols(&(2..=5)), Ok(()));
+        assert_eq!(one.judge_protocols(&(2..=6)), Ok(()));
     }
 
     #[test]

@@ -9,10 +9,11 @@ use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use rafttree_model::ServerId;
-use tokio::sync::{Notify, mpsc, oneshot};
+use rafttree_model::{Position, ServerId};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::time::sleep;
 
+use super::bulk::{Order, Receiving, SnapshotFailure};
 use super::handshake::Local;
 use super::queue::Queue;
 use super::refusal::Refusal;
@@ -21,6 +22,7 @@ use super::times::Times;
 use super::unreachable::Unreachable;
 use crate::core::frame::{Frame, ServiceFrame};
 use crate::core::links::Place;
+use crate::storage::snapshot::Snapshots;
 use crate::storage::{ClusterId, Incarnation, Pins};
 
 /// Time for a handshake, from the first packet.
@@ -29,6 +31,9 @@ pub(super) const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(2);
 /// A connection that has stood for so long ends a refusal. A handshake alone does not: who is refused
 /// for what it says after it calls, is welcome, and says it again.
 pub(super) const STABLE_CONNECTION_TIME: Duration = Duration::from_secs(10);
+
+/// Threads that send and take snapshots at a time, each with one chunk in memory.
+pub(super) const MAX_THREADS: u32 = 64;
 
 /// The transport's settings: this server, where it listens, and where its peers are.
 #[derive(Clone, Debug)]
@@ -45,6 +50,8 @@ pub(crate) struct Config {
     pub(crate) insecure: bool,
     /// The incarnations that the peers are known by.
     pub(crate) pins: Arc<Pins>,
+    /// The snapshots that are sent, and that arrive.
+    pub(crate) snapshots: Arc<Snapshots>,
 }
 
 /// News of the transport for its server.
@@ -71,12 +78,19 @@ pub(crate) enum Incoming {
     Refused { peer: ServerId, reason: Refusal },
     /// A refusal is over: a connection with the peer has stood for a while.
     AtPeace { with: ServerId },
+    /// A snapshot up to `last` was sent by `from`: it is whole, durable, and was read back.
+    SnapshotArrived { from: ServerId, last: Position },
+    /// A snapshot was not sent to the peer, or not taken from it. It is not repeated while nothing
+    /// changes. Which one is not known of those that the peer sends.
+    SnapshotFailed { with: ServerId, last: Option<Position>, why: SnapshotFailure },
 }
 
 /// A caller as the rest of the transport sees it.
 #[derive(Default)]
 pub(super) struct Peer {
     pub(super) queue: Queue,
+    /// The snapshot that it is to be sent.
+    pub(super) order: Order,
     /// Told when the peer's own connection begins or ends: it can be called, or may have died.
     pub(super) is_there: Notify,
 }
@@ -98,6 +112,10 @@ pub(super) struct Hub {
     pub(super) failed_accepts: Seldom,
     /// Of peers that sent what nobody should.
     pub(super) malformed_frames: Seldom,
+    pub(super) snapshots: Arc<Snapshots>,
+    pub(super) receiving: Receiving,
+    pub(super) threads: Arc<Semaphore>,
+    snapshot_reports: Mutex<BTreeMap<ServerId, (Option<Position>, SnapshotFailure)>>,
     pub(super) incoming: mpsc::Sender<Incoming>,
 }
 
@@ -123,6 +141,10 @@ impl Hub {
             dismissed_strangers: Seldom::default(),
             failed_accepts: Seldom::default(),
             malformed_frames: Seldom::default(),
+            snapshots: config.snapshots.clone(),
+            receiving: Receiving::default(),
+            threads: Arc::new(Semaphore::new(MAX_THREADS as usize)),
+            snapshot_reports: Mutex::default(),
             incoming,
         }
     }
@@ -140,6 +162,20 @@ impl Hub {
         if before != Some(report) {
             self.tell(Incoming::Refused { peer, reason }).await;
         }
+    }
+
+    /// Tells the server that a snapshot is not sent or taken, once: it is asked for again and again.
+    pub(super) async fn report_snapshot(&self, with: ServerId, last: Option<Position>, why: SnapshotFailure) {
+        let report = (last, why.clone());
+        let before = self.snapshot_reports.lock().unwrap_or_else(PoisonError::into_inner).insert(with, report.clone());
+        if before != Some(report) {
+            self.tell(Incoming::SnapshotFailed { with, last, why }).await;
+        }
+    }
+
+    /// A snapshot was sent to the peer, or taken from it: a later failure is news.
+    pub(super) fn forget_snapshot_report(&self, with: ServerId) {
+        self.snapshot_reports.lock().unwrap_or_else(PoisonError::into_inner).remove(&with);
     }
 
     /// Says that somebody unknown was refused. A peer that is refused so hears it as well.

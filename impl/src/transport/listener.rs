@@ -11,10 +11,11 @@ use tokio::task::{JoinSet, yield_now};
 use tokio::time::{sleep, timeout};
 
 use super::connection::{Connection, ConnectionEnd};
-use super::greeting::Hello;
+use super::greeting::{Hello, Kind};
 use super::handshake::{self, HandshakeFailure};
 use super::hub::{HANDSHAKE_DEADLINE, Hub, Incoming};
 use super::refusal::Refusal;
+use super::snapshots;
 use super::strangers::{Strangers, Visit};
 use super::wire::{Malformed, WireFrame};
 use crate::core::frame::Packet;
@@ -71,9 +72,11 @@ fn admit(strangers: &Arc<Strangers>, address: SocketAddr, hub: &Hub) -> Visit {
 
 /// One connection, from its handshake to its end.
 async fn serve(stream: TcpStream, visit: Visit, hub: Arc<Hub>) {
-    let Some((mut connection, Hello { from, minimum_timeout, .. })) = shake_hands(stream, visit, &hub).await else {
-        return;
-    };
+    let Some((mut connection, hello)) = shake_hands(stream, visit, &hub).await else { return };
+    let Hello { from, minimum_timeout, kind, .. } = hello;
+    if kind == Kind::Bulk {
+        return snapshots::receive(&hub, from, connection).await;
+    }
     let replaced = hub.replace_inbound(from);
     hub.tell(Incoming::Accepted { from, minimum_timeout }).await;
     let ended = tokio::select! {

@@ -1,4 +1,5 @@
-//! How servers reach each other: TCP, one connection for each direction between two servers.
+//! How servers reach each other: TCP, one connection for each direction between two servers, and
+//! another one while a snapshot is sent.
 //!
 //! A server calls each of its peers and sends to it on that connection alone. When both
 //! connections with a peer have ended, and the peer's machine refuses a new one, its process has
@@ -36,9 +37,13 @@ mod queue;
 
 mod names;
 
+mod bulk;
+
 mod hub;
 
 mod caller;
+
+mod snapshots;
 
 mod listener;
 
@@ -50,7 +55,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, PoisonError};
 
-use rafttree_model::ServerId;
+use rafttree_model::{Position, ServerId};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
@@ -86,8 +91,10 @@ impl Transport {
         let mut tasks = JoinSet::new();
         tasks.spawn(listener::accept(listener, hub.clone()));
         for (peer, address) in config.peers {
-            let hub = hub.clone();
-            tasks.spawn(async move { caller::keep_calling(&hub, peer, Names::new(&address)).await });
+            let (names, bulk_names) = (Names::new(&address), Names::new(&address));
+            let (here, there) = (hub.clone(), hub.clone());
+            tasks.spawn(async move { caller::keep_calling(&here, peer, names).await });
+            tasks.spawn(async move { snapshots::keep_sending(&there, peer, bulk_names).await });
         }
         Ok(Transport { hub, local_address, tasks })
     }
@@ -104,6 +111,17 @@ impl Transport {
         let (_, to) = packet.ends();
         match self.hub.peers.get(&to) {
             Some(peer) => peer.queue.push(packet),
+            None => tracing::error!(%to, "no such peer"),
+        }
+    }
+
+    /// Sends the peer the snapshot up to this entry, on a connection of its own. Never waits. If an
+    /// older one is being sent, that ends; if it is this one, nothing changes. Of what is not sent to
+    /// its end nothing is tried again: whoever still needs it is to ask again.
+    #[cfg_attr(not(test), expect(dead_code, reason = "no server makes snapshots yet"))]
+    pub(crate) fn send_snapshot(&self, to: ServerId, last: Position) {
+        match self.hub.peers.get(&to) {
+            Some(peer) => peer.order.ask(last),
             None => tracing::error!(%to, "no such peer"),
         }
     }
@@ -131,5 +149,6 @@ impl Transport {
     /// Closes everything now, so that the port is free for the next to listen there.
     pub(crate) async fn close(mut self) {
         self.tasks.shutdown().await;
+        snapshots::end(&self.hub).await;
     }
 }

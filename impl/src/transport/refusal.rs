@@ -83,6 +83,12 @@ pub enum Refusal {
          its own report, and make room on its disk, or repair it"
     )]
     NotKept,
+    /// A connection of a kind that this version does not have.
+    #[error(
+        "a server calls for a kind of connection that the other one does not know, or another than it was called for: \
+         upgrade the older one"
+    )]
+    Kind,
     /// Someone else uses the id of the server that refuses, or it has called itself.
     #[error(
         "both sides say that they are the same server: two servers were started with one id, \
@@ -120,6 +126,7 @@ impl Refusal {
             | Refusal::Incarnation { .. }
             | Refusal::LostEntries(_)
             | Refusal::NotKept
+            | Refusal::Kind
             | Refusal::Itself
             | Refusal::Malformed
             | Refusal::Implausible

@@ -1,6 +1,7 @@
 //! Servers, and strangers, over real sockets.
 
 mod neighbours;
+mod snapshots;
 mod strangers;
 
 use bytes::Bytes;
@@ -15,7 +16,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
 use super::connection::{Connection, MAX_FRAME_BYTES};
-use super::greeting::{Greeting, WireGreeting};
+use super::greeting::{Greeting, Kind, WireGreeting};
 use super::handshake::{HandshakeFailure, Local};
 use super::hub::{HANDSHAKE_DEADLINE, STABLE_CONNECTION_TIME};
 use super::strangers::{MAX_STRANGERS, Strangers, Visit};
@@ -23,6 +24,7 @@ use super::wire::WireFrame;
 use super::*;
 use crate::core::frame::Frame;
 use crate::core::links::Place;
+use crate::storage::snapshot::Snapshots;
 use crate::storage::{self, ClusterId, Directory, Identity, Incarnation, Pins};
 
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -41,15 +43,17 @@ fn free_address() -> SocketAddr {
 }
 
 fn config(id: ServerId, listen: SocketAddr, peers: &[(ServerId, SocketAddr)]) -> Config {
+    let pins = pins(id);
     Config {
         cluster: CLUSTER,
         id,
         incarnation: incarnation(id),
+        snapshots: Arc::new(Snapshots::open(pins.directory().clone()).unwrap()),
         listen: listen.to_string(),
         peers: peers.iter().map(|(peer, address)| (*peer, address.to_string())).collect(),
         minimum_timeout: Duration::from_millis(100),
         insecure: false,
-        pins: pins(id),
+        pins,
     }
 }
 
@@ -176,7 +180,7 @@ fn visit() -> Visit {
 
 async fn call(server: &Server, client: &Local) -> Connection {
     let mut connection = connect(server).await;
-    handshake::call(&mut connection, client, ONE).await.unwrap();
+    handshake::call(&mut connection, client, ONE, Kind::Control).await.unwrap();
     connection
 }
 
@@ -521,7 +525,7 @@ async fn a_handshake_that_is_not_finished_leaves_nothing_behind() {
     let false_incarnation = Incarnation::from_bytes([99; 16]);
     let claims = Local { incarnation: false_incarnation, pins: pins(TWO), ..local(TWO, &[ONE]) };
     claims.pins.keep(ONE, false_incarnation).unwrap();
-    let refused = handshake::call(&mut connect(&server).await, &claims, ONE).await;
+    let refused = handshake::call(&mut connect(&server).await, &claims, ONE, Kind::Control).await;
     assert!(
         matches!(refused, Err(HandshakeFailure::Refused { reason: Refusal::Incarnation { .. }, .. })),
         "{refused:?}"
@@ -641,7 +645,7 @@ async fn a_caller_that_refuses_tells_the_called_side() {
     client.pins.keep(ONE, seen_before).unwrap();
     let mut connection = connect(&server).await;
     let reason = Refusal::Incarnation { seen: incarnation(ONE) };
-    match handshake::call(&mut connection, &client, ONE).await {
+    match handshake::call(&mut connection, &client, ONE, Kind::Control).await {
         Err(HandshakeFailure::Refused { peer: Some(ONE), reason: told }) => assert_eq!(told, reason),
         other => panic!("{other:?}"),
     }
@@ -653,12 +657,12 @@ async fn a_refusal_is_reported_once_until_something_changes() {
     let (mut server, client) = server_and_client().await;
     let stranger = local(TWO, &[ONE, ServerId::new(3)]);
     for _ in 0..3 {
-        handshake::call(&mut connect(&server).await, &stranger, ONE).await.unwrap_err();
+        handshake::call(&mut connect(&server).await, &stranger, ONE, Kind::Control).await.unwrap_err();
     }
     let mut connection = call(&server, &client).await;
     connection.write([WireFrame::from(frame(TWO, ONE, 1))]).await.unwrap();
     assert_eq!(server.until_frame(&frame(TWO, ONE, 1)).await.len(), 1);
-    handshake::call(&mut connect(&server).await, &stranger, ONE).await.unwrap_err();
+    handshake::call(&mut connect(&server).await, &stranger, ONE, Kind::Control).await.unwrap_err();
     let wrong_sender = WireFrame::from(frame(ONE, ONE, 1));
     for _ in 0..3 {
         let mut connection = call(&server, &client).await;

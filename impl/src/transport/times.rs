@@ -10,6 +10,9 @@ const MIN_SILENCE: Duration = Duration::from_millis(250);
 /// However long elections take here, a peer is looked for at least this often.
 const MAX_RETRY_DELAY: Duration = Duration::from_secs(1);
 
+/// A flush of some megabytes may take so long where others use the disk.
+const MIN_DISK_PATIENCE: Duration = Duration::from_secs(10);
+
 /// For how long what is waited for on a connection.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Times {
@@ -21,6 +24,8 @@ pub(super) struct Times {
     pub(super) connect: Duration,
     /// The longest time between two calls.
     pub(super) delay: Duration,
+    /// Time between two signs of life of who sends or takes a snapshot: its disk may be slow.
+    pub(super) disk: Duration,
 }
 
 impl Times {
@@ -32,6 +37,7 @@ impl Times {
             idle: half.max(MIN_SILENCE / 2),
             connect: (minimum_timeout / 8).clamp(MIN_SILENCE, MAX_RETRY_DELAY),
             delay: half.min(MAX_RETRY_DELAY),
+            disk: minimum_timeout.max(MIN_DISK_PATIENCE),
         }
     }
 }
@@ -45,7 +51,7 @@ mod tests {
     fn a_dead_connection_is_known_before_a_timeout_or_half_a_second_has_passed() {
         for milliseconds in [10, 100, 150, 500, 1_000, 10_000, 3_600_000] {
             let timeout = Duration::from_millis(milliseconds);
-            let Times { silence, idle, connect, delay } = Times::of(timeout);
+            let Times { silence, idle, connect, delay, disk: _ } = Times::of(timeout);
             assert!(idle + silence <= timeout.max(Duration::from_millis(500)), "{timeout:?}");
             assert!(MIN_SILENCE <= silence && connect <= MAX_RETRY_DELAY && delay <= timeout, "{timeout:?}");
         }

@@ -41,7 +41,8 @@ impl Snapshots {
 }
 
 impl<D: Disk> Snapshots<D> {
-    pub(super) fn within(
+    /// Those on this disk.
+    pub(crate) fn within(
         disk: D,
         owner: Incarnation,
         directory: Option<Arc<Directory>>,

@@ -47,7 +47,7 @@ impl Group {
     async fn answer_to(&self, neighbour: &Local, to: ServerId, term: u64, message: Message<Slice<Bytes>>) -> Refusal {
         let stream = TcpStream::connect(self.address(to)).await.unwrap();
         let mut connection = Connection::new(stream, SILENCE).unwrap();
-        handshake::call(&mut connection, neighbour, to).await.unwrap();
+        handshake::call(&mut connection, neighbour, to, Kind::Control).await.unwrap();
         let envelope = Envelope { from: neighbour.id, to, term: Term::new(term), message };
         connection.write([WireFrame::from(envelope)]).await.unwrap();
         let answer = timeout(DEADLINE, connection.read::<WireGreeting>()).await.expect("what is refused is answered");

@@ -59,7 +59,7 @@ struct OldMismatch {
 }
 
 const OLD: OldProtocols = OldProtocols { minimum: 2, maximum: 2 };
-const NEW: OldProtocols = OldProtocols { minimum: 4, maximum: 4 };
+const NEW: OldProtocols = OldProtocols { minimum: 5, maximum: 5 };
 
 /// The hello of a server of version 2 that knows everything.
 fn old_hello() -> OldGreeting {
@@ -106,7 +106,7 @@ pub(super) async fn say_hello(connection: &mut Connection, client: &Local) {
     say(connection, Greeting::Open(Open { protocols: protocols.clone(), nonce: Some(nonce) })).await;
     let Greeting::Challenge(challenge) = hear(connection).await else { panic!("no challenge") };
     let proofs = Proofs::new(CLUSTER, [(&protocols, nonce), (&challenge.protocols, challenge.nonce)]);
-    let hello = client.hello(ONE).to_bytes();
+    let hello = client.hello(ONE, Kind::Control).to_bytes();
     let proof = proofs.prove(Step::CallersHello, &hello);
     say(connection, Greeting::Hello(Sealed { hello, proof })).await;
     assert!(matches!(hear(connection).await, Greeting::Hello(_)));
@@ -143,7 +143,7 @@ async fn a_called_server_of_an_old_version_is_told_from_something_else() {
 async fn a_caller_without_the_clusters_id_learns_nothing() {
     let (server, _) = server_and_client().await;
     let mut nonces = Vec::new();
-    let hello = local(TWO, &[ONE]).hello(ONE).to_bytes();
+    let hello = local(TWO, &[ONE]).hello(ONE, Kind::Control).to_bytes();
     for wrong in [ClusterId::from_bytes([0; 16]), ClusterId::from_bytes([8; 16])] {
         let mut connection = connect(&server).await;
         let (protocols, nonce) = (handshake::PROTOCOLS, Nonce::random());
@@ -164,7 +164,7 @@ async fn a_caller_without_the_clusters_id_learns_nothing() {
 #[tokio::test]
 async fn a_hello_that_was_changed_on_its_way_is_refused() {
     let (server, client) = server_and_client().await;
-    let honest = client.hello(ONE);
+    let honest = client.hello(ONE, Kind::Control);
     let changed = Hello { from: ONE, ..honest.clone() };
     for hello in [honest.to_bytes(), changed.to_bytes()] {
         let mut connection = connect(&server).await;
@@ -219,7 +219,7 @@ fn learned(bytes: &[u8]) -> usize {
 #[tokio::test]
 async fn no_byte_that_a_stranger_is_sent_says_whose_servers_these_are() {
     let [server, peer] = LONG;
-    let mut hello = local(peer, &[server]).hello(server).to_bytes().to_vec();
+    let mut hello = local(peer, &[server]).hello(server, Kind::Control).to_bytes().to_vec();
     assert_eq!(learned(&hello), 3, "a hello tells one incarnation and two ids");
     hello.extend([CLUSTER.to_bytes(), incarnation(server).to_bytes()].concat());
     assert_eq!(learned(&hello), 5);
@@ -312,4 +312,21 @@ async fn strangers_who_are_never_done_do_not_keep_peers_out() {
         assert!(started.elapsed() < DEADLINE / 2, "{:?}", started.elapsed());
         std::mem::replace(&mut other, server).transport.close().await;
     }
+}
+
+/// The called side's part of a handshake, with a hello for this kind of connection; what it hears then.
+pub(super) async fn answer_as(listener: &TcpListener, id: ServerId, kind: Kind) -> Greeting {
+    let mut connection = Connection::new(listener.accept().await.unwrap().0, SILENCE).unwrap();
+    let Greeting::Open(Open { protocols, nonce: Some(nonce) }) = hear(&mut connection).await else {
+        panic!("a caller opens");
+    };
+    let own = Nonce::random();
+    let proofs = Proofs::new(CLUSTER, [(&protocols, nonce), (&handshake::PROTOCOLS, own)]);
+    let (protocols, proof) = (handshake::PROTOCOLS, proofs.prove(Step::Challenge, &[]));
+    say(&mut connection, Greeting::Challenge(Challenge { protocols, nonce: own, proof })).await;
+    assert!(matches!(hear(&mut connection).await, Greeting::Hello(_)));
+    let hello = local(id, &[TWO]).hello(TWO, kind).to_bytes();
+    let proof = proofs.prove(Step::CalledHello, &hello);
+    say(&mut connection, Greeting::Hello(Sealed { hello, proof })).await;
+    hear(&mut connection).await
 }
