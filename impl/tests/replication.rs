@@ -207,6 +207,35 @@ async fn a_log_with_snapshots_stays_small_and_comes_back() {
     assert_eq!(group.replicas[&1].propose(Op::Add("x".into(), 1)).await.unwrap(), 6);
 }
 
+/// Its log ends where the others' logs no longer begin.
+#[tokio::test]
+async fn a_server_that_missed_much_is_sent_a_snapshot() {
+    let mut group = Group::new(3);
+    group.snapshot_after = 256 << 10;
+    for id in 1..=3 {
+        group.start(id).await;
+    }
+    assert_eq!(group.replicas[&1].propose(Op::Add("x".into(), 1)).await.unwrap(), 1);
+    let (leader, late) = (group.leader().await, group.leader().await % 3 + 1);
+    group.kill(late).await;
+    let replica = group.replicas[&leader].clone();
+    for _ in 0..100 {
+        replica.propose(Op::Fill(vec![7; 100_000])).await.unwrap();
+    }
+    replica.propose(Op::Add("x".into(), 1)).await.unwrap();
+    let began = Instant::now();
+    while replica.status().await.unwrap().compacted.index.number() < 5 {
+        replica.propose(Op::Fill(vec![7; 100_000])).await.unwrap();
+        assert!(began.elapsed() < Duration::from_secs(20), "the log does not go");
+    }
+    group.start(late).await;
+    let late = group.replicas[&late].clone();
+    assert_eq!(get(&late, "x").await, 2);
+    let status = late.status().await.unwrap();
+    assert!(status.snapshot.is_some() && status.snapshot == Some(status.compacted), "{status:?}");
+    assert_eq!(late.propose(Op::Add("x".into(), 1)).await.unwrap(), 3, "it goes on from there");
+}
+
 fn size_of(directory: &std::path::Path) -> u64 {
     std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().metadata().unwrap().len()).sum()
 }

@@ -16,6 +16,8 @@ pub(super) struct Requests {
     pub(super) apply: Apply,
     pub(super) reports: mpsc::UnboundedReceiver<Report>,
     pub(super) snapshots: Arc<Snapshots>,
+    /// How many snapshots the log has not gone after, since one is being sent.
+    pub(super) held_back: u32,
     /// The newest snapshot, if a follower needs one that is not here.
     pub(super) missing: Option<Position>,
     /// The last entry in the newest snapshot.

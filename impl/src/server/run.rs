@@ -196,7 +196,10 @@ impl Server {
                 tracing::warn!(%peer, %reason, "no connection");
                 self.note(peer, |peer| peer.refusal = Some(reason));
             }
-            Incoming::SnapshotArrived { from, last } => tracing::info!(%from, %last, "a snapshot has arrived"),
+            Incoming::SnapshotArrived { from, last } => {
+                tracing::info!(%from, %last, "a snapshot has arrived");
+                self.drive(Input::SnapshotHeld(last));
+            }
             Incoming::SnapshotFailed { with, last, why } => {
                 tracing::warn!(%with, ?last, %why, "a snapshot was not sent or taken");
             }

@@ -8,6 +8,10 @@ use crate::core::driver::Input;
 use crate::core::frame::ServiceFrame;
 use crate::machine::apply::{Report, Task};
 
+/// How many snapshots the log waits with going while one is being sent: a peer that takes longer than it
+/// takes to make so many is sent a later one.
+const MAX_HELD_BACK: u32 = 4;
+
 impl Server {
     /// Another server says something about requests.
     pub(super) fn on_service(&mut self, ServiceFrame { from, message, .. }: ServiceFrame) {
@@ -28,11 +32,19 @@ impl Server {
         self.serve_requests();
     }
 
+    /// Whether a peer that is there is being sent a snapshot: it will need the entries behind that one.
+    fn is_sending_a_snapshot(&self) -> bool {
+        let node = self.driver.node();
+        self.network.peers.values().any(|peer| peer.connected && node.sends_snapshot_to(peer.id))
+    }
+
     /// The log may go up to the snapshot before the newest: who gets that one finds the entries behind it.
     fn on_snapshotted(&mut self, last: Position, previous: Option<Position>) {
         tracing::info!(%last, "a snapshot is durable");
         self.requests.snapshot = Some(last);
-        if let Some(previous) = previous {
+        let is_held_back = self.is_sending_a_snapshot() && self.requests.held_back < MAX_HELD_BACK;
+        self.requests.held_back = if is_held_back { self.requests.held_back + 1 } else { 0 };
+        if let Some(previous) = previous.filter(|_| !is_held_back) {
             self.handle(Input::Event(Event::Snapshotted(previous.index)));
             self.requests.apply.tell(Task::RemoveOlder(previous));
         }

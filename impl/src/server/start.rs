@@ -209,7 +209,15 @@ fn start_machine(
     }
     let started = Apply::start(sessions, snapshots.clone(), snapshot.unwrap_or_default(), snapshot_after);
     let (apply, reports) = started.map_err(lacks("thread for the state machine"))?;
-    Ok(Requests { service: Service::new(applying, rand::random()), apply, reports, snapshots, missing: None, snapshot })
+    Ok(Requests {
+        service: Service::new(applying, rand::random()),
+        apply,
+        reports,
+        snapshots,
+        held_back: 0,
+        missing: None,
+        snapshot,
+    })
 }
 
 /// Listens, and starts to call every peer.

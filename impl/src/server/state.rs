@@ -92,7 +92,7 @@ impl Server {
             match action {
                 Action::Send(frame) => {
                     if let Message::InstallSnapshot { last, .. } = frame.message {
-                        self.find_snapshot(last);
+                        self.send_snapshot(frame.to, last);
                     }
                     self.network.transport.send(frame);
                 }
@@ -132,11 +132,13 @@ impl Server {
         }
     }
 
-    /// Where the log begins elsewhere than a snapshot ends (a file may be damaged), it may go as far as the
-    /// newest that there is, and that one is sent the next time.
-    fn find_snapshot(&mut self, last: Position) {
+    /// Sends the snapshot, unless it is on its way. Where the log begins elsewhere than a snapshot ends (a
+    /// file may be damaged), it may go as far as the newest that there is, and that one is sent the next time.
+    fn send_snapshot(&mut self, to: ServerId, last: Position) {
         let held = self.requests.snapshots.all();
-        if held.iter().all(|snapshot| snapshot.last != last) {
+        if held.iter().any(|snapshot| snapshot.last == last) {
+            self.network.transport.send_snapshot(to, last);
+        } else {
             self.requests.missing = held.first().map(|newest| newest.last);
         }
     }

@@ -118,7 +118,6 @@ impl Transport {
     /// Sends the peer the snapshot up to this entry, on a connection of its own. Never waits. If an
     /// older one is being sent, that ends; if it is this one, nothing changes. Of what is not sent to
     /// its end nothing is tried again: whoever still needs it is to ask again.
-    #[cfg_attr(not(test), expect(dead_code, reason = "no server makes snapshots yet"))]
     pub(crate) fn send_snapshot(&self, to: ServerId, last: Position) {
         match self.hub.peers.get(&to) {
             Some(peer) => peer.order.ask(last),
