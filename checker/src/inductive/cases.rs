@@ -24,6 +24,15 @@ pub(crate) struct Scope {
     pub(crate) window: u8,
 }
 
+/// Whose steps fill the tables.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Logs {
+    /// Servers that have compacted nothing.
+    Whole,
+    /// The same with every part compacted that may be, and all of them upon snapshots.
+    Compacted,
+}
+
 /// What the tables hold, and how they became full.
 pub(crate) struct Filled {
     pub(crate) tables: Tables,
@@ -96,14 +105,37 @@ impl Scope {
 
 /// Fills the tables, the small ones first; ends with the first stage in which there is a clash.
 pub(crate) fn fill(step_by: StepBy, scope: Scope, clock: Clock, tick: &mut dyn FnMut(usize, usize)) -> Filled {
+    fill_on(Tables::default(), Logs::Whole, step_by, (scope, clock), tick)
+}
+
+/// Fills them on with steps of servers that have compacted a part of their logs. A case in which that is
+/// said to make no difference has the outcome already that it must have.
+pub(crate) fn fill_compacted(
+    tables: Tables,
+    step_by: StepBy,
+    scope: Scope,
+    clock: Clock,
+    tick: &mut dyn FnMut(usize, usize),
+) -> Filled {
+    fill_on(tables, Logs::Compacted, step_by, (scope, clock), tick)
+}
+
+fn fill_on(
+    tables: Tables,
+    logs: Logs,
+    step_by: StepBy,
+    (scope, clock): (Scope, Clock),
+    tick: &mut dyn FnMut(usize, usize),
+) -> Filled {
     let stages = scope.stages();
     let all = stages.iter().map(Vec::len).sum();
     let mut done = 0;
     let counts = Case::KINDS.map(|kind| Counts { kind, ..Counts::default() }).to_vec();
-    let mut filled = Filled { tables: Tables::default(), counts, saturated: false, clash: None, is_whole: true };
+    let mut filled = Filled { tables, counts, saturated: false, clash: None, is_whole: true };
     for (stage, tasks) in stages.iter().enumerate() {
         let hand = || Hand {
             known: &filled.tables,
+            logs,
             stepper: Stepper::new(step_by),
             clock,
             scope,
@@ -135,6 +167,7 @@ pub(crate) fn fill(step_by: StepBy, scope: Scope, clock: Clock, tick: &mut dyn F
 /// One thread at one stage.
 struct Hand<'a> {
     known: &'a Tables,
+    logs: Logs,
     stepper: Stepper,
     clock: Clock<'a>,
     scope: Scope,
@@ -150,9 +183,11 @@ impl Hand<'_> {
         match task {
             Task::Small(history) => self.small(history),
             Task::Branches(branches) => {
-                let mut votes = None;
+                let (mut votes, mut snapshots) = (None, None);
                 branches.visit(&mut |class, node, log, causes| {
                     let votes = votes.get_or_insert_with(|| class_events(class, node, is_vote_request));
+                    let snapshots = snapshots.get_or_insert_with(|| arriving(class, node));
+                    self.meet_snapshots(class, node, log, snapshots);
                     self.meet_all(class, node, log, causes);
                     self.meet_all(class, node, log, votes)
                 });
@@ -183,6 +218,7 @@ impl Hand<'_> {
                 _ => asked.push(cause),
             }
         }
+        let snapshots = class.events_of_snapshots(members, 0);
         let servers = class.servers(members);
         // Who follows may as well follow another than the one who asks.
         let others = servers.iter().filter_map(|(node, log)| Some((following_third(node)?, *log)));
@@ -191,15 +227,30 @@ impl Hand<'_> {
             let goes_on = (leads || self.meet_all(&class, &node, &log, &asked))
                 && (!leads || self.meet_all(&class, &node, &log, &replies))
                 && (!has_one_behind(&node) || self.meet_all(&class, &node, &log, &refusals))
-                && (!knows_nothing(&node) || self.meet_all(&class, &node, &log, &asked));
+                && (!knows_nothing(&node) || self.meet_all(&class, &node, &log, &asked))
+                && (leads && !knows_nothing(&node) || self.meet_snapshots(&class, &node, &log, &snapshots));
             if !goes_on {
                 return;
             }
         }
     }
 
-    /// False, if time is over.
+    /// Snapshots that arrive at this server, or at the same with a part of its log compacted. False, if time
+    /// is over.
+    fn meet_snapshots(&mut self, class: &Class, node: &Node, log: &Terms, snapshots: &[Cause]) -> bool {
+        self.logs == Logs::Whole
+            || self.meet_one(class, node, log, snapshots) && self.meet_all(class, node, log, snapshots)
+    }
+
+    /// The same of any messages that arrive at this server, or at each with a part of its log compacted.
     fn meet_all(&mut self, class: &Class, node: &Node, log: &Terms, causes: &[Cause]) -> bool {
+        match self.logs {
+            Logs::Whole => self.meet_one(class, node, log, causes),
+            Logs::Compacted => class.compacted(node, log).all(|node| self.meet_one(class, &node, log, causes)),
+        }
+    }
+
+    fn meet_one(&mut self, class: &Class, node: &Node, log: &Terms, causes: &[Cause]) -> bool {
         self.row.clear();
         self.row.extend(log.iter().map(u64::from));
         for cause in causes.iter().filter(|cause| class.allows(node, log, cause)) {
@@ -318,6 +369,10 @@ impl Filled {
 
 fn class_events(class: &Class, node: &Node, wanted: fn(&Cause) -> bool) -> Vec<Cause> {
     class.events(*node.members()).into_iter().filter(wanted).collect()
+}
+
+fn arriving(class: &Class, node: &Node) -> Vec<Cause> {
+    class.events_of_snapshots(*node.members(), 0)
 }
 
 fn message(cause: &Cause) -> Option<&Message<Slice<Tag>>> {

@@ -1,8 +1,8 @@
 //! Dice: servers and messages of a given case, or of any, whose terms, lengths, names and groups are drawn.
 
 use rafttree_model::{
-    Durable, Entry, Envelope, Index, Log, MOST_SERVERS, Members, Message, Node, Payload, Position, Progress, Role,
-    RoleName, Round, ServerId, ServerMap, ServerSet, Slice, Term,
+    Durable, Entry, Envelope, Index, Log, MOST_SERVERS, Members, Message, Node, Payload, Position, Progress, Record,
+    Role, RoleName, Round, ServerId, ServerMap, ServerSet, Slice, Term,
 };
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
@@ -30,10 +30,16 @@ struct Group {
     other: Option<ServerId>,
 }
 
+/// A log as a row of terms, of which the first entries may be compacted, and the first known to be committed.
+struct Held {
+    row: Vec<u64>,
+    base: u64,
+    commit: u64,
+}
+
 /// The two logs of an AppendRequest: its receiver's, and what is sent of its sender's.
 struct Sent {
-    row: Vec<u64>,
-    commit: u64,
+    held: Held,
     previous: Position,
     /// Terms of the entries.
     terms: Vec<u64>,
@@ -42,7 +48,6 @@ struct Sent {
 
 /// What is known of the servers of a group when an answer arrives.
 struct Known {
-    commit: u64,
     matched: u64,
     sent: u64,
     own: bool,
@@ -60,6 +65,14 @@ const WIDEST: u32 = 40;
 impl Instance {
     pub(crate) fn scene(&self) -> Scene<'_> {
         Scene { node: &self.node, row: &self.row, letter: &self.letter }
+    }
+
+    /// In the place of the entries that are sent, a snapshot of what is before them.
+    fn with_snapshot(mut self) -> Instance {
+        if let Message::AppendRequest { entries, round, .. } = &self.letter.message {
+            self.letter.message = Message::InstallSnapshot { last: entries.previous(), round: *round };
+        }
+        self
     }
 }
 
@@ -94,26 +107,38 @@ impl Dice {
                 let sent = self.taken(order);
                 self.of_any_role(sent)
             }
-            Case::Reply { own, transfer, order } => {
+            Case::Reply { own, transfer, gone, order } => {
                 let [_, last, commit, told, matched, sent, earlier, majority] = self.numbers(order);
                 let mut row = Vec::new();
                 self.extend(&mut row, earlier);
                 row.resize(last as usize, row.last().copied().unwrap_or_default() + self.gap());
-                let known = Known { commit, matched, sent, own, transfer, majority: Some(majority) };
-                self.leader(row, &known, Message::AppendReply { matched: Index::new(told), round: Round::ZERO })
+                let next = sent.max(told);
+                let base = match (gone, own) {
+                    (true, _) => self.between(next + 1, commit),
+                    (false, true) => self.upto(commit),
+                    (false, false) => self.upto(commit.min(next)),
+                };
+                let known = Known { matched, sent, own, transfer, majority: Some(majority) };
+                let message = Message::AppendReply { matched: Index::new(told), round: Round::ZERO };
+                self.leader(Held { row, base, commit }, &known, message)
             }
-            Case::Refusal(order) => {
-                let [_, last, commit, missing, matched, sent, within, _] = self.numbers(order);
+            Case::Refusal { gone, order } => {
+                let [_, last, commit, missing, matched, sent, within, before_base] = self.numbers(order);
                 let (row, hint) = self.hinted(last, within);
-                let known = Known { commit, matched, sent, own: false, transfer: self.transfer(), majority: None };
+                let known = Known { matched, sent, own: false, transfer: self.transfer(), majority: None };
+                let base = if gone { before_base + 1 } else { self.upto(commit.min(within.max(matched))) };
                 self.leader(
-                    row,
+                    Held { row, base, commit },
                     &known,
                     Message::AppendRefusal { missing: Index::new(missing), hint, round: Round::ZERO },
                 )
             }
             Case::Vote { role, ends, leader, sticky, transfer, vote, .. } => {
                 self.vote(role, ends, leader, sticky, transfer, vote)
+            }
+            Case::Snapshot { holds, order } => {
+                let sent = self.snapshot(order, holds);
+                self.of_any_role(sent).with_snapshot()
             }
         }
     }
@@ -123,7 +148,9 @@ impl Dice {
         match self.upto(5) {
             0 | 1 => {
                 let sent = self.two_logs();
-                self.of_any_role(sent)
+                let is_snapshot = sent.previous.index != Index::ZERO && self.coin();
+                let instance = self.of_any_role(sent);
+                if is_snapshot { instance.with_snapshot() } else { instance }
             }
             2 => {
                 let (role, sticky) = (self.role_name(), self.coin());
@@ -131,17 +158,17 @@ impl Dice {
                 self.stale(sent, role, leader, sticky)
             }
             3 => {
-                let (row, known) = self.any_leader();
-                let told = Index::new(self.upto(row.len() as u64));
-                self.leader(row, &known, Message::AppendReply { matched: told, round: Round::ZERO })
+                let (held, known) = self.any_leader();
+                let told = Index::new(self.upto(held.row.len() as u64));
+                self.leader(held, &known, Message::AppendReply { matched: told, round: Round::ZERO })
             }
             4 => {
-                let (row, known) = self.any_leader();
-                let (last, terms) = (row.len() as u64, row.last().copied().unwrap_or_default());
+                let (held, known) = self.any_leader();
+                let (last, terms) = (held.row.len() as u64, held.row.last().copied().unwrap_or_default());
                 let hint = position(self.upto(terms), self.upto(last + 2));
                 let missing = Index::new(self.upto(last + 2));
                 self.leader(
-                    row,
+                    held,
                     &Known { own: false, ..known },
                     Message::AppendRefusal { missing, hint, round: Round::ZERO },
                 )
@@ -164,14 +191,15 @@ impl Dice {
         self.one(&[Transfer::Nobody, Transfer::ToSender, Transfer::ToOther { ready }])
     }
 
-    fn any_leader(&mut self) -> (Vec<u64>, Known) {
+    fn any_leader(&mut self) -> (Held, Known) {
         let mut row = Vec::new();
         let len = self.between(1, 40);
         self.extend(&mut row, len);
         let matched = self.upto(len);
         let (own, transfer) = (self.upto(3) == 0, self.transfer());
         let (commit, sent) = (self.upto(len), self.between(matched, len));
-        (row, Known { commit, matched, sent, own, transfer, majority: None })
+        let base = self.base(commit);
+        (Held { row, base, commit }, Known { matched, sent, own, transfer, majority: None })
     }
 }
 
@@ -196,13 +224,10 @@ impl Dice {
         let last = self.between(previous, end);
         let term = if previous == 0 { 0 } else { leaders[previous as usize - 1] };
         let agreed = row.iter().zip(&leaders).take_while(|(own, leaders)| own == leaders).count() as u64;
-        Sent {
-            commit: self.upto(agreed),
-            leader_commit: self.upto(end),
-            previous: position(term, previous),
-            terms: leaders[previous as usize..last as usize].to_vec(),
-            row,
-        }
+        let (commit, leader_commit) = (self.upto(agreed), self.upto(end));
+        let base = self.base(commit);
+        let terms = leaders[previous as usize..last as usize].to_vec();
+        Sent { held: Held { row, base, commit }, previous: position(term, previous), terms, leader_commit }
     }
 
     /// The entry before those that are sent is not in the log, whose last that could be in both is known.
@@ -226,7 +251,10 @@ impl Dice {
         let count = self.upto(8);
         self.extend(&mut terms, 1 + count);
         let (commit, leader_commit) = (self.upto(last), self.upto(previous + count));
-        Sent { row, commit, previous: position(term, previous), terms: terms.split_off(1), leader_commit }
+        // What is compacted is in both logs.
+        let base = self.base(commit.min(within));
+        let previous = position(term, previous);
+        Sent { held: Held { row, base, commit }, previous, terms: terms.split_off(1), leader_commit }
     }
 
     /// Both logs hold the entry before those that are sent, and go on alike as far as the case tells.
@@ -246,12 +274,25 @@ impl Dice {
         self.extend(&mut leaders, end);
         let term = if previous == 0 { 0 } else { row[previous as usize - 1] };
         let terms = leaders.split_off(previous as usize);
-        Sent { row, commit, previous: position(term, previous), terms, leader_commit }
+        let base = self.base(commit);
+        Sent { held: Held { row, base, commit }, previous: position(term, previous), terms, leader_commit }
+    }
+
+    /// A snapshot of what the log holds, or of what it does not; its last entry is told as the one before those
+    /// that are sent.
+    fn snapshot(&mut self, order: Order, holds: bool) -> Sent {
+        let [_, end, last, commit, ..] = self.numbers(order);
+        let mut row = Vec::new();
+        self.extend(&mut row, last);
+        let ours = row.get((end as usize).saturating_sub(1)).or(row.last()).copied().unwrap_or_default();
+        let term = if holds { ours } else { ours + self.gap() };
+        let base = self.base(commit);
+        Sent { held: Held { row, base, commit }, previous: position(term, end), terms: Vec::new(), leader_commit: 0 }
     }
 
     fn of_any_role(&mut self, sent: Sent) -> Instance {
         let (role, newer, transfers) = (self.role_name(), self.coin(), self.coin());
-        let role = led_by(role, &sent.row);
+        let role = led_by(role, &sent.held.row);
         // A term has one leader.
         self.request(sent, role, newer || role == RoleName::Leader, transfers)
     }
@@ -260,7 +301,7 @@ impl Dice {
     fn request(&mut self, sent: Sent, role: RoleName, newer: bool, transfers: bool) -> Instance {
         let group = self.group(2);
         let highest = sent.terms.last().copied().unwrap_or(sent.previous.term.number());
-        let own = sent.row.last().copied().unwrap_or_default();
+        let own = sent.held.row.last().copied().unwrap_or_default();
         let term = match role {
             RoleName::Leader => own,
             _ if newer => own + self.gap(),
@@ -269,32 +310,32 @@ impl Dice {
         let of = if newer { (term + self.gap()).max(highest) } else { term };
         let leader = self.one(&[None, Some(group.sender), group.other]);
         let sticky = self.coin();
-        let role = self.role(role, &group, &sent.row, leader, sticky, transfers);
+        let role = self.role(role, &group, &sent.held.row, leader, sticky, transfers);
         self.sent(sent, &group, term, of, role)
     }
 
     /// A request of an older term.
     fn stale(&mut self, sent: Sent, role: RoleName, leader: Who, sticky: bool) -> Instance {
         let group = self.group(2);
-        let role = led_by(role, &sent.row);
-        let own = sent.row.last().copied().unwrap_or_default();
+        let role = led_by(role, &sent.held.row);
+        let own = sent.held.row.last().copied().unwrap_or_default();
         let of = sent.terms.last().copied().unwrap_or(sent.previous.term.number()) + self.upto(1);
         let term = if role == RoleName::Leader { own } else { own.max(of) + self.gap() };
         let transfers = self.coin();
         let leader = group.id(leader);
-        let role = self.role(role, &group, &sent.row, leader, sticky, transfers);
+        let role = self.role(role, &group, &sent.held.row, leader, sticky, transfers);
         self.sent(sent, &group, term, of, role)
     }
 
     fn sent(&mut self, sent: Sent, group: &Group, term: u64, of: u64, role: Role) -> Instance {
-        let Sent { row, commit, previous, terms, leader_commit } = sent;
+        let Sent { held, previous, terms, leader_commit } = sent;
         let payload = Payload::Command(Tag(ServerId::new(self.0.random())));
         let entry = |(term, index)| Entry { position: position(term, index), payload };
         let entries = terms.into_iter().zip(previous.index.number() + 1..).map(entry).collect();
         let entries = Slice::new(previous, entries).expect("terms never fall along a log");
         let message = Message::AppendRequest { entries, commit: Index::new(leader_commit), round: Round::ZERO };
         let vote = self.one(&[None, Some(group.itself), Some(group.sender)]);
-        group.instance(row, commit, term, vote, role, (of, message))
+        group.instance(&held, term, vote, role, (of, message))
     }
 
     fn role(
@@ -349,7 +390,7 @@ impl Dice {
     }
 
     /// A leader with this log, whom someone answers.
-    fn leader(&mut self, row: Vec<u64>, known: &Known, message: Message<Slice<Tag>>) -> Instance {
+    fn leader(&mut self, held: Held, known: &Known, message: Message<Slice<Tag>>) -> Instance {
         let least = match known.transfer {
             _ if known.own && known.transfer == Transfer::Nobody => 1,
             Transfer::ToOther { .. } => 3,
@@ -364,7 +405,7 @@ impl Dice {
         if known.own {
             group.sender = group.itself;
         }
-        let last = row.len() as u64;
+        let last = held.row.len() as u64;
         let mut progress: ServerMap<Progress> = ServerMap::default();
         for id in group.members.ids() {
             let matched = if id == group.sender {
@@ -382,9 +423,9 @@ impl Dice {
         }
         let some = group.members.ids().filter(|_| self.coin());
         let heard: ServerSet = some.collect::<Vec<_>>().into_iter().chain([group.itself]).collect();
-        let term = row.last().copied().unwrap_or_default();
+        let term = held.row.last().copied().unwrap_or_default();
         let role = Role::Leader { progress, heard, transfer: target, confirmed: Round::ZERO, round: Round::ZERO };
-        group.instance(row, known.commit, term, Some(group.itself), role, (term, message))
+        group.instance(&held, term, Some(group.itself), role, (term, message))
     }
 
     /// What another server holds, often so that a majority holds what it is to hold.
@@ -430,7 +471,9 @@ impl Dice {
             (_, vote) => group.id(vote),
         };
         let role = self.role(role, &group, &row, leader, sticky, transfers);
-        group.instance(row, commit, term, given, role, (of, Message::VoteRequest { last, transfer }))
+        let base = self.base(commit);
+        let held = Held { row, base, commit };
+        group.instance(&held, term, given, role, (of, Message::VoteRequest { last, transfer }))
     }
 }
 
@@ -442,6 +485,11 @@ impl Dice {
 
     fn between(&mut self, least: u64, most: u64) -> u64 {
         self.0.random_range(least..=most.max(least))
+    }
+
+    /// How much is compacted of what is committed: as often nothing as something.
+    fn base(&mut self, most: u64) -> u64 {
+        if self.coin() { 0 } else { self.upto(most) }
     }
 
     fn coin(&mut self) -> bool {
@@ -526,17 +574,21 @@ impl Group {
 
     fn instance(
         &self,
-        row: Vec<u64>,
-        commit: u64,
+        held: &Held,
         term: u64,
         vote: Option<ServerId>,
         role: Role,
         (of, message): (u64, Message<Slice<Tag>>),
     ) -> Instance {
+        let Held { row, base, commit } = held;
+        let row = row.clone();
         let mut log = Log::starting_at(Position::default());
         row.iter().zip(1..).for_each(|(term, index)| log.push(position(*term, index)));
-        let durable = Durable::assume(Term::new(term), vote, log);
-        let node = Node::assume(self.itself, self.members, durable, Index::new(commit), role);
+        let mut durable = Durable::assume(Term::new(term), vote, log);
+        if 0 < *base {
+            durable.apply(&Record::<Tag>::Compact { through: Index::new(*base) });
+        }
+        let node = Node::assume(self.itself, self.members, durable, Index::new(*commit), role);
         let letter = Envelope { from: self.sender, to: self.itself, term: Term::new(of), message };
         Instance { node, row, letter }
     }

@@ -293,6 +293,26 @@ impl Check<'_> {
         let clock = Clock { limits: self.limits, started: self.started };
         let (scope, tick) = (cases::Scope::FULL, &mut self.tick);
         let filled = cases::fill(self.code.step_by, scope, clock, &mut |done, all| tick("cases", done, all));
+        let window = scope.window;
+        let about =
+            format!("orders of what decides, to windows of {window}: one outcome each, none new in the last two");
+        let held = self.end_cases("cases", about, started, &filled);
+        held && self.compacted_cases(filled.tables)
+    }
+
+    /// The same tables with servers that have compacted a part of their logs.
+    fn compacted_cases(&mut self, tables: cases::Tables) -> bool {
+        let started = Instant::now();
+        let clock = Clock { limits: self.limits, started: self.started };
+        let (scope, tick) = (cases::Scope::FULL, &mut self.tick);
+        let tick = &mut |done, all| tick("compacted cases", done, all);
+        let filled = cases::fill_compacted(tables, self.code.step_by, scope, clock, tick);
+        let about = "the same of compacted logs: the outcome of the whole log's case, or a case of its own";
+        let held = self.end_cases("compacted cases", about.to_owned(), started, &filled);
+        held && self.instances(&filled.tables)
+    }
+
+    fn end_cases(&mut self, name: &'static str, about: String, started: Instant, filled: &cases::Filled) -> bool {
         let count = |of: fn(&cases::Counts) -> u64| grouped(filled.counts.iter().map(of).sum());
         let (cases, steps) = (count(|it| it.cases), count(|it| it.steps));
         let ended = match &filled.clash {
@@ -301,18 +321,14 @@ impl Check<'_> {
             None if !filled.saturated => Ended::Empty("longer logs still bring new cases".to_owned()),
             None => Ended::Held,
         };
-        let held = self.end(Stage {
-            name: "cases",
-            about: format!(
-                "orders of what decides, to windows of {}: one outcome each, none new in the last two",
-                scope.window
-            ),
+        self.end(Stage {
+            name,
+            about,
             size: format!("{cases} cases in {steps} steps"),
             counts: json!(filled.counts),
             time: started.elapsed(),
             ended,
-        });
-        held && self.instances(&filled.tables)
+        })
     }
 
     fn instances(&mut self, tables: &cases::Tables) -> bool {

@@ -32,10 +32,10 @@ pub(crate) enum Case {
     Refused(Order),
     /// The rest of it, where that entry is in the log.
     Taken(Order),
-    /// An AppendReply of the leader's term.
-    Reply { own: bool, transfer: Transfer, order: Order },
-    /// An AppendRefusal of the leader's term.
-    Refusal(Order),
+    /// An AppendReply of the leader's term; the entry before the next one to send may be compacted.
+    Reply { own: bool, transfer: Transfer, gone: bool, order: Order },
+    /// An AppendRefusal of the leader's term; the entry from which it would go on may be compacted.
+    Refusal { gone: bool, order: Order },
     /// A VoteRequest; the message's term and log stand before the server's own, or not.
     Vote {
         role: RoleName,
@@ -47,10 +47,12 @@ pub(crate) enum Case {
         vote: Who,
         log: Ordering,
     },
+    /// The rest of a snapshot, whose last entry is in the log or not.
+    Snapshot { holds: bool, order: Order },
 }
 
 /// How many kinds of cases there are.
-pub(crate) const KINDS: usize = 7;
+pub(crate) const KINDS: usize = 8;
 
 /// In which order numbers stand: for each how many are less.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -119,6 +121,13 @@ pub(crate) enum Sign {
     Grants(bool),
     Stale,
     TimeoutNow,
+    /// A snapshot of what its sender has compacted.
+    Snapshot,
+    /// No entries, behind what its sender has compacted.
+    BehindBase,
+    /// The log is replaced by the snapshot that has arrived.
+    Restores,
+    TakesOver,
 }
 
 /// What comes of a case.
@@ -145,8 +154,16 @@ pub(crate) struct Stepper {
 }
 
 impl Case {
-    pub(crate) const KINDS: [&'static str; KINDS] =
-        ["stale requests", "followers", "refused requests", "taken requests", "replies", "refusals", "votes"];
+    pub(crate) const KINDS: [&'static str; KINDS] = [
+        "stale requests",
+        "followers",
+        "refused requests",
+        "taken requests",
+        "replies",
+        "refusals",
+        "votes",
+        "snapshots",
+    ];
 
     /// Which of the kinds it is.
     pub(crate) fn kind(&self) -> usize {
@@ -156,8 +173,9 @@ impl Case {
             Case::Refused(_) => 2,
             Case::Taken(_) => 3,
             Case::Reply { .. } => 4,
-            Case::Refusal(_) => 5,
+            Case::Refusal { .. } => 5,
             Case::Vote { .. } => 6,
+            Case::Snapshot { .. } => 7,
         }
     }
 
@@ -170,14 +188,24 @@ impl Case {
             Case::Reply { .. } => {
                 &["0", "last", "commit", "told", "matched", "next-1", "before own term", "majority's"]
             }
-            Case::Refusal(_) => &["0", "last", "commit", "missing", "matched", "next-1", "within"],
+            Case::Refusal { gone: false, .. } => &["0", "last", "commit", "missing", "matched", "next-1", "within"],
+            Case::Refusal { gone: true, .. } => {
+                &["0", "last", "commit", "missing", "matched", "next-1", "within", "base-1"]
+            }
+            Case::Snapshot { .. } => &["0", "snapshot's last", "last", "commit"],
         }
+    }
+
+    /// Whether it is one in which entries that are to be sent are compacted.
+    fn is_gone(&self) -> bool {
+        matches!(self, Case::Reply { gone: true, .. } | Case::Refusal { gone: true, .. })
     }
 
     fn order(&self) -> Order {
         match self {
             Case::Stale { .. } | Case::Follows { .. } | Case::Vote { .. } => Order::default(),
-            Case::Refused(order) | Case::Taken(order) | Case::Refusal(order) | Case::Reply { order, .. } => *order,
+            Case::Refused(order) | Case::Taken(order) => *order,
+            Case::Reply { order, .. } | Case::Refusal { order, .. } | Case::Snapshot { order, .. } => *order,
         }
     }
 }
@@ -190,8 +218,12 @@ impl std::fmt::Display for Case {
         named.sort_by_key(|(rank, _)| *rank);
         write!(out, "{}", Case::KINDS[self.kind()])?;
         match self {
-            Case::Refused(_) | Case::Taken(_) | Case::Refusal(_) => {}
-            Case::Reply { own, transfer, .. } => write!(out, " (own {own}, transfer {transfer:?})")?,
+            Case::Refused(_) | Case::Taken(_) => {}
+            Case::Reply { own, transfer, gone, .. } => {
+                write!(out, " (own {own}, transfer {transfer:?}, gone {gone})")?;
+            }
+            Case::Refusal { gone, .. } => write!(out, " (gone {gone})")?,
+            Case::Snapshot { holds, .. } => write!(out, " (holds {holds})")?,
             _ => write!(out, " {self:?}")?,
         }
         for (at, (rank, name)) in named.iter().enumerate() {
@@ -237,7 +269,8 @@ impl<'a> Scene<'a> {
             return [None, None];
         }
         match &letter.message {
-            Message::AppendRequest { entries, commit, .. } => self.request(entries, commit.number()),
+            Message::AppendRequest { entries, commit, .. } => self.heard(|| self.request(entries, commit.number())),
+            Message::InstallSnapshot { last, .. } => self.heard(|| self.snapshot(*last)),
             Message::VoteRequest { last, transfer } => [Some(self.vote(*last, *transfer)), None],
             Message::AppendReply { matched, .. } => [self.reply(matched.number()), None],
             Message::AppendRefusal { missing, hint, .. } => [self.refusal(missing.number(), *hint), None],
@@ -245,8 +278,9 @@ impl<'a> Scene<'a> {
         }
     }
 
-    fn request(&self, entries: &Slice<Tag>, commit: u64) -> [Option<Part>; 2] {
-        let Scene { node, row, letter } = *self;
+    /// A leader is heard, whose term may be an older one; the rest depends on what it says.
+    fn heard(&self, rest: impl FnOnce() -> Part) -> [Option<Part>; 2] {
+        let Scene { node, letter, .. } = *self;
         let role = node.role().name();
         if letter.term < node.term() {
             let stale = Case::Stale { role, leader: self.who(node.leader()), sticky: node.is_sticky() };
@@ -257,16 +291,27 @@ impl<'a> Scene<'a> {
             return [None, None];
         }
         let follows = Part::plain(Case::Follows { role, ends: newer && self.ends(), newer });
+        [Some(follows), Some(rest())]
+    }
+
+    fn request(&self, entries: &Slice<Tag>, commit: u64) -> Part {
+        let Scene { node, row, .. } = *self;
         let (previous, last) = (entries.previous(), row.len() as u64);
         let before = previous.index.number();
-        let rest = if self.holds(previous) {
+        if self.holds(previous) {
             let held = entries.entries().iter().take_while(|entry| self.holds(entry.position)).count() as u64;
             let end = entries.last().index.number();
             Part::ordered([0, before, end, last, node.commit().number(), commit, before + held], Case::Taken)
         } else {
-            Part::ordered([0, before, last, self.within(previous)], Case::Refused)
-        };
-        [Some(follows), Some(rest)]
+            // What was compacted is in its leader's log, too.
+            Part::ordered([0, before, last, self.within(previous).max(self.base())], Case::Refused)
+        }
+    }
+
+    fn snapshot(&self, last: Position) -> Part {
+        let Scene { node, row, .. } = *self;
+        let numbers = [0, last.index.number(), row.len() as u64, node.commit().number()];
+        Part::ordered(numbers, |order| Case::Snapshot { holds: self.holds(last), order })
     }
 
     fn reply(&self, told: u64) -> Option<Part> {
@@ -293,8 +338,9 @@ impl<'a> Scene<'a> {
             Some(target) if *target == letter.from => Transfer::ToSender,
             Some(target) => Transfer::ToOther { ready: progress.get(*target)?.matched.number() == last },
         };
+        let gone = !own && sent.max(told) < self.base();
         let numbers = [0, last, node.commit().number(), told, known.matched.number(), sent, earlier, majority];
-        Some(Part::ordered(numbers, |order| Case::Reply { own, transfer, order }))
+        Some(Part::ordered(numbers, |order| Case::Reply { own, transfer, gone, order }))
     }
 
     fn refusal(&self, missing: u64, hint: Position) -> Option<Part> {
@@ -305,8 +351,14 @@ impl<'a> Scene<'a> {
         }
         let known = progress.get(letter.from)?;
         let (matched, sent) = (known.matched.number(), known.next.previous().number());
-        let numbers = [0, row.len() as u64, node.commit().number(), missing, matched, sent, self.within(hint)];
-        Some(Part::ordered(numbers, Case::Refusal))
+        let (within, last, base) = (self.within(hint), row.len() as u64, self.base());
+        let numbers = [0, last, node.commit().number(), missing, matched, sent, within];
+        if base <= within.max(matched) {
+            return Some(Part::ordered(numbers, |order| Case::Refusal { gone: false, order }));
+        }
+        let [start, _, commit, ..] = numbers;
+        let numbers = [start, last, commit, missing, matched, sent, within, base - 1];
+        Some(Part::ordered(numbers, |order| Case::Refusal { gone: true, order }))
     }
 
     fn vote(&self, last: Position, transfer: bool) -> Part {
@@ -321,6 +373,11 @@ impl<'a> Scene<'a> {
         let log = (last.term.number(), last.index.number()).cmp(&ours);
         let (leader, sticky) = (self.who(node.leader()), node.is_sticky());
         Part::plain(Case::Vote { role, ends, leader, sticky, transfer, term, vote, log })
+    }
+
+    /// How many entries are compacted.
+    fn base(&self) -> u64 {
+        self.node.log().base().index.number()
     }
 
     /// Whether the service must be told that a leadership ends: it relied on it.
@@ -361,7 +418,7 @@ impl<'a> Scene<'a> {
             outcome.push(Sign::Panics);
             return outcome;
         };
-        let mut teller = Teller { scene: self, numbers: &part.numbers, became, outcome };
+        let mut teller = Teller { scene: self, part, became, outcome };
         let of_term = |record: &&Record<Tag>| matches!(record, Record::Term(_));
         let records = effects.records();
         match part.case {
@@ -370,16 +427,16 @@ impl<'a> Scene<'a> {
                 teller.records(records.iter().take_while(of_term));
                 teller.outputs(effects.early());
             }
-            Case::Refused(_) | Case::Taken(_) => {
+            Case::Refused(_) | Case::Taken(_) | Case::Snapshot { .. } => {
                 teller.records(records.iter().skip_while(of_term));
                 teller.disk(records);
                 teller.commit();
                 teller.outputs(effects.after_sync());
             }
-            Case::Stale { .. } | Case::Reply { .. } | Case::Refusal(_) | Case::Vote { .. } => {
+            Case::Stale { .. } | Case::Reply { .. } | Case::Refusal { .. } | Case::Vote { .. } => {
                 match part.case {
                     Case::Reply { own, .. } => teller.progress(own),
-                    Case::Refusal(_) => teller.progress(false),
+                    Case::Refusal { .. } => teller.progress(false),
                     _ => teller.role(),
                 }
                 teller.records(records.iter());
@@ -397,7 +454,7 @@ impl<'a> Scene<'a> {
 /// Finds the words for one step.
 struct Teller<'a> {
     scene: &'a Scene<'a>,
-    numbers: &'a Numbers,
+    part: &'a Part,
     became: &'a Node,
     outcome: Outcome,
 }
@@ -413,7 +470,7 @@ impl Teller<'_> {
 
     /// A number by its first place in the order.
     fn number(&mut self, index: Index, sign: impl FnOnce(u8) -> Sign) {
-        let Numbers { count, values } = self.numbers;
+        let Numbers { count, values } = &self.part.numbers;
         let place = values[..*count].iter().position(|value| *value == index.number());
         self.say(place.map_or(Sign::Unnamed, |place| sign(place as u8)));
     }
@@ -472,10 +529,12 @@ impl Teller<'_> {
 
     fn commit(&mut self) {
         let (before, after) = (self.scene.node.commit(), self.became.commit());
-        match self.numbers.count {
+        match self.part.case {
+            Case::Taken(_) | Case::Reply { .. } | Case::Refusal { .. } | Case::Snapshot { .. } => {
+                self.number(after, Sign::Commit);
+            }
             // Where the commit index is not among the numbers, it stays.
-            0..=4 => self.say_if(before == after, Sign::CommitStays),
-            _ => self.number(after, Sign::Commit),
+            _ => self.say_if(before == after, Sign::CommitStays),
         }
     }
 
@@ -497,12 +556,18 @@ impl Teller<'_> {
                     }
                     appended = Some(index);
                 }
-                Record::Compact { .. } | Record::Restore { .. } => self.say(Sign::Unnamed),
+                Record::Restore { last } => self.say_if(self.arrives(*last), Sign::Restores),
+                Record::Compact { .. } => self.say(Sign::Unnamed),
             }
         }
         if let Some(last) = appended {
             self.number(last, Sign::AppendsTo);
         }
+    }
+
+    /// Whether a snapshot arrives that ends so.
+    fn arrives(&self, end: Position) -> bool {
+        matches!(self.scene.letter.message, Message::InstallSnapshot { last, .. } if last == end)
     }
 
     /// The entry of the message that stands at this place.
@@ -538,7 +603,8 @@ impl Teller<'_> {
                 Output::Round { .. } | Output::Confirmed(_) => {}
                 Output::Leading(term) => self.say_if(*term == self.became.term(), Sign::Leads),
                 Output::Yielded(term) => self.say_if(*term == self.scene.node.term(), Sign::Yields),
-                Output::Accepted(_) | Output::Refused | Output::Restored(_) => self.say(Sign::Unnamed),
+                Output::Restored(last) => self.say_if(self.arrives(*last), Sign::TakesOver),
+                Output::Accepted(_) | Output::Refused => self.say(Sign::Unnamed),
             }
         }
     }
@@ -549,7 +615,13 @@ impl Teller<'_> {
             return self.say(Sign::Unnamed);
         }
         self.who(envelope.to, Sign::To);
+        let (is_gone, base) = (self.part.case.is_gone(), self.scene.node.log().base());
         match envelope.message {
+            Message::InstallSnapshot { last, .. } => self.say_if(is_gone && last == base, Sign::Snapshot),
+            Message::AppendRequest { entries: Range { previous, last }, commit, .. } if is_gone => {
+                self.say_if(previous == base && last == base, Sign::BehindBase);
+                self.number(commit, Sign::Committed);
+            }
             Message::AppendRequest { entries: Range { previous, last }, commit, .. } => {
                 self.entry(previous, Sign::EntriesAfter);
                 self.entry(last, Sign::EntriesTo);

@@ -2,7 +2,7 @@ use std::time::Instant;
 
 use rafttree_model::{Effects, Event, Index, Log, Members, Node, Position, Rules, ServerId, Term, step_by};
 
-use crate::inductive::cases::{Filled, Scope, fill};
+use crate::inductive::cases::{Filled, Scope, fill, fill_compacted};
 use crate::inductive::instances::{Drawn, Draws, draw};
 use crate::inductive::symbols::KINDS;
 use crate::inductive::work::Clock;
@@ -21,6 +21,13 @@ const LONGER: Scope = Scope { terms: 1, entries: 2, window: 6 };
 fn filled(step_by: StepBy, scope: Scope, threads: usize) -> Filled {
     let limits: Limits = limits(threads);
     fill(step_by, scope, Clock { limits: &limits, started: Instant::now() }, &mut |_, _| {})
+}
+
+/// The same tables with what compacted servers add to them.
+fn compacted(filled: Filled, step_by: StepBy, scope: Scope) -> Filled {
+    let limits: Limits = limits(2);
+    let clock = Clock { limits: &limits, started: Instant::now() };
+    fill_compacted(filled.tables, step_by, scope, clock, &mut |_, _| {})
 }
 
 fn drawn(step_by: StepBy, filled: &Filled, draws: Draws, threads: usize) -> (Drawn, Option<String>) {
@@ -82,14 +89,40 @@ impl Rules for AsksHighIds {
     }
 }
 
+struct SendsNoSnapshots;
+
+impl Rules for SendsNoSnapshots {
+    fn previous(log: &Log, next: Index) -> Option<Position> {
+        Some(log.position_at(next.previous()).unwrap_or(log.base()))
+    }
+}
+
+struct TakesNoHighSnapshots;
+
+impl Rules for TakesNoHighSnapshots {
+    fn must_restore(log: &Log, last: Position) -> bool {
+        !log.holds(last) && last.term < Term::new(1 << 20)
+    }
+}
+
+/// By kind, how many cases there are.
+fn counted(filled: &Filled) -> Vec<(&'static str, u64)> {
+    let counts = filled.counts.iter().filter(|counts| counts.cases != 0);
+    counts.map(|counts| (counts.kind, counts.cases)).collect()
+}
+
 #[test]
 fn each_case_has_one_outcome_whatever_the_numbers() {
-    let filled = filled(PAPER.step_by, SMALL, 2);
+    let whole = filled(PAPER.step_by, SMALL, 2);
+    assert_eq!(whole.clash, None);
+    assert!(whole.is_whole && counted(&whole).len() == KINDS - 1, "snapshots are of compacted logs");
+    let mut cases: u64 = counted(&whole).iter().map(|(_, cases)| cases).sum();
+    let filled = compacted(whole, PAPER.step_by, SMALL);
     assert_eq!(filled.clash, None);
-    assert!(filled.is_whole && filled.counts.iter().all(|counts| 0 < counts.cases && counts.cases <= counts.steps));
+    assert!(filled.is_whole && filled.counts.iter().all(|counts| counts.cases <= counts.steps));
+    cases += counted(&filled).iter().map(|(_, cases)| cases).sum::<u64>();
     let (drawn, wrong) = drawn(PAPER.step_by, &filled, DRAWS, 2);
     assert_eq!(wrong, None);
-    let cases: u64 = filled.counts.iter().map(|counts| counts.cases).sum();
     assert_eq!((drawn.cases, drawn.instances), (cases, DRAWS.each * cases));
     assert!(drawn.is_whole && 4 < drawn.most_runs && 20 < drawn.longest_log && 1 << 38 < drawn.highest_term);
 }
@@ -140,10 +173,31 @@ fn what_goes_wrong_with_other_numbers_alone_is_drawn() {
 }
 
 #[test]
-fn kinds_are_all_met() {
-    let counts = filled(PAPER.step_by, SMALL, 2).counts;
-    assert_eq!(counts.len(), KINDS);
-    assert!(counts.iter().all(|counts| counts.windows.len() == 2));
+fn what_goes_wrong_in_compacted_logs_alone_clashes() {
+    let broken = by::<SendsNoSnapshots> as StepBy;
+    let whole = filled(broken, SMALL, 2);
+    assert_eq!(whole.clash, None);
+    assert!(compacted(whole, broken, SMALL).clash.is_some_and(|clash| clash.contains("gone true")));
+}
+
+#[test]
+fn what_goes_wrong_with_high_snapshots_alone_is_drawn() {
+    let broken = by::<TakesNoHighSnapshots> as StepBy;
+    let filled = compacted(filled(broken, SMALL, 2), broken, SMALL);
+    assert_eq!(filled.clash, None);
+    let (_, wrong) = drawn(broken, &filled, Draws { each: 20, ..DRAWS }, 2);
+    assert!(wrong.is_some_and(|why| why.starts_with("snapshots")));
+}
+
+/// What is compacted makes a difference to who sends it or gets it in the form of a snapshot, and to nobody
+/// else: what others do has its outcome already.
+#[test]
+fn only_who_needs_what_is_compacted_has_cases_of_its_own() {
+    let filled = compacted(filled(PAPER.step_by, SMALL, 2), PAPER.step_by, SMALL);
+    assert_eq!(filled.counts.len(), KINDS);
+    assert!(filled.counts.iter().all(|counts| counts.windows.len() == 2 && 0 < counts.steps));
+    let kinds: Vec<&str> = counted(&filled).into_iter().map(|(kind, _)| kind).collect();
+    assert_eq!(kinds, ["replies", "refusals", "snapshots"]);
 }
 
 #[test]
