@@ -53,6 +53,6 @@ pub(crate) fn judge_both(history: &History, bounds: Bounds, hand: &mut Hand) -> 
     judge(history, bounds, hand) && judge_snapshots(history, bounds, hand)
 }
 
-fn three() -> Members {
+pub(crate) fn three() -> Members {
     Members::new([ITSELF, OTHER, THIRD]).expect("three servers make a group")
 }

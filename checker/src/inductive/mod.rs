@@ -8,8 +8,8 @@
 //!
 //! Read [`history`] (for each term the log of its leader), [`conjuncts`] (the invariant), [`class`]
 //! (the servers and events that it allows), [`judge`] (one step), then what is judged: [`elections`]
-//! of groups of every size, [`logs`] beside every history, [`branches`] as long as the window. That larger
-//! numbers bring nothing new is what [`cases`] and [`instances`] show, in the words of [`symbols`]; that
+//! of groups of every size, [`logs`] beside every history, [`branches`] as long as the window. That
+//! [`rounds`] make no difference is compared; that larger numbers bring nothing new is what [`cases`] and [`instances`] show, in the words of [`symbols`]; that
 //! the class has room for all that runs lead to, the search itself (`quotient::link`).
 //!
 //! A module uses only those listed before it.
@@ -35,6 +35,8 @@ mod elections;
 mod logs;
 
 mod branches;
+
+mod rounds;
 
 mod symbols;
 

@@ -12,7 +12,7 @@ use crate::inductive::judge::Tally;
 use crate::inductive::logs::Bounds;
 use crate::inductive::mutants::{self, Code};
 use crate::inductive::work::{self, Clock, Finding, Worked};
-use crate::inductive::{branches, cases, elections, instances, lemmas, logs, quorums, shape};
+use crate::inductive::{branches, cases, elections, instances, lemmas, logs, quorums, rounds, shape};
 use crate::verdict::Limits;
 
 /// How far each stage goes.
@@ -120,7 +120,7 @@ impl Check<'_> {
             Check::long_snapshots,
             Check::shape,
         ];
-        let further: [fn(&mut Self) -> bool; 3] = [Check::cases, Check::conjuncts, Check::assumptions];
+        let further: [fn(&mut Self) -> bool; 4] = [Check::rounds, Check::cases, Check::conjuncts, Check::assumptions];
         let further = further.iter().filter(|_| 0 < self.scope.instances).collect::<Vec<_>>();
         let _ = steps.iter().chain(further).all(|stage| stage(&mut self));
         self.checked
@@ -250,6 +250,29 @@ impl Check<'_> {
         let worked = self.work("snapshots", &histories, |history, hand| logs::judge_snapshots(history, bounds, hand));
         let about = "the same with every part compacted that may be, and every snapshot".to_owned();
         self.end_judged("snapshots", about, started, worked, missing_of_snapshots)
+    }
+
+    fn rounds(&mut self) -> bool {
+        let started = Instant::now();
+        let clock = Clock { limits: self.limits, started: self.started };
+        let tick = &mut self.tick;
+        let (compared, differs, is_whole) =
+            rounds::compare(self.code.step_by, &rounds::BOUNDS, clock, &mut |done, all| tick("rounds", done, all));
+        let rounds::Compared { histories, servers, steps, .. } = compared;
+        self.end(Stage {
+            name: "rounds",
+            about: "every server in every round, every event: as if there were no rounds".to_owned(),
+            size: format!("{} histories, {} servers, {} steps", grouped(histories), grouped(servers), grouped(steps)),
+            counts: json!(compared),
+            time: started.elapsed(),
+            ended: match differs {
+                Some(why) => Ended::Wrong(why),
+                None if !is_whole => Ended::Cut,
+                None => {
+                    missing(&[("answers to what has not begun", compared.not_begun)]).map_or(Ended::Held, Ended::Empty)
+                }
+            },
+        })
     }
 
     fn long_snapshots(&mut self) -> bool {

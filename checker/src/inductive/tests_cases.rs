@@ -1,12 +1,14 @@
 use std::time::Instant;
 
-use rafttree_model::{Effects, Event, Index, Log, Members, Node, Position, Rules, ServerId, Term, step_by};
+use rafttree_model::{
+    Effects, Envelope, Event, Index, Log, Members, Message, Node, Position, Rules, ServerId, Slice, Term, step_by,
+};
 
 use crate::inductive::cases::{Filled, Scope, fill, fill_compacted};
 use crate::inductive::instances::{Drawn, Draws, draw};
 use crate::inductive::symbols::KINDS;
 use crate::inductive::work::Clock;
-use crate::inductive::{mutants, shape};
+use crate::inductive::{mutants, rounds, shape};
 use crate::tests::limits;
 use crate::verdict::Limits;
 use crate::world::{PAPER, StepBy, Tag};
@@ -102,6 +104,46 @@ struct TakesNoHighSnapshots;
 impl Rules for TakesNoHighSnapshots {
     fn must_restore(log: &Log, last: Position) -> bool {
         !log.holds(last) && last.term < Term::new(1 << 20)
+    }
+}
+
+/// A leader counts no acknowledgement but of its latest round.
+fn drops_earlier_answers(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let is_earlier = |letter: &Envelope<Slice<Tag>>| match letter.message {
+        Message::AppendReply { round, .. } => node.round().is_some_and(|begun| round < begun),
+        _ => false,
+    };
+    if !matches!(&event, Event::Receive(letter) if is_earlier(letter)) {
+        step_by::<rafttree_model::Paper, Tag>(node, event, effects);
+    }
+}
+
+/// What is said of a round that has not begun counts.
+fn believes_later_answers(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let event = match (event, node.round()) {
+        (Event::Receive(letter), Some(begun)) => match letter.message {
+            Message::AppendReply { matched, round } => {
+                let message = Message::AppendReply { matched, round: round.min(begun) };
+                Event::Receive(Envelope { message, ..letter })
+            }
+            _ => Event::Receive(letter),
+        },
+        (event, _) => event,
+    };
+    step_by::<rafttree_model::Paper, Tag>(node, event, effects);
+}
+
+#[test]
+fn rounds_make_no_difference_and_it_would_be_seen() {
+    let limits: Limits = limits(2);
+    let clock = Clock { limits: &limits, started: Instant::now() };
+    let compare = |step_by| rounds::compare(step_by, &[(1, 1, 2)], clock, &mut |_, _| {});
+    let (compared, differs, is_whole) = compare(PAPER.step_by);
+    assert_eq!(differs, None);
+    assert!(is_whole && 0 < compared.not_begun && compared.not_begun < compared.steps);
+    for broken in [drops_earlier_answers, believes_later_answers] as [StepBy; 2] {
+        let (_, differs, _) = compare(broken);
+        assert!(differs.is_some_and(|why| why.contains("AppendReply")));
     }
 }
 
