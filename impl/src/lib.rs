@@ -128,6 +128,8 @@
 //! - Not covered yet: changes of membership, repair of damaged entries from the leader (the server refuses
 //!   to start and names them). Unix only; timers are finer than a millisecond on Linux alone.
 
+pub mod linearizability;
+
 pub mod storage;
 
 mod core;
