@@ -7,6 +7,7 @@ mod bench;
 mod cluster;
 mod disk;
 mod endings;
+mod histories;
 mod links;
 mod local;
 mod logs;

@@ -4,6 +4,7 @@ use clap::{Parser, Subcommand};
 
 use crate::bench::BenchCommand;
 use crate::control::{SnapshotOptions, StatusOptions, StepDownOptions, TransferOptions};
+use crate::history::{HISTORY_EXAMPLES, HistoryOptions};
 use crate::init::InitOptions;
 use crate::local::LocalOptions;
 use crate::log::LogCommand;
@@ -57,6 +58,9 @@ pub(crate) enum Command {
     /// Reads the log of a data directory: whether it is sound, and what is in it.
     #[command(subcommand)]
     Log(LogCommand),
+    /// Judges a history of what clients called and were answered: whether it is linearizable.
+    #[command(after_help = HISTORY_EXAMPLES)]
+    CheckHistory(HistoryOptions),
     /// Runs a cluster on this machine, each server a process of its own.
     Local(LocalOptions),
     /// Measures a cluster on this machine, each server a process of its own.
@@ -81,7 +85,15 @@ mod tests {
 
     #[test]
     fn the_examples_of_the_help_are_understood() {
-        let all = [EXAMPLES, SERVE_EXAMPLES, LOG_EXAMPLES, LOCAL_EXAMPLES, FAILOVER_EXAMPLES, STEADY_EXAMPLES];
+        let all = [
+            EXAMPLES,
+            SERVE_EXAMPLES,
+            LOG_EXAMPLES,
+            HISTORY_EXAMPLES,
+            LOCAL_EXAMPLES,
+            FAILOVER_EXAMPLES,
+            STEADY_EXAMPLES,
+        ];
         for line in all.concat().lines() {
             let Some(at) = line.find("rafttree ") else { continue };
             let line = line[at..].split("   ").next().unwrap().trim_end_matches(" ...");
@@ -107,6 +119,7 @@ mod tests {
             "rafttree log",
             "rafttree log verify",
             "rafttree log convert data",
+            "rafttree check-history",
             "rafttree bench",
             "rafttree bench failover",
             "rafttree bench failover --kill --pause",

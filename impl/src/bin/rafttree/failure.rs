@@ -12,6 +12,9 @@ pub(crate) enum Failure {
     /// The command line asks for what makes no sense.
     #[error("{0}\n\nFor more information, try '--help'.")]
     Usage(String),
+    /// What was given to be read is not what it should be.
+    #[error("{0}")]
+    Illegible(String),
     /// The log is damaged, and what is lost is named.
     #[error("{0}")]
     Damaged(String),
@@ -42,7 +45,7 @@ impl Failure {
     pub(crate) fn exit_code(&self) -> ExitCode {
         ExitCode::from(match self {
             Failure::Operation(_) => 1,
-            Failure::Usage(_) => 2,
+            Failure::Usage(_) | Failure::Illegible(_) => 2,
             Failure::Damaged(_) => 65,
             Failure::Lost(_) => 66,
             Failure::Internal(_) => 70,

@@ -14,6 +14,8 @@ mod init;
 
 mod log;
 
+mod history;
+
 mod control;
 
 mod why;
@@ -69,6 +71,7 @@ async fn run(command: Command, output: Format) -> Result<(), Failure> {
         Command::Transfer(options) => control::transfer(&options, output).await,
         Command::StepDown(options) => control::step_down(&options, output).await,
         Command::Log(command) => log::run(&command, output),
+        Command::CheckHistory(options) => history::run(&options, output),
         Command::Local(options) => local::run(options, output).await,
         Command::Bench(command) => bench::run(command, output).await,
     }
