@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use crate::cluster::{Cluster, Line, STEADY, run};
 
 /// A command whose files may not grow beyond so many bytes: the limit stands for a full disk.
-fn limited(command: &Command, bytes: u64) -> Command {
+pub(crate) fn limited(command: &Command, bytes: u64) -> Command {
     let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", bytes / 512);
     let mut limited = Command::new("sh");
     limited.args(["-c", &script, "sh"]).arg(command.get_program()).args(command.get_args());
@@ -17,7 +17,7 @@ fn limited(command: &Command, bytes: u64) -> Command {
 const LOG: &str = "log-0000000000000001";
 
 /// Exchanges the empty log for one that begins with a segment of so many blocks, at most 128.
-fn begin_with(directory: &str, blocks: u16) -> u64 {
+pub(crate) fn begin_with(directory: &str, blocks: u16) -> u64 {
     let path = format!("{directory}/{LOG}");
     let mut header = fs::read(&path).unwrap()[..42].to_vec();
     header[40..].copy_from_slice(&blocks.to_le_bytes());

@@ -8,10 +8,12 @@ mod cluster;
 mod disk;
 mod endings;
 mod histories;
+mod linearizable;
 mod links;
 mod local;
 mod logs;
 mod refusals;
+mod store;
 
 use std::time::{Duration, Instant};
 
