@@ -1,31 +1,20 @@
 //! The command line: one server, or several as processes on this machine.
 
+use std::collections::HashMap;
 use std::io;
+use std::ops::Deref as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitCode};
 use std::time::Duration;
 
-use axum::Router;
+use axum::extract::{Query, State};
+use axum::routing::get;
+use axum::{Json, Router};
 use clap::Parser;
-use rafttree::{ClusterId, Identity, Node, Replica, StorageError};
+use rafttree::{ClusterId, Identity, Node, Replica, ServerId, StateMachine, StorageError};
 
-use crate::Kv;
-
-/// A replicated key-value store over HTTP.
 #[derive(Parser)]
-#[command(after_help = "\
-Server 1 answers on port 8001, server 2 on 8002, and so on; each answers whatever the others do, as long as a \
-majority runs:
-
-  curl -X PUT 127.0.0.1:8001/kv/x -d one          set a value; answers the one before
-  curl 127.0.0.1:8002/kv/x                        read it, linearizably, on any server
-  curl '127.0.0.1:8003/kv/x?stale'                read what that server has by now
-  curl -X PUT '127.0.0.1:8001/kv/x?expected=one' -d two    compare and set: 409 if the value is another
-  curl -X PUT '127.0.0.1:8001/kv/y?absent'      -d one     set only if there is none
-  curl -X DELETE 127.0.0.1:8001/kv/x              remove it
-  curl 127.0.0.1:8001/leader                      who leads
-  curl '127.0.0.1:8001/leader?not=2'              wait until another server than 2 leads
-")]
+#[command(about = crate::ABOUT, after_help = crate::HELP)]
 struct Options {
     /// Runs so many servers, each a process of its own, until this one is ended
     #[arg(long, value_name = "SERVERS", value_parser = clap::value_parser!(u32).range(1..=9), conflicts_with = "id")]
@@ -37,7 +26,7 @@ struct Options {
     #[arg(long, default_value_t = 3)]
     servers: u32,
     /// Where the servers have their data; kept from one start to the next
-    #[arg(long, default_value = "kv-data")]
+    #[arg(long, default_value = concat!(env!("CARGO_CRATE_NAME"), "-data"))]
     data: PathBuf,
     /// The port of server 1 for HTTP is one more than this; for the other servers 1000 more
     #[arg(long, default_value_t = 8000)]
@@ -48,7 +37,7 @@ type Failed = Box<dyn std::error::Error + Send + Sync>;
 
 /// Serves by these routes, as the command line says.
 #[tokio::main]
-pub(crate) async fn run(routes: fn(Replica<Kv>) -> Router) -> ExitCode {
+pub(crate) async fn run<M: StateMachine + Default>(routes: fn(Replica<M>) -> Router) -> ExitCode {
     let options = Options::parse();
     let ended = match (options.local, options.id) {
         (Some(count), _) => run_local(&options, count).await,
@@ -58,28 +47,40 @@ pub(crate) async fn run(routes: fn(Replica<Kv>) -> Router) -> ExitCode {
     match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("kv: {error}");
+            eprintln!("error: {error}");
             ExitCode::FAILURE
         }
     }
 }
 
 /// One server of the group.
-async fn serve(options: &Options, id: u32, routes: fn(Replica<Kv>) -> Router) -> Result<(), Failed> {
+async fn serve<M: StateMachine + Default>(
+    options: &Options,
+    id: u32,
+    routes: fn(Replica<M>) -> Router,
+) -> Result<(), Failed> {
     let raft = |id: u32| format!("127.0.0.1:{}", u32::from(options.port) + 1000 + id);
     let peers = (1..=options.servers).filter(|&peer| peer != id);
     let node = Node::builder(options.data.join(id.to_string())).listen(raft(id));
-    let replica = peers.fold(node, |node, peer| node.peer(peer, raft(peer))).machine(Kv::default()).start().await?;
+    let replica = peers.fold(node, |node, peer| node.peer(peer, raft(peer))).machine(M::default()).start().await?;
     let address = format!("127.0.0.1:{}", u32::from(options.port) + id);
     let listener = tokio::net::TcpListener::bind(&address).await.map_err(|error| format!("{address}: {error}"))?;
     println!("server {id} answers on http://{address} (process {})", std::process::id());
     let end = replica.clone();
+    let leader = Router::new().route("/leader", get(leader)).with_state(replica.deref().clone());
     tokio::select! {
-        served = axum::serve(listener, routes(replica)) => served?,
+        served = axum::serve(listener, routes(replica).merge(leader)) => served?,
         ended = end.closed() => ended?,
         () = told_to_end() => end.shutdown().await?,
     }
     Ok(())
+}
+
+/// The leader; with `?not=2` as soon as another server than 2 leads.
+async fn leader(State(node): State<Node>, Query(how): Query<HashMap<String, String>>) -> Json<Option<ServerId>> {
+    let (mut leader, not) = (node.leader(), how.get("not").and_then(|id| id.parse().ok()).map(ServerId::new));
+    let known = leader.wait_for(|view| not.is_none() || view.leader.is_some() && view.leader != not).await;
+    Json(known.ok().and_then(|view| view.leader))
 }
 
 /// All servers of the group, each a process, until this one is told to end.

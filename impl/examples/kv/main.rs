@@ -15,8 +15,24 @@ use axum::extract::{Path, Query, State};
 use axum::http::{Method, StatusCode};
 use axum::routing::get;
 use axum::{Json, Router};
-use rafttree::{Replica, Serialized, ServerId, Snapshot, StateMachine};
+use rafttree::{Replica, Serialized, Snapshot, StateMachine};
 use serde::{Deserialize, Serialize};
+
+const ABOUT: &str = "A replicated key-value store over HTTP.";
+
+const HELP: &str = "\
+Server 1 answers on port 8001, server 2 on 8002, and so on; each answers whatever the others do, as long as a \
+majority runs:
+
+  curl -X PUT 127.0.0.1:8001/kv/x -d one          set a value; answers the one before
+  curl 127.0.0.1:8002/kv/x                        read it, linearizably, on any server
+  curl '127.0.0.1:8003/kv/x?stale'                read what that server has by now
+  curl -X PUT '127.0.0.1:8001/kv/x?expected=one' -d two    compare and set: 409 if the value is another
+  curl -X PUT '127.0.0.1:8001/kv/y?absent'      -d one     set only if there is none
+  curl -X DELETE 127.0.0.1:8001/kv/x              remove it
+  curl 127.0.0.1:8001/leader                      who leads
+  curl '127.0.0.1:8001/leader?not=2'              wait until another server than 2 leads
+";
 
 #[derive(Clone, Default, Deserialize, Serialize)]
 struct Kv(BTreeMap<String, String>);
@@ -76,18 +92,6 @@ async fn set(State(replica): Server, method: Method, Path(key): Path<String>, ho
     }
 }
 
-/// The leader; with `?not=2` as soon as another server than 2 leads.
-async fn leader(State(replica): Server, how: How) -> Json<Option<ServerId>> {
-    let (mut leader, not) = (replica.leader(), how.get("not").and_then(|id| id.parse().ok()).map(ServerId::new));
-    let known = leader.wait_for(|view| not.is_none() || view.leader.is_some() && view.leader != not).await;
-    Json(known.ok().and_then(|view| view.leader))
-}
-
 fn main() -> std::process::ExitCode {
-    local::run(|replica| {
-        Router::new()
-            .route("/kv/{key}", get(read).put(set).delete(set))
-            .route("/leader", get(leader))
-            .with_state(replica)
-    })
+    local::run(|replica| Router::new().route("/kv/{key}", get(read).put(set).delete(set)).with_state(replica))
 }

@@ -11,6 +11,7 @@ mod histories;
 mod linearizable;
 mod links;
 mod local;
+mod locks;
 mod logs;
 mod refusals;
 mod store;
