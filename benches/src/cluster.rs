@@ -248,7 +248,9 @@ impl Store {
             Record::Vote(candidate) => self.vote = Some(candidate),
             Record::Truncate { keep } => self.entries.truncate(self.offset(keep)),
             Record::Append(entry) => self.entries.push(entry),
-            Record::Compact { .. } | Record::Restore { .. } => panic!("no log is compacted here"),
+            Record::Compact { .. } | Record::Restore { .. } | Record::Repair(_) => {
+                panic!("no log is compacted or damaged here")
+            }
         }
     }
 

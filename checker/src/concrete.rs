@@ -95,7 +95,7 @@ impl Space for System {
             Action::Transfer { .. } => 5,
             Action::StepDown(_) => 6,
             Action::Flush(_) => 7,
-            Action::Crash { .. } | Action::CrashTorn(_) => 8,
+            Action::Crash { .. } | Action::Damage { .. } | Action::CrashTorn(_) => 8,
             Action::Snapshot { .. } => 9,
         }
     }

@@ -30,6 +30,13 @@ const fn snapshots(servers: u8, spread: u8, window: u8) -> Part {
     Part::Quotient(Scope::snapshots(servers, spread, window))
 }
 
+const fn damages(servers: u8, spread: u8, window: u8) -> Part {
+    Part::Quotient(Scope::damages(servers, spread, window))
+}
+
+/// Disks are damaged, and servers make snapshots.
+const DAMAGED_SNAPSHOTS: Part = Part::Quotient(Scope::damaged_snapshots(3, 1, 1));
+
 const fn recovery(part: Part) -> Part {
     if let Part::Quotient(scope) = part { Part::Recovery(scope) } else { part }
 }
@@ -42,8 +49,9 @@ const fn leases(servers: u8, spread: u8) -> Part {
 const OF_LOGS: [Witness; 5] =
     [Witness::Leader, Witness::SplitVote, Witness::LaterCommit, Witness::ConflictCut, Witness::UnsyncedLost];
 
-/// What only logs have, then what snapshots add to them, then what leases have: a system rules out its part.
-const OF_SOME: [&str; 10] = [
+/// What only logs have, then what snapshots add to them, then what leases have, then damaged disks: a system rules
+/// out its part.
+const OF_SOME: [&str; 11] = [
     "acknowledge",
     "refuse entries",
     "propose",
@@ -54,7 +62,10 @@ const OF_SOME: [&str; 10] = [
     "begin a lease",
     "answer for a lease",
     "confirm a lease",
+    DAMAGE,
 ];
+
+const DAMAGE: &str = "damage a disk";
 
 const LOGS: Expected = Expected { ruled_out: OF_SOME.split_at(5).1, ..SNAPSHOTS };
 
@@ -71,7 +82,16 @@ const ELECTIONS: Expected =
 /// Elections with leases: that one is confirmed changes no state.
 const LEASES: Expected = Expected {
     witnesses: &[Witness::Leader, Witness::SplitVote, Witness::UnsyncedLost, Witness::Lease, Witness::LeaseInNewerTerm],
-    ruled_out: OF_SOME.split_at(7).0,
+    ruled_out: &[
+        "acknowledge",
+        "refuse entries",
+        "propose",
+        "flush",
+        "confirm a round",
+        "make a snapshot",
+        "install a snapshot",
+        DAMAGE,
+    ],
     idle: &["ask for a pre-vote", "refuse entries", "heartbeat timeout", "confirm a lease"],
     kinds: true,
 };
@@ -85,11 +105,11 @@ pub(crate) const COMPARED: [Bounds; 4] = [
     Bounds { entries: 1, ..SMALL },
 ];
 
-pub(crate) const PRESETS: [Preset; 17] = [
+pub(crate) const PRESETS: [Preset; 18] = [
     Preset {
         name: "quick",
-        about: "three servers: elections, logs on top of them, and snapshots; two and four servers, since half is no \
-                majority; elections of five; leases of three",
+        about: "three servers: elections, logs on top of them, snapshots, and damaged disks; two and four servers, since \
+                half is no majority; elections of five; leases of three",
         parts: &[
             (elections(3, 2), ELECTIONS),
             (logs(3, 1, 1), LOGS_OF_ONE),
@@ -98,6 +118,7 @@ pub(crate) const PRESETS: [Preset; 17] = [
             (snapshots(3, 1, 1), SNAPSHOTS_OF_ONE),
             (snapshots(2, 1, 2), SNAPSHOTS_OF_PAIRS),
             (leases(3, 2), LEASES),
+            (damages(3, 1, 1), DAMAGES_OF_ONE),
             (logs(4, 1, 1), LOGS_OF_ONE),
         ],
     },
@@ -123,6 +144,11 @@ pub(crate) const PRESETS: [Preset; 17] = [
         name: "snapshot-3",
         about: "logs of three servers that make snapshots, and install those of others; minutes",
         parts: &[(snapshots(3, 2, 2), SNAPSHOTS)],
+    },
+    Preset {
+        name: "faulty-3",
+        about: "logs of three servers whose disks damage entries, one disk at a time; snapshots with it; minutes",
+        parts: &[(damages(3, 1, 2), DAMAGES), (DAMAGED_SNAPSHOTS, DAMAGED_SNAPSHOTS_OF_ONE)],
     },
     Preset { name: "log-5", about: "logs of five servers; minutes", parts: &[(logs(5, 1, 1), LOGS_OF_ONE)] },
     Preset {
@@ -283,6 +309,19 @@ const SNAPSHOTS_OF_PAIRS: Expected = Expected { witnesses: PAIRS.witnesses, ..SN
 
 /// The same with snapshots.
 const SNAPSHOTS_OF_ONE: Expected = Expected { witnesses: &OF_LOGS, ..SNAPSHOTS };
+
+/// Logs on disks that are damaged.
+const DAMAGES: Expected = Expected { ruled_out: OF_SOME.split_at(10).0.split_at(5).1, ..LOGS };
+
+/// The one entry stays when every server knows it to be committed, so no other follows it.
+const DAMAGES_OF_ONE: Expected = Expected {
+    witnesses: &[Witness::Leader, Witness::SplitVote, Witness::ConflictCut, Witness::UnsyncedLost],
+    idle: &["ask for a pre-vote", "refuse entries", "heartbeat timeout", "confirm a round", "propose"],
+    ..DAMAGES
+};
+
+const DAMAGED_SNAPSHOTS_OF_ONE: Expected =
+    Expected { ruled_out: OF_SOME.split_at(10).0.split_at(7).1, ..DAMAGES_OF_ONE };
 
 /// One entry cannot conflict with what is committed before it.
 const LOGS_OF_ONE: Expected = Expected { witnesses: &OF_LOGS, ..LOGS };

@@ -27,6 +27,8 @@ pub(crate) struct Scope {
     pub(crate) window: Option<u8>,
     /// Whether servers make snapshots and compact their logs.
     pub(crate) snapshots: bool,
+    /// Whether a crash may damage entries on a disk, of one server at a time.
+    pub(crate) damages: bool,
 }
 
 /// What has to be linked for a group to recover.
@@ -54,17 +56,27 @@ impl Premise {
 impl Scope {
     /// Elections alone.
     pub(crate) const fn elections(servers: u8, spread: u8) -> Scope {
-        Scope { servers, spread, window: None, snapshots: false }
+        Scope { servers, spread, window: None, snapshots: false, damages: false }
     }
 
     /// Elections, and logs on top of them.
     pub(crate) const fn logs(servers: u8, spread: u8, window: u8) -> Scope {
-        Scope { servers, spread, window: Some(window), snapshots: false }
+        Scope { servers, spread, window: Some(window), snapshots: false, damages: false }
     }
 
     /// The same, and servers make snapshots.
     pub(crate) const fn snapshots(servers: u8, spread: u8, window: u8) -> Scope {
         Scope { snapshots: true, ..Scope::logs(servers, spread, window) }
+    }
+
+    /// Logs, and disks are damaged.
+    pub(crate) const fn damages(servers: u8, spread: u8, window: u8) -> Scope {
+        Scope { damages: true, ..Scope::logs(servers, spread, window) }
+    }
+
+    /// Disks are damaged, and servers make snapshots.
+    pub(crate) const fn damaged_snapshots(servers: u8, spread: u8, window: u8) -> Scope {
+        Scope { damages: true, ..Scope::snapshots(servers, spread, window) }
     }
 
     /// The properties that say something where logs do not count, or all.
@@ -101,7 +113,9 @@ impl Scope {
         ];
         match self.window {
             None => of_elections.into_iter().collect(),
+            Some(_) if self.snapshots && self.damages => PropertySet::of_snapshots().and(PropertySet::of_damage()),
             Some(_) if self.snapshots => PropertySet::of_snapshots(),
+            Some(_) if self.damages => PropertySet::of_damaged_logs(),
             Some(_) => PropertySet::of_logs(),
         }
     }
@@ -123,8 +137,10 @@ impl Scope {
         let logs = match self.window {
             Some(window) => {
                 let snapshots = if self.snapshots { "; snapshots" } else { "" };
+                let (beyond, damages) = if self.damages { OF_DAMAGE } else { ("beyond", "") };
                 format!(
-                    "logs at most {window} entries beyond what every server knows to be committed; commands{snapshots}"
+                    "logs at most {window} entries {beyond} what every server knows to be committed; \
+                     commands{snapshots}{damages}"
                 )
             }
             None => "logs do not count, so that votes are given whatever they hold".to_owned(),
@@ -132,6 +148,12 @@ impl Scope {
         format!("{} servers; terms at most {} apart; {logs}; runs of any length", self.servers, self.spread)
     }
 }
+
+/// Where logs begin, and what happens to them, where disks are damaged.
+const OF_DAMAGE: (&str, &str) = (
+    "from the last one of",
+    "; crashes that damage entries, any part of a log, of one server at a time until it is repaired",
+);
 
 impl Part {
     pub(crate) fn servers(&self) -> u32 {
@@ -157,9 +179,10 @@ impl Part {
     pub(crate) fn short(&self) -> String {
         match self {
             Part::Quotient(Scope { servers, spread, window: None, .. }) => format!("{servers}/{spread}"),
-            Part::Quotient(Scope { servers, spread, window: Some(window), snapshots }) => {
+            Part::Quotient(Scope { servers, spread, window: Some(window), snapshots, damages }) => {
                 let snapshots = if *snapshots { " snapshots" } else { "" };
-                format!("{servers}/{spread}/{window}{snapshots}")
+                let damages = if *damages { " damaged disks" } else { "" };
+                format!("{servers}/{spread}/{window}{snapshots}{damages}")
             }
             Part::Recovery(scope) => format!("from {}", Part::Quotient(*scope).short()),
             Part::Lease(scope) => format!("lease {}", Part::Quotient(*scope).short()),

@@ -28,8 +28,8 @@ fn a_search_to_the_end_is_complete() {
     assert!(said.contains("runs of any length") && said.contains("C1 ElectionSafety"), "{said}");
     assert_eq!(
         said.matches("COMPLETE\n").count(),
-        8,
-        "elections, logs, snapshots and leases of several groups: {said}"
+        9,
+        "elections, logs, snapshots, leases and damaged disks of several groups: {said}"
     );
 }
 
@@ -101,7 +101,7 @@ fn where_none_of_the_properties_is_judged_nothing_is_said_to_hold() {
         assert_eq!(code(&output), 2, "{}", text(&output.stdout));
     }
     let said = text(&checker(&["check", "--property", "C10"]).stdout);
-    assert_eq!(said.matches("COMPLETE\n").count(), 5, "elections judge no logs: {said}");
+    assert_eq!(said.matches("COMPLETE\n").count(), 6, "elections judge no logs: {said}");
 }
 
 #[test]

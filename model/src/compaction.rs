@@ -51,19 +51,33 @@ impl<R: Rules, P> Step<'_, R, P> {
         self.follow(leader);
         if R::must_restore(self.node.log(), last) {
             self.restore(last);
+        } else if R::must_take_over(self.node.faulty(), last.index) {
+            self.take_over(last);
         } else {
             // The log holds what the snapshot stands for, or a later snapshot does.
             self.commit_to(last.index);
         }
-        let matched = R::acknowledged(last.index, self.node.log().last().index);
-        self.send(leader, Message::AppendReply { matched, round });
+        self.acknowledge(leader, last.index, round);
+    }
+
+    /// FAST'18: the snapshot takes the place of entries that can no longer be read. What follows it in the
+    /// log was acknowledged, and stays.
+    fn take_over(&mut self, last: Position) {
+        assert!(self.node.commit < last.index, "what cannot be read is not committed here");
+        self.persist(Record::Compact { through: last.index });
+        self.go_on_from(last);
+    }
+
+    /// §7: the state machine goes on from what the snapshot says.
+    fn go_on_from(&mut self, last: Position) {
+        self.node.commit = last.index;
+        self.effects.outputs.push(Output::Restored(last));
     }
 
     /// §7: the snapshot takes the place of the whole log, which differs from the leader's.
     fn restore(&mut self, last: Position) {
         assert!(self.node.commit < last.index, "what is committed is never replaced by less");
         self.persist(Record::Restore { last });
-        self.node.commit = last.index;
-        self.effects.outputs.push(Output::Restored(last));
+        self.go_on_from(last);
     }
 }

@@ -1,5 +1,6 @@
 //! The persistent state of Figure 2, and the only way to change it.
 
+use crate::faulty::Faulty;
 use crate::log::Log;
 use crate::types::{Entry, Index, Position, ServerId, Term};
 
@@ -31,6 +32,8 @@ pub enum Record<P> {
         /// The last entry that the snapshot includes.
         last: Position,
     },
+    /// What a faulty entry of the log carries is put back (FAST'18): the very entry, in its place.
+    Repair(Entry<P>),
 }
 
 /// Figure 2, persistent state on all servers.
@@ -42,12 +45,22 @@ pub struct Durable {
     vote: Option<ServerId>,
     /// The log's shape.
     log: Log,
+    /// Which of its entries cannot be read. Invariant: the log holds them.
+    faulty: Faulty,
 }
 
 impl Durable {
     /// Any persistent state, reached or not: what transitions do is asked of all of them.
     pub fn assume(term: Term, vote: Option<ServerId>, log: Log) -> Durable {
-        Durable { term, vote, log }
+        Durable { term, vote, log, faulty: Faulty::NONE }
+    }
+
+    /// The same state on a disk that has lost what these entries carry.
+    #[must_use]
+    pub fn damaged(self, faulty: Faulty) -> Durable {
+        let (base, last) = (self.log.base().index, self.log.last().index);
+        assert!(faulty == faulty.among(base, last), "only what a log holds can be faulty");
+        Durable { faulty, ..self }
     }
 
     /// Takes over one record. Reading a log back means to apply its records in order.
@@ -60,10 +73,12 @@ impl Durable {
             }
             Record::Vote(candidate) => self.vote = Some(*candidate),
             Record::Truncate { keep } => self.log.truncate(*keep),
-            Record::Append(entry) => self.log.push(entry.position),
+            Record::Append(entry) => return self.log.push(entry.position),
             Record::Compact { through } => self.log.compact(*through),
             Record::Restore { last } => self.log = Log::starting_at(*last),
+            Record::Repair(_) => {}
         }
+        self.faulty = self.faulty.after(record);
     }
 
     /// Latest term this server has seen.
@@ -79,5 +94,24 @@ impl Durable {
     /// The log's shape.
     pub fn log(&self) -> &Log {
         &self.log
+    }
+
+    /// Which entries of the log cannot be read.
+    pub fn faulty(&self) -> Faulty {
+        self.faulty
+    }
+}
+
+impl Faulty {
+    /// What is left of them after a record: whatever takes an entry out of the log ends its fault.
+    pub(crate) fn after<P>(self, record: &Record<P>) -> Faulty {
+        let last = self.last().unwrap_or_default();
+        match record {
+            Record::Truncate { keep } => self.among(Index::ZERO, *keep),
+            Record::Compact { through } => self.among(*through, last),
+            Record::Restore { .. } => Faulty::NONE,
+            Record::Repair(entry) => self.repaired(entry.position.index),
+            Record::Term(_) | Record::Vote(_) | Record::Append(_) => self,
+        }
     }
 }

@@ -18,6 +18,9 @@ impl<R: Rules, P> Step<'_, R, P> {
         if !self.node.members.contains(self.node.id) {
             return;
         }
+        if !R::may_campaign(self.node.faulty()) {
+            return; // Its leader, if there is one, repairs it; until then others campaign.
+        }
         if R::must_ask_first() { self.pre_campaign() } else { self.campaign(false) }
     }
 
@@ -54,7 +57,7 @@ impl<R: Rules, P> Step<'_, R, P> {
 
     /// Dissertation 9.6: says how it would vote; that binds nobody and changes nothing.
     pub(crate) fn on_pre_vote_request(&mut self, candidate: ServerId, last: Position) {
-        let granted = R::is_up_to_date(last, self.node.log().last());
+        let granted = R::is_up_to_date(last, self.last_for_votes());
         self.send(candidate, Message::PreVoteReply { granted });
     }
 
@@ -71,11 +74,16 @@ impl<R: Rules, P> Step<'_, R, P> {
 
     /// RequestVote RPC, receiver.
     pub(crate) fn on_vote_request(&mut self, candidate: ServerId, last: Position) {
-        let granted = R::may_vote(self.node.vote(), candidate) && R::is_up_to_date(last, self.node.log().last());
+        let granted = R::may_vote(self.node.vote(), candidate) && R::is_up_to_date(last, self.last_for_votes());
         if granted {
             self.vote_for(candidate);
         }
         self.send(candidate, Message::VoteReply { granted });
+    }
+
+    /// §5.4.1: the entry that a candidate's last one is compared with.
+    fn last_for_votes(&self) -> Position {
+        R::last_for_votes(self.node.log(), self.node.faulty())
     }
 
     /// Gives the vote of the current term, once. Who supports another does not campaign itself.
@@ -159,6 +167,9 @@ impl<R: Rules, P> Step<'_, R, P> {
 
     /// Dissertation 3.10: the leader transfers its leadership to this server.
     pub(crate) fn on_timeout_now(&mut self, leader: ServerId) {
+        if !R::may_campaign(self.node.faulty()) {
+            return; // Its leader does not know yet what it has lost.
+        }
         if let Role::Follower { .. } = self.node.role
             && self.node.leader() == Some(leader)
         {

@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::ops::Deref;
 
 use crate::durable::Record;
+use crate::faulty::Faulty;
 use crate::message::{Range, Slice};
 use crate::types::{Entry, Index, Position};
 
@@ -15,23 +16,26 @@ pub struct Entries<P> {
     base: Position,
     /// Invariant: as consecutive as the records that brought them.
     held: Vec<Entry<P>>,
+    /// Those of which the payloads are lost: what stands in their place is never sent and never applied.
+    faulty: Faulty,
 }
 
 impl<P> Default for Entries<P> {
     fn default() -> Self {
-        Entries { base: Position::default(), held: Vec::new() }
+        Entries::after(Position::default(), Vec::new())
     }
 }
 
 /// A clone into entries that are no longer needed uses their memory.
 impl<P: Clone> Clone for Entries<P> {
     fn clone(&self) -> Self {
-        Entries { base: self.base, held: self.held.clone() }
+        Entries { base: self.base, held: self.held.clone(), faulty: self.faulty }
     }
 
     fn clone_from(&mut self, source: &Self) {
         self.base = source.base;
         self.held.clone_from(&source.held);
+        self.faulty = source.faulty;
     }
 }
 
@@ -48,12 +52,14 @@ impl<P: Clone> Entries<P> {
     #[inline(always)]
     pub fn apply(&mut self, record: &Record<P>) {
         match record {
-            Record::Append(entry) => self.held.push(entry.clone()),
+            Record::Append(entry) => return self.held.push(entry.clone()),
             Record::Truncate { keep } => self.held.truncate(self.count_to(*keep)),
             Record::Compact { through } => self.compact(*through),
             Record::Restore { last } => self.restore(*last),
+            Record::Repair(entry) => self.repair(entry.clone()),
             Record::Term(_) | Record::Vote(_) => {}
         }
+        self.faulty = self.faulty.after(record);
     }
 
     /// The entries of a range, as a message carries them; `None` if not exactly both its ends are
@@ -90,6 +96,13 @@ impl<P: Clone> Entries<P> {
         self.held.clear();
     }
 
+    fn repair(&mut self, entry: Entry<P>) {
+        let place = self.count_to(entry.position.index.previous());
+        if let Some(faulty) = self.held.get_mut(place) {
+            *faulty = entry;
+        }
+    }
+
     fn compact(&mut self, through: Index) {
         let removed = self.count_to(through);
         if let Some(last) = self.held.drain(..removed).last() {
@@ -101,7 +114,18 @@ impl<P: Clone> Entries<P> {
 impl<P> Entries<P> {
     /// What a log holds that begins behind `base`.
     pub fn after(base: Position, held: Vec<Entry<P>>) -> Entries<P> {
-        Entries { base, held }
+        Entries { base, held, faulty: Faulty::NONE }
+    }
+
+    /// The same, of which the payloads of these are lost: whatever stands in their place means nothing.
+    #[must_use]
+    pub fn damaged(self, faulty: Faulty) -> Entries<P> {
+        Entries { faulty, ..self }
+    }
+
+    /// Those that cannot be read.
+    pub fn faulty(&self) -> Faulty {
+        self.faulty
     }
 
     /// The entry before the first one; `0@0` if the log was never compacted.
@@ -109,9 +133,12 @@ impl<P> Entries<P> {
         self.base
     }
 
-    /// The entries of a range; `None` if not exactly both its ends are held. The base counts as held:
-    /// it is the entry before the first one.
+    /// The entries of a range; `None` if not exactly both its ends are held, or not all of it can be
+    /// read. The base counts as held: it is the entry before the first one.
     pub fn between(&self, range: Range) -> Option<&[Entry<P>]> {
+        if !self.faulty.among(range.previous.index, range.last.index).is_none() {
+            return None;
+        }
         self.held.get(self.place_after(range.previous)?..self.place_after(range.last)?)
     }
 

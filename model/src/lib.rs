@@ -9,7 +9,8 @@
 //! The names are those of the Raft paper (Ongaro and Ousterhout, extended version, 2014; cited as
 //! §) and of Ongaro's dissertation (2014).
 //!
-//! Read in this order: [`types`], [`rules`] (Figure 2 on one page), [`durable`] and [`node`] (the
+//! Read in this order: [`types`], [`rules`] (Figure 2 on one page), [`faulty`] (what a disk has damaged),
+//! [`durable`] and [`node`] (the
 //! state box of Figure 2), [`step`](mod@step), `election`, `replication`, `compaction`; then [`entries`] and
 //! [`replica`] (the loop around a step: in which order its effects take place), and for those who use a
 //! server [`proposals`] (what became of a command), [`reads`] (when a state machine may be read) and
@@ -31,6 +32,8 @@ pub mod types;
 pub mod members;
 
 pub mod log;
+
+pub mod faulty;
 
 pub mod durable;
 
@@ -70,6 +73,7 @@ pub use applying::{Applying, Due};
 pub use durable::{Durable, Record};
 pub use effects::{Effects, Output, Timers};
 pub use entries::Entries;
+pub use faulty::Faulty;
 pub use log::Log;
 pub use members::{InvalidMembers, MOST_SERVERS, Members, ServerMap, ServerSet};
 pub use message::{Envelope, Message, Range, Slice};

@@ -66,6 +66,14 @@ pub enum Message<E> {
         /// The round of the request that this answers.
         round: Round,
     },
+    /// FAST'18: the log agrees with the leader's up to here, durably, and what follows can no longer be
+    /// read, whatever was acknowledged of it: it is to be sent again.
+    RepairRequest {
+        /// Index of the last entry that is known to agree, and can be read.
+        matched: Index,
+        /// The round of the request that this answers.
+        round: Round,
+    },
     /// §5.3: the log does not hold the entry before the sent ones.
     AppendRefusal {
         /// Index of the entry that is missing.
@@ -160,6 +168,7 @@ impl<E> Envelope<E> {
                 Message::AppendRequest { entries: fill(entries)?, commit, round }
             }
             Message::AppendReply { matched, round } => Message::AppendReply { matched, round },
+            Message::RepairRequest { matched, round } => Message::RepairRequest { matched, round },
             Message::AppendRefusal { missing, hint, round } => Message::AppendRefusal { missing, hint, round },
             Message::InstallSnapshot { last, round } => Message::InstallSnapshot { last, round },
             Message::TimeoutNow => Message::TimeoutNow,

@@ -3,6 +3,7 @@
 use core::fmt;
 
 use crate::durable::Durable;
+use crate::faulty::Faulty;
 use crate::log::Log;
 use crate::members::{Members, ServerMap, ServerSet};
 use crate::types::{Index, Position, Round, ServerId, Term};
@@ -155,6 +156,11 @@ impl Node {
     /// The log's shape.
     pub fn log(&self) -> &Log {
         self.durable.log()
+    }
+
+    /// Which entries of the log cannot be read.
+    pub fn faulty(&self) -> Faulty {
+        self.durable.faulty()
     }
 
     /// Index of the last entry known to be committed.

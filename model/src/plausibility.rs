@@ -26,7 +26,7 @@ impl<P> Envelope<Slice<P>> {
     /// round that we have not begun.
     fn answers_us(&self, receiver: &Node) -> bool {
         let (matched, answered) = match self.message {
-            Message::AppendReply { matched, round } => (matched, round),
+            Message::AppendReply { matched, round } | Message::RepairRequest { matched, round } => (matched, round),
             Message::AppendRefusal { round, .. } => (Index::ZERO, round),
             _ => return true,
         };
@@ -46,7 +46,11 @@ impl<P> Envelope<Slice<P>> {
             Message::AppendRefusal { missing, hint, .. } => {
                 has_begun && Index::ZERO < *missing && hint.index <= *missing && self.may_name(*hint)
             }
-            Message::VoteReply { .. } | Message::AppendReply { .. } | Message::TimeoutNow | Message::Stale => has_begun,
+            Message::VoteReply { .. }
+            | Message::AppendReply { .. }
+            | Message::RepairRequest { .. }
+            | Message::TimeoutNow
+            | Message::Stale => has_begun,
         }
     }
 

@@ -9,6 +9,7 @@
 
 use crate::durable::{Durable, Record};
 use crate::effects::Output;
+use crate::faulty::Faulty;
 use crate::log::Log;
 use crate::members::{Members, ServerMap};
 use crate::message::{Envelope, Message, Range, Slice};
@@ -109,13 +110,24 @@ impl<P: Clone> Relabelled for Record<P> {
             Record::Append(entry) => Record::Append(entry.relabelled(labels)),
             Record::Compact { through } => Record::Compact { through: labels.index(*through) },
             Record::Restore { last } => Record::Restore { last: last.relabelled(labels) },
+            Record::Repair(entry) => Record::Repair(entry.relabelled(labels)),
         }
     }
 }
 
 impl Relabelled for Durable {
     fn relabelled(&self, labels: &impl Labels) -> Self {
-        Durable::assume(labels.term(self.term()), self.vote().relabelled(labels), self.log().relabelled(labels))
+        let (vote, log) = (self.vote().relabelled(labels), self.log().relabelled(labels));
+        Durable::assume(labels.term(self.term()), vote, log).damaged(self.faulty().relabelled(labels))
+    }
+}
+
+impl Relabelled for Faulty {
+    fn relabelled(&self, labels: &impl Labels) -> Self {
+        match (self.first(), self.last()) {
+            (Some(first), Some(last)) => Faulty::between(labels.index(first), labels.index(last)),
+            _ => Faulty::NONE,
+        }
     }
 }
 
@@ -183,6 +195,9 @@ impl<E: Relabelled> Relabelled for Message<E> {
             }
             &Message::AppendReply { matched, round } => {
                 Message::AppendReply { matched: labels.matched(matched), round }
+            }
+            &Message::RepairRequest { matched, round } => {
+                Message::RepairRequest { matched: labels.matched(matched), round }
             }
             &Message::AppendRefusal { missing, hint, round } => {
                 Message::AppendRefusal { missing: labels.index(missing), hint: hint.relabelled(labels), round }

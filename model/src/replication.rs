@@ -6,7 +6,7 @@ use crate::message::{Envelope, Message, Range, Slice};
 use crate::node::{Node, Role};
 use crate::rules::{Paper, Rules};
 use crate::step::Step;
-use crate::types::{Index, Payload, Position, Round, ServerId};
+use crate::types::{Entry, Index, Payload, Position, Round, ServerId};
 
 impl Node {
     /// §5.3: whether a follower refuses what it has acknowledged to this leader in this term. What
@@ -105,9 +105,21 @@ impl<R: Rules, P> Step<'_, R, P> {
             return self.send(leader, Message::AppendRefusal { missing: previous.index, hint, round });
         }
         self.store(slice);
-        self.commit_to(R::follower_commit(leader_commit, verified));
-        let matched = R::acknowledged(verified, self.node.log().last().index);
-        self.send(leader, Message::AppendReply { matched, round });
+        self.commit_to(R::applicable(self.node.faulty(), R::follower_commit(leader_commit, verified)));
+        self.acknowledge(leader, verified, round);
+    }
+
+    /// §5.3: tells the leader how far the logs agree; and that what follows cannot be read, if it is so.
+    pub(crate) fn acknowledge(&mut self, leader: ServerId, verified: Index, round: Round) {
+        let agreed = R::acknowledged(verified, self.node.log().last().index);
+        let matched = R::promised(self.node.faulty(), agreed);
+        let is_legible = matched == agreed;
+        let message = if is_legible {
+            Message::AppendReply { matched, round }
+        } else {
+            Message::RepairRequest { matched, round }
+        };
+        self.send(leader, message);
     }
 
     /// The leader of this term was heard.
@@ -119,27 +131,48 @@ impl<R: Rules, P> Step<'_, R, P> {
     /// §5.3: removes what conflicts, appends what is missing, and leaves the rest alone: a delayed
     /// request may hold entries that this log has already, and be followed by later ones.
     fn store(&mut self, slice: Slice<P>) {
-        let log = self.node.log();
-        let held = slice.entries().iter().take_while(|entry| log.holds(entry.position)).count();
+        let (log, faulty) = (self.node.log(), self.node.faulty());
+        let held = slice.entries().iter().take_while(|entry| R::is_held(log, faulty, entry.position)).count();
         let agreed = slice.previous().index.after(held);
         let new = slice.entries().get(held).map(|entry| entry.position);
         if R::must_truncate(log, agreed, new) {
             assert!(self.node.commit <= agreed, "a committed entry is never removed");
             self.persist(Record::Truncate { keep: agreed });
         }
-        if new.is_some() {
-            slice.into_entries().drain(held..).for_each(|entry| self.persist(Record::Append(entry)));
+        let mut entries = slice.into_entries();
+        entries.drain(held..).for_each(|entry| self.persist(Record::Append(entry)));
+        if !faulty.is_none() {
+            entries.into_iter().for_each(|entry| self.repair(entry));
+        }
+    }
+
+    /// FAST'18: puts back what the disk has lost of this entry, which the log holds, if it is the first
+    /// that cannot be read.
+    fn repair(&mut self, entry: Entry<P>) {
+        if self.node.faulty().first() == Some(entry.position.index) {
+            self.persist(Record::Repair(entry));
         }
     }
 
     /// §5.3: the follower's log agrees with ours up to `matched`.
     pub(crate) fn on_append_reply(&mut self, follower: ServerId, matched: Index, round: Round) {
+        let Some(behind) = self.count_copies(follower, matched, round) else { return };
+        if behind && follower != self.node.id {
+            self.replicate(follower);
+        }
+        self.transfer_if_ready();
+    }
+
+    /// §5.3: counts what a follower acknowledges. Whether there is more to send; `None` if it is not
+    /// heard.
+    #[inline(always)]
+    fn count_copies(&mut self, follower: ServerId, matched: Index, round: Round) -> Option<bool> {
         let (last, commit) = (self.node.log().last().index, self.node.commit);
         // A follower of this term holds nothing that its leader lacks: who claims more is wrong.
         if last < matched || !self.take_answer(follower, round) {
-            return;
+            return None;
         }
-        let Some(progress) = self.node.progress_mut(follower) else { return };
+        let progress = self.node.progress_mut(follower)?;
         // Who holds what is committed already adds nothing to any majority that is needed.
         let is_news = progress.matched.max(commit) < matched;
         progress.matched = progress.matched.max(matched);
@@ -148,10 +181,29 @@ impl<R: Rules, P> Step<'_, R, P> {
         if is_news {
             self.advance_commit();
         }
-        if behind && follower != self.node.id {
+        Some(behind)
+    }
+
+    /// FAST'18: the follower has lost what follows `matched`, whatever it acknowledged before. Everything
+    /// that is under way to it may be answered with this, so it is sent again once a round.
+    pub(crate) fn on_repair_request(&mut self, follower: ServerId, matched: Index, round: Round) {
+        let answered = self.node.progress_mut(follower).map(|progress| progress.answered);
+        let Some(behind) = self.count_copies(follower, matched, round) else { return };
+        if answered < Some(round) {
+            self.send_again(follower, matched.next());
+        } else if behind {
             self.replicate(follower);
         }
-        self.transfer_if_ready();
+    }
+
+    /// Sends the log from here on, though it was sent before; or a snapshot, if that was compacted (§7).
+    fn send_again(&mut self, follower: ServerId, first: Index) {
+        let log = self.node.log();
+        let (Some(previous), last) = (R::previous(log, first), log.last()) else { return self.send_snapshot(follower) };
+        if let Some(progress) = self.node.progress_mut(follower) {
+            progress.next = last.index.next();
+        }
+        self.send_entries(follower, Range { previous, last });
     }
 
     /// §5.3, §5.4.2: commits what a majority holds, if it is of the current term.

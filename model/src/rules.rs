@@ -3,6 +3,7 @@
 //! [`Paper`] is Raft as it is deployed and checked: every rule as stated here. The checker breaks
 //! one rule at a time, to show that it would see such a bug.
 
+use crate::faulty::Faulty;
 use crate::log::Log;
 use crate::members::{Members, ServerSet};
 use crate::message::{Envelope, Message, Range};
@@ -47,6 +48,18 @@ pub trait Rules {
         ours <= candidate
     }
 
+    /// FAST'18, §5.4.1: votes are judged by the names of entries, and a faulty one has its name still. It
+    /// may be committed, so whoever lacks it must not be elected by a server that has lost its payload.
+    fn last_for_votes(log: &Log, faulty: Faulty) -> Position {
+        let _ = faulty;
+        log.last()
+    }
+
+    /// FAST'18: a leader sends and applies its whole log, so who cannot read all of it does not campaign.
+    fn may_campaign(faulty: Faulty) -> bool {
+        faulty.is_none()
+    }
+
     /// §5.2: more than half of the members make a leader.
     fn is_majority(members: &Members, supporters: &ServerSet) -> bool {
         members.is_majority(supporters)
@@ -79,6 +92,18 @@ pub trait Rules {
         !log.holds(last)
     }
 
+    /// §5.3, FAST'18: whether an entry of the leader's is held. That is a matter of its name, whether it
+    /// can be read or not, and so only the very entry takes the place of a faulty one.
+    fn is_held(log: &Log, faulty: Faulty, entry: Position) -> bool {
+        let _ = faulty;
+        log.holds(entry)
+    }
+
+    /// §7, FAST'18: a snapshot takes the place of entries that it includes and that cannot be read.
+    fn must_take_over(faulty: Faulty, last: Index) -> bool {
+        faulty.first().is_some_and(|first| first <= last)
+    }
+
     /// §5.3: entries are removed only if one of them conflicts with a new one: same index, other
     /// term. `agreed` is the last entry that both hold, `new` the first that our log lacks.
     fn must_truncate(log: &Log, agreed: Index, new: Option<Position>) -> bool {
@@ -90,6 +115,16 @@ pub trait Rules {
     fn acknowledged(verified: Index, last: Index) -> Index {
         let _ = last;
         verified
+    }
+
+    /// FAST'18: a follower acknowledges nothing from its first faulty entry on: it could not read it back.
+    fn promised(faulty: Faulty, acknowledged: Index) -> Index {
+        faulty.legible(acknowledged)
+    }
+
+    /// FAST'18: a follower commits nothing from its first faulty entry on: it could not apply it.
+    fn applicable(faulty: Faulty, commit: Index) -> Index {
+        faulty.legible(commit)
     }
 
     /// §5.3: a follower knows an entry to be committed once the leader says so and it has

@@ -83,6 +83,7 @@ impl<R: Rules, P> Step<'_, R, P> {
             Message::VoteReply { granted } => self.on_vote_reply(from, granted),
             Message::AppendRequest { entries, commit, round } => self.on_append_request(from, entries, commit, round),
             Message::AppendReply { matched, round } => self.on_append_reply(from, matched, round),
+            Message::RepairRequest { matched, round } => self.on_repair_request(from, matched, round),
             Message::AppendRefusal { missing, hint, round } => self.on_append_refusal(from, missing, hint, round),
             Message::InstallSnapshot { last, round } => self.on_install_snapshot(from, last, round),
             Message::TimeoutNow => self.on_timeout_now(from),

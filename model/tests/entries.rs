@@ -1,6 +1,6 @@
 //! The entries in memory against the records that bring them and the log that describes them.
 
-use rafttree_model::{Durable, Entries, Index, Payload, Position, Range, Record, Slice};
+use rafttree_model::{Durable, Entries, Faulty, Index, Payload, Position, Range, Record, Slice};
 
 use crate::support::{Command, all_terms, at, blank, id, position_in, slice};
 
@@ -114,4 +114,41 @@ fn a_clone_into_other_entries_is_the_same_as_a_clone() {
     let mut other = entries(&[1, 2, 3]);
     other.clone_from(&compacted(&[1, 1], 1));
     assert_eq!(other, compacted(&[1, 1], 1));
+}
+
+#[test]
+fn what_cannot_be_read_is_not_sent_until_it_is_repaired() {
+    let terms = [1, 1, 2, 2];
+    let faulty = Faulty::between(Index::new(2), Index::new(3));
+    let mut damaged = entries(&terms).damaged(faulty);
+    let position = |index| position_in(&terms, index).expect("the log has four entries");
+    for (first, last) in (0..=4).flat_map(|first| (first..=4).map(move |last| (first, last))) {
+        let reads = (first + 1..=last).all(|index| !faulty.contains(Index::new(index)));
+        let asked = range(position(first), position(last));
+        assert_eq!(damaged.fill(asked), entries(&terms).fill(asked).filter(|_| reads), "{first} to {last}");
+    }
+    damaged.apply(&Record::Repair(crate::support::command(2, 1, "x")));
+    assert_eq!(damaged.faulty(), Faulty::between(Index::new(3), Index::new(3)));
+    assert_eq!(damaged.fill(range(position(1), position(2))).map(Slice::into_entries), Some(vec![damaged[1]]));
+    damaged.apply(&Record::Repair(crate::support::command(3, 2, "y")));
+    assert!(damaged.faulty().is_none());
+    let repaired = [crate::support::command(2, 1, "x"), crate::support::command(3, 2, "y")];
+    assert_eq!(damaged[1..3], repaired);
+}
+
+#[test]
+fn what_leaves_the_log_is_not_faulty_any_more() {
+    let faulty = Faulty::between(Index::new(2), Index::new(3));
+    let left = |record| {
+        let mut damaged = entries(&[1, 1, 1, 1]).damaged(faulty);
+        damaged.apply(&record);
+        let mut copy = entries(&[1]);
+        copy.clone_from(&damaged);
+        assert_eq!(copy, damaged);
+        damaged.faulty()
+    };
+    assert_eq!(left(Record::Truncate { keep: Index::new(2) }), Faulty::between(Index::new(2), Index::new(2)));
+    assert_eq!(left(Record::Compact { through: Index::new(2) }), Faulty::between(Index::new(3), Index::new(3)));
+    assert_eq!(left(Record::Restore { last: at(9, 1) }), Faulty::NONE);
+    assert_eq!(left(Record::Append(blank(5, 1))), faulty);
 }

@@ -32,7 +32,7 @@ impl Plain {
                 self.entries.resize(self.base, Position::default());
                 self.entries.push(*last);
             }
-            Record::Term(_) | Record::Vote(_) => {}
+            Record::Term(_) | Record::Vote(_) | Record::Repair(_) => {}
         }
     }
 

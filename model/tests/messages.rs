@@ -44,6 +44,7 @@ fn all_messages<E>(entries: E) -> Vec<Message<E>> {
         Message::VoteRequest { last: at(1, 1), transfer: true },
         Message::VoteReply { granted: false },
         Message::AppendReply { matched: Index::new(1), round: FIRST },
+        Message::RepairRequest { matched: Index::new(1), round: FIRST },
         Message::AppendRefusal { missing: Index::new(2), hint: at(1, 1), round: FIRST },
         Message::InstallSnapshot { last: at(1, 1), round: FIRST },
         Message::TimeoutNow,

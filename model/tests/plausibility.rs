@@ -99,23 +99,31 @@ fn nobody_has_answered_a_round_that_its_leader_has_not_begun() {
     let mut node = leader(3, 2, &[1]);
     let answers = |round: u64| {
         let (round, missing, hint) = (Round::new(round), Index::new(1), at(0, 0));
-        let both =
-            [Message::AppendReply { matched: Index::ZERO, round }, Message::AppendRefusal { missing, hint, round }];
-        both.map(|message| said(2, message))
+        let all = [
+            Message::AppendReply { matched: Index::ZERO, round },
+            Message::RepairRequest { matched: Index::ZERO, round },
+            Message::AppendRefusal { missing, hint, round },
+        ];
+        all.map(|message| said(2, message))
     };
     let are_plausible = |node: &Node, round| answers(round).map(|answer| answer.is_plausible(node));
-    assert_eq!(are_plausible(&node, 1), [true; 2]);
-    assert_eq!(are_plausible(&node, 2), [false; 2]);
+    assert_eq!(are_plausible(&node, 1), [true; 3]);
+    assert_eq!(are_plausible(&node, 2), [false; 3]);
     let _ = on(&mut node, Event::HeartbeatTimeout);
-    assert_eq!(are_plausible(&node, 2), [true; 2]);
+    assert_eq!(are_plausible(&node, 2), [true; 3]);
     let _ = on(&mut node, Event::StepDown);
-    assert_eq!(are_plausible(&node, 9), [true; 2], "a server that restarted may have led in this term");
+    assert_eq!(are_plausible(&node, 9), [true; 3], "a server that restarted may have led in this term");
 }
 
 #[test]
 fn nobody_has_stored_what_its_leader_has_not_sent() {
     let node = leader(3, 2, &[1]);
-    let is_plausible = |node: &Node, term, index| said(term, matched(index)).is_plausible(node);
+    let is_plausible = |node: &Node, term, index| {
+        let asked = Message::RepairRequest { matched: Index::new(index), round: FIRST };
+        let answers = [matched(index), asked].map(|message| said(term, message).is_plausible(node));
+        assert_eq!(answers[0], answers[1]);
+        answers[0]
+    };
     assert!(is_plausible(&node, 2, 2) && !is_plausible(&node, 2, 3));
     assert!(is_plausible(&node, 1, 3), "an answer to an earlier leader");
     let mut deposed = node;

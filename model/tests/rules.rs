@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use rafttree_model::{
-    Durable, Envelope, Index, Log, Members, Message, Paper, Position, Range, Record, Rules, ServerId, ServerSet, Term,
+    Durable, Envelope, Faulty, Index, Log, Members, Message, Paper, Position, Range, Record, Rules, ServerId,
+    ServerSet, Term,
 };
 
 use crate::support::{
@@ -403,5 +404,72 @@ fn may_transfer_only_to_a_server_that_holds_the_whole_log() {
         let ready: Vec<u64> =
             (0..=last).filter(|&matched| Paper::may_transfer(Index::new(matched), Index::new(last))).collect();
         assert_eq!(ready, [last]);
+    }
+}
+
+/// The whole log can be read, or all parts of the entries 1 to 4 cannot.
+fn all_faults() -> impl Iterator<Item = Faulty> {
+    let parts =
+        (1..=4).flat_map(|first| (first..=4).map(move |last| Faulty::between(Index::new(first), Index::new(last))));
+    [Faulty::NONE].into_iter().chain(parts)
+}
+
+#[test]
+fn last_for_votes_is_the_last_entry_whether_it_can_be_read_or_not() {
+    for (log, terms) in all_logs() {
+        for faulty in all_faults() {
+            let last = position_in(&terms, terms.len() as u64).expect("a log has a last entry or begins");
+            assert_eq!(Paper::last_for_votes(&log, faulty), last);
+        }
+    }
+}
+
+#[test]
+fn may_campaign_says_yes_to_who_can_read_its_whole_log() {
+    for faulty in all_faults() {
+        assert_eq!(Paper::may_campaign(faulty), (1..5).all(|index| !faulty.contains(Index::new(index))));
+    }
+}
+
+#[test]
+fn is_held_is_the_very_entry_whether_it_can_be_read_or_not() {
+    for (log, terms) in all_logs() {
+        for entry in (1..5).flat_map(|index| (1..5).map(move |term| at(index, term))) {
+            let held = position_in(&terms, entry.index.number()) == Some(entry);
+            assert!(all_faults().all(|faulty| Paper::is_held(&log, faulty, entry) == held), "{entry} in {terms:?}");
+        }
+    }
+}
+
+#[test]
+fn must_take_over_what_includes_something_that_cannot_be_read() {
+    for faulty in all_faults() {
+        for last in 0..6 {
+            let includes = (1..=last).any(|index| faulty.contains(Index::new(index)));
+            assert_eq!(Paper::must_take_over(faulty, Index::new(last)), includes, "{faulty:?} {last}");
+        }
+    }
+}
+
+/// As far as everything can be read.
+fn legible(faulty: Faulty, index: u64) -> u64 {
+    (0..=index).take_while(|&index| !faulty.contains(Index::new(index))).last().unwrap_or_default()
+}
+
+#[test]
+fn promised_is_what_is_acknowledged_as_far_as_it_can_be_read() {
+    for faulty in all_faults() {
+        for index in 0..6 {
+            assert_eq!(Paper::promised(faulty, Index::new(index)).number(), legible(faulty, index), "{faulty:?}");
+        }
+    }
+}
+
+#[test]
+fn applicable_is_what_is_committed_as_far_as_it_can_be_read() {
+    for faulty in all_faults() {
+        for index in 0..6 {
+            assert_eq!(Paper::applicable(faulty, Index::new(index)).number(), legible(faulty, index), "{faulty:?}");
+        }
     }
 }

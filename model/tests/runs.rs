@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use rafttree_model::{
-    Durable, Effects, Entry, Envelope, Event, Index, Message, Node, Output, Position, Progress, Range, Record, Role,
-    ServerId, ServerMap, Slice, Status, Term, step,
+    Durable, Effects, Entry, Envelope, Event, Faulty, Index, Message, Node, Output, Payload, Position, Progress, Range,
+    Record, Role, ServerId, ServerMap, Slice, Status, Term, step,
 };
 
 use crate::support::{group, id};
@@ -18,6 +18,7 @@ struct Server {
     node: Node,
     /// Every record that was ever made durable.
     disk: Vec<Record<u16>>,
+    damage: Damage,
     /// What was asked since the last flush.
     unsynced: Effects<u16>,
     /// The terms that were told to lead and did not end yet.
@@ -46,6 +47,12 @@ struct World {
 /// The entries that stand in snapshots.
 type Snapshots = BTreeMap<Position, Vec<Entry<u16>>>;
 
+/// What a disk has lost last: after so many of its records, what these entries carry.
+type Damage = (usize, Faulty);
+
+/// What stands in the place of a lost payload. Nobody proposes it.
+const LOST: Payload<u16> = Payload::Command(u16::MAX);
+
 /// How often what is worth seeing was seen.
 #[derive(Clone, Copy, Debug, Default)]
 struct Seen {
@@ -57,25 +64,45 @@ struct Seen {
     transfers: usize,
     compactions: usize,
     restorations: usize,
+    damages: usize,
+    repairs: usize,
 }
 
 /// The log that these records add up to, with its payloads, and what was compacted with it.
-fn entries(records: &[Record<u16>], snapshots: &Snapshots) -> Vec<Entry<u16>> {
+fn entries(records: &[Record<u16>], (at, faulty): Damage, snapshots: &Snapshots) -> Vec<Entry<u16>> {
     let mut entries: Vec<Entry<u16>> = vec![];
-    for record in records {
+    let lose = |entries: &mut Vec<Entry<u16>>| {
+        let lost = entries.iter_mut().filter(|entry| faulty.contains(entry.position.index));
+        lost.for_each(|entry| entry.payload = LOST);
+    };
+    for (place, record) in records.iter().enumerate() {
+        if place == at {
+            lose(&mut entries);
+        }
         match record {
             Record::Append(entry) => entries.push(*entry),
             Record::Truncate { keep } => entries.truncate(keep.number() as usize),
             Record::Restore { last } => entries.clone_from(&snapshots[last]),
-            Record::Term(_) | Record::Vote(_) | Record::Compact { .. } => {}
+            Record::Repair(entry) => entries[entry.position.index.number() as usize - 1] = *entry,
+            Record::Compact { through } => {
+                // What is compacted is in a snapshot, which may have come for what was lost.
+                let last = entries[through.number() as usize - 1].position;
+                entries[..through.number() as usize].clone_from_slice(&snapshots[&last]);
+            }
+            Record::Term(_) | Record::Vote(_) => {}
         }
+    }
+    if records.len() == at {
+        lose(&mut entries);
     }
     entries
 }
 
-fn replay(records: &[Record<u16>]) -> Durable {
+fn replay(records: &[Record<u16>], (at, faulty): Damage) -> Durable {
     let mut durable = Durable::default();
-    records.iter().for_each(|record| durable.apply(record));
+    records[..at].iter().for_each(|record| durable.apply(record));
+    durable = durable.damaged(faulty);
+    records[at..].iter().for_each(|record| durable.apply(record));
     durable
 }
 
@@ -99,8 +126,14 @@ fn fill(entries: &[Entry<u16>], base: Index, range: Range, most: usize) -> Optio
 impl Server {
     fn new(number: u32, size: u32, term: Term) -> Server {
         let disk = vec![Record::Term(term)];
-        let node = Node::recover(id(number), group(size), replay(&disk));
-        Server { node, disk, unsynced: Effects::new(), leading: None, applied: Index::ZERO }
+        let damage = (0, Faulty::NONE);
+        let node = Node::recover(id(number), group(size), replay(&disk, damage));
+        Server { node, disk, damage, unsynced: Effects::new(), leading: None, applied: Index::ZERO }
+    }
+
+    /// What its disk adds up to.
+    fn durable(&self) -> Durable {
+        replay(&self.disk, self.damage)
     }
 
     /// What memory holds: the disk and what is on its way there.
@@ -108,12 +141,22 @@ impl Server {
         [&self.disk[..], self.unsynced.records()].concat()
     }
 
-    /// A crash keeps the first few of the unsynced records, and recovery replays them.
-    fn crash(&mut self, kept: usize) -> usize {
+    /// A crash keeps the first few of the unsynced records, and recovery replays them. The disk may have
+    /// lost what some entries carry, the first so many after the base and those after them.
+    fn crash(&mut self, kept: usize, damage: Option<(u64, u64)>) -> usize {
         let lost = std::mem::take(&mut self.unsynced);
         let kept = kept.min(lost.records().len());
         self.disk.extend_from_slice(&lost.records()[..kept]);
-        self.node = Node::recover(self.node.id(), *self.node.members(), replay(&self.disk));
+        if let Some((first, count)) = damage {
+            let log = self.durable().log().clone();
+            let (base, last) = (log.base().index.number(), log.last().index.number());
+            let is_sound = self.durable().faulty().is_none();
+            if is_sound && base + first <= last {
+                let faulty = Faulty::between(Index::new(base + first), Index::new(last.min(base + first + count)));
+                self.damage = (self.disk.len(), faulty);
+            }
+        }
+        self.node = Node::recover(self.node.id(), *self.node.members(), self.durable());
         (self.leading, self.applied) = (None, self.node.log().base().index);
         lost.records().len() - kept
     }
@@ -144,7 +187,17 @@ impl World {
 
     /// What a server's log holds, and what it has compacted.
     fn entries(&self, at: ServerId) -> Vec<Entry<u16>> {
-        entries(&self.server(at).records(), &self.snapshots)
+        entries(&self.server(at).records(), self.server(at).damage, &self.snapshots)
+    }
+
+    /// Stops a server and starts it again. Now and then its disk is damaged, if no other is.
+    fn crash(&mut self, at: ServerId, choice: u16) {
+        let are_sound = self.servers.iter().all(|server| server.node.faulty().is_none());
+        let choice = u64::from(choice);
+        let damage = (are_sound && choice % 2 == 0).then_some((1 + choice / 8 % 4, choice / 32 % 3));
+        let lost = self.server_mut(at).crash((choice / 2 % 4) as usize, damage);
+        self.seen.lost_records += lost;
+        self.seen.damages += usize::from(are_sound && !self.server(at).node.faulty().is_none());
     }
 
     /// The state machine makes a snapshot of all or most that it has applied.
@@ -184,22 +237,25 @@ impl World {
         let server = self.server_mut(at);
         server.disk.extend_from_slice(server.unsynced.records());
         let cuts = server.unsynced.records().iter().filter(|record| matches!(record, Record::Truncate { .. })).count();
+        let repairs = server.unsynced.records().iter().filter(|record| matches!(record, Record::Repair(_))).count();
         let outputs = server.unsynced.after_sync().to_vec();
         server.unsynced.done();
         self.seen.truncations += cuts;
+        self.seen.repairs += repairs;
         for output in outputs {
             self.perform(at, output);
         }
         let server = self.server(at);
-        assert!(replay(&server.disk).log().base().index <= server.applied, "{at} misses what its log does not hold");
+        assert!(server.durable().log().base().index <= server.applied, "{at} misses what its log does not hold");
     }
 
     fn perform(&mut self, at: ServerId, output: Output) {
         match output {
             Output::Send(envelope) => self.send(at, envelope),
             Output::Committed(index) => {
-                let durable = replay(&self.server(at).disk);
+                let durable = self.server(at).durable();
                 assert!(index <= durable.log().last().index, "{at} applies what it may still lose");
+                assert!(durable.faulty().legible(index) == index, "{at} applies what it cannot read");
                 let applied = &mut self.server_mut(at).applied;
                 // What a snapshot has taken out of the log comes with it.
                 if durable.log().base().index <= *applied {
@@ -207,7 +263,7 @@ impl World {
                 }
             }
             Output::Restored(last) => {
-                assert_eq!(replay(&self.server(at).disk).log().base(), last, "{at} takes what it may still lose");
+                assert_eq!(self.server(at).durable().log().base(), last, "{at} takes what it may still lose");
                 assert!(self.server(at).applied < last.index, "{at} goes back");
                 self.server_mut(at).applied = last.index;
                 self.seen.restorations += 1;
@@ -230,6 +286,7 @@ impl World {
 
     fn send(&mut self, at: ServerId, envelope: Envelope<Range>) {
         self.note_vote(&envelope);
+        self.note_acknowledgement(&envelope);
         let (entries, base) = (self.entries(at), self.server(at).node.log().base().index);
         // Longer ranges travel in parts: here the first part, the rest is asked for again.
         let Some(filled) = envelope.with_entries(|range| fill(&entries, base, range, 3)) else { return };
@@ -252,7 +309,7 @@ impl World {
         };
         let vote = *self.votes.entry((voter, envelope.term)).or_insert(candidate);
         assert_eq!(vote, candidate, "{voter} votes twice in term {}", envelope.term);
-        let durable = replay(&self.server(voter).disk);
+        let durable = self.server(voter).durable();
         assert!(envelope.term <= durable.term(), "a vote is told before its term is durable");
         assert!(
             envelope.term < durable.term() || durable.vote() == Some(candidate),
@@ -260,10 +317,21 @@ impl World {
         );
     }
 
+    /// Nobody acknowledges what it could not read back.
+    fn note_acknowledgement(&self, envelope: &Envelope<Range>) {
+        let (Message::AppendReply { matched, .. } | Message::RepairRequest { matched, .. }) = envelope.message else {
+            return;
+        };
+        let durable = self.server(envelope.from).durable();
+        let is_current = envelope.term == durable.term();
+        assert!(!is_current || durable.faulty().legible(matched) == matched, "{} promises too much", envelope.from);
+    }
+
     /// Figure 3: election safety and leader completeness.
     fn note_leader(&mut self, at: ServerId) {
         let node = &self.server(at).node;
         let Role::Leader { progress, .. } = *node.role() else { return };
+        assert!(node.faulty().is_none(), "{at} leads and cannot read its log");
         let term = node.term();
         if let Some(first) = self.leaders.insert(term, at) {
             assert_eq!(first, at, "term {term} has two leaders");
@@ -281,8 +349,8 @@ impl World {
     fn assert_matched_is_held(&self, leader: ServerId, progress: &ServerMap<Progress>) {
         let node = &self.server(leader).node;
         for (follower, Progress { matched, .. }) in progress.iter() {
-            let disk = &self.server(follower).disk;
-            let (durable, held) = (replay(disk), entries(disk, &self.snapshots));
+            let server = self.server(follower);
+            let (durable, held) = (server.durable(), entries(&server.disk, server.damage, &self.snapshots));
             let same = position_of(&self.entries(leader), matched) == position_of(&held, matched);
             assert!(same || node.term() < durable.term(), "{leader} believes {follower} to hold {matched}");
         }
@@ -308,11 +376,17 @@ impl World {
         for (place, one) in logs.iter().enumerate() {
             for other in &logs[..place] {
                 let shared = one.iter().zip(other).rposition(|(one, other)| one.position == other.position);
-                assert!(shared.is_none_or(|shared| one[..=shared] == other[..=shared]), "{one:?} and {other:?}");
+                let alike = |(one, other): (&Entry<u16>, &Entry<u16>)| {
+                    one == other || one.position == other.position && [one.payload, other.payload].contains(&LOST)
+                };
+                let are_alike = |shared| one.iter().zip(other).take(shared + 1).all(alike);
+                assert!(shared.is_none_or(are_alike), "{one:?} and {other:?}");
             }
         }
+        self.assert_committed_is_legible(&logs);
         for server in &self.servers {
-            assert_eq!(server.node.durable(), &replay(&server.records()), "memory is not what the records say");
+            let durable = replay(&server.records(), server.damage);
+            assert_eq!(server.node.durable(), &durable, "memory is not what the records say");
             let last = server.node.log().last().index;
             assert!(server.node.commit() <= last);
             if let Role::Leader { progress, .. } = server.node.role() {
@@ -320,6 +394,14 @@ impl World {
                 assert!(progress.iter().all(|(_, known)| in_range(known)), "{progress:?} up to {last}");
             }
             assert!(server.node.log().last().term <= server.node.term());
+        }
+    }
+
+    /// As disks are damaged one at a time, somebody can always read what is committed.
+    fn assert_committed_is_legible(&self, logs: &[Vec<Entry<u16>>]) {
+        for (index, (entry, _)) in &self.committed {
+            let place = index.number() as usize - 1;
+            assert!(logs.iter().any(|log| log.get(place) == Some(entry)), "nobody can read {index} any more");
         }
     }
 
@@ -332,9 +414,9 @@ impl World {
             85..89 => self.step(at, Event::ElectionTimeout),
             89..94 => self.step(at, Event::HeartbeatTimeout),
             94..96 => self.step(at, Event::MinimumTimeout),
-            96..106 => self.step(at, Event::Propose(choice)),
+            96..106 => self.step(at, Event::Propose(choice / 2)),
             106 => self.step(at, Event::Transfer(id(1 + u32::from(choice / 16) % self.servers.len() as u32))),
-            107 => self.seen.lost_records += self.server_mut(at).crash(usize::from(choice / 16 % 4)),
+            107 => self.crash(at, choice / 16),
             108 => self.step(at, Event::StepDown),
             109..112 => self.snapshot(at, choice / 16),
             _ => self.network.clear(),
@@ -381,6 +463,8 @@ fn run(size: u32) -> Seen {
             transfers: sum.transfers + seen.transfers,
             compactions: sum.compactions + seen.compactions,
             restorations: sum.restorations + seen.restorations,
+            damages: sum.damages + seen.damages,
+            repairs: sum.repairs + seen.repairs,
         });
         Ok(())
     });
@@ -389,7 +473,18 @@ fn run(size: u32) -> Seen {
 }
 
 fn assert_worth_seeing(seen: Seen) {
-    let Seen { elections, commits, truncations, lost_records, refusals, transfers, compactions, restorations } = seen;
+    let Seen {
+        elections,
+        commits,
+        truncations,
+        lost_records,
+        refusals,
+        transfers,
+        compactions,
+        restorations,
+        damages,
+        repairs,
+    } = seen;
     for (count, what) in [
         (elections, "elections"),
         (commits, "commits"),
@@ -399,6 +494,8 @@ fn assert_worth_seeing(seen: Seen) {
         (transfers, "transfers"),
         (compactions, "compactions"),
         (restorations, "restorations"),
+        (damages, "damaged disks"),
+        (repairs, "repairs"),
     ] {
         assert!(10 < count, "only {count} {what}: {seen:?}");
     }

@@ -11,6 +11,8 @@ mod memory;
 
 mod replies;
 
+mod faulty;
+
 mod obligations;
 
 mod rounds;

@@ -2,9 +2,10 @@
 //! what to tell its clients. Safety needs none of it; a server that leaves it out gets nowhere.
 
 use rafttree_model::{
-    Envelope, Event, Index, Message, Output, Payload, Progress, Range, Role, Round, ServerId, Timers,
+    Envelope, Event, Index, Message, Output, Payload, Position, Progress, Range, Role, Round, ServerId, Timers,
 };
 
+use crate::checks::faulty::can_read;
 use crate::checks::memory;
 use crate::checks::replies::{holds, may_agree};
 use crate::checks::seen::Seen;
@@ -99,13 +100,15 @@ fn needs_snapshot(leader: &Server, next: Index) -> bool {
 /// Whom a leader sends more, and from where on, now that it was answered.
 fn resumed(step: &Seen) -> Option<(ServerId, Index)> {
     let letter = step.letter()?;
-    let Progress { matched: known, next, .. } = progress_of(step.old, letter.from)?;
+    let Progress { matched: known, next, answered } = progress_of(step.old, letter.from)?;
     let last = step.new.last().index;
     if letter.from == letter.to || !is_heard(step) {
         return None;
     }
     match letter.message {
-        Message::AppendReply { matched, .. } => {
+        // What a follower has lost is sent again, once a round.
+        Message::RepairRequest { matched, round } if answered < round => Some((letter.from, matched.next())),
+        Message::AppendReply { matched, .. } | Message::RepairRequest { matched, .. } => {
             let next = next.max(matched.next());
             (next <= last).then_some((letter.from, next))
         }
@@ -128,9 +131,13 @@ pub(super) fn counts_at_once(step: &Seen) -> bool {
     let Some(letter) = step.letter().filter(|letter| old.node.term() <= letter.term) else { return true };
     let was = old.node.commit();
     match &letter.message {
-        Message::AppendReply { .. } if is_heard(step) => new.node.commit() == was.max(may_be_committed(new)),
+        Message::AppendReply { .. } | Message::RepairRequest { .. } if is_heard(step) => {
+            new.node.commit() == was.max(may_be_committed(new))
+        }
         Message::AppendRequest { entries, commit, .. } if !old.leads() && holds(old, entries.previous()) => {
-            new.node.commit() == was.max(entries.last().index.min(*commit))
+            let known = entries.last().index.min(*commit);
+            let legible = new.entries.faulty().first().map_or(known, |first| known.min(first.previous()));
+            new.node.commit() == was.max(legible)
         }
         Message::InstallSnapshot { last, .. } if step.snapshot().is_some() => new.node.commit() == was.max(last.index),
         _ => true,
@@ -142,7 +149,7 @@ fn matched_is_acknowledged(step: &Seen) -> bool {
     let Seen { old, new, .. } = *step;
     let told = |id: ServerId| match step.letter() {
         Some(letter) if letter.from == id && is_heard(step) => match letter.message {
-            Message::AppendReply { matched, .. } => matched,
+            Message::AppendReply { matched, .. } | Message::RepairRequest { matched, .. } => matched,
             _ => Index::ZERO,
         },
         _ => Index::ZERO,
@@ -172,9 +179,14 @@ fn next(step: &Seen, id: ServerId) -> Index {
         Event::Propose(_) if !itself && old.last() != new.last() && before.next == new.last().index => end,
         Event::Receive(letter) if letter.from == id => match (resumed(step), &letter.message) {
             (Some((_, next)), Message::AppendRefusal { .. }) => next,
+            (Some((_, next)), Message::RepairRequest { matched, .. }) if needs_snapshot(new, next) => {
+                before.next.max(matched.next())
+            }
             (Some((_, next)), _) if needs_snapshot(new, next) => next,
             (Some(_), _) => new.last().index.next(),
-            (None, Message::AppendReply { matched, .. }) if is_heard(step) => before.next.max(matched.next()),
+            (None, Message::AppendReply { matched, .. } | Message::RepairRequest { matched, .. }) if is_heard(step) => {
+                before.next.max(matched.next())
+            }
             (None, _) => before.next,
         },
         _ => before.next,
@@ -235,7 +247,7 @@ pub(super) fn timers_are_of_its_role(step: &Seen) -> bool {
     });
     let has_other_part = of_role(old) != of_role(new);
     let campaigns = matches!(new.node.role(), Role::Candidate { .. }) && old.node.term() < new.node.term();
-    let asks = *event == Event::ElectionTimeout && !old.leads();
+    let asks = *event == Event::ElectionTimeout && !old.leads() && old.entries.faulty().is_none();
     let transfers = matches!(event, Event::Transfer(target) if new.leads() && *target != new.node.id());
     let hears_leader = step.letter().is_some_and(|letter| {
         let speaks = matches!(letter.message, Message::AppendRequest { .. } | Message::InstallSnapshot { .. });
@@ -255,7 +267,8 @@ pub(super) fn clients_are_told(step: &Seen) -> bool {
         (false, true) => due.push(Output::Leading(new.node.term())),
         _ => {}
     }
-    let lacked = step.snapshot().filter(|last| old.position(last.index.number()) != Some(*last));
+    let lacks = |last: &Position| old.position(last.index.number()) != Some(*last) || !can_read(old, last.index);
+    let lacked = step.snapshot().filter(lacks);
     if let Some(last) = lacked {
         due.push(Output::Restored(last));
     } else if old.node.commit() < new.node.commit() {

@@ -1,6 +1,6 @@
 //! What a server has to answer to whom, said once more and in another way than the transitions do.
 
-use rafttree_model::{Envelope, Message, Position, Range};
+use rafttree_model::{Envelope, Index, Message, Position, Range, Round};
 
 use crate::checks::memory::is_disturbance;
 use crate::checks::seen::{Seen, is_as_new};
@@ -12,7 +12,7 @@ pub(super) fn is_answered(step: &Seen) -> bool {
     if letter.term < step.old.node.term() {
         return true;
     }
-    let answer = answer(step.old, letter);
+    let answer = answer(step, letter);
     let answer = answer.map(|message| Envelope { from: letter.to, to: letter.from, term: letter.term, message });
     step.sent().eq(&answer)
 }
@@ -23,7 +23,8 @@ pub(super) fn asks(letter: &Letter) -> bool {
     matches!(letter.message, PreVoteRequest { .. } | VoteRequest { .. } | AppendRequest { .. } | InstallSnapshot { .. })
 }
 
-fn answer(server: &Server, letter: &Letter) -> Option<Message<Range>> {
+fn answer(step: &Seen, letter: &Letter) -> Option<Message<Range>> {
+    let server = step.old;
     let is_newer = server.node.term() < letter.term;
     match &letter.message {
         _ if is_disturbance(server, letter) => None,
@@ -35,16 +36,24 @@ fn answer(server: &Server, letter: &Letter) -> Option<Message<Range>> {
         }
         // A term has one leader.
         Message::AppendRequest { .. } | Message::InstallSnapshot { .. } if server.leads() && !is_newer => None,
-        Message::InstallSnapshot { last, round } => Some(Message::AppendReply { matched: last.index, round: *round }),
+        Message::InstallSnapshot { last, round } => Some(agrees_up_to(step.new, last.index, *round)),
         Message::AppendRequest { entries, round, .. } => {
             let previous = entries.previous();
             if holds(server, previous) {
-                return Some(Message::AppendReply { matched: entries.last().index, round: *round });
+                return Some(agrees_up_to(step.new, entries.last().index, *round));
             }
             let hint = may_agree(server, previous).unwrap_or(server.node.log().base());
             Some(Message::AppendRefusal { missing: previous.index, hint, round: *round })
         }
         _ => None,
+    }
+}
+
+/// An acknowledgement; or, where the server cannot read up to there, the request to send the rest again.
+fn agrees_up_to(server: &Server, matched: Index, round: Round) -> Message<Range> {
+    match server.entries.faulty().first() {
+        Some(first) if first <= matched => Message::RepairRequest { matched: first.previous(), round },
+        _ => Message::AppendReply { matched, round },
     }
 }
 

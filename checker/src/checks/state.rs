@@ -17,6 +17,7 @@ pub(crate) fn broken_in(world: &World) -> PropertySet {
     broken.insert_unless(servers().all(|s| leads_completely(world, s)), Property::LeaderCompleteness);
     broken.insert_unless(servers().all(|s| holds_committed(world, s)), Property::CommitImmutable);
     broken.insert_unless(is_committed_durably(world), Property::CommitDurable);
+    broken.insert_unless(is_committed_legibly(world), Property::CommittedLegible);
     broken.insert_unless(servers().all(|s| beliefs_are_sound(world, s)), Property::MatchSafety);
     let sound = world.network.iter().all(|letter| acknowledgements_are_sound(world, letter));
     broken.insert_unless(sound, Property::MatchSafety);
@@ -73,6 +74,16 @@ fn is_committed_durably(world: &World) -> bool {
     })
 }
 
+/// Disks are damaged one at a time, so somebody else can read what one cannot.
+fn is_committed_legibly(world: &World) -> bool {
+    let mut committed = world.history.committed.iter().enumerate();
+    committed.all(|(at, (entry, _))| {
+        let reads =
+            |disk: &Disk| disk.entries.get(at) == Some(entry) && !disk.entries.faulty().contains(entry.position.index);
+        world.servers.iter().any(|server| reads(&server.disk))
+    })
+}
+
 fn beliefs_are_sound(world: &World, leader: &Server) -> bool {
     let Role::Leader { progress, .. } = leader.node.role() else { return true };
     progress.iter().all(|(id, progress)| {
@@ -87,7 +98,9 @@ fn beliefs_are_sound(world: &World, leader: &Server) -> bool {
 
 /// What a leader may yet come to believe, by acknowledgements that are on their way.
 fn acknowledgements_are_sound(world: &World, reply: &Letter) -> bool {
-    let Message::AppendReply { matched, .. } = reply.message else { return true };
+    let (Message::AppendReply { matched, .. } | Message::RepairRequest { matched, .. }) = reply.message else {
+        return true;
+    };
     let leader = world.server(reply.to);
     let Role::Leader { .. } = leader.node.role() else { return true };
     let disk = &world.server(reply.from).disk;
@@ -177,10 +190,12 @@ pub(crate) fn broken_by_send(sender: &Server, letter: &Letter) -> PropertySet {
             broken.insert_unless(is_vote_durable(disk, letter), Property::VoteOnce);
         }
         // Whether the entries are those of the leader is asked of every state: `MatchSafety`.
-        Message::AppendReply { matched, .. } => {
+        Message::AppendReply { matched, .. } | Message::RepairRequest { matched, .. } => {
+            let reads = disk.entries.faulty().first().is_none_or(|first| *matched < first);
             let moved_on = letter.term < disk.durable.term();
             let held = matched.number() as usize <= disk.entries.len();
             broken.insert_unless(moved_on || held, Property::PersistBeforeSend);
+            broken.insert_unless(moved_on || reads, Property::PromisesLegible);
         }
         _ => {}
     }

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 use crate::checks::seen::{Seen, is_as_new};
 use crate::checks::state::broken_on_disk;
-use crate::checks::{batching, memory, obligations, replies, rounds, snapshots, stray};
+use crate::checks::{batching, faulty, memory, obligations, replies, rounds, snapshots, stray};
 use crate::properties::{Property, PropertySet};
 use crate::search::fingerprint;
 use crate::world::{Ground, Letter, Ready, Server, StepBy, Stepped, Tag};
@@ -81,6 +81,7 @@ pub(crate) fn broken_by_event(
     broken.insert_unless(obligations::all_is_in_time(&step), Property::InTime);
     broken.insert_unless(rounds::rounds_are_counted(&step), Property::RoundsCounted);
     broken.extend(snapshots::broken_by_step(&step));
+    broken.extend(faulty::broken_by_step(&step));
     broken
 }
 

@@ -67,6 +67,7 @@ fn letters(from: ServerId, to: ServerId, term: Term) -> impl Iterator<Item = Let
         Message::VoteReply { granted: true },
         Message::AppendRequest { entries: none_behind(start), commit: Index::ZERO, round: Round::ZERO },
         Message::AppendReply { matched: Index::ZERO, round: Round::ZERO },
+        Message::RepairRequest { matched: Index::ZERO, round: Round::ZERO },
         Message::AppendRefusal { missing: Index::new(1), hint: start, round: Round::ZERO },
         Message::InstallSnapshot { last: Position { term, index: Index::new(9) }, round: Round::ZERO },
         Message::TimeoutNow,

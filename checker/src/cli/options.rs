@@ -290,6 +290,7 @@ impl SystemArgs {
             follows_proposals: base.follows_proposals,
             transfers: self.transfers.unwrap_or(base.transfers),
             snapshots: base.snapshots,
+            damages: base.damages,
         }
     }
 }

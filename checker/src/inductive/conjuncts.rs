@@ -693,6 +693,7 @@ impl Disk {
                 self.log = leaders.filter(|log| log.has(last))?.first(last.index);
                 self.base = last.index;
             }
+            Record::Repair(_) => return None,
         }
         Some(self)
     }

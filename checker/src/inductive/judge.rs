@@ -161,7 +161,7 @@ impl Tally {
                 Record::Truncate { .. } => self.truncated += 1,
                 Record::Compact { .. } => self.compacted += 1,
                 Record::Restore { .. } => self.restored += 1,
-                Record::Term(_) => {}
+                Record::Term(_) | Record::Repair(_) => {}
             }
         }
         self.snapshots_sent += taken.snapshots();

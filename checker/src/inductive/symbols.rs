@@ -557,7 +557,7 @@ impl Teller<'_> {
                     appended = Some(index);
                 }
                 Record::Restore { last } => self.say_if(self.arrives(*last), Sign::Restores),
-                Record::Compact { .. } => self.say(Sign::Unnamed),
+                Record::Compact { .. } | Record::Repair(_) => self.say(Sign::Unnamed),
             }
         }
         if let Some(last) = appended {

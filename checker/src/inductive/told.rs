@@ -57,6 +57,7 @@ fn records(effects: &Effects<Tag>) -> Vec<String> {
         Record::Append(entry) => format!("writes: entry {}", entry.position),
         Record::Compact { through } => format!("writes: every entry up to {through} is compacted"),
         Record::Restore { last } => format!("writes: a snapshot that ends with {last} replaces the log"),
+        Record::Repair(entry) => format!("writes: entry {} is repaired", entry.position),
     };
     effects.records().iter().map(record).collect()
 }

@@ -92,6 +92,6 @@ fn state_of(nodes: &[Node]) -> Option<State> {
         server.disk.durable = node.durable().clone();
         server.node = node.clone();
     }
-    let reach = Reach { spread: 0, window: 0, absolute: false };
+    let reach = Reach { spread: 0, window: 0, absolute: false, damages: false };
     Some(State::of_world(&world)?.settled(reach).ok()?.canonical())
 }

@@ -77,7 +77,7 @@ fn schedule(from: &Stage, stage: Stage, choice: Choice, why: Failed, allowed: u3
 /// Where there is no such run: the moves in words, and the state that they lead to, without renamings in
 /// between.
 fn named_run(quotient: &Quotient, path: &[Move]) -> Result<(Vec<String>, World), String> {
-    let reach = Reach { absolute: true, spread: 30, window: crate::quotient::LONGEST as u8 };
+    let reach = Reach { absolute: true, damages: false, spread: 30, window: crate::quotient::LONGEST as u8 };
     let unnamed = Quotient { symmetric: false, reach, ..quotient.clone() };
     let form = |state: &State| state.settled(quotient.reach).ok().map(|state| state.canonical());
     let (mut here, mut there) = (unnamed.start(), quotient.start());
@@ -138,10 +138,11 @@ fn words(step: Move) -> String {
         Stimulus::AnswerLease { from, .. } => format!("{id} answers that round of {from}"),
         Stimulus::ConfirmLease { answered, .. } => format!("{id} hears that {} answered it", servers(answered)),
         Stimulus::Flush => format!("{id} flushes an entry"),
+        Stimulus::Damage { first, last } => format!("{id} crashes; its disk has damaged the entries {first} to {last}"),
         Stimulus::Crash { keep } => format!("{id} crashes; {keep} unsynced records are on its disk"),
     };
     match step.cut {
-        Some(keep) if !matches!(step.stimulus, Stimulus::Crash { .. }) => {
+        Some(keep) if !matches!(step.stimulus, Stimulus::Crash { .. } | Stimulus::Damage { .. }) => {
             format!("{words}; and it crashes, {keep} records of this on its disk")
         }
         _ => words,

@@ -13,7 +13,7 @@ pub(crate) use crate::mutants::mutant::Mutant;
 /// Every mutant, one group after the other.
 pub(crate) fn mutants() -> Vec<Mutant> {
     let of_state = [TERMS_AND_VOTES, LOG_AND_COMMITMENT, FLUSHES_AND_TRANSFERS];
-    let of_use = [READS, LEASES, SNAPSHOTS, STEPS, OBLIGATIONS, PROPOSALS, LIVENESS, DISKS];
+    let of_use = [READS, LEASES, SNAPSHOTS, STEPS, OBLIGATIONS, PROPOSALS, LIVENESS, DISKS, DAMAGES];
     of_state.into_iter().chain(of_use).flatten().copied().collect()
 }
 
@@ -36,6 +36,13 @@ const fn logs(servers: u8, spread: u8, window: u8) -> Part {
 const fn snapshots(servers: u8, spread: u8, window: u8) -> Part {
     Part::Quotient(Scope::snapshots(servers, spread, window))
 }
+
+const fn damages(servers: u8, spread: u8, window: u8) -> Part {
+    Part::Quotient(Scope::damages(servers, spread, window))
+}
+
+/// Disks are damaged, and servers make snapshots.
+const DAMAGED_SNAPSHOTS: Part = Part::Quotient(Scope::damaged_snapshots(3, 1, 1));
 
 const fn leases(servers: u8, spread: u8) -> Part {
     Part::Lease(Scope::elections(servers, spread))
@@ -725,5 +732,66 @@ const DISKS: &[Mutant] = mutants! {
         about: "a server restarts with a shorter log and votes",
         source: "NuRaft#185, etcd#14140",
         caught_by: CommitDurable,
+    }
+};
+
+/// What becomes of entries that a disk has damaged.
+const DAMAGES: &[Mutant] = mutants! {
+    lead_unread {
+        breaks: rule::<broken::LeadUnread>("may_campaign"),
+        about: "a server campaigns that cannot read all of its log",
+        source: "FAST'18",
+        caught_by: LeadsLegible,
+        within: damages(3, 1, 1),
+    }
+    vote_by_what_is_read {
+        row: 34,
+        breaks: rule::<broken::VoteByWhatIsRead>("last_for_votes"),
+        about: "a faulty entry, and what follows it, counts as missing when a vote is given",
+        source: "FAST'18, NuRaft#185",
+        caught_by: LeaderCompleteness,
+        within: damages(3, 1, 1),
+    }
+    any_entry_repairs {
+        breaks: rule::<broken::AnyEntryRepairs>("is_held"),
+        about: "an entry of another term takes the place of a faulty one, as if it were that",
+        source: "FAST'18",
+        caught_by: RepairedSame,
+        within: damages(3, 2, 1),
+    }
+    acknowledge_unread {
+        breaks: rule::<broken::AcknowledgeUnread>("promised"),
+        about: "a follower acknowledges what it can no longer read",
+        source: "FAST'18",
+        caught_by: PromisesLegible,
+        within: damages(3, 1, 1),
+    }
+    apply_unread {
+        breaks: rule::<broken::ApplyUnread>("applicable"),
+        about: "a follower commits, and so applies, what it can no longer read",
+        source: "FAST'18",
+        caught_by: CommitsLegible,
+        within: damages(3, 1, 1),
+    }
+    snapshot_repairs_nothing {
+        breaks: rule::<broken::NeverTakeOver>("must_take_over").keeping_rounds(),
+        about: "a snapshot counts as held where the log holds its last entry, though what it includes cannot be read",
+        source: "FAST'18",
+        caught_by: CommitsLegible,
+        within: DAMAGED_SNAPSHOTS,
+    }
+    cut_at_fault {
+        breaks: disk(DiskMutant::CutAtFault),
+        about: "a restart cuts the log where it cannot be read",
+        source: "FAST'18; raft-engine 0.4.2, sled 0.34.7",
+        caught_by: CommittedLegible,
+        within: damages(3, 1, 1),
+    }
+    unsaved_repair {
+        breaks: disk(DiskMutant::UnsavedRepair),
+        about: "a repaired entry is acknowledged before it is durable",
+        source: "FAST'18",
+        caught_by: PromisesLegible,
+        within: damages(3, 1, 1),
     }
 };

@@ -1,8 +1,8 @@
 //! Mutants of rules and steps: bugs that others have shipped, each put back into one rule, outside of what is deployed.
 
 use rafttree_model::{
-    Effects, Envelope, Event, Index, Log, Members, Message, Node, Paper, Position, Progress, Range, Role, Round, Rules,
-    ServerId, ServerSet, Term, step_by,
+    Effects, Envelope, Event, Faulty, Index, Log, Members, Message, Node, Paper, Position, Progress, Range, Role,
+    Round, Rules, ServerId, ServerSet, Term, step_by,
 };
 
 use crate::world::Tag;
@@ -150,6 +150,38 @@ mutant! {
             Some(log.position_at(next.previous()).unwrap_or(log.base()))
         }
     }
+}
+mutant! {
+    /// Who cannot read all of its log campaigns all the same.
+    LeadUnread { fn may_campaign(_: Faulty) -> bool { true } }
+}
+mutant! {
+    /// Votes are judged by what can be read of the log.
+    VoteByWhatIsRead {
+        fn last_for_votes(log: &Log, faulty: Faulty) -> Position {
+            log.position_at(faulty.legible(log.last().index)).unwrap_or(log.base())
+        }
+    }
+}
+mutant! {
+    /// Any entry of the same index takes the place of a faulty one.
+    AnyEntryRepairs {
+        fn is_held(log: &Log, faulty: Faulty, entry: Position) -> bool {
+            log.holds(entry) || faulty.contains(entry.index)
+        }
+    }
+}
+mutant! {
+    /// A follower acknowledges what it holds by name.
+    AcknowledgeUnread { fn promised(_: Faulty, acknowledged: Index) -> Index { acknowledged } }
+}
+mutant! {
+    /// A follower commits what it holds by name.
+    ApplyUnread { fn applicable(_: Faulty, commit: Index) -> Index { commit } }
+}
+mutant! {
+    /// A snapshot that the log holds the last entry of repairs nothing.
+    NeverTakeOver { fn must_take_over(_: Faulty, _: Index) -> bool { false } }
 }
 mutant! {
     /// Votes, and requests for them, leave before they are durable.

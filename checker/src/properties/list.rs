@@ -106,6 +106,16 @@ properties! {
         "a snapshot replaces the log if that does not hold the last entry it includes, and nothing else is lost by it: neither what follows that entry, nor what is committed";
     N3 CompactCommitted, "§7":
         "a log is compacted up to where a snapshot of what is committed is durable, no further, and not otherwise";
+    F1 LeadsLegible, "FAST'18":
+        "who leads or campaigns can read all of its log";
+    F2 PromisesLegible, "FAST'18":
+        "an acknowledgement leaves only when its sender's disk can read back all that it acknowledges";
+    F3 CommitsLegible, "FAST'18":
+        "what a server knows to be committed it can read, so it can apply it";
+    F4 RepairedSame, "FAST'18":
+        "a faulty entry keeps its place and name until the very entry arrives, a snapshot that includes it, or an entry that conflicts; then it is faulty no more";
+    F5 CommittedLegible, "FAST'18":
+        "what was ever committed can be read on some disk, as long as disks are damaged one at a time";
     R4 LeaseExclusive, "4.2.3, diss. 6.4.1":
         "while a leader holds a lease, which its service has from a round that a majority answered, nobody leads in a later term; a lease ends before its leadership does";
     L1 Stickiness, "4.2.3":
@@ -167,7 +177,15 @@ impl PropertySet {
     /// are followed where that is asked for.
     pub(crate) fn of_states() -> PropertySet {
         let others = [Property::InClass, Property::Recovery, Property::LeaseExclusive, Property::ProposalEnds];
-        Property::ALL.into_iter().filter(|property| !others.contains(property)).collect()
+        let of_damage = PropertySet::of_damage();
+        let is_of_all = |property: &Property| !others.contains(property) && !of_damage.contains(*property);
+        Property::ALL.into_iter().filter(is_of_all).collect()
+    }
+
+    /// Those that say something only where disks are damaged.
+    pub(crate) fn of_damage() -> PropertySet {
+        use Property::{CommitsLegible, CommittedLegible, LeadsLegible, PromisesLegible, RepairedSame};
+        PropertySet::from_iter([LeadsLegible, PromisesLegible, CommitsLegible, RepairedSame, CommittedLegible])
     }
 
     /// Those of systems with logs where runs have any length.
@@ -178,6 +196,11 @@ impl PropertySet {
     /// Those of systems in which logs are compacted as well.
     pub(crate) fn of_snapshots() -> PropertySet {
         PropertySet::of_states().and(PropertySet::from_iter([Property::InClass]))
+    }
+
+    /// Those of systems in which disks are damaged. The invariant knows of no damage.
+    pub(crate) fn of_damaged_logs() -> PropertySet {
+        PropertySet::of_states().without(PropertySet::of_compaction()).and(PropertySet::of_damage())
     }
 
     /// Those that say something only where logs are compacted.

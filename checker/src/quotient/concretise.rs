@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use rafttree_model::{Event, Index, Labels, Message, Relabelled, Role, Round, ServerId, Slice, Term};
+use rafttree_model::{Event, Faulty, Index, Labels, Message, Position, Relabelled, Role, Round, ServerId, Slice, Term};
 
 use crate::properties::PropertySet;
 use crate::quotient::inputs::{Stimulus, script};
@@ -27,7 +27,7 @@ impl Labels for FromZero {
     }
 }
 
-const FROM_THE_BEGINNING: Reach = Reach { spread: 30, window: LONGEST as u8, absolute: true };
+const FROM_THE_BEGINNING: Reach = Reach { spread: 30, window: LONGEST as u8, absolute: true, damages: false };
 
 /// How often a leader hears its minimum timeout until it steps down for want of answers.
 const PATIENCE: usize = 2;
@@ -154,6 +154,7 @@ struct Stage<'a> {
 fn of_no_round(mut letter: Letter) -> Letter {
     if let Message::AppendRequest { round, .. }
     | Message::AppendReply { round, .. }
+    | Message::RepairRequest { round, .. }
     | Message::AppendRefusal { round, .. }
     | Message::InstallSnapshot { round, .. } = &mut letter.message
     {
@@ -170,6 +171,10 @@ impl<'a> Stage<'a> {
         let id = ServerId::new(step.server.into());
         match step.stimulus {
             Stimulus::Crash { keep } => stage.act(Action::Crash { server: id, keep: keep.into() })?,
+            Stimulus::Damage { first, last } => {
+                let [first, last] = [first, last].map(|index| Index::new(index.into()));
+                stage.act(Action::Damage { server: id, faulty: Faulty::between(first, last) })?;
+            }
             Stimulus::Flush => stage.act(Action::Flush(id))?,
             Stimulus::Read { answered } => stage.read(id, answered)?,
             Stimulus::BeginLease => {
@@ -294,9 +299,9 @@ impl<'a> Stage<'a> {
         let last = self.server(leader).node.log().last();
         let of_round = |letter: &Letter| match letter.message {
             Message::AppendRequest { ref entries, round: sent, .. } => sent == round && entries.previous() == last,
-            Message::AppendReply { round: answered, .. } | Message::AppendRefusal { round: answered, .. } => {
-                answered == round
-            }
+            Message::AppendReply { round: answered, .. }
+            | Message::RepairRequest { round: answered, .. }
+            | Message::AppendRefusal { round: answered, .. } => answered == round,
             _ => false,
         };
         for follower in members_of(answered).map(|id| ServerId::new(id.into())) {
@@ -379,7 +384,9 @@ impl<'a> Stage<'a> {
     fn confirm_lease(&mut self, leader: ServerId, [newer, earlier, answered]: [Mask; 3]) {
         let leased = self.leased;
         let round_of = |letter: &Letter| match letter.message {
-            Message::AppendReply { round, .. } | Message::AppendRefusal { round, .. } => Some(round),
+            Message::AppendReply { round, .. }
+            | Message::RepairRequest { round, .. }
+            | Message::AppendRefusal { round, .. } => Some(round),
             _ => None,
         };
         self.hear(leader, newer, |letter| letter.message == Message::Stale);
@@ -452,8 +459,12 @@ impl<'a> Stage<'a> {
         if self.server(from).node.log().base().index < last.index {
             self.act(Action::Snapshot { server: from, through: last.index })?;
         }
+        if state.seat(follower).faulty().legible(last.index) != last.index {
+            self.ask_for_repair(from, to, last)?;
+        }
         let refuses = |letter: &&Arc<Letter>| {
-            (letter.from, letter.to) == (to, from) && matches!(letter.message, Message::AppendRefusal { .. })
+            let is_asked = matches!(letter.message, Message::AppendRefusal { .. } | Message::RepairRequest { .. });
+            (letter.from, letter.to) == (to, from) && is_asked
         };
         for refusal in self.world.network.iter().filter(refuses).cloned().collect::<Vec<_>>() {
             if !is_sent(&self.world) && self.world.broken.is_empty() {
@@ -461,6 +472,19 @@ impl<'a> Stage<'a> {
             }
         }
         Some(())
+    }
+
+    /// A follower that cannot read its log says so in a new round.
+    fn ask_for_repair(&mut self, leader: ServerId, follower: ServerId, last: Position) -> Option<()> {
+        self.act(Action::HeartbeatTimeout(leader))?;
+        let begun = self.server(leader).node.round()?;
+        self.deliver(leader, follower, |letter| match &letter.message {
+            Message::AppendRequest { entries, round, .. } => {
+                (entries.previous(), entries.last()) == (last, last) && *round == begun
+            }
+            _ => false,
+        })?;
+        self.settle(follower)
     }
 
     fn act(&mut self, action: Action) -> Option<()> {

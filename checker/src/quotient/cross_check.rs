@@ -26,10 +26,11 @@ pub(crate) struct Comparison {
 /// Explores both. Where logs do not count, the quotient may do more than the concrete system can.
 pub(crate) fn compare(bounds: Bounds, logs: bool) -> Comparison {
     let window = if logs { bounds.entries as u8 } else { 0 };
-    let reach = Reach { spread: bounds.terms as u8, window, absolute: true };
+    let reach = Reach { spread: bounds.terms as u8, window, absolute: true, damages: bounds.damages };
     let mut quotient = Quotient::new(PAPER, bounds.servers as u8, reach);
     quotient.proposals = bounds.proposals;
     quotient.snapshots = bounds.snapshots;
+    quotient.damages = bounds.damages;
     quotient.forgets_logs = !logs;
     let states = all_states(&quotient);
     let (concrete, kept) = kept_of_all_states(&deployed(bounds), reach, logs);

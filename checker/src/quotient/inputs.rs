@@ -111,6 +111,11 @@ pub(crate) enum Stimulus {
     Crash {
         keep: u8,
     },
+    /// The same, none are, and of its log the disk has damaged these entries.
+    Damage {
+        first: u8,
+        last: u8,
+    },
 }
 
 /// Something that happens to a concrete server.
@@ -127,6 +132,11 @@ pub(crate) enum Happening {
     /// It stops and starts again; of its unsynced records so many are on the disk.
     Crash {
         keep: u8,
+    },
+    /// The same, none are, and of its log the disk has damaged these entries.
+    Damage {
+        first: u8,
+        last: u8,
     },
 }
 
@@ -197,7 +207,7 @@ pub(crate) fn script(seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> Vec<Ev
         Stimulus::ConfirmLease { answered, earlier, newer, newer_term } => {
             told.of_lease(answered, earlier, newer, newer_term)
         }
-        Stimulus::Flush | Stimulus::Crash { .. } => unreachable!("no event of the server"),
+        Stimulus::Flush | Stimulus::Crash { .. } | Stimulus::Damage { .. } => unreachable!("no event of the server"),
     }
 }
 

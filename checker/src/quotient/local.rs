@@ -7,7 +7,9 @@
 
 use std::collections::VecDeque;
 
-use rafttree_model::{Entries, Entry, Envelope, Event, Index, Members, Message, Output, Range, Record, Role, Round};
+use rafttree_model::{
+    Entries, Entry, Envelope, Event, Faulty, Index, Members, Message, Output, Range, Record, Role, Round,
+};
 use rustc_hash::FxHashMap;
 
 use crate::checks;
@@ -137,6 +139,7 @@ impl Local {
         let courses = match stimulus {
             Stimulus::Flush => self.flushed(start),
             Stimulus::Crash { keep } => vec![start.crashed(self.ground, keep)],
+            Stimulus::Damage { first, last } => vec![start.damaged(self.ground, first, last)],
             _ => self.played(start, script(seat, id, base, stimulus)),
         };
         let mut outcomes = Vec::new();
@@ -179,6 +182,7 @@ impl Local {
             }
             Happening::Flush => self.flushed(start),
             Happening::Crash { keep } => vec![start.crashed(self.ground, *keep)],
+            Happening::Damage { first, last } => vec![start.damaged(self.ground, *first, *last)],
         };
         courses.into_iter().map(|course| self.outcome(seat, course)).collect()
     }
@@ -354,6 +358,13 @@ impl Course {
         Course { cut: Some(keep), ..self }
     }
 
+    fn damaged(mut self, ground: Ground, first: u8, last: u8) -> Course {
+        let faulty = Faulty::between(Index::new(first.into()), Index::new(last.into()));
+        let broken = checks::judged_crash(&mut self.server, |server| server.crash_damaged(ground, faulty));
+        self.broken.extend(broken);
+        Course { cut: Some(0), ..self }
+    }
+
     fn crashed_torn(mut self, ground: Ground) -> Course {
         let broken = checks::judged_crash(&mut self.server, |server| server.crash_torn(ground));
         self.broken.extend(broken);
@@ -380,7 +391,7 @@ impl Course {
         let to = letter.to.number() as u8;
         match letter.message {
             Message::VoteReply { granted: true } => self.sent.vote = to,
-            Message::AppendReply { matched, round } => {
+            Message::AppendReply { matched, round } | Message::RepairRequest { matched, round } => {
                 self.sent.acknowledged = (to, matched.number() as u8);
                 self.answered |= LEASED <= round;
             }

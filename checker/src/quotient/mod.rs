@@ -30,6 +30,9 @@
 //! Where servers make snapshots, a server also keeps how much of its log it has compacted: after a crash
 //! it knows that much to be committed. The entries stay beside it, as what its snapshot was made of.
 //!
+//! Where disks are damaged, a server also keeps which of its entries cannot be read, and the last entry that every
+//! server knows to be committed is kept: damage to it stands for damage to any before it.
+//!
 //! What is *more* than can happen, so that what holds there holds in fact: a campaign may begin
 //! wherever a majority has reached the term, whatever its logs; a leader that transfers its leadership goes on;
 //! a leader may send a snapshot of whatever it knows to be committed, also to who has it.

@@ -54,6 +54,11 @@ impl Quotient {
             self.offer_timers(state, id, seat, &mut offer);
             let unsynced = seat.len() - seat.synced().min(seat.len());
             (0..=unsynced).for_each(|keep| offer(id, Stimulus::Crash { keep }));
+            if self.damages && state.seats().all(|(_, seat)| seat.faulty().is_none()) {
+                let parts = (seat.base() + 1..=seat.synced())
+                    .flat_map(|first| (first..=seat.synced()).map(move |last| (first, last)));
+                parts.for_each(|(first, last)| offer(id, Stimulus::Damage { first, last }));
+            }
             if self.snapshots {
                 // What is not committed is no snapshot's; that a server sees to it is tried as well.
                 (seat.base() + 1..=seat.len()).for_each(|through| offer(id, Stimulus::Snapshot { through }));

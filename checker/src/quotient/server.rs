@@ -2,8 +2,8 @@
 //! forget and learn again at any time.
 
 use rafttree_model::{
-    Durable, Entries, Entry, Envelope, Index, Log, Members, Message, Node, Payload, Position, Progress, Record, Role,
-    Round, ServerId, ServerMap, ServerSet, Term,
+    Durable, Entries, Entry, Envelope, Faulty, Index, Log, Members, Message, Node, Payload, Position, Progress, Record,
+    Role, Round, ServerId, ServerMap, ServerSet, Term,
 };
 
 use crate::world::{Contact, Disk, Observed, Place, Server, Tag, Unsynced};
@@ -29,8 +29,8 @@ pub(crate) struct Cells {
     pub(crate) len: u8,
 }
 
-/// Term, vote, part, log, commit index, how much of the log is on the disk, and how much of it the server
-/// has compacted. The entries are there all the same: they say what the snapshot stands for.
+/// Term, vote, part, log, commit index, how much of the log is on the disk, which of it the disk has damaged,
+/// and how much of it the server has compacted. The entries are there all the same: they say what the snapshot stands for.
 ///
 /// Where there are leases, also what of a server's memory they rest on; elsewhere all of that is nothing.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -137,6 +137,9 @@ fn payload_of(cell: u8) -> Payload<Tag> {
     }
 }
 
+/// First and last of the entries that may be damaged, in a log as long as there is room for.
+const FAULTS: [(u8, u8); 10] = [(1, 1), (1, 2), (2, 2), (1, 3), (2, 3), (3, 3), (1, 4), (2, 4), (3, 4), (4, 4)];
+
 /// Accessors of a few bits each.
 macro_rules! fields {
     ($($get:ident $with:ident $shift:literal $bits:literal)*) => { $(
@@ -160,10 +163,27 @@ impl Seat {
         commit with_commit 45 3
         synced with_synced 48 3
         base with_base 51 3
+        fault with_fault 54 4
         sticky with_sticky 58 1
         leader with_leader 59 3
         transfer with_transfer 62 1
         counted with_counted 63 1
+    }
+
+    /// The entries that its disk has damaged.
+    pub(crate) fn faulty(self) -> Faulty {
+        let Some((first, last)) = self.fault().checked_sub(1).map(|at| FAULTS[usize::from(at)]) else {
+            return Faulty::NONE;
+        };
+        Faulty::between(Index::new(first.into()), Index::new(last.into()))
+    }
+
+    #[must_use]
+    pub(crate) fn with_faulty(self, faulty: Faulty) -> Seat {
+        let (Some(first), Some(last)) = (faulty.first(), faulty.last()) else { return self.with_fault(0) };
+        let ends = (first.number() as u8, last.number() as u8);
+        let at = FAULTS.iter().position(|&other| other == ends).expect("only entries of the log are damaged");
+        self.with_fault(at as u8 + 1)
     }
 
     /// Whether a lease counts on this server: it has answered the round.
@@ -234,7 +254,7 @@ impl Seat {
         };
         let seat = Seat::default().with_cells(cells).with_term(node.term().number() as u8);
         let seat = seat.with_vote(node.vote().map_or(0, |vote| vote.number() as u8)).with_role(role as u8);
-        let seat = seat.with_base(node.log().base().index.number() as u8);
+        let seat = seat.with_base(node.log().base().index.number() as u8).with_faulty(node.faulty());
         Ok(seat.with_commit(node.commit().number() as u8).with_synced(server.disk.entries.len() as u8))
     }
 
@@ -246,13 +266,14 @@ impl Seat {
         let synced = entries[..self.synced() as usize].to_vec();
         let durable = self.durable(base, &synced);
         let start = Position { term: Term::new(base.into()), index: Index::ZERO };
-        let disk = Disk { durable, entries: Entries::after(start, synced) };
+        let disk = Disk { durable, entries: Entries::after(start, synced).damaged(self.faulty()) };
         let last = Index::new(entries.len() as u64);
         let durable = self.durable(base, &entries);
         let (role, observed) = self.assumed(id, members, last);
         let node = Node::assume(id, members, durable, Index::new(self.commit().into()), role);
         let unsynced = entries[disk.entries.len()..].iter().map(|entry| unsynced(id, node.term(), entry)).collect();
-        Server { node, entries: Entries::after(start, entries), disk, unsynced, observed }
+        let entries = Entries::after(start, entries).damaged(self.faulty());
+        Server { node, entries, disk, unsynced, observed }
     }
 
     fn durable(self, base: u8, entries: &[Entry<Tag>]) -> Durable {
@@ -263,7 +284,7 @@ impl Seat {
         if self.base() != 0 {
             durable.apply(&Record::<Tag>::Compact { through: Index::new(self.base().into()) });
         }
-        durable
+        durable.damaged(self.faulty())
     }
 
     fn assumed(self, id: ServerId, members: Members, last: Index) -> (Role, Observed) {

@@ -28,6 +28,8 @@ pub(crate) struct Quotient {
     pub(crate) proposals: bool,
     /// Whether servers make snapshots and compact their logs.
     pub(crate) snapshots: bool,
+    /// Whether a crash may damage entries on a disk, of one server at a time.
+    pub(crate) damages: bool,
     /// Whether a leader may take a lease from one of its rounds, which is then followed.
     pub(crate) leases: bool,
     /// Only these properties count.
@@ -44,10 +46,12 @@ pub(crate) struct Quotient {
 
 impl Scope {
     pub(crate) fn quotient(&self, ground: Ground) -> Quotient {
-        let reach = Reach { spread: self.spread, window: self.window.unwrap_or(0), absolute: false };
+        let reach =
+            Reach { spread: self.spread, window: self.window.unwrap_or(0), absolute: false, damages: self.damages };
         let mut quotient = Quotient::new(ground, self.servers, reach);
         quotient.forgets_logs = self.window.is_none();
         quotient.snapshots = self.snapshots;
+        quotient.damages = self.damages;
         quotient.watched = self.watched();
         quotient
     }
@@ -79,6 +83,7 @@ impl Quotient {
             forgets_logs: false,
             proposals: true,
             snapshots: false,
+            damages: false,
             leases: false,
             watched: PropertySet::of_states(),
             reached: Arc::default(),

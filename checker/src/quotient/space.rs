@@ -81,6 +81,7 @@ impl Space for Quotient {
             forgets_logs,
             proposals,
             snapshots,
+            damages,
             leases,
             watched,
             symmetric,
@@ -88,7 +89,7 @@ impl Space for Quotient {
             reached: _,
             linked: _,
         } = self;
-        let Reach { spread, window, absolute } = reach;
+        let Reach { spread, window, absolute, damages: _ } = reach;
         let properties: Vec<_> = watched.iter().map(Property::id).collect();
         let identity = Identity::default()
             .with("mutant", ground.mutant)
@@ -99,6 +100,7 @@ impl Space for Quotient {
             .with("logs forgotten", forgets_logs)
             .with("commands", proposals)
             .with("snapshots", snapshots)
+            .with("damaged disks", damages)
             .with("leases", leases)
             .with("names count", !symmetric)
             .with("class of the invariant without", narrowed.map_or("nothing".into(), |it| format!("{it:?}")))

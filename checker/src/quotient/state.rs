@@ -1,6 +1,7 @@
 //! One state of the quotient: what is left of servers and network once everything is taken away
 //! that makes no difference to what may happen.
 
+use rafttree_model::{Faulty, Index};
 use tinyvec::ArrayVec;
 
 use crate::quotient::server::{Cells, MOST_SEATS, Part, Seat, term_of, with_term};
@@ -63,6 +64,9 @@ pub(crate) struct Reach {
     /// Whether terms and indices are counted from the beginning: then the spread is the highest
     /// term and the window the longest log that there may be.
     pub(crate) absolute: bool,
+    /// Whether disks are damaged: then the last entry that every server knows to be committed is kept, and
+    /// stands for all before it, of which any may be damaged.
+    pub(crate) damages: bool,
 }
 
 impl State {
@@ -84,7 +88,7 @@ impl State {
     pub(crate) fn without_logs(mut self) -> State {
         let none = Cells::default();
         for seat in &mut self.seats {
-            *seat = seat.with_cells(none).with_commit(0).with_synced(0);
+            *seat = seat.with_cells(none).with_commit(0).with_synced(0).with_fault(0);
         }
         self.past.iter_mut().for_each(|past| *past = Past { cells: none, commit: 0, ..*past });
         self.asked.iter_mut().for_each(|asked| asked.last = Place::START);
@@ -134,7 +138,8 @@ impl State {
         if !follows.still(Part::Follower, leads.term()) {
             return acknowledged;
         }
-        acknowledged.max(follows.cells().first(follows.synced()).common(leads.cells()))
+        let legible = follows.faulty().legible(Index::new(follows.synced().into())).number() as u8;
+        acknowledged.max(follows.cells().first(legible).common(leads.cells()))
     }
 
     /// The state that stands for this one among all from which the same may happen, but for the
@@ -149,7 +154,7 @@ impl State {
         self.begin_to_serve();
         let lowest = if reach.absolute { 1 } else { self.lowest_term() };
         if !reach.absolute {
-            self.shift();
+            self.shift(reach.damages);
         }
         let spread = self.seats().map(|(_, seat)| seat.term() - lowest).max().unwrap_or_default();
         let longest = self.seats().map(|(_, seat)| seat.len()).chain(self.past.iter().map(|past| past.cells.len)).max();
@@ -242,12 +247,12 @@ impl State {
     }
 
     /// Drops the prefix that every server knows to be committed, as compaction does.
-    fn shift(&mut self) {
+    fn shift(&mut self, keeps_one: bool) {
         let known = self.seats().map(|(_, seat)| seat.commit().min(seat.synced())).min().unwrap_or_default();
         let everyone = self.seats().map(|(_, seat)| seat.cells()).chain(self.past.iter().map(|past| past.cells));
         // Where a log says otherwise something is broken, and nothing is dropped.
         let agreed = everyone.map(|cells| cells.common(self.committed)).min().unwrap_or_default();
-        let count = known.min(agreed);
+        let count = known.min(agreed).saturating_sub(keeps_one.into());
         if count == 0 {
             return;
         }
@@ -256,6 +261,7 @@ impl State {
             let shorter = seat.with_cells(seat.cells().without_first(count));
             *seat = shorter.with_commit(seat.commit() - count).with_synced(seat.synced() - count);
             *seat = seat.with_base(seat.base().saturating_sub(count));
+            *seat = seat.with_faulty(earlier(seat.faulty(), count));
             if seat.is(Part::Leader) {
                 *heard =
                     (0..self.servers).map(|at| (*heard >> (3 * at) & 7).saturating_sub(count.into()) << (3 * at)).sum();
@@ -390,6 +396,17 @@ impl State {
             let heard = &mut self.heard[leader as usize - 1];
             *heard = *heard & !(7 << shift) | Indices::from(index) << shift;
         }
+    }
+}
+
+/// The same where logs begin so many entries later.
+fn earlier(faulty: Faulty, count: u8) -> Faulty {
+    let (Some(first), Some(last)) = (faulty.first(), faulty.last()) else { return Faulty::NONE };
+    let [first, last] = [first, last].map(|index| index.number().checked_sub(count.into()));
+    // Where what is faulty counts as committed something is broken.
+    match (first, last) {
+        (Some(first), Some(last)) if 0 < last => Faulty::between(Index::new(first.max(1)), Index::new(last)),
+        _ => Faulty::NONE,
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct Move {
 }
 
 /// The kinds of [`Move`], as they are counted.
-pub(crate) const KINDS: [&str; 21] = [
+pub(crate) const KINDS: [&str; 22] = [
     "campaign",
     "count votes",
     "learn a newer term",
@@ -51,6 +51,7 @@ pub(crate) const KINDS: [&str; 21] = [
     "begin a lease",
     "answer for a lease",
     "confirm a lease",
+    "damage a disk",
 ];
 
 /// One kind more: any of them, if a crash cut it off before its records were all durable or seen.
@@ -62,7 +63,7 @@ impl Move {
     }
 
     fn is_cut_off(&self) -> bool {
-        self.cut.is_some() && !matches!(self.stimulus, Stimulus::Crash { .. })
+        self.cut.is_some() && !matches!(self.stimulus, Stimulus::Crash { .. } | Stimulus::Damage { .. })
     }
 }
 
@@ -89,6 +90,7 @@ fn kind_of(stimulus: Stimulus) -> usize {
         Stimulus::BeginLease => 18,
         Stimulus::AnswerLease { .. } => 19,
         Stimulus::ConfirmLease { .. } => 20,
+        Stimulus::Damage { .. } => 21,
     }
 }
 

@@ -34,13 +34,14 @@ const TWO: Bounds = Bounds {
     follows_proposals: false,
     transfers: true,
     snapshots: false,
+    damages: false,
 };
 
 /// Three servers in one term, disks in full.
 const THREE: Bounds = Bounds { servers: 3, terms: 1, entries: 1, transfers: false, ..TWO };
 
 fn quotient(servers: u8, spread: u8, window: u8) -> Quotient {
-    Quotient::new(PAPER, servers, Reach { spread, window, absolute: false })
+    Quotient::new(PAPER, servers, Reach { spread, window, absolute: false, damages: false })
 }
 
 fn leases(servers: u8, spread: u8) -> Quotient {
@@ -108,6 +109,17 @@ fn the_states_of_the_quotient_are_those_of_the_concrete_system() {
     }
 }
 
+/// The same where disks are damaged.
+#[test]
+fn the_states_with_damaged_disks_are_those_of_the_concrete_system() {
+    let compared = compare(Bounds { interleaved: false, damages: true, ..TWO }, true);
+    assert!(1_000 < compared.quotient && 40_000 < compared.concrete, "{} {}", compared.quotient, compared.concrete);
+    let missing = compared.missing.first();
+    assert!(missing.is_none(), "{} are missing: {missing:?}", compared.missing.len());
+    let extra = compared.extra.first();
+    assert!(extra.is_none(), "{} are made up: {extra:?}", compared.extra.len());
+}
+
 /// The same where servers make snapshots. (Interleaved, and with three servers, it is so too, and takes minutes.)
 #[test]
 fn the_states_with_snapshots_are_those_of_the_concrete_system() {
@@ -172,11 +184,11 @@ fn stateright_counts_the_same_states() {
 /// names: what may happen after forgetting that is what may happen, with that forgotten.
 #[test]
 fn what_may_happen_does_not_depend_on_where_counting_begins() {
-    let reach = Reach { spread: 9, window: 4, absolute: false };
+    let reach = Reach { spread: 9, window: 4, absolute: false, damages: false };
     let (forms, mut dropped, mut ranked) = (quotient(3, 9, 4), 0, 0);
     let far = Reach { absolute: true, ..reach };
     let absolute = Quotient { symmetric: false, reach: far, ..forms.clone() };
-    let near = Reach { spread: 3, window: 1, absolute: true };
+    let near = Reach { spread: 3, window: 1, absolute: true, damages: false };
     let explored = all_states(&Quotient { reach: near, proposals: false, ..forms.clone() });
     let mut workers = [absolute.new_worker(), forms.new_worker()];
     let form = |state: State| state.settled(reach).ok().map(|state| state.canonical());

@@ -91,8 +91,9 @@ impl State {
             let synced = server.disk.entries.len();
             let (start, mut entries) = (server.entries.base(), server.entries.to_vec());
             versions.put_into(&mut entries);
-            server.disk.entries = Entries::after(start, entries[..synced].to_vec());
-            server.entries = Entries::after(start, entries);
+            let faulty = server.entries.faulty();
+            server.disk.entries = Entries::after(start, entries[..synced].to_vec()).damaged(faulty);
+            server.entries = Entries::after(start, entries).damaged(faulty);
             let seat = Seat::of(&server).ok()?;
             state.seats[at] = seat.with_term(seat.term() + 1).with_cells(later(seat.cells()));
             state.heard[at] = heard(world, at);
@@ -141,7 +142,9 @@ fn heard(world: &World, at: usize) -> u32 {
     let arriving = world.network.iter().filter(|letter| letter.to == node.id() && letter.term == node.term());
     let told = arriving.filter_map(|letter| match letter.message {
         Message::VoteReply { granted: true } if !leads => Some((letter.from, 1)),
-        Message::AppendReply { matched, .. } if leads => Some((letter.from, matched.number() as u32)),
+        Message::AppendReply { matched, .. } | Message::RepairRequest { matched, .. } if leads => {
+            Some((letter.from, matched.number() as u32))
+        }
         _ => None,
     });
     for (id, value) in counted.into_iter().chain(told) {

@@ -39,6 +39,8 @@ pub(crate) struct Bounds {
     pub(crate) transfers: bool,
     /// Whether servers make snapshots and compact their logs.
     pub(crate) snapshots: bool,
+    /// Whether a crash may damage entries on a disk, of one server at a time.
+    pub(crate) damages: bool,
 }
 
 /// Two servers and three terms: small, and with everything at once.
@@ -58,6 +60,7 @@ pub(crate) const PAIR: Bounds = Bounds {
     follows_proposals: false,
     transfers: true,
     snapshots: false,
+    damages: false,
 };
 
 /// Three servers and two terms: small, and enough for most of what can go wrong.
@@ -82,6 +85,7 @@ pub(crate) fn wide(servers: u32) -> Bounds {
         follows_proposals: false,
         transfers: true,
         snapshots: true,
+        damages: true,
     }
 }
 
@@ -89,7 +93,8 @@ impl Bounds {
     /// The properties that are asked there.
     pub(crate) fn watched(&self) -> PropertySet {
         let ends = self.follows_proposals.then_some(Property::ProposalEnds);
-        PropertySet::of_states().and(ends.into_iter().collect())
+        let of_states = PropertySet::of_states().and(ends.into_iter().collect());
+        if self.damages { of_states.and(PropertySet::of_damage()) } else { of_states }
     }
 
     /// Whether every message that was sent stays, and no other arrives.
@@ -119,10 +124,11 @@ impl Bounds {
         let minimums = named(self.minimums, limit(self.minimums, "minimum timeout", "minimum timeouts"));
         let asked = named(self.requests, limit(self.requests, "such request", "such requests"));
         let snapshots = if self.snapshots { "; snapshots" } else { "" };
+        let damages = if self.damages { "; crashes that damage entries, of one server at a time" } else { "" };
         let followed = if self.follows_proposals { ", each followed to its end" } else { "" };
         let stays = if self.is_concrete() { "; every message that was sent stays, and no other arrives" } else { "" };
         format!(
-            "{} servers; terms up to {}; logs up to {} entries; {}; {minimums}{}; {}{followed}; {}{snapshots}; {asked}{flushes}{stays}",
+            "{} servers; terms up to {}; logs up to {} entries; {}; {minimums}{}; {}{followed}; {}{snapshots}{damages}; {asked}{flushes}{stays}",
             self.servers,
             self.terms,
             self.entries,

@@ -57,6 +57,7 @@ pub(crate) fn is_never_kept<E>(envelope: &Envelope<E>) -> bool {
             | Message::PreVoteReply { .. }
             | Message::VoteReply { granted: false }
             | Message::AppendReply { matched: Index::ZERO, .. }
+            | Message::RepairRequest { matched: Index::ZERO, .. }
             | Message::AppendRefusal { .. }
     );
     told_by_rumours && envelope.from != envelope.to
@@ -77,9 +78,14 @@ pub(crate) fn is_dead(world: &World, letter: &Letter) -> bool {
     match letter.message {
         Message::VoteReply { .. } => !plays(matches!(node.role(), Role::Candidate { .. })),
         Message::VoteRequest { .. } => durable.vote().is_some_and(|vote| vote != letter.from),
-        Message::AppendReply { matched, .. } => {
+        Message::AppendReply { matched, .. } | Message::RepairRequest { matched, .. } => {
+            let asks = matches!(letter.message, Message::RepairRequest { .. });
             let more = |other: &Letter| match other.message {
-                Message::AppendReply { matched: more, .. } => matched < more,
+                // What is asked for again may be sent at any time.
+                Message::AppendReply { matched: more, .. } if asks => matched <= more,
+                Message::AppendReply { matched: more, .. } | Message::RepairRequest { matched: more, .. } => {
+                    matched < more
+                }
                 _ => false,
             };
             let same_way = |other: &Letter| (other.from, other.to, other.term) == (letter.from, letter.to, letter.term);

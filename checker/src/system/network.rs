@@ -97,7 +97,10 @@ fn answer(world: &World, from: ServerId, to: ServerId) -> Option<Letter> {
 fn less(world: &World, from: ServerId, to: ServerId) -> impl Iterator<Item = Letter> + '_ {
     let replies = world.network.iter().filter(move |letter| (letter.from, letter.to) == (from, to));
     replies.flat_map(|letter| {
-        let most = if let Message::AppendReply { matched, .. } = letter.message { matched.number() } else { 1 };
+        let most = match letter.message {
+            Message::AppendReply { matched, .. } | Message::RepairRequest { matched, .. } => matched.number(),
+            _ => 1,
+        };
         let message = |matched| Message::AppendReply { matched: Index::new(matched), round: Round::ZERO };
         (1..most).map(move |matched| Envelope { message: message(matched), ..(**letter).clone() })
     })

@@ -103,7 +103,10 @@ impl Relabelled for World {
 
 impl Relabelled for Server {
     fn relabelled(&self, labels: &impl Labels) -> Server {
-        let all = |held: &Entries<Tag>| Entries::after(held.base().relabelled(labels), entries(held, labels));
+        let all = |held: &Entries<Tag>| {
+            let entries = Entries::after(held.base().relabelled(labels), entries(held, labels));
+            entries.damaged(held.faulty().relabelled(labels))
+        };
         Server {
             node: self.node.relabelled(labels),
             entries: all(&self.entries),
@@ -118,6 +121,7 @@ impl Relabelled for Unsynced {
     fn relabelled(&self, labels: &impl Labels) -> Unsynced {
         let record = |record: &Record<Tag>| match record {
             Record::Append(entry) => Record::Append(relabelled_entry(entry, labels)),
+            Record::Repair(entry) => Record::Repair(relabelled_entry(entry, labels)),
             other => other.relabelled(labels),
         };
         let records = self.records.iter().map(record).collect();

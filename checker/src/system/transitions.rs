@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-use rafttree_model::{Effects, Entry, Envelope, Event, Index, Message, Node, Output, Range, Role, ServerId};
+use rafttree_model::{Effects, Entry, Envelope, Event, Faulty, Index, Message, Node, Output, Range, Role, ServerId};
 
 use crate::checks;
 use crate::properties::{Property, PropertySet};
@@ -40,6 +40,12 @@ pub(crate) enum Action {
     Crash {
         server: ServerId,
         keep: usize,
+    },
+    /// The server stops and starts again, without what it had not flushed, and cannot read these entries
+    /// any more.
+    Damage {
+        server: ServerId,
+        faulty: Faulty,
     },
     /// Only for a disk that writes term and vote apart: the newest vote survives, its term does not.
     CrashTorn(ServerId),
@@ -105,6 +111,7 @@ impl System {
             let server = world.server(id);
             self.offer_events(world, id, &server.node, actions);
             self.offer_disk(server, actions);
+            self.offer_damage(world, server, actions);
         }
     }
 
@@ -127,6 +134,20 @@ impl System {
         if self.ground.disk_mutant == Some(DiskMutant::TornVote) && !server.unsynced.is_empty() {
             actions.push(Action::CrashTorn(id));
         }
+    }
+
+    /// Disks are damaged one at a time: the next when the last is as it was.
+    fn offer_damage(&self, world: &World, server: &Server, actions: &mut Vec<Action>) {
+        let are_sound = world.servers.iter().all(|server| server.disk.durable.faulty().is_none());
+        if !self.bounds.damages || !are_sound {
+            return;
+        }
+        let id = server.node.id();
+        let log = server.disk.durable.log();
+        let held = log.base().index.number() + 1..=log.last().index.number();
+        let parts = held.clone().flat_map(|first| (first..=*held.end()).map(move |last| (first, last)));
+        let faulty = parts.map(|(first, last)| Faulty::between(Index::new(first), Index::new(last)));
+        actions.extend(faulty.map(|faulty| Action::Damage { server: id, faulty }));
     }
 
     fn offer_events(&self, world: &World, id: ServerId, node: &Node, actions: &mut Vec<Action>) {
@@ -226,7 +247,9 @@ impl System {
             Action::Propose(_) | Action::Snapshot { .. } | Action::Transfer { .. } | Action::StepDown(_) => {
                 spend(&mut spent.requests, self.bounds.requests)?;
             }
-            Action::Crash { .. } | Action::CrashTorn(_) => spend(&mut spent.crashes, self.bounds.crashes)?,
+            Action::Crash { .. } | Action::Damage { .. } | Action::CrashTorn(_) => {
+                spend(&mut spent.crashes, self.bounds.crashes)?
+            }
             _ => {}
         }
         match action {
@@ -241,6 +264,14 @@ impl System {
             Action::Flush(id) => self.flush(world, *id),
             Action::Crash { server, keep } => {
                 self.crash(world, *server, *keep);
+                Ok(())
+            }
+            Action::Damage { server, faulty } => {
+                world.forget_clients_of(*server);
+                let damaged = |it: &mut Server| it.crash_damaged(self.ground, *faulty);
+                let broken = checks::judged_crash(world.server_mut(*server), damaged);
+                world.broken.extend(broken);
+                self.end_leases(world, *server);
                 Ok(())
             }
             Action::CrashTorn(id) => {

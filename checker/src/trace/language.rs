@@ -126,6 +126,9 @@ fn facts(server: &Server) -> Vec<String> {
     facts.push(node.vote().map_or("no vote".into(), |vote| format!("votes {vote}")));
     facts.push(format!("log {}", Words(&&*server.entries)));
     facts.push(format!("commits {}", node.commit()));
+    if let (Some(first), Some(last)) = (node.faulty().first(), node.faulty().last()) {
+        facts.push(format!("cannot read {first} to {last}"));
+    }
     let waiting: usize = server.unsynced.iter().map(|step| step.records.len()).sum();
     facts.push(if waiting == 0 { "all on disk".into() } else { format!("{waiting} records not on disk") });
     facts
@@ -238,6 +241,10 @@ impl fmt::Display for Action {
             Action::Flush(id) => write!(out, "flush {id}"),
             Action::Crash { server, keep: 0 } => write!(out, "crash {server}"),
             Action::Crash { server, keep } => write!(out, "crash {server} keep {keep}"),
+            Action::Damage { server, faulty } => {
+                let [first, last] = [faulty.first(), faulty.last()].map(Option::unwrap_or_default);
+                write!(out, "damage {server} from {first} to {last}")
+            }
             Action::CrashTorn(id) => write!(out, "crash {id} torn"),
         }
     }
@@ -263,6 +270,9 @@ impl fmt::Display for Words<'_, Letter> {
                 write!(out, "append after {previous} {} commit {commit}{}", Words(&entries), Words(round))
             }
             Message::AppendReply { matched, round } => write!(out, "appended up to {matched}{}", Words(round)),
+            Message::RepairRequest { matched, round } => {
+                write!(out, "repair_request up to {matched}{}", Words(round))
+            }
             Message::AppendRefusal { missing, hint, round } => {
                 write!(out, "append_refused missing {missing} hint {hint}{}", Words(round))
             }

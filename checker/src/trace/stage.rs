@@ -11,7 +11,7 @@ use crate::trace::run::{Step, step};
 use crate::world::{Letter, World};
 
 /// What the lines of a scenario may begin with.
-pub(crate) const VERBS: [&str; 15] = [
+pub(crate) const VERBS: [&str; 16] = [
     "election_timeout",
     "heartbeat_timeout",
     "minimum_timeout",
@@ -22,6 +22,7 @@ pub(crate) const VERBS: [&str; 15] = [
     "step_down",
     "flush",
     "crash",
+    "damage",
     "elect",
     "replicate",
     "partition",
@@ -282,7 +283,10 @@ fn is_reply(letter: &Letter) -> bool {
 }
 
 fn is_answer(letter: &Letter) -> bool {
-    matches!(letter.message, Message::AppendReply { .. } | Message::AppendRefusal { .. })
+    matches!(
+        letter.message,
+        Message::AppendReply { .. } | Message::RepairRequest { .. } | Message::AppendRefusal { .. }
+    )
 }
 
 fn has_words(action: &Action, words: &[&str]) -> bool {

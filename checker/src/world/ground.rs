@@ -25,6 +25,10 @@ pub(crate) enum DiskMutant {
     LostTail,
     /// A leader that steps down drops what is not committed.
     DropsWhenDeposed,
+    /// A restart cuts the log where it cannot be read.
+    CutAtFault,
+    /// What repairs an entry is reported as written, and is not.
+    UnsavedRepair,
     /// A restart forgets that a leader may have been heard just before.
     ForgetsStickiness,
 }

@@ -116,7 +116,7 @@ pub(crate) fn answer_to(old: &Node, event: &Event<Tag>) -> Option<(ServerId, Rou
     let Role::Leader { round: begun, .. } = *old.role() else { return None };
     let letter = received(old, event).filter(|letter| letter.term == old.term())?;
     let (matched, round) = match letter.message {
-        Message::AppendReply { matched, round } => (matched, round),
+        Message::AppendReply { matched, round } | Message::RepairRequest { matched, round } => (matched, round),
         Message::AppendRefusal { round, .. } => (Index::ZERO, round),
         _ => return None,
     };

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use rafttree_model::{
-    Durable, Effects, Entries, Entry, Envelope, Event, Message, Node, Output, Range, Record, Role, Round,
+    Durable, Effects, Entries, Entry, Envelope, Event, Faulty, Message, Node, Output, Range, Record, Role, Round,
 };
 
 use crate::world::ground::{DiskMutant, Ground};
@@ -116,6 +116,7 @@ impl Server {
             (Some(DiskMutant::UnsavedFirstVote), _) if self.disk.entries.is_empty() => {
                 records.retain(|record| !matches!(record, Record::Vote(_)));
             }
+            (Some(DiskMutant::UnsavedRepair), _) => records.retain(|record| !matches!(record, Record::Repair(_))),
             (Some(DiskMutant::SwappedCompletions), Some(newest)) => std::mem::swap(&mut held, &mut newest.held),
             _ => {}
         }
@@ -129,6 +130,13 @@ impl Server {
         let unsynced = std::mem::take(&mut self.unsynced);
         let survivors = unsynced.into_iter().flat_map(|step| step.records).take(keep);
         survivors.for_each(|record| self.disk.apply(&record, &self.entries));
+        self.restart(ground);
+    }
+
+    /// The same, and of what is on the disk these entries cannot be read any more.
+    pub(crate) fn crash_damaged(&mut self, ground: Ground, faulty: Faulty) {
+        self.unsynced.clear();
+        self.disk.damage(faulty);
         self.restart(ground);
     }
 
@@ -148,6 +156,10 @@ impl Server {
             }
             Some(DiskMutant::LostTail) if !disk.entries.is_empty() => {
                 disk.apply(&Record::Truncate { keep: disk.durable.log().last().index.previous() }, &[]);
+            }
+            Some(DiskMutant::CutAtFault) => {
+                let keep = disk.durable.faulty().legible(disk.durable.log().last().index);
+                disk.apply(&Record::Truncate { keep }, &[]);
             }
             _ => {}
         }
@@ -196,6 +208,7 @@ impl Stepped {
         for envelope in self.early.iter_mut().chain(&mut self.outputs) {
             if let Message::AppendRequest { round, .. }
             | Message::AppendReply { round, .. }
+            | Message::RepairRequest { round, .. }
             | Message::AppendRefusal { round, .. }
             | Message::InstallSnapshot { round, .. } = &mut envelope.message
             {
@@ -226,12 +239,23 @@ impl Disk {
         let length = if let Record::Restore { last } = record { last.index.number() as usize } else { 0 };
         keep(&mut self.entries, record, &entries[..length.min(entries.len())]);
     }
+
+    /// What these entries carry is lost to whoever runs on this disk. Here it stays, to be compared with.
+    pub(crate) fn damage(&mut self, faulty: Faulty) {
+        self.durable = std::mem::take(&mut self.durable).damaged(faulty);
+        self.entries = std::mem::take(&mut self.entries).damaged(faulty);
+    }
 }
 
 /// What a record makes of a log of which all is kept.
 fn keep(entries: &mut Entries<Tag>, record: &Record<Tag>, snapshot: &[Entry<Tag>]) {
     match record {
-        Record::Compact { .. } => {}
+        // What a snapshot includes can be read.
+        Record::Compact { through } => {
+            let last = entries.faulty().last().unwrap_or_default();
+            let left = entries.faulty().among(*through, last);
+            *entries = std::mem::take(entries).damaged(left);
+        }
         Record::Restore { .. } => *entries = Entries::after(entries.base(), snapshot.to_vec()),
         _ => entries.apply(record),
     }

@@ -130,7 +130,7 @@ pub enum StorageError {
         /// The problem with it.
         problem: &'static str,
     },
-    /// Entries cannot be read any more that were acknowledged, or may have been.
+    /// Entries cannot be read any more that were acknowledged, or may have been, nor all of their names.
     #[error(
         "{}: batch {batch} at byte {offset} is damaged, and with it {} (index@term){}: bring back a copy of the whole \
          directory that was taken since this server last ran, or leave it stopped: an older one has forgotten votes, and \
@@ -151,6 +151,18 @@ pub enum StorageError {
         last: Position,
         /// Whether it is known that they were acknowledged: another batch follows.
         is_acknowledged: bool,
+    },
+    /// Entries cannot be read any more, and a group of one has nobody to fetch them from.
+    #[error(
+        "the disk has damaged {} (index@term) of the log, and a group of one has no other server to fetch them from: \
+         bring back a copy of the whole directory that was taken since this server last ran; `rafttree log verify` says \
+         where the damage is", entries(*first, *last)
+    )]
+    NobodyElseHolds {
+        /// The first of them.
+        first: Position,
+        /// The last of them.
+        last: Position,
     },
     /// A batch that was acknowledged is damaged, and so is what was kept apart to name its entries.
     #[error(

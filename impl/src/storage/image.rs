@@ -1,8 +1,8 @@
 //! What the records of the log add up to while it is read: it may begin in the middle, and entries may
-//! be known by name alone.
+//! be known by name alone, or not even by that.
 
 use bytes::Bytes;
-use rafttree_model::{Durable, Entries, Entry, Index, Log, Position, Record, Term};
+use rafttree_model::{Durable, Entries, Entry, Faulty, Index, Log, Payload, Position, Record, Term};
 
 use super::interface::Recovered;
 use super::record::Written;
@@ -25,8 +25,23 @@ pub(super) struct Image {
 #[derive(Clone, Debug)]
 enum Held {
     Whole(Entry<Bytes>),
-    /// It was in the damaged batch of this number.
-    Damaged(u64),
+    /// It was in a damaged batch.
+    Damaged {
+        /// The batch's number.
+        batch: u64,
+        /// Its name, if that is known.
+        position: Option<Position>,
+    },
+}
+
+impl Held {
+    /// Its name, if that is known.
+    fn position(&self) -> Option<Position> {
+        match self {
+            Held::Whole(entry) => Some(entry.position),
+            Held::Damaged { position, .. } => *position,
+        }
+    }
 }
 
 /// Records that contradict each other.
@@ -47,6 +62,7 @@ impl Image {
             }
             Written::Record(Record::Truncate { keep }) => self.keep(keep.number()),
             Written::Record(Record::Append(entry)) => self.append(entry)?,
+            Written::Record(Record::Repair(entry)) => self.repair(entry)?,
             Written::Record(Record::Restore { last }) => self.restore(last),
             Written::Record(Record::Compact { .. }) => return Err(Contradiction("it compacts as another format does")),
             Written::Base(base) => self.rebase(base)?,
@@ -59,7 +75,20 @@ impl Image {
     pub(super) fn apply_effect(&mut self, sequence: u64, effect: &Effect) {
         self.hard = effect.hard;
         self.keep(effect.first.index.number().saturating_sub(1));
-        self.held.extend(std::iter::repeat_n(Held::Damaged(sequence), effect.count as usize));
+        let (first, last) = (effect.first, effect.last);
+        let is_next = first.index.number() == self.length() + 1;
+        // A log whose terms fall would end the program where it is put together.
+        let is_log = is_next && !falls(self.last_term(), first.term) && !falls(first.term, last.term);
+        let names = (0..effect.count).map(|at| effect.name(at).filter(|_| is_log));
+        self.held.extend(names.map(|position| Held::Damaged { batch: sequence, position }));
+    }
+
+    /// The term of the last entry, or of the last before it that is known.
+    fn last_term(&self) -> Term {
+        match self.held.last() {
+            Some(last) => last.position().map_or(self.base.term, |last| last.term),
+            None => self.term_before.unwrap_or(self.base.term),
+        }
     }
 
     /// Whether term and vote are these.
@@ -88,18 +117,16 @@ impl Image {
         match place.checked_sub(self.before)?.checked_sub(1) {
             None => Some(Position { index: Index::new(place), term: self.term_before.unwrap_or_default() })
                 .filter(|_| place == 0 || self.term_before.is_some()),
-            Some(at) => match self.held.get(at as usize)? {
-                Held::Whole(entry) => Some(entry.position),
-                Held::Damaged(_) => None,
-            },
+            Some(at) => self.held.get(at as usize)?.position(),
         }
     }
 
-    /// The numbers of the damaged batches of which entries are still in the log.
-    pub(super) fn damaged(&self) -> impl Iterator<Item = u64> + '_ {
+    /// The numbers of the damaged batches of which entries are still in the log, and have not been
+    /// repaired; and whether the entries' names are known.
+    pub(super) fn damaged(&self) -> impl Iterator<Item = (u64, bool)> + '_ {
         self.held.iter().filter_map(|held| match held {
             Held::Whole(_) => None,
-            Held::Damaged(sequence) => Some(*sequence),
+            Held::Damaged { batch, position } => Some((*batch, position.is_some())),
         })
     }
 
@@ -109,17 +136,25 @@ impl Image {
         beginning != self.before
     }
 
-    /// The state, with the log up to the first entry that is damaged.
+    /// The state. The entries of which the names alone are known are faulty; the log goes up to the
+    /// first of which not even that is.
     pub(super) fn into_recovered(self) -> Recovered {
-        let legible = self.held.into_iter().map_while(|held| match held {
-            Held::Whole(entry) => Some(entry),
-            Held::Damaged(_) => None,
-        });
-        let entries: Vec<_> = legible.collect();
+        let (mut entries, mut faulty) = (Vec::new(), Faulty::NONE);
+        for held in self.held {
+            let Some(position) = held.position() else { break };
+            if let Held::Damaged { .. } = held {
+                faulty = Faulty::between(faulty.first().unwrap_or(position.index), position.index);
+            }
+            entries.push(match held {
+                Held::Whole(entry) => entry,
+                // Nobody reads it: it is faulty.
+                Held::Damaged { .. } => Entry { position, payload: Payload::Blank },
+            });
+        }
         let mut log = Log::starting_at(self.base);
         entries.iter().for_each(|entry| log.push(entry.position));
-        let durable = Durable::assume(self.hard.term, self.hard.vote, log);
-        Recovered { durable, entries: Entries::after(self.base, entries) }
+        let durable = Durable::assume(self.hard.term, self.hard.vote, log).damaged(faulty);
+        Recovered { durable, entries: Entries::after(self.base, entries).damaged(faulty) }
     }
 
     /// Where the log was before the first segment that is left. Later ones say what is known already.
@@ -136,11 +171,7 @@ impl Image {
     }
 
     fn append(&mut self, entry: Entry<Bytes>) -> Result<(), Contradiction> {
-        let earlier = match self.held.last() {
-            Some(Held::Whole(last)) => last.position.term,
-            Some(Held::Damaged(_)) => self.base.term,
-            None => self.term_before.unwrap_or(self.base.term),
-        };
+        let earlier = self.last_term();
         let place = entry.position.index.number();
         let is_next = place == self.before + self.held.len() as u64 + 1;
         // A log whose terms fall would end the program where it is put together.
@@ -149,6 +180,19 @@ impl Image {
         }
         self.held.push(Held::Whole(entry));
         Ok(())
+    }
+
+    /// What an entry of a damaged batch carried. What was compacted since needs no repair.
+    fn repair(&mut self, entry: Entry<Bytes>) -> Result<(), Contradiction> {
+        let Some(at) = entry.position.index.number().checked_sub(self.before + 1) else { return Ok(()) };
+        let held = usize::try_from(at).ok().and_then(|at| self.held.get_mut(at));
+        match held {
+            Some(held) if held.position().is_none_or(|known| known == entry.position) => {
+                *held = Held::Whole(entry);
+                Ok(())
+            }
+            _ => Err(Contradiction("it repairs an entry that was not there")),
+        }
     }
 
     fn keep(&mut self, count: u64) {
@@ -170,7 +214,7 @@ impl Image {
         self.before += known;
         self.base = base;
         match self.held.first() {
-            Some(Held::Whole(next)) if falls(base.term, next.position.term) => {
+            Some(next) if next.position().is_some_and(|next| falls(base.term, next.term)) => {
                 Err(Contradiction("its entries do not follow those that were compacted"))
             }
             _ => Ok(()),

@@ -29,7 +29,8 @@ pub struct LogReport {
     pub is_in_use: bool,
     /// The version of the files.
     pub format: u32,
-    /// The state, with the entries up to the first that is damaged.
+    /// The state. Entries of which the names alone can be read are faulty; if not even those can, the log
+    /// goes up to there, and no server starts.
     pub recovered: Recovered,
     /// The batches that count, in their order; none are told of format 1.
     pub batches: Vec<LoggedBatch>,
@@ -67,7 +68,8 @@ pub enum Condition {
     Sound,
     /// All of it, but not its slot. The next start writes that again.
     SlotLost,
-    /// What its slot says of it, and that is enough: no entry was in it that is still in the log.
+    /// What its slot says of it, and that is enough: no entry was in it that is still in the log, or all
+    /// were repaired since.
     Superseded,
     /// The names of its entries alone.
     Damaged {

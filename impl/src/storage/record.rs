@@ -18,8 +18,10 @@ const COMPACT_TAG: u8 = 6;
 const RESTORE_TAG: u8 = 7;
 const BASE_TAG: u8 = 8;
 const START_TAG: u8 = 9;
+const REPAIR_BLANK_TAG: u8 = 10;
+const REPAIR_COMMAND_TAG: u8 = 11;
 /// `Append` with members, founding: not written yet.
-const RESERVED_TAGS: RangeInclusive<u8> = 10..=15;
+const RESERVED_TAGS: RangeInclusive<u8> = 12..=15;
 
 /// Numbers of a term that has begun, or of an entry. They are counted up by one, so those at the end
 /// of their range were written by no correct server.
@@ -102,18 +104,22 @@ pub(super) fn encode(record: &Record<Bytes>, out: &mut Vec<u8>) {
             put(out, RESTORE_TAG, last.term.number());
             out.put_u64_le(last.index.number());
         }
-        Record::Append(Entry { position, payload }) => {
-            let command = match payload {
-                Payload::Blank => None,
-                Payload::Command(command) => Some(command),
-            };
-            put(out, if command.is_some() { APPEND_COMMAND_TAG } else { APPEND_BLANK_TAG }, position.term.number());
-            out.put_u64_le(position.index.number());
-            if let Some(command) = command {
-                out.put_u64_le(command.len() as u64);
-                out.put_slice(command);
-            }
-        }
+        Record::Append(entry) => put_entry(out, [APPEND_BLANK_TAG, APPEND_COMMAND_TAG], entry),
+        Record::Repair(entry) => put_entry(out, [REPAIR_BLANK_TAG, REPAIR_COMMAND_TAG], entry),
+    }
+}
+
+/// An entry, with the tag for what it carries.
+fn put_entry(out: &mut Vec<u8>, [blank, command]: [u8; 2], Entry { position, payload }: &Entry<Bytes>) {
+    let (tag, carried) = match payload {
+        Payload::Blank => (blank, None),
+        Payload::Command(bytes) => (command, Some(bytes)),
+    };
+    put(out, tag, position.term.number());
+    out.put_u64_le(position.index.number());
+    if let Some(bytes) = carried {
+        out.put_u64_le(bytes.len() as u64);
+        out.put_slice(bytes);
     }
 }
 
@@ -132,13 +138,22 @@ pub(super) fn decode(bytes: &mut Bytes) -> Option<Record<Bytes>> {
         TRUNCATE_TAG => Record::Truncate { keep: Index::new(number) },
         COMPACT_TAG => Record::Compact { through: Index::new(counted(number)?) },
         RESTORE_TAG => Record::Restore { last: position(number, bytes)? },
-        APPEND_BLANK_TAG => Record::Append(Entry { position: position(number, bytes)?, payload: Payload::Blank }),
-        APPEND_COMMAND_TAG => {
+        APPEND_BLANK_TAG | REPAIR_BLANK_TAG => {
+            with_entry(tag, Entry { position: position(number, bytes)?, payload: Payload::Blank })
+        }
+        APPEND_COMMAND_TAG | REPAIR_COMMAND_TAG => {
             let position = position(number, bytes)?;
-            Record::Append(Entry { position, payload: Payload::Command(command(bytes)?) })
+            with_entry(tag, Entry { position, payload: Payload::Command(command(bytes)?) })
         }
         _ => return None,
     })
+}
+
+fn with_entry(tag: u8, entry: Entry<Bytes>) -> Record<Bytes> {
+    match tag {
+        REPAIR_BLANK_TAG | REPAIR_COMMAND_TAG => Record::Repair(entry),
+        _ => Record::Append(entry),
+    }
 }
 
 fn position(term: u64, bytes: &mut Bytes) -> Option<Position> {
@@ -174,11 +189,10 @@ mod tests {
             (number(), number()).prop_map(|(term, index)| Record::Restore {
                 last: Position { term: Term::new(term), index: Index::new(index) }
             }),
-            (number(), number(), payload).prop_map(|(term, index, payload)| {
-                Record::Append(Entry {
-                    position: Position { term: Term::new(term), index: Index::new(index) },
-                    payload,
-                })
+            (number(), number(), payload, any::<bool>()).prop_map(|(term, index, payload, is_new)| {
+                let position = Position { term: Term::new(term), index: Index::new(index) };
+                let entry = Entry { position, payload };
+                if is_new { Record::Append(entry) } else { Record::Repair(entry) }
             }),
         ]
     }
@@ -240,7 +254,7 @@ mod tests {
         assert_eq!(decode_written(&mut bytes), Ok(Written::Base(at(3, 9))));
         assert_eq!(decode_written(&mut bytes), Ok(Written::Start { base: at(0, 0), last: at(4, 12) }));
         assert_eq!(decode_written(&mut bytes), Err(NoRecord::Nonsense));
-        for (tag, expected) in [(9, NoRecord::Nonsense), (10, NoRecord::OfALaterVersion), (16, NoRecord::Nonsense)] {
+        for (tag, expected) in [(9, NoRecord::Nonsense), (12, NoRecord::OfALaterVersion), (16, NoRecord::Nonsense)] {
             assert_eq!(decode_written(&mut Bytes::from(vec![tag; 20])), Err(expected));
         }
     }
@@ -252,5 +266,9 @@ mod tests {
         encode(&Record::Append(Entry { position, payload: Payload::Command(Bytes::from_static(b"a")) }), &mut out);
         let expected = [5, 2, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, b'a'];
         assert_eq!(out, expected);
+        out.clear();
+        encode(&Record::Repair(Entry { position, payload: Payload::Command(Bytes::from_static(b"a")) }), &mut out);
+        assert_eq!(out[..1], [11]);
+        assert_eq!(out[1..], expected[1..]);
     }
 }

@@ -10,20 +10,27 @@
 //! | good | bad | any | the slot was lost or is damaged | keeps it, writes the slot again |
 //! | bad | bad | none | cut short by a crash | leaves it out |
 //! | bad, sectors missing | good | none | cut short by a crash | leaves it out |
-//! | bad, sectors spoiled | good | none | cannot be decided | names its entries, and refuses |
-//! | bad | good | some | it was acknowledged, and is damaged | names its entries, and refuses |
+//! | bad, sectors spoiled | good | none | cannot be decided | takes its entries to be faulty |
+//! | bad | good | some | it was acknowledged, and is damaged | takes its entries to be faulty |
 //! | bad | bad | some | what it was about is lost | refuses |
 //!
+//! Entries are *faulty* of which the names are known, term and index, and the payloads are lost. The
+//! server votes by the names, does not lead and acknowledges nothing from them on until its leader has sent
+//! them again (`model::faulty`). A batch that spans terms has entries between its first and its last of
+//! which the slot does not tell the terms: where those are lost as well, opening names what it can, and
+//! refuses.
+//!
 //! A batch without entries is about term and vote alone, and its slot has both: where only the slot is
-//! good, it is as good as the batch, and nothing is refused. Nor is it where the entries were removed
-//! by later batches.
+//! good, it is as good as the batch. So it is where the entries were removed by later batches, or
+//! repaired. A batch that repairs entries says nothing of that in its slot: if it is damaged, they are
+//! faulty as they were.
 //!
 //! What tells a crash from damage is that a disk writes a sector of 512 bytes as a whole: what a crash
 //! leaves out are sectors of zeros, as the segment was made. What cannot be told from a crash, and is
 //! left out: a last batch of which sectors read as zeros though they were acknowledged (a write or a
 //! flush that the disk confirmed and lost); damage to the last batch *and* its slot; damage to the
 //! last batches, all their sectors and all their slots. A disk that leaves garbage instead of a sector
-//! in flight, and has written the slot, makes a start name entries that were never acknowledged.
+//! in flight, and has written the slot, makes entries faulty that were never acknowledged.
 
 use std::collections::BTreeMap;
 
@@ -51,6 +58,8 @@ pub(crate) struct Damage {
     pub(super) slot: Slot,
     /// Whether another batch follows it.
     pub(crate) is_acknowledged: bool,
+    /// Whether the names of its entries are known that are in the log.
+    pub(crate) is_named: bool,
 }
 
 /// One batch that counts.
@@ -105,9 +114,9 @@ pub(super) fn recover<D: Disk>(disk: &D, owner: Incarnation) -> Result<Recovery,
 }
 
 impl Recovery {
-    /// Refuses a log of which not all can be read.
+    /// Refuses a log of which not even the names of all entries are known.
     pub(super) fn check(&self) -> Result<(), StorageError> {
-        let Some(damage) = self.damaged.first() else { return Ok(()) };
+        let Some(damage) = self.damaged.iter().find(|damage| !damage.is_named) else { return Ok(()) };
         let segment = self.segments.iter().find(|segment| segment.number == damage.segment);
         Err(StorageError::DamagedEntries {
             file: segment.map(|segment| segment.path.clone()).unwrap_or_default(),
@@ -256,14 +265,16 @@ fn replay(
     if let Some(link) = chain.first().filter(|_| image.lacks_entries()) {
         return Err(corrupt(segments, link, "entries before it are missing"));
     }
-    let mut missing: Vec<u64> = image.damaged().collect();
-    missing.dedup();
-    let damage = |sequence: &u64| {
+    let mut missing: BTreeMap<u64, bool> = BTreeMap::new();
+    for (sequence, is_named) in image.damaged() {
+        *missing.entry(sequence).or_insert(true) &= is_named;
+    }
+    let damage = |(sequence, is_named): (&u64, &bool)| {
         let link = chain.iter().find(|link| link.sequence == *sequence)?;
         let segment = &segments[link.segment];
         let offset = segment.layout.offset(link.block);
         let is_acknowledged = undecided != Some(*sequence);
-        Some(Damage { segment: segment.number, offset, slot: link.slot?, is_acknowledged })
+        Some(Damage { segment: segment.number, offset, slot: link.slot?, is_acknowledged, is_named: *is_named })
     };
     let damaged = missing.iter().filter_map(damage).collect();
     Ok((image.into_recovered(), damaged))

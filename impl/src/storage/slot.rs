@@ -55,6 +55,17 @@ pub(super) struct Effect {
     pub hard: HardState,
 }
 
+impl Effect {
+    /// The name of the batch's entry at this place, from 0 on: known of the first and the last, and of
+    /// those between them if those are of one term, since terms never fall.
+    pub(super) fn name(&self, at: u32) -> Option<Position> {
+        let is_end = at == 0 || at + 1 == self.count;
+        let term = if at == 0 { self.first.term } else { self.last.term };
+        let index = Index::new(self.first.index.number() + u64::from(at));
+        (is_end || self.first.term == self.last.term).then_some(Position { term, index })
+    }
+}
+
 /// What is known of a batch apart from it.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Slot {

@@ -171,6 +171,10 @@ struct WireAppendReply {
     matched: u64,
     #[prost(uint64, tag = "2")]
     round: u64,
+    /// Whether what follows can no longer be read, and is asked for again. A version that does not know
+    /// this takes it for the acknowledgement that it is as well.
+    #[prost(bool, tag = "3")]
+    repair: bool,
 }
 
 #[derive(Clone, PartialEq, prost::Message)]
@@ -258,9 +262,8 @@ impl From<Message<Slice<Bytes>>> for WireMessage {
                 commit: commit.number(),
                 round: round.number(),
             }),
-            Message::AppendReply { matched, round } => {
-                WireMessage::AppendReply(WireAppendReply { matched: matched.number(), round: round.number() })
-            }
+            Message::AppendReply { matched, round } => reply(matched, round, false),
+            Message::RepairRequest { matched, round } => reply(matched, round, true),
             Message::AppendRefusal { missing, hint, round } => WireMessage::AppendRefusal(WireAppendRefusal {
                 missing: missing.number(),
                 hint: Some(hint.into()),
@@ -273,6 +276,10 @@ impl From<Message<Slice<Bytes>>> for WireMessage {
             Message::Stale => WireMessage::Stale(WireEmpty {}),
         }
     }
+}
+
+fn reply(matched: Index, round: Round, repair: bool) -> WireMessage {
+    WireMessage::AppendReply(WireAppendReply { matched: matched.number(), round: round.number(), repair })
 }
 
 impl TryFrom<WireMessage> for Message<Slice<Bytes>> {
@@ -291,10 +298,14 @@ impl TryFrom<WireMessage> for Message<Slice<Bytes>> {
                 commit: Index::new(countable(request.commit)?),
                 round: Round::new(countable(request.round)?),
             },
-            WireMessage::AppendReply(reply) => Message::AppendReply {
-                matched: Index::new(countable(reply.matched)?),
-                round: Round::new(countable(reply.round)?),
-            },
+            WireMessage::AppendReply(reply) => {
+                let (matched, round) = (Index::new(countable(reply.matched)?), Round::new(countable(reply.round)?));
+                if reply.repair {
+                    Message::RepairRequest { matched, round }
+                } else {
+                    Message::AppendReply { matched, round }
+                }
+            }
             WireMessage::AppendRefusal(refusal) => Message::AppendRefusal {
                 missing: Index::new(countable(refusal.missing)?),
                 hint: position(refusal.hint)?,
@@ -446,6 +457,7 @@ mod tests {
                 round
             }),
             (index(), round()).prop_map(|(matched, round)| Message::AppendReply { matched, round }),
+            (index(), round()).prop_map(|(matched, round)| Message::RepairRequest { matched, round }),
             (index(), positions(), round()).prop_map(|(missing, hint, round)| Message::AppendRefusal {
                 missing,
                 hint,

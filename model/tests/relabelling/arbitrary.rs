@@ -3,8 +3,8 @@
 use std::cmp::Ordering;
 
 use rafttree_model::{
-    Durable, Entry, Envelope, Event, Index, Log, Members, Message, Node, Payload, Position, Progress, Role, RoleName,
-    Round, ServerId, ServerMap, ServerSet, Slice, Term,
+    Durable, Entry, Envelope, Event, Faulty, Index, Log, Members, Message, Node, Payload, Position, Progress, Role,
+    RoleName, Round, ServerId, ServerMap, ServerSet, Slice, Term,
 };
 
 use crate::support::{Command, at, id};
@@ -94,6 +94,7 @@ fn name_of<E>(message: &Message<E>) -> &'static str {
         Message::VoteReply { .. } => "vote reply",
         Message::AppendRequest { .. } => "append request",
         Message::AppendReply { .. } => "append reply",
+        Message::RepairRequest { .. } => "repair request",
         Message::AppendRefusal { .. } => "append refusal",
         Message::InstallSnapshot { .. } => "install snapshot",
         Message::TimeoutNow => "timeout now",
@@ -113,7 +114,7 @@ pub(super) fn can_move((role, kind, age): (RoleName, &str, Ordering)) -> bool {
         (_, Ordering::Less) => false,
         ("pre-vote reply", _) => role == RoleName::PreCandidate,
         ("vote reply", _) => role == RoleName::Candidate,
-        ("append reply" | "append refusal", _) => role == RoleName::Leader,
+        ("append reply" | "repair request" | "append refusal", _) => role == RoleName::Leader,
         ("timeout now", _) => role == RoleName::Follower,
         _ => false,
     }
@@ -124,7 +125,7 @@ pub(super) fn all_that_can_move() -> impl Iterator<Item = (RoleName, &'static st
     let timers = ["election timeout", "heartbeat timeout", "minimum timeout"];
     let local = timers.into_iter().chain(["proposal", "snapshot", "transfer", "step down"]);
     let messages = ["pre-vote request", "pre-vote reply", "vote request", "vote reply", "append request"];
-    let more = ["append reply", "append refusal", "install snapshot", "timeout now", "stale"];
+    let more = ["append reply", "repair request", "append refusal", "install snapshot", "timeout now", "stale"];
     let ages = [Ordering::Less, Ordering::Equal, Ordering::Greater];
     let received = messages.into_iter().chain(more).flat_map(move |kind| ages.map(|age| (kind, age)));
     let kinds = local.map(|kind| (kind, Ordering::Equal)).chain(received);
@@ -158,7 +159,17 @@ fn node(choices: &mut Choices, log: Log, commit: Index, floor: u64) -> Node {
     };
     let vote = choices.of(&[None, Some(own), Some(ids[0]), Some(id(SERVERS))]);
     let role = role(choices, own, &ids, log.last().index.number(), floor);
-    Node::assume(own, members, Durable::assume(Term::new(term), vote, log), commit, role)
+    let faulty = faulty(choices, &log, commit);
+    Node::assume(own, members, Durable::assume(Term::new(term), vote, log).damaged(faulty), commit, role)
+}
+
+/// Usually nothing, sometimes a part of what is not known to be committed.
+fn faulty(choices: &mut Choices, log: &Log, commit: Index) -> Faulty {
+    if log.last().index <= commit || !choices.one_in(4) {
+        return Faulty::NONE;
+    }
+    let first = choices.between(commit.number() + 1, log.last().index.number());
+    Faulty::between(Index::new(first), Index::new(choices.between(first, log.last().index.number())))
 }
 
 fn role(choices: &mut Choices, own: ServerId, ids: &[ServerId], last: u64, floor: u64) -> Role {
@@ -233,7 +244,7 @@ impl World<'_> {
 
     fn message(&self, choices: &mut Choices, term: u64) -> Message<Slice<Command>> {
         let granted = !choices.one_in(4);
-        match choices.up_to(9) {
+        match choices.up_to(10) {
             0 => Message::PreVoteRequest { last: self.position(choices) },
             1 => Message::PreVoteReply { granted },
             2 => Message::VoteRequest { last: self.position(choices), transfer: choices.one_in(2) },
@@ -251,6 +262,7 @@ impl World<'_> {
             },
             7 => Message::InstallSnapshot { last: self.snapshot(choices), round: Round::new(choices.up_to(2)) },
             8 => Message::TimeoutNow,
+            9 => Message::RepairRequest { matched: self.known(choices), round: Round::new(choices.up_to(2)) },
             _ => Message::Stale,
         }
     }

@@ -11,6 +11,7 @@ pub(super) type Assumption = (&'static str, fn(&Case) -> bool);
 /// For a log without what it holds up to the floor to be as good as the whole log.
 pub(super) const COMPACTION: &[Assumption] = &[
     ("entries are sent from the floor on", sends_from_the_floor_on),
+    ("nobody has lost the floor or what is before it", has_lost_nothing_up_to_the_floor),
     ("entries that arrive, hints and snapshots begin at the floor or later", compares_from_the_floor_on),
     ("snapshots are made of more than the floor", snapshots_go_beyond_the_floor),
     ("what stands at the floor or later is of the floor's term or later", compares_no_earlier_term),
@@ -25,6 +26,7 @@ pub(super) const FIRST_IS_ONE: &[Assumption] = &[
 /// For the floor to become index 0, which also means that nothing is known of a follower.
 pub(super) const FIRST_IS_ZERO: &[Assumption] = &[
     ("entries are sent from the floor on", sends_from_the_floor_on),
+    ("nobody has lost the floor or what is before it", has_lost_nothing_up_to_the_floor),
     ("entries that arrive, hints and snapshots begin at the floor or later", compares_from_the_floor_on),
     ("no candidate's log ends below the floor", no_candidate_ends_below_the_floor),
     ("what stands at the floor or later is of the floor's term or later", compares_no_earlier_term),
@@ -82,6 +84,11 @@ fn lacks_nothing_below_the_floor(case: &Case) -> bool {
 
 fn lacks_nothing_up_to_the_floor(case: &Case) -> bool {
     !matches!(message(case), Some(Message::AppendRefusal { missing, .. }) if *missing <= case.floor)
+}
+
+/// Who asks for a repair can read, and knows to be committed, what comes before.
+fn has_lost_nothing_up_to_the_floor(case: &Case) -> bool {
+    !matches!(message(case), Some(Message::RepairRequest { matched, .. }) if *matched < case.floor)
 }
 
 fn no_candidate_ends_below_the_floor(case: &Case) -> bool {

@@ -4,6 +4,7 @@
 mod commitment;
 mod compaction;
 mod elections;
+mod faulty;
 mod leadership;
 mod replication;
 mod rounds;

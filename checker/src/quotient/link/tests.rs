@@ -88,7 +88,7 @@ fn restricted(state: &State, id: u8, stimulus: Stimulus) -> u64 {
         ),
         _ => false,
     };
-    if matches!(stimulus, Stimulus::Flush | Stimulus::Crash { .. }) {
+    if matches!(stimulus, Stimulus::Flush | Stimulus::Crash { .. } | Stimulus::Damage { .. }) {
         return 0;
     }
     script(state.seat(id), id, state.base, stimulus).iter().filter(|event| is_restricted(event)).count() as u64

@@ -9,12 +9,37 @@ use crate::quotient::simulation::variants::MAX_ROUNDS;
 use crate::world::{Letter, Server, Tag};
 
 /// What a server is told by others, by itself and by its timers, service and disk.
-pub(super) fn happenings(server: &Server, window: u64, snapshots: bool) -> Vec<Happening> {
-    let events = local_events(server).chain(letters(server, window).into_iter().map(Event::Receive));
+///
+/// Only servers whose disk was damaged ask for repairs: so that is tried where disks are.
+pub(super) fn happenings(server: &Server, window: u64, snapshots: bool, damages: bool) -> Vec<Happening> {
+    let events = local_events(server).chain(letters(server, window, damages).into_iter().map(Event::Receive));
+    let damages = if damages { damaged(server) } else { Vec::new() };
     let of_snapshots = if snapshots { of_snapshots(server, window) } else { Vec::new() };
     let crashes = (0..=server.unsynced_records() as u8).map(|keep| Happening::Crash { keep });
     let flush = (!server.unsynced.is_empty()).then_some(Happening::Flush);
-    events.map(Happening::Event).chain(crashes).chain(flush).chain(of_snapshots).collect()
+    events.map(Happening::Event).chain(crashes).chain(flush).chain(of_snapshots).chain(damages).collect()
+}
+
+/// Of a disk that can be read, any part may be damaged.
+fn damaged(server: &Server) -> Vec<Happening> {
+    let last = if server.disk.entries.faulty().is_none() { server.disk.entries.len() as u8 } else { 0 };
+    let base = server.disk.durable.log().base().index.number() as u8;
+    let parts = (base + 1..=last).flat_map(|first| (first..=last).map(move |last| (first, last)));
+    parts.map(|(first, last)| Happening::Damage { first, last }).collect()
+}
+
+/// An entry of the same name is the same entry (§5.3): whoever sends it has what the server had.
+fn carry_what_was_lost(message: &mut Message<Slice<Tag>>, server: &Server) {
+    let Message::AppendRequest { entries, .. } = message else { return };
+    let held = |entry: &Entry<Tag>| server.entries.iter().find(|held| held.position == entry.position).copied();
+    let carried = entries.entries().iter().map(|entry| held(entry).unwrap_or(*entry)).collect();
+    *entries = Slice::new(entries.previous(), carried).expect("they have the same names");
+}
+
+/// What servers ask for that have lost entries: each place, and each round that is told apart.
+fn repair_requests(window: u64) -> impl Iterator<Item = Message<Slice<Tag>>> {
+    let request = |matched, round| Message::RepairRequest { matched: Index::new(matched), round: Round::new(round) };
+    (0..=window + 1).flat_map(move |matched| (0..=MAX_ROUNDS + 1).map(move |round| request(matched, round)))
 }
 
 fn local_events(server: &Server) -> impl Iterator<Item = Event<Tag>> + use<> {
@@ -25,11 +50,15 @@ fn local_events(server: &Server) -> impl Iterator<Item = Event<Tag>> + use<> {
 }
 
 /// A server only tells whether a term is lower than its own, the same, or higher.
-fn letters(server: &Server, window: u64) -> Vec<Letter> {
+fn letters(server: &Server, window: u64, damages: bool) -> Vec<Letter> {
     let id = server.node.id();
     let mut letters = Vec::new();
     for term in told_apart(server.node.term()) {
-        let messages = messages(server.entries.base(), term, window);
+        let mut messages = messages(server.entries.base(), term, window);
+        if damages {
+            messages.extend(repair_requests(window));
+            messages.iter_mut().for_each(|message| carry_what_was_lost(message, server));
+        }
         for from in server.node.peers() {
             letters.extend(messages.iter().map(|message| Envelope { from, to: id, term, message: message.clone() }));
         }

@@ -20,6 +20,7 @@ pub(super) fn grounds(seat: Seat, server: &Server, happening: &Happening, leases
         // What is on a leader's disk counts at once, with what was acknowledged before.
         Happening::Flush => behind(&[Stimulus::Flush], acknowledged(seat, server, server.node.id(), Index::ZERO)),
         Happening::Crash { keep } => one(Stimulus::Crash { keep: *keep }),
+        Happening::Damage { first, last } => one(Stimulus::Damage { first: *first, last: *last }),
         Happening::Event(Event::ElectionTimeout) => one(Stimulus::Campaign { grants: 0 }),
         Happening::Event(Event::HeartbeatTimeout) => one(Stimulus::HeartbeatTimeout),
         Happening::Event(Event::MinimumTimeout) => {
@@ -50,7 +51,9 @@ fn of_letter(seat: Seat, server: &Server, letter: &Letter, leases: bool) -> Vec<
     let learnt = (ours < theirs).then_some(Stimulus::Learn { term, from });
     match &letter.message {
         _ if theirs < ours || is_disturbance(server, letter) => Vec::new(),
-        Message::AppendReply { matched, .. } if ours == theirs => acknowledged(seat, server, letter.from, *matched),
+        Message::AppendReply { matched, .. } | Message::RepairRequest { matched, .. } if ours == theirs => {
+            acknowledged(seat, server, letter.from, *matched)
+        }
         _ => match (input(server, letter, leases), learnt) {
             // A leader whose transfer is asked to vote learns of the new term first: anybody may.
             (Some(input), Some(learnt)) => vec![vec![input], vec![learnt, input]],

@@ -111,7 +111,7 @@ impl Quotient {
         }
         let base = local.base_of(seat, base);
         let server = seat.server(id, self.members, base);
-        let mut happenings = alphabet::happenings(&server, self.reach.window.into(), self.snapshots);
+        let mut happenings = alphabet::happenings(&server, self.reach.window.into(), self.snapshots, self.damages);
         happenings.retain(|happening| self.may_happen(seat, happening));
         let mut first = Reference::default();
         for server in variants::variants((seat, id, base), self.members, self.symmetric, self.leases) {
@@ -295,6 +295,7 @@ impl Failure {
             Happening::Install { letter, .. } => language::event(id, &Event::Receive(letter.clone())),
             Happening::Flush => format!("flush {id}"),
             Happening::Crash { keep } => format!("crash {id} keep {keep}"),
+            Happening::Damage { first, last } => format!("damage {id} from {first} to {last}"),
         });
         let mut lines = vec!["one server, in a state that the search has reached:".to_owned()];
         lines.push(format!("    {}", language::server(&self.server)));

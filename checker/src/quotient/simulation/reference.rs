@@ -45,7 +45,7 @@ impl Reference {
         let event = match happening {
             Happening::Event(event) => event,
             Happening::Install { letter, .. } => &Event::Receive(letter.clone()),
-            Happening::Flush | Happening::Crash { .. } => return Happens::Something,
+            Happening::Flush | Happening::Crash { .. } | Happening::Damage { .. } => return Happens::Something,
         };
         let mut node = server.node.clone();
         let effects = &mut self.effects;
@@ -84,7 +84,10 @@ fn memory(node: &Node) -> Option<impl PartialEq + use<>> {
 /// Answers of followers, and what makes a leader send.
 fn is_about_progress(server: &Server, event: &Event<Tag>) -> bool {
     let Event::Receive(letter) = event else { return true };
-    let answers = matches!(letter.message, Message::AppendReply { .. } | Message::AppendRefusal { .. });
+    let answers = matches!(
+        letter.message,
+        Message::AppendReply { .. } | Message::RepairRequest { .. } | Message::AppendRefusal { .. }
+    );
     !server.leads() || answers && letter.term == server.node.term()
 }
 

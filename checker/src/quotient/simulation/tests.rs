@@ -141,8 +141,9 @@ fn every_kind_of_message_is_tried() {
         Message::TimeoutNow => (7, false),
         Message::Stale => (8, false),
         Message::InstallSnapshot { .. } => (9, false),
+        Message::RepairRequest { .. } => (10, false),
     };
-    let tried: BTreeSet<_> = alphabet::happenings(&server, 1, false)
+    let tried: BTreeSet<_> = alphabet::happenings(&server, 1, false, false)
         .iter()
         .filter_map(|happening| match happening {
             Happening::Event(Event::Receive(letter)) if letter.from != letter.to => {

@@ -175,7 +175,8 @@ pub(super) fn is_variant(server: &Server) -> bool {
     let (id, members, last) = (node.id(), node.members(), node.log().last().index);
     match node.role() {
         Role::Follower { leader, sticky } => leader.is_none_or(|leader| *sticky && leader != id),
-        Role::PreCandidate { votes } => !members.is_majority(votes),
+        // Who cannot read its log does not campaign.
+        Role::PreCandidate { votes } => !members.is_majority(votes) && node.faulty().is_none(),
         Role::Candidate { votes, .. } => !members.is_majority(votes) && node.vote() == Some(id),
         Role::Leader { progress, heard, transfer, .. } => {
             let sound = |(_, it): (ServerId, Progress)| it.matched < it.next && it.next <= last.next();

@@ -14,12 +14,13 @@ const LEADS_ALREADY: &str = "if let Role::Leader { .. } = self.node.role { \
     return; // A term has one leader (§5.2): only a broken rule leads here. \
     }";
 const FOLLOWS: &str = "self.follow(leader);";
-const TAKES: &str = "if R::must_restore(self.node.log(), last) { self.restore(last); } else { \
+const TAKES: &str = "if R::must_restore(self.node.log(), last) { self.restore(last); } \
+    else if R::must_take_over(self.node.faulty(), last.index) { self.take_over(last); } else { \
     // The log holds what the snapshot stands for, or a later snapshot does. \
     self.commit_to(last.index); }";
 const HELD: &str = "self.commit_to(last.index);";
-const ANSWER: &str = "let matched = R::acknowledged(last.index, self.node.log().last().index); \
-    self.send(leader, Message::AppendReply { matched, round });";
+const TAKES_OVER: &str = "self.persist(Record::Compact { through: last.index });";
+const ANSWER: &str = "self.acknowledge(leader, last.index, round);";
 const RESTORES: &str = "self.persist(Record::Restore { last });";
 const COMMITS: &str = "self.node.commit = last.index;";
 const TELLS: &str = "self.effects.outputs.push(Output::Restored(last));";
@@ -193,5 +194,17 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "the state machine is to apply what the log does not hold",
         TELLS,
         "self.effects.outputs.push(Output::Committed(last.index));",
+    ),
+    mutant(
+        "what_cannot_be_read_is_restored",
+        "with all that follows it, and was acknowledged",
+        TAKES_OVER,
+        "self.persist(Record::Restore { last });",
+    ),
+    mutant(
+        "what_cannot_be_read_stays",
+        "though a snapshot includes it",
+        TAKES_OVER,
+        "{}",
     ),
 ];

@@ -15,10 +15,10 @@ const CAMPAIGN: &str = "self.persist(Record::Term(self.node.term().next())); sel
 const CANDIDACY: &str = "Role::Candidate { votes: ServerSet::default(), transfer }";
 const REQUEST: &str = "Message::VoteRequest { last, transfer }";
 const OPEN: &str = "!votes.contains(peer)";
-const PRE_VOTE: &str = "let granted = R::is_up_to_date(last, self.node.log().last()); self.send(candidate, Message::PreVoteReply { granted });";
+const PRE_VOTE: &str = "let granted = R::is_up_to_date(last, self.last_for_votes()); self.send(candidate, Message::PreVoteReply { granted });";
 const PRE_VOTE_REPLY: &str = "let Role::PreCandidate { votes } = &mut self.node.role else { return }; if granted { votes.insert(voter, ()); } \
     if R::is_majority(&self.node.members, votes) { self.campaign(false); }";
-const GRANTED: &str = "R::may_vote(self.node.vote(), candidate) && R::is_up_to_date(last, self.node.log().last())";
+const GRANTED: &str = "R::may_vote(self.node.vote(), candidate) && R::is_up_to_date(last, self.last_for_votes())";
 const VOTE: &str = "if granted { self.vote_for(candidate); } self.send(candidate, Message::VoteReply { granted });";
 const WRITE_VOTE: &str = "if self.node.vote() != Some(candidate) { self.persist(Record::Vote(candidate)); }";
 const SUPPORTS: &str = "if let Role::PreCandidate { .. } = self.node.role { self.node.role = Role::Follower { leader: None, sticky: false }; } \
@@ -125,21 +125,21 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "let _ = last; self.send(candidate, Message::PreVoteReply { granted: true });"),
     mutant("no_pre_votes", "nobody is encouraged", PRE_VOTE, "let _ = last; self.send(candidate, Message::PreVoteReply { granted: false });"),
     mutant("pre_votes_need_a_free_vote", "a server that has voted in this term would not vote in the next", PRE_VOTE,
-        "let granted = R::may_vote(self.node.vote(), candidate) && R::is_up_to_date(last, self.node.log().last()); \
+        "let granted = R::may_vote(self.node.vote(), candidate) && R::is_up_to_date(last, self.last_for_votes()); \
          self.send(candidate, Message::PreVoteReply { granted });"),
     mutant("refused_pre_votes_are_not_said", "a server that would not vote says nothing", PRE_VOTE,
-        "if R::is_up_to_date(last, self.node.log().last()) { self.send(candidate, Message::PreVoteReply { granted: true }); }"),
+        "if R::is_up_to_date(last, self.last_for_votes()) { self.send(candidate, Message::PreVoteReply { granted: true }); }"),
     mutant("pre_votes_are_sent_twice", "each pre-vote leaves twice", PRE_VOTE,
-        "let granted = R::is_up_to_date(last, self.node.log().last()); self.send(candidate, Message::PreVoteReply { granted }); \
+        "let granted = R::is_up_to_date(last, self.last_for_votes()); self.send(candidate, Message::PreVoteReply { granted }); \
          self.send(candidate, Message::PreVoteReply { granted });"),
     mutant("pre_votes_put_the_own_election_off", "a pre-vote restarts the timers", PRE_VOTE,
-        "let granted = R::is_up_to_date(last, self.node.log().last()); self.send(candidate, Message::PreVoteReply { granted }); \
+        "let granted = R::is_up_to_date(last, self.last_for_votes()); self.send(candidate, Message::PreVoteReply { granted }); \
          if let Role::Follower { .. } = self.node.role { self.restart(Timers::Follower); }"),
     mutant("pre_votes_end_the_own_campaign", "a server that would vote for another asks for no pre-votes itself", PRE_VOTE,
-        "let granted = R::is_up_to_date(last, self.node.log().last()); self.send(candidate, Message::PreVoteReply { granted }); \
+        "let granted = R::is_up_to_date(last, self.last_for_votes()); self.send(candidate, Message::PreVoteReply { granted }); \
          if let Role::PreCandidate { .. } = self.node.role { self.become_follower(); }"),
     mutant("pre_votes_end_stickiness", "a server that was asked for a pre-vote hears its leader no more", PRE_VOTE,
-        "let granted = R::is_up_to_date(last, self.node.log().last()); self.send(candidate, Message::PreVoteReply { granted }); \
+        "let granted = R::is_up_to_date(last, self.last_for_votes()); self.send(candidate, Message::PreVoteReply { granted }); \
          if let Role::Follower { leader, .. } = self.node.role { self.node.role = Role::Follower { leader, sticky: false }; }"),
     mutant("refused_pre_votes_count", "whoever answers would vote", PRE_VOTE_REPLY,
         "let _ = granted; let Role::PreCandidate { votes } = &mut self.node.role else { return }; votes.insert(voter, ()); \
@@ -162,11 +162,11 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "let Role::PreCandidate { votes } = &mut self.node.role else { return }; if granted { votes.insert(voter, ()); } \
          if R::is_majority(&self.node.members, votes) { self.campaign(true); }"),
     mutant("a_vote_needs_less", "either a free vote or an up-to-date log is enough", GRANTED,
-        "R::may_vote(self.node.vote(), candidate) || R::is_up_to_date(last, self.node.log().last())"),
+        "R::may_vote(self.node.vote(), candidate) || R::is_up_to_date(last, self.last_for_votes())"),
     mutant("a_vote_needs_no_newer_log_when_asked_again", "a server that has the vote keeps it whatever its log", GRANTED,
-        "self.node.vote() == Some(candidate) || R::may_vote(self.node.vote(), candidate) && R::is_up_to_date(last, self.node.log().last())"),
+        "self.node.vote() == Some(candidate) || R::may_vote(self.node.vote(), candidate) && R::is_up_to_date(last, self.last_for_votes())"),
     mutant("pre_candidates_do_not_vote", "a server that asks for pre-votes keeps its vote to itself", GRANTED,
-        "!matches!(self.node.role, Role::PreCandidate { .. }) && R::may_vote(self.node.vote(), candidate) && R::is_up_to_date(last, self.node.log().last())"),
+        "!matches!(self.node.role, Role::PreCandidate { .. }) && R::may_vote(self.node.vote(), candidate) && R::is_up_to_date(last, self.last_for_votes())"),
     mutant("refused_votes_are_not_said", "a server that does not vote says nothing", VOTE,
         "if granted { self.vote_for(candidate); self.send(candidate, Message::VoteReply { granted }); }"),
     mutant("votes_are_not_said", "a server that votes says nothing", VOTE,

@@ -24,13 +24,17 @@ const HEARD_LEADER: &str =
 const FOLLOWS: &str = "self.follow(leader);";
 const REFUSE: &str = "let hint = log.last_within(previous).unwrap_or(log.base()); \
     return self.send(leader, Message::AppendRefusal { missing: previous.index, hint, round });";
-const STORE: &str = "self.store(slice); self.commit_to(R::follower_commit(leader_commit, verified));";
-const STORED: &str = "let matched = R::acknowledged(verified, self.node.log().last().index); self.send(leader, Message::AppendReply { matched, round });";
-const HELD: &str = "slice.entries().iter().take_while(|entry| log.holds(entry.position)).count()";
+const STORE: &str = "self.store(slice); self.commit_to(R::applicable(self.node.faulty(), R::follower_commit(leader_commit, verified)));";
+const STORED: &str = "self.acknowledge(leader, verified, round);";
+const HELD: &str = "slice.entries().iter().take_while(|entry| R::is_held(log, faulty, entry.position)).count()";
 const KEEP: &str = "self.persist(Record::Truncate { keep: agreed });";
-const APPEND: &str =
-    "if new.is_some() { slice.into_entries().drain(held..).for_each(|entry| self.persist(Record::Append(entry))); }";
-const TOO_MUCH: &str = "if last < matched || !self.take_answer(follower, round) { return; }";
+const APPEND: &str = "entries.drain(held..).for_each(|entry| self.persist(Record::Append(entry)));";
+const REPAIRS: &str = "if !faulty.is_none() { entries.into_iter().for_each(|entry| self.repair(entry)); }";
+const IS_FIRST_FAULTY: &str = "self.node.faulty().first() == Some(entry.position.index)";
+const IS_LEGIBLE: &str = "let is_legible = matched == agreed;";
+const ONCE_A_ROUND: &str = "answered < Some(round)";
+const REPAIR: &str = "self.send_again(follower, matched.next());";
+const TOO_MUCH: &str = "if last < matched || !self.take_answer(follower, round) { return None; }";
 const IS_NEWS: &str = "progress.matched.max(commit) < matched";
 const MATCHED: &str = "progress.matched = progress.matched.max(matched);";
 const NEXT: &str = "progress.next = progress.next.max(matched.next());";
@@ -362,7 +366,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "entries_are_acknowledged_and_not_stored",
         "nothing is appended",
         STORE,
-        "self.commit_to(R::follower_commit(leader_commit, verified));",
+        "self.commit_to(R::applicable(self.node.faulty(), R::follower_commit(leader_commit, verified)));",
     ),
     mutant(
         "followers_do_not_commit",
@@ -374,21 +378,20 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "followers_commit_only_with_entries",
         "a heartbeat commits nothing",
         STORE,
-        "let is_heartbeat = slice.entries().is_empty(); self.store(slice); if !is_heartbeat { self.commit_to(R::follower_commit(leader_commit, verified)); }",
+        "let is_heartbeat = slice.entries().is_empty(); self.store(slice); if !is_heartbeat { self.commit_to(R::applicable(self.node.faulty(), R::follower_commit(leader_commit, verified))); }",
     ),
     mutant(
         "followers_commit_before_they_store",
         "what conflicts is committed, and then removed",
         STORE,
-        "self.commit_to(R::follower_commit(leader_commit, verified)); self.store(slice);",
+        "self.commit_to(R::applicable(self.node.faulty(), R::follower_commit(leader_commit, verified))); self.store(slice);",
     ),
     mutant("acknowledgements_are_not_sent", "a leader waits for an answer", STORED, "let _ = leader;"),
     mutant(
         "acknowledgements_are_sent_twice",
         "each leaves twice",
         STORED,
-        "let matched = R::acknowledged(verified, self.node.log().last().index); self.send(leader, Message::AppendReply { matched, round }); \
-         self.send(leader, Message::AppendReply { matched, round });",
+        "self.acknowledge(leader, verified, round); self.acknowledge(leader, verified, round);",
     ),
     mutant(
         "acknowledgements_name_what_was_before",
@@ -419,7 +422,7 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "held_entries_are_left_out_anywhere",
         "not only at the beginning",
         HELD,
-        "slice.entries().iter().filter(|entry| log.holds(entry.position)).count()",
+        "slice.entries().iter().filter(|entry| R::is_held(log, faulty, entry.position)).count()",
     ),
     mutant(
         "truncation_keeps_one_more",
@@ -450,26 +453,26 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "one_entry_at_a_time_is_appended",
         "of several new entries the first is stored",
         APPEND,
-        "if new.is_some() { slice.into_entries().drain(held..).take(1).for_each(|entry| self.persist(Record::Append(entry))); }",
+        "entries.drain(held..).take(1).for_each(|entry| self.persist(Record::Append(entry)));",
     ),
     mutant(
         "all_sent_entries_are_appended",
         "those that the log holds as well",
         APPEND,
-        "if new.is_some() { let _ = held; slice.into_entries().drain(..).for_each(|entry| self.persist(Record::Append(entry))); }",
+        "{ let _ = held; entries.drain(..).for_each(|entry| self.persist(Record::Append(entry))); }",
     ),
     // Answers.
     mutant(
         "too_much_may_be_acknowledged",
         "a follower may claim to hold more than there is",
         TOO_MUCH,
-        "if !self.take_answer(follower, round) { return; } let _ = last;",
+        "if !self.take_answer(follower, round) { return None; } let _ = last;",
     ),
     mutant(
         "the_last_entry_is_too_much",
         "a server that holds the whole log is ignored",
         TOO_MUCH,
-        "if last <= matched || !self.take_answer(follower, round) { return; }",
+        "if last <= matched || !self.take_answer(follower, round) { return None; }",
     ),
     mutant("everything_is_news", "acknowledgements are counted each time", IS_NEWS, "{ let _ = commit; true }")
         .equivalent("what is counted again comes out the same"),
@@ -685,5 +688,29 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "new entries are sent before the refusal is dealt with",
         SEND_AGAIN,
         "progress.next = next; self.replicate(follower);",
+    ),
+    // What a disk has lost.
+    mutant("nothing_is_repaired", "what a leader sends again is held already", REPAIRS, "{ let _ = (entries, faulty); }"),
+    mutant("repairs_are_not_written", "they are in memory alone", IS_FIRST_FAULTY, "{ let _ = &entry; false }"),
+    mutant(
+        "repairs_are_written_in_any_order",
+        "an entry is repaired before those that come before it",
+        IS_FIRST_FAULTY,
+        "self.node.faulty().contains(entry.position.index)",
+    )
+    .equivalent("what is left is counted from the first: a later one that is repaired is asked for again"),
+    mutant(
+        "repairs_are_not_asked_for",
+        "what can be read is acknowledged, and no more is said",
+        IS_LEGIBLE,
+        "let is_legible = { let _ = agreed; true };",
+    ),
+    mutant("repairs_are_not_sent", "a leader counts what is acknowledged, and no more", ONCE_A_ROUND, "{ let _ = answered; false }"),
+    mutant("repairs_are_sent_each_time", "whatever is under way already", ONCE_A_ROUND, "{ let _ = answered; true }"),
+    mutant(
+        "repairs_begin_one_late",
+        "the first entry that is asked for is left out",
+        REPAIR,
+        "self.send_again(follower, matched.next().next());",
     ),
 ];
