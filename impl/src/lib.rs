@@ -125,8 +125,7 @@
 //!   speak for a server, so servers listen on loopback only, unless they are told otherwise.
 //! - A command that was answered is on the disks of a majority: it survives the end of any server, and of
 //!   all at a time.
-//! - Not covered yet: changes of membership, repair of damaged entries from the leader (the server refuses
-//!   to start and names them). Unix only; timers are finer than a millisecond on Linux alone.
+//! - Not covered yet: changes of membership. Unix only; timers are finer than a millisecond on Linux alone.
 
 pub mod linearizability;
 

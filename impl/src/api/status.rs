@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use rafttree_model::{Index, Position, Progress, ServerId, Term};
+use rafttree_model::{Faulty, Index, Position, Progress, ServerId, Term};
 
 use super::fence::Fence;
 use crate::storage::{ClusterId, Incarnation};
@@ -71,6 +71,18 @@ pub enum Warning {
         /// Bytes that are left in the log.
         left: u64,
     },
+    /// The disk has lost what entries of the log carry.
+    #[error(
+        "the disk has damaged the entries {first} to {last} of the log: this server votes, does not lead, and fetches them \
+         from its leader; until then the group can do without fewer servers, and a group of one cannot go on; \
+         `rafttree log verify` says where the damage is, and a disk that has damaged one entry may damage others"
+    )]
+    FaultyEntries {
+        /// The first of them.
+        first: Index,
+        /// The last of them.
+        last: Index,
+    },
     /// Flushes take as long as an election timeout, so that no leader's promise would be in time.
     #[error(
         "the disk takes {} ms for a flush, and the election timeout is {} ms: this server cannot lead, and as long as \
@@ -100,6 +112,11 @@ pub enum Warning {
 }
 
 impl Warning {
+    /// The warning that a server gives which cannot read these entries of its log.
+    pub(crate) fn of_faulty(faulty: Faulty) -> Option<Warning> {
+        Some(Warning::FaultyEntries { first: faulty.first()?, last: faulty.last()? })
+    }
+
     /// Whether somebody who was told of the other needs not be told of this one: figures that change
     /// all the time are no news.
     pub fn is_same_as(&self, other: &Warning) -> bool {

@@ -62,7 +62,8 @@ impl Server {
     /// The warnings that hold now.
     fn warnings(&self) -> Vec<Warning> {
         let unequal = self.network.peers.values().filter_map(|peer| self.unequal_timeouts(peer));
-        self.disk.fullness().into_iter().chain(self.slowness()).chain(unequal).collect()
+        let faulty = Warning::of_faulty(self.driver.node().faulty());
+        faulty.into_iter().chain(self.disk.fullness()).chain(self.slowness()).chain(unequal).collect()
     }
 
     fn unequal_timeouts(&self, peer: &PeerStatus) -> Option<Warning> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{io, panic, thread};
 
-use rafttree_model::{Applying, Members, ServerId};
+use rafttree_model::{Applying, Index, Members, ServerId};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
@@ -22,6 +22,7 @@ use crate::api::error::{Error, Failure, Stopped};
 use crate::api::node::Node;
 use crate::api::replica::Replica;
 use crate::api::settings::Settings;
+use crate::api::status::Warning;
 use crate::clock;
 use crate::core::driver::{Driver, Input};
 use crate::core::service::Service;
@@ -29,7 +30,7 @@ use crate::machine::apply::{self, Apply};
 use crate::machine::sessions::Sessions;
 use crate::machine::{Machine, Nothing, StateMachine, Typed};
 use crate::storage::snapshot::Snapshots;
-use crate::storage::{self, Directory, FileStorage, Identity, Pins, Storage, StorageError};
+use crate::storage::{self, Directory, FileStorage, Identity, Pins, Recovered, Storage, StorageError};
 use crate::transport::{Config, Incoming, Transport};
 
 /// Messages that may wait for the server; more wait with the peers.
@@ -144,6 +145,16 @@ fn run<S: Storage>(
     stopped.send_replace(Some(outcome));
 }
 
+/// What a disk has lost is fetched from others, so a group of one does not start without it.
+fn expect_help(members: &Members, recovered: &Recovered) -> Result<(), StorageError> {
+    let (faulty, log) = (recovered.durable.faulty(), recovered.durable.log());
+    let name = |index: Option<Index>| index.and_then(|index| log.position_at(index));
+    match (members.ids().len(), name(faulty.first()), name(faulty.last())) {
+        (1, Some(first), Some(last)) => Err(StorageError::NobodyElseHolds { first, last }),
+        _ => Ok(()),
+    }
+}
+
 fn prepare<S: Storage>(
     settings: Settings,
     machine: Box<dyn Machine>,
@@ -157,7 +168,12 @@ fn prepare<S: Storage>(
     let members = members(id, &settings)?;
     directory.expect_group(&members)?;
     let mut storage = storage(FileStorage::within(directory.clone())?);
-    let mut driver = Driver::new(id, members, storage.load()?, settings.policy, rand::random(), clock::now());
+    let recovered = storage.load()?;
+    if let Some(warning) = Warning::of_faulty(recovered.durable.faulty()) {
+        tracing::warn!("{warning}");
+    }
+    expect_help(&members, &recovered)?;
+    let mut driver = Driver::new(id, members, recovered, settings.policy, rand::random(), clock::now());
     let requests = start_machine(machine, &directory, &mut driver, settings.snapshot_after)?;
     let executor = Executor::new().map_err(lacks("runtime"))?;
     let timer = {

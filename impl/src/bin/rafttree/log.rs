@@ -26,8 +26,10 @@ as index@term.
 
 Exit codes: 0 the log is sound, or the next start repairs it by itself; 1 it could not be read;
 65 it is damaged, and the entries that are lost are named; 66 it is damaged, and nobody can tell
-what was acknowledged. With 65 or 66 the server does not start: bring back a copy of the whole
-directory that was taken since it last ran, or leave it stopped while a majority runs.";
+what was acknowledged. With 65 the server starts if the damage is said to be fetched: it votes, and
+does not lead until its leader has sent it those entries. Otherwise it does not start: bring back a
+copy of the whole directory that was taken since it last ran, or leave it stopped while a majority
+runs.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum LogCommand {
@@ -74,9 +76,11 @@ pub(crate) fn run(command: &LogCommand, output: Format) -> Result<(), Failure> {
 /// A directory that was refused, with the exit code that its condition has.
 pub(crate) fn refused(error: impl Into<Error>) -> Failure {
     match error.into() {
-        Error::Storage(error @ (StorageError::DamagedEntries { .. } | StorageError::Corrupt { .. })) => {
-            Failure::Damaged(error.to_string())
-        }
+        Error::Storage(
+            error @ (StorageError::DamagedEntries { .. }
+            | StorageError::NobodyElseHolds { .. }
+            | StorageError::Corrupt { .. }),
+        ) => Failure::Damaged(error.to_string()),
         Error::Storage(error @ (StorageError::IdentityLost { .. } | StorageError::MissingFile { .. })) => {
             Failure::Lost(error.to_string())
         }
@@ -121,7 +125,14 @@ fn in_words(directory: &Path, report: &LogReport) -> String {
     let damaged = report.damaged().count();
     lines.push(match damaged {
         0 => format!("sound: {} batches", report.batches.len()),
-        _ => format!("{damaged} of {} batches are damaged: the server does not start", report.batches.len()),
+        _ => {
+            let faulty = durable.faulty();
+            let then = match (faulty.first(), faulty.last()) {
+                (Some(first), Some(last)) => format!("a server fetches entries {first} to {last} from its leader"),
+                _ => "the server does not start".to_owned(),
+            };
+            format!("{damaged} of {} batches are damaged: {then}", report.batches.len())
+        }
     });
     lines.join("\n")
 }
@@ -164,6 +175,7 @@ fn record_in_words(record: &LoggedRecord) -> String {
             Payload::Blank => format!("entry {}, blank", entry.position),
             Payload::Command(command) => format!("entry {}, a command of {} bytes", entry.position, command.len()),
         },
+        LoggedRecord::Protocol(Record::Repair(entry)) => format!("entry {} is repaired", entry.position),
         LoggedRecord::Protocol(Record::Restore { last }) => {
             format!("a snapshot that ends with {last} replaces the log")
         }
@@ -207,6 +219,7 @@ fn record_as_json(record: &LoggedRecord) -> Value {
             Payload::Blank => entry(&it.position, None),
             Payload::Command(command) => entry(&it.position, Some(command)),
         },
+        LoggedRecord::Protocol(Record::Repair(it)) => json!({ "record": "repair", "position": it.position }),
         LoggedRecord::Protocol(Record::Restore { last }) => json!({ "record": "restore", "last": last }),
         LoggedRecord::Base(base) => json!({ "record": "compact", "through": base }),
         LoggedRecord::Start { base, last } => json!({ "record": "start", "base": base, "last": last }),

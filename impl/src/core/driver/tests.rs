@@ -1,18 +1,20 @@
 //! Actions of the driver, one input at a time.
 
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use rafttree_model::{
-    Entry, Envelope, Event, Index, Members, Message, Payload, Position, Range, Record, RoleName, Round, ServerId,
-    Slice, Term,
+    Entry, Envelope, Event, Faulty, Index, Members, Message, Payload, Position, Range, Record, RoleName, Round,
+    ServerId, Slice, Term,
 };
 
 use super::{Action, Driver, Input, MAX_MESSAGE_BYTES, Policy};
 use crate::core::frame::Frame;
 use crate::core::links::{ElectOnDisconnect, Place};
 use crate::core::stamp::Stamp;
-use crate::storage::Recovered;
+use crate::storage::{self, ClusterId, FileStorage, Identity, Recovered, Storage, StorageError};
 
 const T: Duration = Duration::from_millis(100);
 const POLICY: Policy = Policy {
@@ -489,4 +491,112 @@ fn a_late_answer_revives_no_lease_that_the_end_of_a_peer_ended() {
     leader.handle(frame(TWO, 1, matched(1, Round::new(2))), at(1261));
     let lease = leader.lease(at(1262));
     assert!(lease.is_none_or(|lease| lease <= at(1262)), "{lease:?}");
+}
+
+/// Server 2 with its data directory: what it writes is durable at once.
+struct OnDisk {
+    driver: Driver,
+    storage: FileStorage,
+}
+
+impl OnDisk {
+    fn start(directory: &Path) -> OnDisk {
+        let mut storage = reopened(directory);
+        let recovered = storage.load().unwrap();
+        let members = Members::new([ME, TWO, THREE]).unwrap();
+        OnDisk { driver: Driver::new(TWO, members, recovered, POLICY, 7, at(1250)), storage }
+    }
+
+    /// What it says to the leader upon this, and the records that it has written.
+    fn take(&mut self, input: Input, now: Stamp) -> (Vec<Frame>, Vec<Record<Bytes>>) {
+        let (mut said, mut written) = (Vec::new(), Vec::new());
+        let mut actions = self.driver.handle(input, now);
+        while !actions.is_empty() {
+            let mut next = Vec::new();
+            for action in actions {
+                match action {
+                    Action::Send(frame) if frame.to == ME => said.push(frame),
+                    Action::Write(records) => {
+                        self.storage.write(&records).unwrap();
+                        written.extend(records);
+                        next.extend(self.driver.handle(Input::Flushed, now));
+                    }
+                    _ => {}
+                }
+            }
+            actions = next;
+        }
+        (said, written)
+    }
+}
+
+/// Another test may start a process that holds the directory's lock for a moment.
+fn reopened(directory: &Path) -> FileStorage {
+    loop {
+        match FileStorage::open(directory) {
+            Err(StorageError::Locked { .. }) => std::thread::yield_now(),
+            opened => return opened.unwrap(),
+        }
+    }
+}
+
+/// The one message of a leader to server 2.
+fn to_two(actions: Vec<Action>) -> Input {
+    let mut frames = actions.into_iter().filter_map(|action| match action {
+        Action::Send(frame) if frame.to == TWO => Some(frame),
+        _ => None,
+    });
+    let frame = frames.next().unwrap();
+    assert_eq!(frames.next(), None);
+    Input::Frame(frame)
+}
+
+#[test]
+fn a_damaged_entry_that_was_acknowledged_comes_back_from_the_leader() {
+    let directory = tempfile::tempdir().unwrap();
+    storage::init(directory.path(), Identity { cluster: ClusterId::from_bytes([1; 16]), id: TWO }).unwrap();
+    let command = Bytes::from(vec![0xab; 100]);
+    let (mut leader, actions) = elected(POLICY);
+    leader.handle(Input::Flushed, at(1250));
+    let mut follower = OnDisk::start(directory.path());
+    let (mut said, _) = follower.take(to_two(actions), at(1250));
+    leader.handle(Input::Frame(said.remove(0)), at(1251));
+    let actions = leader.handle(Input::Event(Event::Propose(command.clone())), at(1252));
+    leader.handle(Input::Flushed, at(1252));
+    let (mut said, _) = follower.take(to_two(actions), at(1253));
+    assert_eq!(said[0].message, matched(2, FIRST));
+    leader.handle(Input::Frame(said.remove(0)), at(1253));
+    drop(follower);
+
+    // A byte of the command goes bad while the server is down, and another batch proves that it counted.
+    let mut storage = reopened(directory.path());
+    storage.load().unwrap();
+    storage.write(&[Record::Term(Term::new(1))]).unwrap();
+    drop(storage);
+    let log = directory.path().join("log-0000000000000001");
+    let bytes = std::fs::read(&log).unwrap();
+    let place = bytes.windows(100).position(|window| window == command).unwrap();
+    std::fs::OpenOptions::new().write(true).open(&log).unwrap().write_all_at(&[0xaa], place as u64).unwrap();
+
+    let mut follower = OnDisk::start(directory.path());
+    let lost = Faulty::between(Index::new(2), Index::new(2));
+    assert_eq!(follower.driver.node().faulty(), lost);
+    follower.driver.handle(Input::Event(Event::MinimumTimeout), at(1400));
+    assert_eq!(follower.driver.handle(Input::Event(Event::ElectionTimeout), at(1500)), [], "it does not campaign");
+
+    let again = Round::new(2);
+    let actions = leader.handle(Input::Event(Event::HeartbeatTimeout), at(1290));
+    let (mut said, written) = follower.take(to_two(actions), at(1501));
+    assert_eq!((&said[0].message, written), (&Message::RepairRequest { matched: Index::new(1), round: again }, vec![]));
+    let actions = leader.handle(Input::Frame(said.remove(0)), at(1291));
+    assert!(!leader.is_unsound(TWO), "it has kept the entry's name");
+    let (said, written) = follower.take(to_two(actions), at(1502));
+    let position = Position { term: Term::new(1), index: Index::new(2) };
+    let repaired = Entry { position, payload: Payload::Command(command) };
+    assert_eq!(written, [Record::Repair(repaired.clone())]);
+    assert_eq!(said[0].message, matched(2, again));
+    drop(follower);
+    let follower = OnDisk::start(directory.path());
+    assert!(follower.driver.node().faulty().is_none());
+    assert_eq!(follower.driver.entries()[1], repaired);
 }
