@@ -13,10 +13,10 @@ use crate::step::Step;
 use crate::types::{Index, Position, Round, ServerId};
 
 impl Node {
-    /// §7: whether a snapshot up to this entry would replace the log, so that its bytes have to be here
-    /// first.
+    /// §7: whether a snapshot up to this entry would replace the log, or entries that cannot be read, so
+    /// that its bytes have to be here first.
     pub fn needs_snapshot(&self, last: Position) -> bool {
-        Paper::must_restore(self.log(), last)
+        Paper::must_restore(self.log(), last) || Paper::must_take_over(self.faulty(), last.index)
     }
 
     /// §7: whether this server leads, and the member is being sent a snapshot: what it lacks was compacted.

@@ -129,7 +129,9 @@ fn an_entry_of_another_name_repairs_nothing_and_removes_what_it_conflicts_with()
 fn a_snapshot_takes_the_place_of_what_cannot_be_read_and_leaves_what_follows_it() {
     let install = Message::InstallSnapshot { last: at(2, 1), round: FIRST };
     let mut node = damaged_follower_of_2(&[1, 1, 2], 1, 1);
+    assert!(node.needs_snapshot(at(2, 1)), "its bytes come first");
     let done = on(&mut node, receive(2, 2, install.clone()));
+    assert!(!node.needs_snapshot(at(2, 1)));
     assert_eq!(done.records, [Record::Compact { through: Index::new(2) }]);
     assert_eq!(done.outputs, [Output::Restored(at(2, 1)), acknowledges(2)]);
     assert_eq!((node.commit(), node.faulty(), node.log().last()), (Index::new(2), Faulty::NONE, at(3, 2)));
