@@ -10,10 +10,10 @@ use crate::search::{Bits, Judgement, Space, fingerprint};
 use crate::system::{Action, System, symmetry};
 use crate::trace::language;
 use crate::verdict::Checked;
-use crate::world::World;
+use crate::world::{Answer, World};
 
 /// The kinds of [`Action`], as they are counted.
-pub(crate) const KINDS: [&str; 10] = [
+pub(crate) const KINDS: [&str; 12] = [
     "election timeout",
     "heartbeat timeout",
     "minimum timeout",
@@ -24,6 +24,8 @@ pub(crate) const KINDS: [&str; 10] = [
     "flush",
     "crash",
     "snapshot",
+    "read",
+    "apply",
 ];
 
 /// What a thread keeps.
@@ -69,6 +71,7 @@ impl Space for System {
             (has_leader(world), Witness::Leader),
             (is_split(world), Witness::SplitVote),
             (later, Witness::LaterCommit),
+            (has_served(world), Witness::ServedRead),
         ];
         Judgement { broken: world.broken.bits(), met: bits(&met) }
     }
@@ -97,6 +100,8 @@ impl Space for System {
             Action::Flush(_) => 7,
             Action::Crash { .. } | Action::Damage { .. } | Action::CrashTorn(_) => 8,
             Action::Snapshot { .. } => 9,
+            Action::Read(_) => 10,
+            Action::Apply(_) => 11,
         }
     }
 
@@ -168,6 +173,10 @@ fn met_on_arrival(world: &World, action: &Action) -> Bits {
         _ => return 0,
     };
     bits(&[(true, met)])
+}
+
+fn has_served(world: &World) -> bool {
+    world.reads.ended.is_some_and(|(answer, _)| answer == Answer::Served)
 }
 
 fn has_leader(world: &World) -> bool {

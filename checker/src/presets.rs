@@ -105,7 +105,7 @@ pub(crate) const COMPARED: [Bounds; 4] = [
     Bounds { entries: 1, ..SMALL },
 ];
 
-pub(crate) const PRESETS: [Preset; 18] = [
+pub(crate) const PRESETS: [Preset; 19] = [
     Preset {
         name: "quick",
         about: "three servers: elections, logs on top of them, snapshots, and damaged disks; two and four servers, since \
@@ -178,7 +178,7 @@ pub(crate) const PRESETS: [Preset; 18] = [
             Part::Concrete(PAIR),
             Expected {
                 witnesses: &[Witness::Leader, Witness::SplitVote, Witness::LaterCommit, Witness::UnsyncedLost],
-                ruled_out: &["snapshot"],
+                ruled_out: &["snapshot", "read", "apply"],
                 idle: &["heartbeat timeout"],
                 kinds: true,
             },
@@ -191,7 +191,7 @@ pub(crate) const PRESETS: [Preset; 18] = [
             Part::Concrete(Bounds { terms: 1, entries: 1, unsynced: 2, interleaved: true, ..SMALL }),
             Expected {
                 witnesses: &[Witness::Leader, Witness::SplitVote, Witness::UnsyncedLost],
-                ruled_out: &["propose", "transfer", "step down", "snapshot"],
+                ruled_out: &["propose", "transfer", "step down", "snapshot", "read", "apply"],
                 idle: &["heartbeat timeout"],
                 kinds: true,
             },
@@ -201,6 +201,11 @@ pub(crate) const PRESETS: [Preset; 18] = [
         name: "proposals-3",
         about: "what becomes of commands, and what whoever proposed them is told: two of them in one term, and a crash",
         parts: &[(TWO_COMMANDS, OF_TWO_COMMANDS)],
+    },
+    Preset {
+        name: "reads-3",
+        about: "a linearizable read, asked for at any time and followed to its end: over two leaderships, and with a crash",
+        parts: &[(A_READ, OF_A_READ), (A_READ_AND_A_CRASH, OF_A_READ_AND_A_CRASH)],
     },
     Preset {
         name: "concrete-3",
@@ -252,9 +257,28 @@ const TWO_COMMANDS: Part = Part::Concrete(Bounds {
 
 const OF_TWO_COMMANDS: Expected = Expected {
     witnesses: &[Witness::Leader, Witness::UnsyncedLost],
-    ruled_out: &["transfer", "step down"],
+    ruled_out: &["transfer", "step down", "snapshot", "read", "apply"],
     idle: &["heartbeat timeout"],
     kinds: true,
+};
+
+/// One read is followed, and any rounds are begun and answered for it.
+const A_READ: Part = Part::Concrete(Bounds { entries: 2, timeouts: Some(2), crashes: Some(0), reads: true, ..SMALL });
+
+const OF_A_READ: Expected = Expected {
+    witnesses: &[Witness::Leader, Witness::LaterCommit, Witness::ServedRead],
+    ruled_out: &["propose", "transfer", "step down", "crash", "snapshot"],
+    idle: &["heartbeat timeout"],
+    kinds: true,
+};
+
+const A_READ_AND_A_CRASH: Part =
+    Part::Concrete(Bounds { terms: 1, entries: 1, crashes: Some(1), reads: true, ..SMALL });
+
+const OF_A_READ_AND_A_CRASH: Expected = Expected {
+    witnesses: &[Witness::Leader, Witness::UnsyncedLost, Witness::ServedRead],
+    ruled_out: &["propose", "transfer", "step down", "snapshot"],
+    ..OF_A_READ
 };
 
 const OF_REFUSED_VOTES: Expected = Expected {
@@ -267,7 +291,7 @@ const OF_REFUSED_VOTES: Expected = Expected {
         Witness::LateVote,
         Witness::KnownTerm,
     ],
-    ruled_out: &["propose", "transfer", "step down", "snapshot"],
+    ruled_out: &["propose", "transfer", "step down", "snapshot", "read", "apply"],
     idle: &["heartbeat timeout"],
     kinds: true,
 };
@@ -282,21 +306,21 @@ const OF_ONE_TRANSFER: Expected = Expected {
         Witness::LateVote,
         Witness::KnownTerm,
     ],
-    ruled_out: &["propose", "crash", "snapshot"],
+    ruled_out: &["propose", "crash", "snapshot", "read", "apply"],
     idle: &["heartbeat timeout"],
     kinds: true,
 };
 
 const OF_ONE_COMMAND: Expected = Expected {
     witnesses: &[Witness::Leader, Witness::RefusedEntries, Witness::LateVote],
-    ruled_out: &["transfer", "step down", "crash", "snapshot"],
+    ruled_out: &["transfer", "step down", "crash", "snapshot", "read", "apply"],
     idle: &["heartbeat timeout"],
     kinds: true,
 };
 
 const OF_ONE_SNAPSHOT: Expected = Expected {
     witnesses: &[Witness::Leader, Witness::RefusedEntries, Witness::LateVote],
-    ruled_out: &["propose", "transfer", "step down", "crash"],
+    ruled_out: &["propose", "transfer", "step down", "crash", "read", "apply"],
     idle: &["heartbeat timeout"],
     kinds: true,
 };

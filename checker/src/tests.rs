@@ -30,6 +30,7 @@ const TINY: Bounds = Bounds {
     rumours: true,
     proposals: false,
     follows_proposals: false,
+    reads: false,
     transfers: false,
     snapshots: false,
     damages: false,

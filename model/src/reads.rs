@@ -117,6 +117,20 @@ impl<R> ReadIndices<R> {
         self.waiting.pop_front().map(|(reader, _)| reader)
     }
 
+    /// The first round under way of which somebody waits to hear that it is confirmed.
+    pub fn under_way(&self) -> Option<Round> {
+        let Some(&(_, Stage::Begun(round, _))) = self.waiting.get(self.ended) else { return None };
+        Some(round)
+    }
+
+    /// The same readers with other numbers for rounds, which keep their order: for who explores states.
+    pub fn renumber_rounds(&mut self, number: impl Fn(Round) -> Round) {
+        (self.latest, self.confirmed) = (number(self.latest), number(self.confirmed));
+        for (_, Stage::Asked(round) | Stage::Begun(round, _)) in &mut self.waiting {
+            *round = number(*round);
+        }
+    }
+
     /// Those who wait, in the order in which they asked.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &R> {
         self.waiting.iter().map(|(reader, _)| reader)

@@ -21,12 +21,12 @@ impl Node {
         if let Role::Leader { confirmed, .. } = self.role { Some(confirmed) } else { None }
     }
 
-    /// The same server as if its leadership had begun no round yet: for who explores states in which
-    /// rounds make no difference, as nothing but what is told of them depends on them.
-    pub fn forget_rounds(&mut self) {
+    /// The same server with other numbers for its rounds, which keep their order: for who explores
+    /// states. Nothing but what is told of rounds depends on them.
+    pub fn renumber_rounds(&mut self, number: impl Fn(Round) -> Round) {
         let Role::Leader { progress, round, confirmed, .. } = &mut self.role else { return };
-        (*round, *confirmed) = (Round::ZERO, Round::ZERO);
-        *progress = progress.iter().map(|(id, it)| (id, Progress { answered: Round::ZERO, ..it })).collect();
+        (*round, *confirmed) = (number(*round), number(*confirmed));
+        *progress = progress.iter().map(|(id, it)| (id, Progress { answered: number(it.answered), ..it })).collect();
     }
 }
 

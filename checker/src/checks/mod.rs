@@ -21,6 +21,8 @@ mod snapshots;
 
 mod proposals;
 
+mod reads;
+
 mod stray;
 
 mod batching;
@@ -30,6 +32,7 @@ mod steps;
 pub(crate) use memory::is_disturbance;
 pub(crate) use obligations::may_be_committed;
 pub(crate) use proposals::judged_ends;
+pub(crate) use reads::{judged_answers, judged_question};
 pub(crate) use state::{
     broken_by_saying, broken_by_send, broken_in, campaigns_are_allowed, has_votes_of_majority, may_take_over,
 };

@@ -288,6 +288,7 @@ impl SystemArgs {
             rumours: base.rumours,
             proposals: self.proposals.unwrap_or(base.proposals),
             follows_proposals: base.follows_proposals,
+            reads: base.reads,
             transfers: self.transfers.unwrap_or(base.transfers),
             snapshots: base.snapshots,
             damages: base.damages,

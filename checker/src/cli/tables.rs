@@ -145,7 +145,8 @@ pub(crate) fn stated_rules() -> Vec<(String, String)> {
 pub(crate) fn rules(limits: &Limits) -> u8 {
     say!("| rule | section | broken as | caught by | within | steps |\n| --- | --- | --- | --- | --- | --- |");
     let mut all_caught = true;
-    let around = ["the step", "the proposals", "the disk", "the clock"].map(|rule| (rule.to_owned(), "-".to_owned()));
+    let around = ["the step", "the proposals", "the reads", "the disk", "the clock"]
+        .map(|rule| (rule.to_owned(), "-".to_owned()));
     for (rule, section) in stated_rules().into_iter().chain(around) {
         for mutant in mutants().iter().filter(|mutant| mutant.rule == rule) {
             let outcome = mutant.hunt(mutant.part, limits).expect("nothing is resumed");

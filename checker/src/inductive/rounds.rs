@@ -135,7 +135,7 @@ impl Told {
     fn of(step_by: StepBy, node: &Node, event: &Event<Tag>) -> Option<Told> {
         let (mut became, mut effects) = (node.clone(), Effects::new());
         catch_unwind(AssertUnwindSafe(|| step_by(&mut became, event.clone(), &mut effects))).ok()?;
-        became.forget_rounds();
+        became.renumber_rounds(|_| Round::ZERO);
         let told = |outputs: &[Output]| outputs.iter().filter_map(without_round).collect();
         let (early, late) = (told(effects.early()), told(effects.after_sync()));
         Some(Told { became, records: effects.take_records().collect(), early, late })
@@ -143,7 +143,7 @@ impl Told {
 
     fn is_nothing(&self, node: &Node) -> bool {
         let mut before = node.clone();
-        before.forget_rounds();
+        before.renumber_rounds(|_| Round::ZERO);
         self.became == before && self.records.is_empty() && self.early.is_empty() && self.late.is_empty()
     }
 }

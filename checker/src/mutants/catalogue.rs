@@ -1,7 +1,8 @@
 //! The mutation catalogue: bugs that others have shipped, as mutants, each of which the checker must catch.
 
-use crate::mutants::mutant::{clock, disk, rule, step, telling};
+use crate::mutants::mutant::{clock, disk, reading, rule, step, telling};
 use crate::mutants::proposals as told;
+use crate::mutants::reads as read;
 use crate::mutants::rules as broken;
 use crate::properties::Property;
 use crate::scope::{Part, Scope};
@@ -88,6 +89,12 @@ const FOLLOWED_ON: Part = Part::Concrete(FOLLOWED_ON_BY_THREE);
 const FOLLOWED_ON_BY_THREE: Bounds =
     Bounds { terms: 2, timeouts: Some(0), minimums: Some(0), requests: Some(0), ..FOLLOWED_IN_ONE_TERM };
 const FOLLOWED_ON_BY_FIVE: Part = Part::Concrete(Bounds { servers: 5, terms: 3, ..FOLLOWED_ON_BY_THREE });
+
+/// The mutant is of linearizable reads, so one is followed: while others are elected, or while nobody is.
+const READ: Part = Part::Concrete(READ_OVER_LEADERSHIPS);
+const READ_OVER_LEADERSHIPS: Bounds = Bounds { entries: 2, timeouts: Some(2), crashes: Some(0), reads: true, ..SMALL };
+const READ_IN_ONE_TERM: Part =
+    Part::Concrete(Bounds { terms: 1, entries: 1, timeouts: Some(1), ..READ_OVER_LEADERSHIPS });
 
 /// One group of mutants. What each field means is told where [`Mutant`] has it; a mutant that names no
 /// row stands in none, and one that is not said to be caught `within` some bounds is within the least that
@@ -330,6 +337,61 @@ const READS: &[Mutant] = mutants! {
         about: "half of the members, rounded down, confirm a round",
         source: "async-raft#143, openraft d60f1e85",
         caught_by: ReadIndex,
+    }
+    read_at_once {
+        row: 58,
+        breaks: reading(read::read_at_once),
+        about: "who asks a leader reads what it has committed, and no majority is asked whether it still leads",
+        source: "etcd#741, adjoint-io/raft#41",
+        caught_by: LinearizableRead,
+        within: READ,
+    }
+    read_of_earlier_terms {
+        row: 59,
+        breaks: reading(read::read_of_earlier_terms),
+        about: "a round has a read index before its leader has committed an entry of its term",
+        source: "etcd#7331, tikv#9208",
+        caught_by: LinearizableRead,
+        within: READ,
+    }
+    answers_of_any_round {
+        row: 60,
+        breaks: step(read::answers_of_any_round),
+        about: "an answer to an earlier heartbeat counts for the round that a reader waits for",
+        source: "etcd#20418, etcd raft#397",
+        caught_by: LinearizableRead,
+        within: READ,
+    }
+    read_when_deposed {
+        row: 62,
+        breaks: reading(read::read_when_deposed),
+        about: "who answers a round with a newer term confirms it",
+        source: "openraft#1993, async-raft F-5",
+        caught_by: LinearizableRead,
+        within: READ,
+    }
+    silent_end {
+        breaks: reading(read::silent_end),
+        about: "a leader that was never in office ends without a word to who waits there for a read",
+        source: "diss. 6.4",
+        caught_by: ReadsInTime,
+        within: READ,
+    }
+    read_before_applied {
+        row: 67,
+        breaks: reading(read::read_before_applied),
+        about: "what is committed is taken for applied, though a server that has restarted applies it anew",
+        source: "openraft#1511, openraft#1246",
+        caught_by: LinearizableRead,
+        within: READ_IN_ONE_TERM,
+    }
+    verify_then_read {
+        row: 68,
+        breaks: reading(read::verify_then_read),
+        about: "once the leadership is verified, whatever happens to be applied is read",
+        source: "hashicorp#603",
+        caught_by: LinearizableRead,
+        within: READ_IN_ONE_TERM,
     }
 };
 

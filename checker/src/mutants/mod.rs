@@ -6,4 +6,6 @@ pub(crate) mod rules;
 
 mod proposals;
 
+mod reads;
+
 pub(crate) mod catalogue;

@@ -4,7 +4,7 @@ use rafttree_model::{Rules, step_by};
 
 use crate::properties::{Property, PropertySet};
 use crate::scope::Part;
-use crate::world::{DiskMutant, Ground, LeaseMutant, PAPER, StepBy, Tag, Tell};
+use crate::world::{Attend, DiskMutant, Ground, LeaseMutant, PAPER, StepBy, Tag, Tell};
 
 /// A mutant of a rule, of the step or of the disk.
 #[derive(Clone, Copy)]
@@ -63,6 +63,11 @@ pub(crate) const fn clock(lease_mutant: LeaseMutant) -> Breach {
 /// What else clients are told of their proposals.
 pub(crate) const fn telling(tell: Tell) -> Breach {
     Breach { rule: "the proposals", ground: Ground { tell, ..PAPER } }
+}
+
+/// What else readers are told.
+pub(crate) const fn reading(attend: Attend) -> Breach {
+    Breach { rule: "the reads", ground: Ground { attend, ..PAPER } }
 }
 
 impl Breach {

@@ -96,6 +96,10 @@ properties! {
         "what promises something, or tells clients of what is not on the disk yet, waits for the flush; a leader's entries, and the beginning and end of leaderships, do not";
     E14 ProposalEnds, "section 8":
         "who proposed a command that was accepted is told once what became of it: that it is committed, or never will be; and as soon as the server that accepted it can know";
+    E15 ReadsInTime, "section 8, diss. 6.4":
+        "who waits for a linearizable read waits for a round of a leader, which begins at once if that is of use, or for the state machine; who asked a server that leads no more has to ask elsewhere";
+    R1 LinearizableRead, "section 8, diss. 6.4":
+        "who is served a linearizable read sees all that was committed, and known to be by any server, when it asked";
     R2 ReadIndex, "section 8, diss. 6.4":
         "the read index of a round that is confirmed covers all that was committed, and known to be by any server, when the round began";
     R3 RoundsCounted, "diss. 6.4":
@@ -174,9 +178,10 @@ impl PropertySet {
 
     /// Those that a state or a step shows by itself. Recovery is shown by runs from a state, the class of the
     /// invariant is looked into where runs have any length, leases are where they are told apart, and proposals
-    /// are followed where that is asked for.
+    /// and reads are followed where that is asked for.
     pub(crate) fn of_states() -> PropertySet {
-        let others = [Property::InClass, Property::Recovery, Property::LeaseExclusive, Property::ProposalEnds];
+        let followed = [Property::ProposalEnds, Property::ReadsInTime, Property::LinearizableRead];
+        let others = [&followed[..], &[Property::InClass, Property::Recovery, Property::LeaseExclusive]].concat();
         let of_damage = PropertySet::of_damage();
         let is_of_all = |property: &Property| !others.contains(property) && !of_damage.contains(*property);
         Property::ALL.into_iter().filter(is_of_all).collect()
@@ -186,6 +191,11 @@ impl PropertySet {
     pub(crate) fn of_damage() -> PropertySet {
         use Property::{CommitsLegible, CommittedLegible, LeadsLegible, PromisesLegible, RepairedSame};
         PropertySet::from_iter([LeadsLegible, PromisesLegible, CommitsLegible, RepairedSame, CommittedLegible])
+    }
+
+    /// Those of systems in which a read is followed.
+    pub(crate) fn of_reads() -> PropertySet {
+        PropertySet::from_iter([Property::ReadsInTime, Property::LinearizableRead])
     }
 
     /// Those of systems with logs where runs have any length.

@@ -17,10 +17,11 @@ pub(crate) enum Witness {
     KnownTerm,
     Lease,
     LeaseInNewerTerm,
+    ServedRead,
 }
 
 impl Witness {
-    pub(crate) const ALL: [Witness; 14] = [
+    pub(crate) const ALL: [Witness; 15] = [
         Witness::Leader,
         Witness::SplitVote,
         Witness::LaterCommit,
@@ -35,6 +36,7 @@ impl Witness {
         Witness::KnownTerm,
         Witness::Lease,
         Witness::LeaseInNewerTerm,
+        Witness::ServedRead,
     ];
 
     pub(crate) fn words(self) -> &'static str {
@@ -53,6 +55,7 @@ impl Witness {
             Witness::KnownTerm => "a server was told the term that it is in",
             Witness::Lease => "a lease",
             Witness::LeaseInNewerTerm => "a lease that counts on a server in a newer term",
+            Witness::ServedRead => "a linearizable read",
         }
     }
 }

@@ -32,6 +32,7 @@ const TWO: Bounds = Bounds {
     rumours: true,
     proposals: true,
     follows_proposals: false,
+    reads: false,
     transfers: true,
     snapshots: false,
     damages: false,

@@ -23,6 +23,7 @@ impl State {
             leaderships: Arc::new(self.leaderships().map(|past| Arc::new(leadership(&past))).collect()),
             history: Arc::new(self.history()),
             clients: Arc::default(),
+            reads: Arc::default(),
             spent: Spent::default(),
             broken: Default::default(),
         }

@@ -35,6 +35,8 @@ pub(crate) struct Bounds {
     pub(crate) proposals: bool,
     /// Whether it is followed what becomes of each proposal (`ProposalEnds`).
     pub(crate) follows_proposals: bool,
+    /// Whether somebody asks for a linearizable read, which is followed to its end (`LinearizableRead`, `ReadsInTime`).
+    pub(crate) reads: bool,
     /// Whether leaders are told to transfer leadership or to step down.
     pub(crate) transfers: bool,
     /// Whether servers make snapshots and compact their logs.
@@ -58,6 +60,7 @@ pub(crate) const PAIR: Bounds = Bounds {
     rumours: true,
     proposals: true,
     follows_proposals: false,
+    reads: false,
     transfers: true,
     snapshots: false,
     damages: false,
@@ -83,6 +86,7 @@ pub(crate) fn wide(servers: u32) -> Bounds {
         rumours: true,
         proposals: true,
         follows_proposals: false,
+        reads: true,
         transfers: true,
         snapshots: true,
         damages: true,
@@ -93,7 +97,8 @@ impl Bounds {
     /// The properties that are asked there.
     pub(crate) fn watched(&self) -> PropertySet {
         let ends = self.follows_proposals.then_some(Property::ProposalEnds);
-        let of_states = PropertySet::of_states().and(ends.into_iter().collect());
+        let reads = if self.reads { PropertySet::of_reads() } else { PropertySet::default() };
+        let of_states = PropertySet::of_states().and(ends.into_iter().collect()).and(reads);
         if self.damages { of_states.and(PropertySet::of_damage()) } else { of_states }
     }
 
@@ -126,9 +131,10 @@ impl Bounds {
         let snapshots = if self.snapshots { "; snapshots" } else { "" };
         let damages = if self.damages { "; crashes that damage entries, of one server at a time" } else { "" };
         let followed = if self.follows_proposals { ", each followed to its end" } else { "" };
+        let reads = if self.reads { "; a linearizable read, followed to its end" } else { "" };
         let stays = if self.is_concrete() { "; every message that was sent stays, and no other arrives" } else { "" };
         format!(
-            "{} servers; terms up to {}; logs up to {} entries; {}; {minimums}{}; {}{followed}; {}{snapshots}{damages}; {asked}{flushes}{stays}",
+            "{} servers; terms up to {}; logs up to {} entries; {}; {minimums}{}; {}{followed}{reads}; {}{snapshots}{damages}; {asked}{flushes}{stays}",
             self.servers,
             self.terms,
             self.entries,

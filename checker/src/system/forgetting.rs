@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rafttree_model::{Envelope, Index, Message, Role, Term};
+use rafttree_model::{Envelope, Index, Message, Role, Round, Term};
 
 use crate::world::{History, Leadership, Letter, World};
 
@@ -56,8 +56,8 @@ pub(crate) fn is_never_kept<E>(envelope: &Envelope<E>) -> bool {
             | Message::PreVoteRequest { .. }
             | Message::PreVoteReply { .. }
             | Message::VoteReply { granted: false }
-            | Message::AppendReply { matched: Index::ZERO, .. }
-            | Message::RepairRequest { matched: Index::ZERO, .. }
+            | Message::AppendReply { matched: Index::ZERO, round: Round::ZERO }
+            | Message::RepairRequest { matched: Index::ZERO, round: Round::ZERO }
             | Message::AppendRefusal { .. }
     );
     told_by_rumours && envelope.from != envelope.to
@@ -78,13 +78,16 @@ pub(crate) fn is_dead(world: &World, letter: &Letter) -> bool {
     match letter.message {
         Message::VoteReply { .. } => !plays(matches!(node.role(), Role::Candidate { .. })),
         Message::VoteRequest { .. } => durable.vote().is_some_and(|vote| vote != letter.from),
-        Message::AppendReply { matched, .. } | Message::RepairRequest { matched, .. } => {
+        Message::AppendReply { matched, round } | Message::RepairRequest { matched, round } => {
             let asks = matches!(letter.message, Message::RepairRequest { .. });
             let more = |other: &Letter| match other.message {
                 // What is asked for again may be sent at any time.
-                Message::AppendReply { matched: more, .. } if asks => matched <= more,
-                Message::AppendReply { matched: more, .. } | Message::RepairRequest { matched: more, .. } => {
-                    matched < more
+                Message::AppendReply { matched: more, round: later } => {
+                    other != letter && matched <= more && round <= later
+                }
+                Message::RepairRequest { matched: more, round: later } => {
+                    let is_more = if asks { matched <= more } else { matched < more };
+                    other != letter && is_more && round <= later
                 }
                 _ => false,
             };

@@ -12,5 +12,7 @@ mod transitions;
 
 mod leases;
 
+mod reads;
+
 pub(crate) use bounds::{Bounds, PAIR, SMALL, wide};
 pub(crate) use transitions::{Action, System, deployed};

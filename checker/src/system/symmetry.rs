@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rafttree_model::{Entries, Entry, Labels, Payload, Position, Proposals, Record, Relabelled, Role, ServerId, Term};
 
-use crate::world::{Clients, Disk, History, Leadership, Lease, Letter, Server, Tag, Unsynced, World};
+use crate::world::{Clients, Disk, History, Leadership, Lease, Letter, Reads, Server, Tag, Unsynced, Waiting, World};
 
 /// What can be said of a server without naming another.
 #[derive(Eq, Ord, PartialEq, PartialOrd)]
@@ -94,6 +94,11 @@ impl Relabelled for World {
                 Arc::clone(&self.clients)
             } else {
                 Arc::new(self.clients.relabelled(labels))
+            },
+            reads: if *self.reads == Reads::default() {
+                Arc::clone(&self.reads)
+            } else {
+                Arc::new(self.reads.relabelled(labels))
             },
             spent: self.spent,
             broken: self.broken,
@@ -194,6 +199,17 @@ impl Relabelled for Clients {
         };
         clients.normalise();
         clients
+    }
+}
+
+impl Relabelled for Reads {
+    fn relabelled(&self, labels: &impl Labels) -> Reads {
+        let waiting = |it: Waiting| Waiting { server: labels.id(it.server), ..it };
+        Reads {
+            kept: self.kept.iter().map(|(&id, readers)| (labels.id(id), readers.clone())).collect(),
+            waiting: self.waiting.map(waiting),
+            ended: self.ended.map(|(answer, reader)| (answer, waiting(reader))),
+        }
     }
 }
 

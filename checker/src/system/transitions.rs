@@ -23,6 +23,10 @@ pub(crate) enum Action {
     MinimumTimeout(ServerId),
     Deliver(Arc<Letter>),
     Propose(ServerId),
+    /// Somebody asks for a linearizable read.
+    Read(ServerId),
+    /// The state machine applies one more entry, while the reader waits there.
+    Apply(ServerId),
     /// The server has made a snapshot up to here durable.
     Snapshot {
         server: ServerId,
@@ -91,6 +95,12 @@ impl System {
 
     /// Everything that may happen next. An action that would change nothing may be among them.
     pub(crate) fn offers(&self, world: &World, actions: &mut Vec<Action>) {
+        if world.reads.ended.is_some() {
+            return; // What comes after the end of what is followed is of no interest.
+        }
+        if let Some(application) = self.is_only_applying(world) {
+            return actions.push(application);
+        }
         if !self.bounds.interleaved
             && let Some(server) = world.servers.iter().find(|server| server.hides_something())
         {
@@ -112,6 +122,7 @@ impl System {
             self.offer_events(world, id, &server.node, actions);
             self.offer_disk(server, actions);
             self.offer_damage(world, server, actions);
+            self.offer_reads(world, id, actions);
         }
     }
 
@@ -177,6 +188,9 @@ impl System {
             world.broken.keep(self.watched);
             return (!world.broken.is_empty()).then_some(world);
         }
+        if self.follows_reads() && world.reads.ended.is_none() {
+            world.renumber_rounds();
+        }
         if self.bounds.forgets {
             world.forget();
         }
@@ -190,6 +204,9 @@ impl System {
             world.broken.insert_unless(checks::campaigns_are_allowed(&world), Property::AskFirst);
         }
         world.broken.keep(self.watched);
+        if self.bounds.forgets && world.has_sent_reader_away() && world.broken.is_empty() {
+            return None;
+        }
         Some(self.represented(world))
     }
 
@@ -258,6 +275,11 @@ impl System {
             Action::MinimumTimeout(id) => self.happen(world, *id, Event::MinimumTimeout),
             Action::Deliver(letter) => self.happen(world, letter.to, Event::Receive((**letter).clone())),
             Action::Propose(id) => self.happen(world, *id, Event::Propose(Tag(*id))),
+            Action::Read(id) => self.read(world, *id),
+            Action::Apply(id) => {
+                self.apply(world, *id);
+                Ok(())
+            }
             Action::Snapshot { server, through } => self.happen(world, *server, Event::Snapshotted(*through)),
             Action::Transfer { from, to } => self.happen(world, *from, Event::Transfer(*to)),
             Action::StepDown(id) => self.happen(world, *id, Event::StepDown),
@@ -284,7 +306,7 @@ impl System {
     }
 
     /// An event happens to a server; what it then sends to itself happens before anything else.
-    fn happen(&self, world: &mut World, id: ServerId, event: Event<Tag>) -> Result<(), OutOfBounds> {
+    pub(super) fn happen(&self, world: &mut World, id: ServerId, event: Event<Tag>) -> Result<(), OutOfBounds> {
         let own = VecDeque::from([event]);
         self.drain(world, id, own)
     }
@@ -313,7 +335,8 @@ impl System {
         let snapshot = snapshot_of(world, &event);
         let server = world.server_mut(id);
         let committed = server.node.commit();
-        let (stepped, broken) = checks::judged_step(server, self.ground, &event, &snapshot);
+        let ground = Ground { keeps_rounds: self.ground.keeps_rounds || self.follows_reads(), ..self.ground };
+        let (stepped, broken) = checks::judged_step(server, ground, &event, &snapshot);
         let Stepped { early, records, outputs, told_early, told_late, moved, .. } = stepped;
         let broken = if moved { broken.and(checks::broken_when_tried(self.ground.step_by, server)) } else { broken };
         let (term, last) = (server.node.term(), server.node.log().last().index);
@@ -323,6 +346,7 @@ impl System {
         }
         told_early.iter().for_each(|told| self.note_round(world, id, told));
         self.follow_leases(world, id, &event, &told_early);
+        self.attend_readers(world, id, &event, &told_early);
         self.remember(world, id, committed);
         self.tell_clients(world, id, &told_late);
         let seen = !early.is_empty();

@@ -6,7 +6,7 @@ use rafttree_model::{End, Entry, Envelope, Event, Message, Payload, Position, Ro
 
 use crate::system::Action;
 use crate::trace::run::Step;
-use crate::world::{Contact, Leadership, Letter, Observed, Server, Tag, World};
+use crate::world::{Answer, Contact, Leadership, Letter, Observed, Server, Tag, Waiting, World};
 
 /// What is said of a delivery of a message that is not sent in the same run.
 pub(crate) const NOT_SENT: &str = " (possible, not sent above)";
@@ -44,6 +44,7 @@ pub(crate) fn changes_but(before: &World, after: &World, has_arrived: impl Fn(&L
     let told = after.leaderships.iter().filter(|leadership| !before.leaderships.contains(leadership));
     lines.extend(told.map(|leadership| format!("sends {}", leadership_words(leadership))));
     lines.extend(ends(before, after).map(|(id, of, end)| format!("tells the client of {of} at {id}: {end}")));
+    lines.extend(of_reader(before, after));
     let newly = after.broken.iter().filter(|property| !before.broken.contains(*property));
     lines.extend(newly.map(|property| format!("BROKEN: {}", property.name())));
     lines
@@ -64,6 +65,25 @@ fn ends<'a>(before: &'a World, after: &'a World) -> impl Iterator<Item = (Server
     });
     let untrue = is.untrue.iter().filter(|one| !was.untrue.contains(one));
     known.chain(untrue.map(|&(id, position, end)| (id, position, end_words(end))))
+}
+
+/// What becomes of the reader.
+fn of_reader(before: &World, after: &World) -> Option<String> {
+    let (was, is) = (&before.reads, &after.reads);
+    match (was.ended, is.ended, was.waiting, is.waiting) {
+        (None, Some((Answer::Served, reader)), ..) => {
+            let Waiting { server, committed, applied } = reader;
+            Some(format!("tells the reader at {server}: {applied} entries; {committed} were committed when it asked"))
+        }
+        (None, Some((Answer::Elsewhere, reader)), ..) => {
+            Some(format!("tells the reader at {}: to ask elsewhere", reader.server))
+        }
+        (_, _, None, Some(reader)) => {
+            Some(format!("{}: a reader waits, {} entries are committed", reader.server, reader.committed))
+        }
+        (_, _, Some(before), Some(now)) if before != now => Some(format!("{}: {} applied", now.server, now.applied)),
+        _ => None,
+    }
 }
 
 fn end_words(end: End) -> &'static str {
@@ -235,6 +255,8 @@ impl fmt::Display for Action {
             Action::MinimumTimeout(id) => write!(out, "minimum_timeout {id}"),
             Action::Deliver(letter) => write!(out, "deliver {}", Words(letter.as_ref())),
             Action::Propose(id) => write!(out, "propose {id}"),
+            Action::Read(id) => write!(out, "read {id}"),
+            Action::Apply(id) => write!(out, "apply {id}"),
             Action::Snapshot { server, through } => write!(out, "snapshot {server} up to {through}"),
             Action::Transfer { from, to } => write!(out, "transfer {from} to {to}"),
             Action::StepDown(id) => write!(out, "step_down {id}"),

@@ -11,12 +11,14 @@ use crate::trace::run::{Step, step};
 use crate::world::{Letter, World};
 
 /// What the lines of a scenario may begin with.
-pub(crate) const VERBS: [&str; 16] = [
+pub(crate) const VERBS: [&str; 18] = [
     "election_timeout",
     "heartbeat_timeout",
     "minimum_timeout",
     "deliver",
     "propose",
+    "read",
+    "apply",
     "snapshot",
     "transfer",
     "step_down",

@@ -4,6 +4,7 @@ use rafttree_model::{Effects, Event, Node, step};
 
 use crate::world::clients::{Tell, tell};
 use crate::world::message::Tag;
+use crate::world::readers::{Attend, attend};
 
 /// The deployed `step`, by the rules of the paper or by those of a mutant.
 pub(crate) type StepBy = fn(&mut Node, Event<Tag>, &mut Effects<Tag>);
@@ -52,6 +53,8 @@ pub(crate) struct Ground {
     pub(crate) disk_mutant: Option<DiskMutant>,
     /// What clients are told of their proposals, where those are followed.
     pub(crate) tell: Tell,
+    /// What readers are told, where one is followed.
+    pub(crate) attend: Attend,
     /// Whether the mutant looks at names, so that servers are not alike.
     pub(crate) looks_at_names: bool,
     /// Whether rounds are kept apart. Where not, each step of a leader is judged with its rounds, and then
@@ -68,6 +71,7 @@ pub(crate) const PAPER: Ground = Ground {
     step_by: step::<Tag>,
     disk_mutant: None,
     tell,
+    attend,
     looks_at_names: false,
     keeps_rounds: false,
     keeps_leases: false,

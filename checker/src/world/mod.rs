@@ -8,6 +8,8 @@ mod place;
 
 mod clients;
 
+mod readers;
+
 mod ground;
 
 mod observed;
@@ -21,5 +23,6 @@ pub(crate) use ground::{DiskMutant, Ground, LeaseMutant, PAPER, StepBy};
 pub(crate) use message::{Letter, Tag};
 pub(crate) use observed::{Contact, Observed, Servers, answer_to};
 pub(crate) use place::Place;
+pub(crate) use readers::{Answer, Attend, Moment, Readers, Reads, Waiting, attend};
 pub(crate) use server::{Disk, Ready, Server, Stepped, Unsynced};
 pub(crate) use state::{History, Leadership, Lease, Spent, World};

@@ -203,7 +203,7 @@ impl Stepped {
 
     /// What came of it as of a leadership that has begun no round.
     pub(crate) fn forget_rounds(&mut self, new: &mut Server, old: &Server) {
-        new.node.forget_rounds();
+        new.node.renumber_rounds(|_| Round::ZERO);
         self.moved = new.node != old.node;
         for envelope in self.early.iter_mut().chain(&mut self.outputs) {
             if let Message::AppendRequest { round, .. }
@@ -263,7 +263,7 @@ fn keep(entries: &mut Entries<Tag>, record: &Record<Tag>, snapshot: &[Entry<Tag>
 
 impl Unsynced {
     /// The network keeps a message as long as it may matter and in no order, so once is enough.
-    fn hold(&mut self, outputs: Ready) {
+    pub(crate) fn hold(&mut self, outputs: Ready) {
         for envelope in outputs {
             if !self.held.contains(&envelope) {
                 self.held.push(envelope);

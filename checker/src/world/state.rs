@@ -9,6 +9,7 @@ use crate::properties::PropertySet;
 use crate::world::clients::Clients;
 use crate::world::message::{Letter, Tag};
 use crate::world::observed::{Observed, Servers};
+use crate::world::readers::Reads;
 use crate::world::server::{Disk, Server};
 
 /// One state of the whole system.
@@ -23,6 +24,7 @@ pub(crate) struct World {
     pub(crate) leaderships: Arc<Vec<Arc<Leadership>>>,
     pub(crate) history: Arc<History>,
     pub(crate) clients: Arc<Clients>,
+    pub(crate) reads: Arc<Reads>,
     /// How much of what the bounds allow has happened.
     pub(crate) spent: Spent,
     /// The properties that the step into this state, or the state itself, broke.
@@ -95,6 +97,7 @@ impl World {
             leaderships: Arc::default(),
             history: Arc::default(),
             clients: Arc::default(),
+            reads: Arc::default(),
             spent: Spent::default(),
             broken: PropertySet::default(),
         }
@@ -124,6 +127,9 @@ impl World {
 
     /// A server stops: whoever waits there is told no more.
     pub(crate) fn forget_clients_of(&mut self, id: ServerId) {
+        if *self.reads != Reads::default() {
+            Arc::make_mut(&mut self.reads).crash(id);
+        }
         if !self.clients.is_empty() {
             Arc::make_mut(&mut self.clients).crash(id);
         }
