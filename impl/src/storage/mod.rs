@@ -7,10 +7,8 @@
 //! crash left, and named by the entries that it hit: the table is in `recovery`, and below it what
 //! cannot be told.
 //!
-//! What is not covered yet: damaged entries stop the server, with their names, instead of being fetched
-//! from the leader again; and nothing compacts the log yet (an election costs each server two blocks:
-//! one for the term and the vote, one for the first entry of the new leader). The log takes
-//! compaction: segments whose entries were all compacted are removed.
+//! Damaged entries are named, and the protocol fetches them from the leader. Segments whose entries were
+//! all compacted are removed; snapshot files hold what was in them.
 
 mod identity;
 
