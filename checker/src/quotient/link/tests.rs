@@ -43,12 +43,12 @@ fn all_that_is_reached_is_in_the_class() {
         Linked { states, servers, disks: servers, messages, free, histories, lost: 0, left_out: 0 }
     };
     let expected = [
-        (THREE, states(3, 17_998, 92_296, 361_170, 15)),
-        (TWO, states(2, 3_774, 14_011, 47_139, 8)),
-        (SNAPSHOTS, states(2, 6_183, 25_243, 93_702, 8)),
+        (THREE, &[3][..], states(3, 17_998, 92_296, 361_170, 15)),
+        (TWO, &[1, 3], states(2, 3_774, 14_011, 47_139, 8)),
+        (SNAPSHOTS, &[2], states(2, 6_183, 25_243, 93_702, 8)),
     ];
-    for (scope, linked) in expected {
-        for threads in [1, 3] {
+    for (scope, threads, linked) in expected {
+        for &threads in threads {
             let outcome = search(&scope.quotient(PAPER), &limits(threads));
             assert_eq!(outcome.verdict, Verdict::Complete);
             assert_eq!(outcome.linked, Some(linked));
@@ -110,7 +110,6 @@ fn a_class_that_is_too_narrow_is_noticed() {
 #[test]
 fn the_local_simulation_notices_a_class_that_is_too_narrow() {
     let quotient = SNAPSHOTS.quotient(PAPER);
-    assert_eq!(search(&quotient, &limits(2)).verdict, Verdict::Complete);
     for narrowed in [Narrowed::Commit, Narrowed::Logs, Narrowed::Compacted] {
         let narrow = Quotient { narrowed: Some(narrowed), ..quotient.clone() };
         let failure = narrow.simulate(&limits(1), &mut |_, _| {}).failure.expect("it is missed");
