@@ -74,9 +74,9 @@ impl Image {
     /// Takes over what the slot says of a damaged batch.
     pub(super) fn apply_effect(&mut self, sequence: u64, effect: &Effect) {
         self.hard = effect.hard;
-        self.keep(effect.first.index.number().saturating_sub(1));
-        let (first, last) = (effect.first, effect.last);
-        let is_next = first.index.number() == self.length() + 1;
+        let (first, last, begins) = (effect.first, effect.last, effect.first.index.number());
+        self.keep(begins.saturating_sub(1));
+        let is_next = begins == self.length() + 1;
         // A log whose terms fall would end the program where it is put together.
         let is_log = is_next && !falls(self.last_term(), first.term) && !falls(first.term, last.term);
         let names = (0..effect.count).map(|at| effect.name(at).filter(|_| is_log));
