@@ -110,6 +110,7 @@ fn a_class_that_is_too_narrow_is_noticed() {
 #[test]
 fn the_local_simulation_notices_a_class_that_is_too_narrow() {
     let quotient = SNAPSHOTS.quotient(PAPER);
+    assert_eq!(search(&quotient, &limits(2)).verdict, Verdict::Complete);
     for narrowed in [Narrowed::Commit, Narrowed::Logs, Narrowed::Compacted] {
         let narrow = Quotient { narrowed: Some(narrowed), ..quotient.clone() };
         let failure = narrow.simulate(&limits(1), &mut |_, _| {}).failure.expect("it is missed");
