@@ -185,9 +185,9 @@ impl Image {
     /// What an entry of a damaged batch carried. What was compacted since needs no repair.
     fn repair(&mut self, entry: Entry<Bytes>) -> Result<(), Contradiction> {
         let Some(at) = entry.position.index.number().checked_sub(self.before + 1) else { return Ok(()) };
-        let held = usize::try_from(at).ok().and_then(|at| self.held.get_mut(at));
+        let (held, name) = (usize::try_from(at).ok().and_then(|at| self.held.get_mut(at)), entry.position);
         match held {
-            Some(held) if held.position().is_none_or(|known| known == entry.position) => {
+            Some(held) if held.position().is_none_or(|known| known == name) => {
                 *held = Held::Whole(entry);
                 Ok(())
             }
