@@ -62,7 +62,8 @@ impl Effect {
         let is_end = at == 0 || at + 1 == self.count;
         let term = if at == 0 { self.first.term } else { self.last.term };
         let index = Index::new(self.first.index.number() + u64::from(at));
-        (is_end || self.first.term == self.last.term).then_some(Position { term, index })
+        let [begins, ends] = [self.first.term, self.last.term];
+        (is_end || begins == ends).then_some(Position { term, index })
     }
 }
 
