@@ -63,7 +63,8 @@ impl Effect {
         let term = if at == 0 { self.first.term } else { self.last.term };
         let index = Index::new(self.first.index.number() + u64::from(at));
         let [begins, ends] = [self.first.term, self.last.term];
-        (is_end || begins == ends).then_some(Position { term, index })
+        let is_known = is_end || begins == ends;
+        is_known.then_some(Position { term, index })
     }
 }
 
