@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rafttree::ServerId;
@@ -113,13 +114,27 @@ fn usages(group: &Group) -> Result<Vec<(ServerId, Usage)>, Failure> {
 fn usage(pid: u32) -> io::Result<Usage> {
     let mut usage = Usage::default();
     for thread in std::fs::read_dir(format!("/proc/{pid}/task"))? {
-        let thread = thread?.path();
-        let schedule = std::fs::read_to_string(thread.join("schedstat"))?;
-        usage.processor += Duration::from_nanos(number(schedule.split(' ').next())?);
-        usage.waits += line(&std::fs::read_to_string(thread.join("status"))?, "voluntary_ctxt_switches:")?;
+        match usage_of_thread(&thread?.path()) {
+            // It has ended meanwhile, as one does that writes a snapshot.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.raw_os_error() == Some(rustix::io::Errno::SRCH.raw_os_error()) => {}
+            used => {
+                let (processor, waits) = used?;
+                usage.processor += processor;
+                usage.waits += waits;
+            }
+        }
     }
     usage.resident_kibibytes = line(&std::fs::read_to_string(format!("/proc/{pid}/status"))?, "VmRSS:")?;
     Ok(usage)
+}
+
+/// How long the thread has run, and how often it has waited.
+fn usage_of_thread(thread: &Path) -> io::Result<(Duration, u64)> {
+    let schedule = std::fs::read_to_string(thread.join("schedstat"))?;
+    let processor = Duration::from_nanos(number(schedule.split(' ').next())?);
+    let waits = line(&std::fs::read_to_string(thread.join("status"))?, "voluntary_ctxt_switches:")?;
+    Ok((processor, waits))
 }
 
 /// The number on the line that begins so.
@@ -163,7 +178,8 @@ mod tests {
     #[test]
     #[cfg(target_os = "linux")]
     fn work_is_counted_as_work_and_waiting_as_waiting() {
-        let usage = || usage(std::process::id()).unwrap();
+        // Its own thread alone: others begin and end.
+        let usage = || usage_of_thread(Path::new("/proc/thread-self")).unwrap();
         let before = usage();
         let began = Instant::now();
         while began.elapsed() < Duration::from_millis(30) {
@@ -171,8 +187,8 @@ mod tests {
         }
         (0..10).for_each(|_| std::thread::sleep(Duration::from_micros(100)));
         let after = usage();
-        assert!(before.processor < after.processor, "{before:?}, {after:?}");
-        assert!(before.waits + 10 <= after.waits && 0 < after.resident_kibibytes, "{before:?}, {after:?}");
+        assert!(before.0 < after.0 && before.1 + 10 <= after.1, "{before:?}, {after:?}");
+        assert!(0 < super::usage(std::process::id()).unwrap().resident_kibibytes);
     }
 
     #[test]
