@@ -1,7 +1,7 @@
 //! Named systems, how far each is explored, and what must be met on the way.
 
 use crate::properties::witness::Witness;
-use crate::scope::{Part, Scope};
+use crate::scope::{DAMAGED_SNAPSHOTS, Part, damages, elections, leases, logs, recovery, snapshots};
 use crate::system::{Bounds, PAIR, SMALL};
 use crate::verdict::Expected;
 
@@ -18,38 +18,11 @@ pub(crate) const LONGEST: &str = "log-3-wide";
 /// What `check` runs when nothing else is named.
 pub(crate) const DEFAULT: &str = "quick";
 
-const fn elections(servers: u8, spread: u8) -> Part {
-    Part::Quotient(Scope::elections(servers, spread))
-}
-
-const fn logs(servers: u8, spread: u8, window: u8) -> Part {
-    Part::Quotient(Scope::logs(servers, spread, window))
-}
-
-const fn snapshots(servers: u8, spread: u8, window: u8) -> Part {
-    Part::Quotient(Scope::snapshots(servers, spread, window))
-}
-
-const fn damages(servers: u8, spread: u8, window: u8) -> Part {
-    Part::Quotient(Scope::damages(servers, spread, window))
-}
-
-/// Disks are damaged, and servers make snapshots.
-const DAMAGED_SNAPSHOTS: Part = Part::Quotient(Scope::damaged_snapshots(3, 1, 1));
-
-const fn recovery(part: Part) -> Part {
-    if let Part::Quotient(scope) = part { Part::Recovery(scope) } else { part }
-}
-
-const fn leases(servers: u8, spread: u8) -> Part {
-    Part::Lease(Scope::elections(servers, spread))
-}
-
 /// What runs with logs meet.
 const OF_LOGS: [Witness; 5] =
     [Witness::Leader, Witness::SplitVote, Witness::LaterCommit, Witness::ConflictCut, Witness::UnsyncedLost];
 
-/// What only logs have, then what snapshots add to them, then what leases have, then damaged disks: a system rules
+/// What only logs have, then what snapshots add to them, then damaged disks, then what leases have: a system rules
 /// out its part.
 const OF_SOME: [&str; 11] = [
     "acknowledge",
@@ -59,13 +32,11 @@ const OF_SOME: [&str; 11] = [
     "confirm a round",
     "make a snapshot",
     "install a snapshot",
+    "damage a disk",
     "begin a lease",
     "answer for a lease",
     "confirm a lease",
-    DAMAGE,
 ];
-
-const DAMAGE: &str = "damage a disk";
 
 const LOGS: Expected = Expected { ruled_out: OF_SOME.split_at(5).1, ..SNAPSHOTS };
 
@@ -82,16 +53,7 @@ const ELECTIONS: Expected =
 /// Elections with leases: that one is confirmed changes no state.
 const LEASES: Expected = Expected {
     witnesses: &[Witness::Leader, Witness::SplitVote, Witness::UnsyncedLost, Witness::Lease, Witness::LeaseInNewerTerm],
-    ruled_out: &[
-        "acknowledge",
-        "refuse entries",
-        "propose",
-        "flush",
-        "confirm a round",
-        "make a snapshot",
-        "install a snapshot",
-        DAMAGE,
-    ],
+    ruled_out: OF_SOME.split_at(8).0,
     idle: &["ask for a pre-vote", "refuse entries", "heartbeat timeout", "confirm a lease"],
     kinds: true,
 };
@@ -335,7 +297,10 @@ const SNAPSHOTS_OF_PAIRS: Expected = Expected { witnesses: PAIRS.witnesses, ..SN
 const SNAPSHOTS_OF_ONE: Expected = Expected { witnesses: &OF_LOGS, ..SNAPSHOTS };
 
 /// Logs on disks that are damaged.
-const DAMAGES: Expected = Expected { ruled_out: OF_SOME.split_at(10).0.split_at(5).1, ..LOGS };
+const DAMAGES: Expected = Expected {
+    ruled_out: &["make a snapshot", "install a snapshot", "begin a lease", "answer for a lease", "confirm a lease"],
+    ..LOGS
+};
 
 /// The one entry stays when every server knows it to be committed, so no other follows it.
 const DAMAGES_OF_ONE: Expected = Expected {
@@ -344,8 +309,7 @@ const DAMAGES_OF_ONE: Expected = Expected {
     ..DAMAGES
 };
 
-const DAMAGED_SNAPSHOTS_OF_ONE: Expected =
-    Expected { ruled_out: OF_SOME.split_at(10).0.split_at(7).1, ..DAMAGES_OF_ONE };
+const DAMAGED_SNAPSHOTS_OF_ONE: Expected = Expected { ruled_out: OF_SOME.split_at(8).1, ..DAMAGES_OF_ONE };
 
 /// One entry cannot conflict with what is committed before it.
 const LOGS_OF_ONE: Expected = Expected { witnesses: &OF_LOGS, ..LOGS };

@@ -155,6 +155,39 @@ const OF_DAMAGE: (&str, &str) = (
     "; crashes that damage entries, any part of a log, of one server at a time until it is repaired",
 );
 
+/// Elections, without logs, in runs of any length.
+pub(crate) const fn elections(servers: u8, spread: u8) -> Part {
+    Part::Quotient(Scope::elections(servers, spread))
+}
+
+/// The same with logs.
+pub(crate) const fn logs(servers: u8, spread: u8, window: u8) -> Part {
+    Part::Quotient(Scope::logs(servers, spread, window))
+}
+
+/// The same with logs, of which servers make snapshots.
+pub(crate) const fn snapshots(servers: u8, spread: u8, window: u8) -> Part {
+    Part::Quotient(Scope::snapshots(servers, spread, window))
+}
+
+/// The same with logs, on disks that are damaged.
+pub(crate) const fn damages(servers: u8, spread: u8, window: u8) -> Part {
+    Part::Quotient(Scope::damages(servers, spread, window))
+}
+
+/// Disks are damaged, and servers make snapshots.
+pub(crate) const DAMAGED_SNAPSHOTS: Part = Part::Quotient(Scope::damaged_snapshots(3, 1, 1));
+
+/// That all its states recover.
+pub(crate) const fn recovery(part: Part) -> Part {
+    if let Part::Quotient(scope) = part { Part::Recovery(scope) } else { part }
+}
+
+/// Elections, with leases.
+pub(crate) const fn leases(servers: u8, spread: u8) -> Part {
+    Part::Lease(Scope::elections(servers, spread))
+}
+
 impl Part {
     pub(crate) fn servers(&self) -> u32 {
         match self {

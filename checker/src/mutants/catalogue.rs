@@ -5,7 +5,7 @@ use crate::mutants::proposals as told;
 use crate::mutants::reads as read;
 use crate::mutants::rules as broken;
 use crate::properties::Property;
-use crate::scope::{Part, Scope};
+use crate::scope::{DAMAGED_SNAPSHOTS, Part, damages, elections, leases, logs, snapshots};
 use crate::system::{Bounds, SMALL};
 use crate::world::{DiskMutant, LeaseMutant};
 
@@ -24,29 +24,6 @@ pub(crate) fn find(name: &str) -> Option<Mutant> {
     let named = |mutant: &Mutant| mutant.name == name;
     let other = |mutant: &Mutant| mutant.rule == name || (row.is_some() && mutant.row == row);
     mutants().into_iter().find(named).or_else(|| mutants().into_iter().find(other))
-}
-
-const fn elections(servers: u8, spread: u8) -> Part {
-    Part::Quotient(Scope::elections(servers, spread))
-}
-
-const fn logs(servers: u8, spread: u8, window: u8) -> Part {
-    Part::Quotient(Scope::logs(servers, spread, window))
-}
-
-const fn snapshots(servers: u8, spread: u8, window: u8) -> Part {
-    Part::Quotient(Scope::snapshots(servers, spread, window))
-}
-
-const fn damages(servers: u8, spread: u8, window: u8) -> Part {
-    Part::Quotient(Scope::damages(servers, spread, window))
-}
-
-/// Disks are damaged, and servers make snapshots.
-const DAMAGED_SNAPSHOTS: Part = Part::Quotient(Scope::damaged_snapshots(3, 1, 1));
-
-const fn leases(servers: u8, spread: u8) -> Part {
-    Part::Lease(Scope::elections(servers, spread))
 }
 
 /// The mutant breaks no state, but what becomes of states when faults stop.
