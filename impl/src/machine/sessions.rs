@@ -170,3 +170,126 @@ impl Sessions {
         self.machine.restore(from)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::any::Any;
+
+    use super::*;
+
+    /// Keeps every command that it has applied; the answer is how many.
+    #[derive(Default)]
+    struct Journal(Vec<Vec<u8>>);
+
+    impl Machine for Journal {
+        fn apply(&mut self, command: &[u8]) -> Result<Vec<u8>, CodecError> {
+            self.0.push(command.to_vec());
+            Ok(vec![self.0.len() as u8])
+        }
+
+        fn snapshot(&self) -> Box<dyn Snapshot> {
+            let all = self.0.concat();
+            Box::new(move |to: &mut dyn Write| to.write_all(&all))
+        }
+
+        fn restore(&mut self, from: &mut dyn Read) -> io::Result<()> {
+            let mut all = Vec::new();
+            from.read_to_end(&mut all)?;
+            self.0 = all.into_iter().map(|byte| vec![byte]).collect();
+            Ok(())
+        }
+
+        fn as_any(&self) -> &dyn Any {
+            self
+        }
+    }
+
+    fn sessions() -> Sessions {
+        Sessions::new(Box::<Journal>::default())
+    }
+
+    fn applied(sessions: &mut Sessions, index: u64, sent: &Sent) -> Applied {
+        sessions.apply(index, sent.encode()).unwrap()
+    }
+
+    fn command(session: u64, number: u64, command: &'static [u8]) -> Sent {
+        Sent::InSession { session, number, command: Bytes::from_static(command) }
+    }
+
+    fn journal(sessions: &Sessions) -> Vec<Vec<u8>> {
+        sessions.machine().as_any().downcast_ref::<Journal>().unwrap().0.clone()
+    }
+
+    #[test]
+    fn a_command_of_a_session_is_applied_once_and_answered_each_time() {
+        let mut sessions = sessions();
+        assert_eq!(applied(&mut sessions, 7, &Sent::Open), Applied::Opened(7));
+        for index in 8..11 {
+            assert_eq!(applied(&mut sessions, index, &command(7, 1, b"a")), Applied::Answer(vec![1]));
+        }
+        assert_eq!(applied(&mut sessions, 11, &command(7, 2, b"b")), Applied::Answer(vec![2]));
+        assert_eq!(journal(&sessions), [b"a", b"b"]);
+    }
+
+    #[test]
+    fn without_a_session_a_command_is_applied_as_often_as_it_is_proposed() {
+        let mut sessions = sessions();
+        let plain = Sent::Plain(Bytes::from_static(b"a"));
+        assert_eq!(
+            [1, 2].map(|index| applied(&mut sessions, index, &plain)),
+            [[1], [2]].map(|it| Applied::Answer(it.to_vec()))
+        );
+    }
+
+    #[test]
+    fn what_comes_after_a_later_command_of_its_session_is_not_applied() {
+        let mut sessions = sessions();
+        applied(&mut sessions, 1, &Sent::Open);
+        applied(&mut sessions, 2, &command(1, 2, b"b"));
+        assert_eq!(applied(&mut sessions, 3, &command(1, 1, b"a")), Applied::Passed);
+        assert_eq!(journal(&sessions), [b"b"]);
+    }
+
+    #[test]
+    fn a_session_that_nobody_opened_applies_nothing() {
+        let mut sessions = sessions();
+        assert_eq!(applied(&mut sessions, 3, &command(1, 1, b"a")), Applied::Expired);
+        assert!(journal(&sessions).is_empty());
+    }
+
+    #[test]
+    fn of_too_many_sessions_the_one_that_was_used_the_longest_ago_is_forgotten() {
+        let mut sessions = sessions();
+        let most = MAX_SESSIONS as u64;
+        (1..=most).for_each(|index| drop(applied(&mut sessions, index, &Sent::Open)));
+        applied(&mut sessions, most + 1, &command(1, 1, b"a"));
+        applied(&mut sessions, most + 2, &Sent::Open);
+        assert_eq!(applied(&mut sessions, most + 3, &command(2, 1, b"b")), Applied::Expired);
+        assert_eq!(applied(&mut sessions, most + 4, &command(1, 1, b"a")), Applied::Answer(vec![1]));
+    }
+
+    /// Also which one is the next to be forgotten.
+    #[test]
+    fn a_snapshot_brings_sessions_and_state_machine_back() {
+        let mut one = sessions();
+        applied(&mut one, 1, &Sent::Open);
+        applied(&mut one, 2, &Sent::Open);
+        applied(&mut one, 3, &command(1, 1, b"a"));
+        let mut bytes = Vec::new();
+        one.snapshot().write(&mut bytes).unwrap();
+        let mut other = sessions();
+        other.restore(&mut bytes.as_slice()).unwrap();
+        assert_eq!((other.by_use.clone(), journal(&other)), (one.by_use.clone(), journal(&one)));
+        assert_eq!(applied(&mut other, 4, &command(1, 1, b"a")), Applied::Answer(vec![1]));
+        for cut in [0, 7, 9] {
+            assert!(sessions().restore(&mut &bytes[..cut]).is_err(), "{cut} bytes");
+        }
+    }
+
+    #[test]
+    fn bytes_of_another_kind_are_no_command() {
+        for bytes in [&[][..], &[3], &[2, 0, 0]] {
+            assert!(sessions().apply(1, Bytes::copy_from_slice(bytes)).is_err(), "{bytes:?}");
+        }
+    }
+}

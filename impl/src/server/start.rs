@@ -187,13 +187,13 @@ fn prepare<S: Storage>(
         .block_on(listen(config, report))
         .map_err(|source| Error::Listen { address: settings.listen.clone(), source })?;
     let disk = Disk::start(storage).map_err(lacks("disk thread"))?;
+    // Only now, so that a start that was refused leaves nothing behind. The runtime stands still
+    // until the server serves: not a word was said to a peer yet, and no vote given.
+    directory.keep_group(&members)?;
     let door = {
         let _entered = executor.runtime().enter();
         Door::open(&directory.path).map_err(lacks("socket for whoever asks after it"))?
     };
-    // Only now, so that a start that was refused leaves nothing behind. The runtime stands still
-    // until the server serves: not a word was said to a peer yet, and no vote given.
-    directory.keep_group(&members)?;
     let takeover_timeout = 3 * settings.policy.minimum_timeout;
     let (node, ends) = Node::connect(id, driver.node().term(), takeover_timeout, stopped);
     let network = Network::new(transport, incoming, &settings.peers);
