@@ -34,6 +34,8 @@ pub(super) struct Client {
     /// Of each command that something is known of: whether it was answered.
     pub(super) told: BTreeMap<u64, bool>,
     reads: Arc<Mutex<Vec<Read>>>,
+    /// Held by every reader that waits.
+    waits: Arc<()>,
     /// How often a snapshot took the place of a log.
     restored: usize,
 }
@@ -152,8 +154,9 @@ impl World {
         self.client.listen();
         let server = self.servers.get_mut(&id).expect("it is one of the group");
         let (Some(driver), Some(service)) = (&server.driver, &mut server.service) else { return };
-        let (answered, reads) = (self.client.answered(), self.client.reads.clone());
+        let (answered, reads, waits) = (self.client.answered(), self.client.reads.clone(), self.client.waits.clone());
         let look = move |machine: &dyn Any| {
+            drop(waits);
             let machine = machine.downcast_ref::<Machine>().expect("this is what it looks at");
             reads.lock().unwrap().push((answered, machine.applied.clone()));
         };
@@ -268,7 +271,9 @@ impl World {
 
     pub(super) fn arrived(&mut self, at: ServerId, life: u64, machine: Machine) {
         let server = self.servers.get_mut(&at).expect("it is one of the group");
-        if server.life == life && server.driver.is_some() {
+        // Whoever has it already says so, and is sent nothing.
+        let is_news = server.snapshots.iter().all(|kept| kept.last != machine.last);
+        if server.life == life && server.driver.is_some() && is_news {
             let last = machine.last;
             server.keep(machine);
             self.input(at, Input::SnapshotHeld(last));
@@ -294,9 +299,22 @@ impl World {
         let count = self.servers.len();
         assert_eq!(self.client.answered().len(), before + count, "all is well, and a command is not answered");
         assert_eq!(self.client.reads.lock().unwrap().len(), served + count, "all is well, and a read is not served");
+        self.renew_connections();
+        assert_eq!(Arc::strong_count(&self.client.waits), 1, "all is well, and somebody waits who asked before that");
         let machines: Vec<_> = self.servers.values().map(|server| &server.machine).collect();
         assert!(machines.iter().all(|machine| *machine == machines[0]), "state machines differ");
         assert_eq!(machines[0].applied.iter().copied().collect::<BTreeSet<_>>(), self.committed_commands());
+    }
+
+    /// What was lost here without the end of a connection, as it is by none that servers have, is waited for no
+    /// more.
+    fn renew_connections(&mut self) {
+        for id in self.ids() {
+            let peers = self.peers(id);
+            let service = self.servers.get_mut(&id).and_then(|server| server.service.as_mut()).expect("all run");
+            peers.iter().for_each(|&peer| service.disconnected(peer));
+            peers.iter().for_each(|&peer| service.connected(peer));
+        }
     }
 
     fn committed_commands(&self) -> BTreeSet<u64> {

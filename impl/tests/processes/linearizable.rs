@@ -11,65 +11,57 @@ use crate::store::{Clients, Store, eventually};
 /// Operations that must be answered in each phase, or it measured nothing.
 const ANSWERS: usize = 100;
 
-#[test]
-fn leaders_that_are_killed_take_nothing_with_them() {
+/// Clients of three servers, which three times get into trouble and out of it: what they saw is judged.
+fn judge_through(name: &'static str, trouble: impl Fn(&mut Store, &Clients)) {
     let mut store = Store::start();
-    let clients = Clients::start("leaders-killed", &store, 5);
+    let clients = Clients::start(name, &store, 5);
     clients.wait_for_answers("before", ANSWERS);
     for _ in 0..3 {
+        trouble(&mut store, &clients);
+        clients.wait_for_answers("after it", ANSWERS);
+    }
+    clients.judge(&[1, 2, 3]);
+}
+
+#[test]
+fn leaders_that_are_killed_take_nothing_with_them() {
+    judge_through("leaders-killed", |store, clients| {
         let leader = store.leader();
         store.kill(leader);
         clients.wait_for_answers("while it is down", ANSWERS);
         store.launch(leader);
-        clients.wait_for_answers("when it is back", ANSWERS);
-    }
-    clients.judge(&[1, 2, 3]);
+    });
 }
 
 #[test]
 fn servers_that_are_killed_together_forget_nothing() {
-    let mut store = Store::start();
-    let clients = Clients::start("all-killed", &store, 5);
-    for _ in 0..3 {
-        clients.wait_for_answers("they run", ANSWERS);
+    judge_through("all-killed", |store, _| {
         store.kill_all();
         (1..=3).for_each(|id| store.launch(id));
-    }
-    clients.wait_for_answers("after", ANSWERS);
-    clients.judge(&[1, 2, 3]);
+    });
 }
 
 #[test]
 fn a_leader_that_stood_still_answers_nothing_that_is_old() {
-    let store = Store::start();
-    let clients = Clients::start("leaders-stopped", &store, 5);
-    clients.wait_for_answers("before", ANSWERS);
-    for _ in 0..3 {
+    judge_through("leaders-stopped", |store, clients| {
         let leader = store.leader();
         store.signal(leader, Signal::STOP);
         store.leader_but(&[leader]);
         clients.wait_for_answers("while it stands still", ANSWERS);
         store.signal(leader, Signal::CONT);
-        clients.wait_for_answers("when it goes on", ANSWERS);
-    }
-    clients.judge(&[1, 2, 3]);
+    });
 }
 
 #[test]
 fn leadership_that_moves_moves_everything() {
-    let mut store = Store::start();
-    let clients = Clients::start("leaderships-moved", &store, 5);
-    clients.wait_for_answers("before", ANSWERS);
-    for _ in 0..3 {
+    judge_through("leaderships-moved", |store, _| {
         // Whoever is told to end transfers its leadership first.
         let leader = store.leader();
         store.signal(leader, Signal::INT);
         assert!(store.wait_for_end(leader).success());
         assert_ne!(store.leader(), leader);
         store.launch(leader);
-        clients.wait_for_answers("under the next leader", ANSWERS);
-    }
-    clients.judge(&[1, 2, 3]);
+    });
 }
 
 #[test]
