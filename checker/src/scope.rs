@@ -113,7 +113,7 @@ impl Scope {
         ];
         match self.window {
             None => of_elections.into_iter().collect(),
-            Some(_) if self.snapshots && self.damages => PropertySet::of_snapshots().and(PropertySet::of_damage()),
+            Some(_) if self.snapshots && self.damages => PropertySet::of_damaged_snapshots(),
             Some(_) if self.snapshots => PropertySet::of_snapshots(),
             Some(_) if self.damages => PropertySet::of_damaged_logs(),
             Some(_) => PropertySet::of_logs(),

@@ -210,7 +210,12 @@ impl PropertySet {
 
     /// Those of systems in which disks are damaged. The invariant knows of no damage.
     pub(crate) fn of_damaged_logs() -> PropertySet {
-        PropertySet::of_states().without(PropertySet::of_compaction()).and(PropertySet::of_damage())
+        PropertySet::of_damaged_snapshots().without(PropertySet::of_compaction())
+    }
+
+    /// Those of systems in which logs are compacted as well.
+    pub(crate) fn of_damaged_snapshots() -> PropertySet {
+        PropertySet::of_states().and(PropertySet::of_damage())
     }
 
     /// Those that say something only where logs are compacted.
