@@ -80,7 +80,7 @@ pub(crate) const PRESETS: [Preset; 19] = [
             (snapshots(3, 1, 1), SNAPSHOTS_OF_ONE),
             (snapshots(2, 1, 2), SNAPSHOTS_OF_PAIRS),
             (leases(3, 2), LEASES),
-            (damages(3, 1, 1), DAMAGES_OF_ONE),
+            (DAMAGED_SNAPSHOTS, DAMAGED_SNAPSHOTS_OF_ONE),
             (logs(4, 1, 1), LOGS_OF_ONE),
         ],
     },
