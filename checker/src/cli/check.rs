@@ -53,7 +53,7 @@ pub(crate) fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
     let only = if args.property.is_empty() { counted } else { watched(&args.property)? };
     if !chosen.parts.iter().any(|part| part.judges(only)) {
         return Err(Usage(format!(
-            "nothing is judged there of {}: recovery-* judges V1, the others the rest, and that of logs where they count",
+            "nothing is judged there of {}: recovery-* judges V1 and V2, the others the rest, and that of logs where they count",
             verdict::names(only).join(", ")
         )));
     }

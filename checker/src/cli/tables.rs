@@ -204,7 +204,8 @@ pub(crate) fn proof(limits: &Limits) -> u8 {
     if worst == 0 {
         let names = crate::verdict::names(PropertySet::of_logs());
         say!("\nThe {} properties that held in every state and every step: {}.", names.len(), names.join(", "));
-        say!("From every state of the presets recovery-*: {}.", Property::Recovery.name());
+        let names = crate::verdict::names(PropertySet::of_liveness());
+        say!("From every state of the presets recovery-*: {}.", names.join(", "));
     }
     worst
 }

@@ -53,6 +53,8 @@ pub(crate) struct Choice {
 pub(crate) enum Failed {
     /// No leader was elected and committed within the rounds allowed.
     OutOfRounds,
+    /// One was, and a reader waits in vain for it, or a server that it reaches is not brought up to date.
+    LeftBehind,
     NeverQuiet,
     Panicked,
 }
@@ -66,7 +68,7 @@ pub(crate) struct RecoveryWorker {
 impl Recovery {
     pub(crate) fn new(scope: Scope, ground: Ground) -> Recovery {
         let mut quotient = scope.quotient(ground);
-        quotient.watched = PropertySet::from_iter([Property::Recovery]);
+        quotient.watched = PropertySet::of_liveness();
         let premise = scope.premise();
         Recovery {
             quotient,
@@ -163,18 +165,12 @@ fn rounds_allowed(scope: Scope) -> u32 {
 }
 
 /// Rounds until a leader is elected that a majority follows, that leads on, and that commits a command:
-/// the first entry of its term that it is asked for, and all before it.
+/// the first entry of its term that it is asked for, and all before it. Then nobody is left behind.
 pub(super) fn recover(stage: &mut Stage, first: ServerId, allowed: u32) -> Result<u32, Failed> {
-    let run = catch_unwind(AssertUnwindSafe(|| run(stage, first, allowed)));
-    match run {
-        Ok(Ok(Some(rounds))) => Ok(rounds),
-        Ok(Ok(None)) => Err(Failed::OutOfRounds),
-        Ok(Err(NeverQuiet)) => Err(Failed::NeverQuiet),
-        Err(_) => Err(Failed::Panicked),
-    }
+    catch_unwind(AssertUnwindSafe(|| run(stage, first, allowed))).unwrap_or(Err(Failed::Panicked))
 }
 
-pub(super) fn run(stage: &mut Stage, first: ServerId, allowed: u32) -> Result<Option<u32>, NeverQuiet> {
+pub(super) fn run(stage: &mut Stage, first: ServerId, allowed: u32) -> Result<u32, Failed> {
     let mut turn = first.number() - 1;
     let mut round = 0;
     while round < allowed {
@@ -183,17 +179,18 @@ pub(super) fn run(stage: &mut Stage, first: ServerId, allowed: u32) -> Result<Op
         stage.round(&mut turn, Timeouts::OfOne)?;
         let Some(leader) = stage.settled_leader() else { continue };
         if leads_on(stage, &mut turn, leader)? {
-            return Ok(Some(round));
+            return if stage.is_served(leader) { Ok(round) } else { Err(Failed::LeftBehind) };
         }
         round += TRIAL;
     }
-    Ok(None)
+    Err(Failed::OutOfRounds)
 }
 
 /// Whether a leader commits a command, and leads on, in the end alone, while everyone who does not
-/// follow it times out time and again.
+/// follow it times out time and again. Somebody wants to read meanwhile.
 fn leads_on(stage: &mut Stage, turn: &mut u32, leader: ServerId) -> Result<bool, NeverQuiet> {
     let term = stage.node(leader).term();
+    stage.ask_to_read(leader);
     let command = stage.propose(leader)?;
     for round in 1..=TRIAL {
         stage.say(|| format!("round {round} of {leader} as the leader that a majority follows"));
@@ -203,10 +200,29 @@ fn leads_on(stage: &mut Stage, turn: &mut u32, leader: ServerId) -> Result<bool,
     Ok(committed && stage.is_settled(leader, term) && stage.leads_alone(leader))
 }
 
+impl From<NeverQuiet> for Failed {
+    fn from(_: NeverQuiet) -> Failed {
+        Failed::NeverQuiet
+    }
+}
+
 impl Failed {
+    /// The property that does not hold.
+    pub(crate) fn breaks(self) -> Property {
+        match self {
+            Failed::OutOfRounds | Failed::NeverQuiet => Property::Recovery,
+            Failed::LeftBehind => Property::Progress,
+            Failed::Panicked => Property::Totality,
+        }
+    }
+
     pub(crate) fn words(self) -> &'static str {
         match self {
             Failed::OutOfRounds => "no leader that a majority followed has led on, alone, and committed a command",
+            Failed::LeftBehind => {
+                "a leader leads on, and a read is not served, or a server that it reaches lacks entries or does not know \
+                 what is committed"
+            }
             Failed::NeverQuiet => "messages beget messages without end",
             Failed::Panicked => "a step panicked",
         }

@@ -4,7 +4,7 @@ use rafttree_model::ServerId;
 
 use crate::liveness::recovery::{Choice, Failed, Recovery, run};
 use crate::liveness::schedule::{Stage, Timeouts};
-use crate::properties::{Property, PropertySet};
+use crate::properties::PropertySet;
 use crate::quotient::{Move, Quotient, Reach, State, Stimulus};
 use crate::search::panics;
 use crate::trace::language::{self, Picture, role};
@@ -17,7 +17,7 @@ pub(super) fn story(recovery: &Recovery, path: &[Move], broken: PropertySet) -> 
         Ok(run) => run,
         Err(why) => return vec![why],
     };
-    if !broken.contains(Property::Recovery) {
+    if !broken.meets(PropertySet::of_liveness()) {
         return lines;
     }
     lines.push(String::new());
@@ -49,10 +49,12 @@ fn schedule(from: &Stage, stage: Stage, choice: Choice, why: Failed, allowed: u3
     let mut stage = stage.telling();
     stage.set(from, links, memories);
     lines.extend(stage.nodes().map(|node| format!("{}: {}", node.id(), role(node.role()))));
-    if why == Failed::Panicked {
+    if matches!(why, Failed::Panicked | Failed::LeftBehind) {
         let panic = panics::caught(|| run(&mut stage, first, allowed)).err();
         lines.extend(stage.take_story());
-        lines.push(format!("Then a step panics: {}.", panic.unwrap_or_default()));
+        let end =
+            panic.map_or_else(|| format!("Then {}.", why.words()), |panic| format!("Then a step panics: {panic}."));
+        lines.push(end);
         return lines;
     }
     let mut seen = vec![(stage.moment(), first.number() - 1)];

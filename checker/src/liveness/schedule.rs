@@ -7,7 +7,8 @@
 use std::collections::VecDeque;
 
 use rafttree_model::{
-    Event, Next, Node, Output, Position, Progress, Replica, Role, Round, ServerId, ServerMap, ServerSet, Term, Timers,
+    Event, Index, Next, Node, Output, Position, Progress, ReadIndices, Replica, Role, Round, ServerId, ServerMap,
+    ServerSet, Term, Timers,
 };
 
 use crate::liveness::links::Links;
@@ -62,6 +63,28 @@ impl Memory {
     }
 }
 
+/// Somebody who wants a linearizable read of a leader.
+struct Reader {
+    at: ServerId,
+    /// Until a round is confirmed for it.
+    waits: ReadIndices<()>,
+    /// How much has to be committed, and applied, for it to be served.
+    read: Option<Index>,
+}
+
+impl Reader {
+    fn hear(&mut self, output: Output) {
+        match output {
+            Output::Round { round, read } => self.waits.begun(round, read),
+            Output::Confirmed(round) => self.waits.confirmed(round),
+            Output::Leading(_) => self.waits.leading(),
+            Output::Yielded(_) => self.waits.end(),
+            _ => {}
+        }
+        self.read = self.waits.next_confirmed().map(|(_, read)| read).or(self.read);
+    }
+}
+
 /// The servers and the messages between them.
 pub(crate) struct Stage {
     ground: Ground,
@@ -70,6 +93,7 @@ pub(crate) struct Stage {
     mail: VecDeque<Letter>,
     /// Servers, one bit each, whose minimum timeout was restarted since the last round began.
     restarted: u16,
+    reader: Option<Reader>,
     /// What happens, in words, if anyone wants to know.
     story: Option<Vec<String>>,
 }
@@ -91,6 +115,7 @@ impl Stage {
             replicas: servers.into_iter().map(|server| Replica::new(server.node, server.entries)).collect(),
             mail: VecDeque::new(),
             restarted: 0,
+            reader: None,
             story: None,
         }
     }
@@ -100,6 +125,7 @@ impl Stage {
         self.links = links;
         self.mail.clear();
         self.restarted = 0;
+        self.reader = None;
         for (at, ((replica, from), memory)) in self.replicas.iter_mut().zip(&from.replicas).zip(memories).enumerate() {
             replica.restart(remembering(from.node(), memory), from.entries());
             let just_now = match replica.node().role() {
@@ -203,6 +229,23 @@ impl Stage {
         self.nodes().filter(leads).all(|node| node.id() == leader)
     }
 
+    /// Somebody asks this leader for a linearizable read.
+    pub(crate) fn ask_to_read(&mut self, leader: ServerId) {
+        let mut reader = Reader { at: leader, waits: ReadIndices::default(), read: None };
+        reader.waits.ask(self.node(leader).round(), ());
+        self.reader = Some(reader);
+    }
+
+    /// Whoever asked this leader for a read is served, and every server that it reaches holds what it holds,
+    /// and knows what it knows to be committed.
+    pub(crate) fn is_served(&self, id: ServerId) -> bool {
+        let leader = self.node(id);
+        let has_read =
+            self.reader.as_ref().is_some_and(|reader| reader.read.is_some_and(|read| read <= leader.commit()));
+        let mut reached = self.nodes().filter(|node| self.links.join(id, node.id()));
+        has_read && reached.all(|node| (node.log().last(), node.commit()) == (leader.log().last(), leader.commit()))
+    }
+
     pub(crate) fn propose(&mut self, id: ServerId) -> Result<Position, NeverQuiet> {
         self.happen(id, Event::Propose(Tag(id)));
         let position = self.node(id).log().last();
@@ -254,6 +297,9 @@ impl Stage {
     }
 
     fn perform(&mut self, id: ServerId, output: Output) {
+        if let Some(reader) = self.reader.as_mut().filter(|reader| reader.at == id) {
+            reader.hear(output);
+        }
         match output {
             Output::Send(envelope) if self.links.join(id, envelope.to) => {
                 let entries = self.replica(id).entries();

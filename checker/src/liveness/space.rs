@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::liveness::recovery::{Failed, Recovery, RecoveryWorker};
+use crate::liveness::recovery::{Recovery, RecoveryWorker};
 use crate::liveness::report;
 use crate::properties::{Property, PropertySet};
 use crate::quotient::{Move, Packed};
@@ -28,11 +28,9 @@ impl Space for Recovery {
     }
 
     fn judge(&self, worker: &mut RecoveryWorker, state: &Packed) -> Judgement {
-        let mut broken = PropertySet::default();
-        let failed = self.judged(worker, state).map(|(_, why)| why);
-        broken.insert_unless(failed.is_none(), Property::Recovery);
-        broken.keep(self.quotient.watched);
-        broken.insert_unless(failed != Some(Failed::Panicked), Property::Totality);
+        let failed = self.judged(worker, state);
+        let mut broken: PropertySet = failed.into_iter().map(|(_, why)| why.breaks()).collect();
+        broken.keep(self.quotient.watched.and(PropertySet::from_iter([Property::Totality])));
         Judgement { broken: broken.bits(), met: self.quotient.judge(&mut worker.inner, state).met }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use rafttree_model::step_by;
+use rafttree_model::{Index, Members, Rules, step_by};
 
 use crate::liveness::lasso;
 use crate::liveness::recovery::{Choice, Failed, Recovery, recover};
@@ -73,6 +73,51 @@ fn three_servers_recover_from_every_state_of_their_logs() {
     recovery.sample = Some(2);
     let outcome = searched(&recovery);
     assert_eq!((outcome.verdict, outcome.states), (Verdict::Complete, 17_998));
+}
+
+/// What breaks progress alone: a leader is elected, leads on and commits, and yet somebody waits for ever.
+#[test]
+fn whoever_waits_for_ever_is_noticed() {
+    let mutants: [(&str, Scope, StepBy); 4] = [
+        ("no snapshot is sent", Scope::snapshots(3, 1, 1), step_by::<rules::NeverSendSnapshot, Tag>),
+        ("nobody waits for a round", elections(3, 1), step_by::<NeverConfirmed, Tag>),
+        ("rounds have no read index", elections(3, 1), step_by::<WithoutReadIndex, Tag>),
+        ("followers commit nothing", Scope::logs(3, 1, 1), step_by::<FollowersCommitNothing, Tag>),
+    ];
+    for (about, scope, step_by) in mutants {
+        let mut recovery = Recovery::new(scope, Ground { step_by, ..PAPER });
+        recovery.sample = scope.window.map(|_| 2);
+        let caught = searched(&recovery);
+        assert_eq!(caught.verdict, Verdict::Violated, "{about}");
+        assert!(caught.broken.contains(Property::Progress), "{about}");
+        assert!(!caught.broken.contains(Property::Recovery), "{about}");
+        let story = caught.story.expect("it is told");
+        assert!(story.last().is_some_and(|end| end.contains("a read is not served")), "{about}: {story:?}");
+    }
+}
+
+struct NeverConfirmed;
+
+impl Rules for NeverConfirmed {
+    fn is_confirmed(_: &Members, _: usize) -> bool {
+        false
+    }
+}
+
+struct WithoutReadIndex;
+
+impl Rules for WithoutReadIndex {
+    fn read_index(_: Index, _: bool) -> Option<Index> {
+        None
+    }
+}
+
+struct FollowersCommitNothing;
+
+impl Rules for FollowersCommitNothing {
+    fn follower_commit(_: Index, _: Index) -> Index {
+        Index::ZERO
+    }
 }
 
 /// A server that alone is linked to a majority, and lacks what one of them holds, is not elected: the

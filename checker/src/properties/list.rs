@@ -134,6 +134,8 @@ properties! {
         "every server, in memory and on disk, and every message that is reached is in the class of the inductive invariant, beside a history that explains the whole state";
     V1 Recovery, "5.6, 9.6, 6.2":
         "from every reachable state, when faults stop, a leader is elected within a few rounds, commits an entry of its term and then a command, and leads on, alone";
+    V2 Progress, "§5.3, §7, section 8":
+        "then whoever asks it for a linearizable read is served, and every server that it reaches is brought up to date, by entries or by a snapshot, and knows what is committed";
 }
 
 impl Property {
@@ -181,9 +183,11 @@ impl PropertySet {
     /// and reads are followed where that is asked for.
     pub(crate) fn of_states() -> PropertySet {
         let followed = [Property::ProposalEnds, Property::ReadsInTime, Property::LinearizableRead];
-        let others = [&followed[..], &[Property::InClass, Property::Recovery, Property::LeaseExclusive]].concat();
-        let of_damage = PropertySet::of_damage();
-        let is_of_all = |property: &Property| !others.contains(property) && !of_damage.contains(*property);
+        let others = [&followed[..], &[Property::InClass, Property::LeaseExclusive]].concat();
+        let elsewhere = [PropertySet::of_damage(), PropertySet::of_liveness()];
+        let is_of_all = |property: &Property| {
+            !others.contains(property) && !elsewhere.iter().any(|properties| properties.contains(*property))
+        };
         Property::ALL.into_iter().filter(is_of_all).collect()
     }
 
@@ -191,6 +195,11 @@ impl PropertySet {
     pub(crate) fn of_damage() -> PropertySet {
         use Property::{CommitsLegible, CommittedLegible, LeadsLegible, PromisesLegible, RepairedSame};
         PropertySet::from_iter([LeadsLegible, PromisesLegible, CommitsLegible, RepairedSame, CommittedLegible])
+    }
+
+    /// Those that are shown by runs from a state, once faults have stopped.
+    pub(crate) fn of_liveness() -> PropertySet {
+        PropertySet::from_iter([Property::Recovery, Property::Progress])
     }
 
     /// Those of systems in which a read is followed.
@@ -238,6 +247,11 @@ impl PropertySet {
 
     pub(crate) fn is_empty(self) -> bool {
         self.0 == 0
+    }
+
+    /// Whether any of the others is among them.
+    pub(crate) fn meets(self, others: PropertySet) -> bool {
+        self.0 & others.0 != 0
     }
 
     pub(crate) fn insert(&mut self, property: Property) {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use crate::console::Usage;
 use crate::mutants::catalogue::Mutant;
-use crate::properties::Property;
+use crate::properties::{Property, PropertySet};
 use crate::scope::Part;
 use crate::system::{Action, Bounds, System, deployed};
 use crate::trace::concretise::concretise;
@@ -61,7 +61,7 @@ impl Counterexample {
         }
         // The run up to where faults stop can be replayed, and what happens then cannot.
         let (run, schedule) = match story.strip_prefix('\n') {
-            None if outcome.broken.contains(Property::Recovery) => story.split_once("\n\n").unwrap_or(("", story)),
+            None if outcome.broken.meets(PropertySet::of_liveness()) => story.split_once("\n\n").unwrap_or(("", story)),
             other => ("", other.unwrap_or(story)),
         };
         let end = if run.is_empty() { "" } else { "\n" };
