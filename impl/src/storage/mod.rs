@@ -56,7 +56,7 @@ pub(crate) mod snapshot;
 
 pub(crate) mod writer;
 
-#[cfg(test)]
+#[cfg(any(test, feature = "simulate"))]
 pub(crate) mod simulate;
 
 #[cfg(test)]

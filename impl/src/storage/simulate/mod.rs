@@ -5,10 +5,12 @@
 //! flushed. A call can fail, write a part, or find no room; a flush can fail and forget what it was to
 //! write (Rebello et al., ATC'20), or say that it has written what it has not.
 
+#![cfg_attr(not(test), allow(dead_code, reason = "each user of it, of which there may be none, needs other faults"))]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::disk::{Disk, DiskFile};
 
@@ -152,7 +154,7 @@ impl SimulatedDisk {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap()
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -303,7 +305,7 @@ impl Disk for SimulatedDisk {
 
 impl SimulatedFile {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap()
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -378,4 +380,5 @@ impl DiskFile for SimulatedFile {
     }
 }
 
+#[cfg(test)]
 mod tests;
