@@ -18,6 +18,7 @@ use super::interface::Snapshot;
 use super::sessions::{Applied, Sessions};
 use crate::core::request::{Job, MAX_COMMAND_BYTES, Outcome, Proposer};
 use crate::core::service::Committed;
+use crate::storage::disk::Disk;
 use crate::storage::snapshot::Snapshots;
 
 /// What a batch of entries costs the log at least, whatever is in it.
@@ -84,10 +85,21 @@ pub(crate) struct Apply {
     applied: Arc<AtomicU64>,
 }
 
-/// The state machine, on its thread.
-struct Applier {
+/// Starts what takes its time and is waited for by nobody: the writing of a snapshot.
+pub(crate) type Begin = fn(Box<dyn FnOnce() + Send>) -> io::Result<()>;
+
+/// Starts a thread for it.
+fn begin_thread(body: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+    let span = tracing::Span::current();
+    let body = move || span.in_scope(body);
+    thread::Builder::new().name("rafttree-snapshot".into()).spawn(body).map(drop)
+}
+
+/// The state machine, which does one task after the other: on its thread, or whenever a simulation lets it.
+pub(crate) struct Applier<B, D: Disk> {
     sessions: Sessions,
-    snapshots: Arc<Snapshots>,
+    snapshots: Arc<Snapshots<D>>,
+    begin: B,
     applied: Position,
     told: Arc<AtomicU64>,
     /// The log's bytes since the last snapshot, about, and how many make the next one.
@@ -98,7 +110,10 @@ struct Applier {
 }
 
 /// The state machine as a server starts with it: as the newest snapshot has it, if there is one.
-pub(crate) fn recover(sessions: &mut Sessions, snapshots: &Snapshots) -> Result<Option<Position>, MachineFailure> {
+pub(crate) fn recover<D: Disk>(
+    sessions: &mut Sessions,
+    snapshots: &Snapshots<D>,
+) -> Result<Option<Position>, MachineFailure> {
     let Some(newest) = snapshots.newest() else { return Ok(None) };
     restore(sessions, snapshots, newest.last)?;
     Ok(Some(newest.last))
@@ -114,10 +129,9 @@ impl Apply {
     ) -> io::Result<(Apply, mpsc::UnboundedReceiver<Report>)> {
         let (tasks, work) = mpsc::unbounded_channel();
         let (reports, reported) = mpsc::unbounded_channel();
-        let told = Arc::new(AtomicU64::new(applied.index.number()));
-        let is_writing = Arc::default();
-        let handle = Apply { tasks, applied: told.clone() };
-        let applier = Applier { sessions, snapshots, applied, told, bytes: 0, snapshot_after, is_writing, reports };
+        let begin: Begin = begin_thread;
+        let applier = Applier::new(sessions, snapshots, begin, applied, snapshot_after, reports);
+        let handle = Apply { tasks, applied: applier.told.clone() };
         let span = tracing::Span::current();
         thread::Builder::new().name("rafttree-apply".into()).spawn(move || span.in_scope(|| applier.run(work)))?;
         Ok((handle, reported))
@@ -144,7 +158,21 @@ impl Apply {
     }
 }
 
-impl Applier {
+impl<B: Fn(Box<dyn FnOnce() + Send>) -> io::Result<()>, D: Disk + Sync> Applier<B, D> {
+    /// A state machine that has applied so much.
+    pub(crate) fn new(
+        sessions: Sessions,
+        snapshots: Arc<Snapshots<D>>,
+        begin: B,
+        applied: Position,
+        snapshot_after: u64,
+        reports: mpsc::UnboundedSender<Report>,
+    ) -> Applier<B, D> {
+        let told = Arc::new(AtomicU64::new(applied.index.number()));
+        let is_writing = Arc::default();
+        Applier { sessions, snapshots, begin, applied, told, bytes: 0, snapshot_after, is_writing, reports }
+    }
+
     fn run(mut self, mut work: mpsc::UnboundedReceiver<Task>) {
         while let Some(task) = work.blocking_recv() {
             if let Err(failure) = self.perform(task) {
@@ -154,7 +182,8 @@ impl Applier {
         }
     }
 
-    fn perform(&mut self, task: Task) -> Result<(), MachineFailure> {
+    /// Does one task.
+    pub(crate) fn perform(&mut self, task: Task) -> Result<(), MachineFailure> {
         match task {
             Task::Apply(committed) => {
                 self.bytes += committed.iter().map(bytes_of).sum::<u64>().max(BATCH_BYTES);
@@ -237,18 +266,18 @@ impl Applier {
         self.bytes = 0;
         let (snapshots, reports, last) = (self.snapshots.clone(), self.reports.clone(), self.applied);
         let is_over = IsOver(self.is_writing.clone());
-        let span = tracing::Span::current();
         let body = move || {
-            let _entered = span.entered();
             let written = write(&snapshots, last, snapshot).map_err(Arc::new);
             drop(is_over);
             let _ = reports.send(match &written {
                 Ok(()) => Report::Snapshotted { last, previous },
                 Err(error) => Report::SnapshotFailed(error.clone()),
             });
-            reply.map(|reply| reply.send(written.map(|()| last).map_err(SnapshotError::NotWritten)))
+            if let Some(reply) = reply {
+                let _ = reply.send(written.map(|()| last).map_err(SnapshotError::NotWritten));
+            }
         };
-        if let Err(error) = thread::Builder::new().name("rafttree-snapshot".into()).spawn(body) {
+        if let Err(error) = (self.begin)(Box::new(body)) {
             // The next batch tries again.
             self.bytes = self.snapshot_after;
             tracing::warn!(%error, "no thread to write a snapshot");
@@ -266,7 +295,7 @@ impl Drop for IsOver {
     }
 }
 
-fn write(snapshots: &Snapshots, last: Position, snapshot: Box<dyn Snapshot>) -> io::Result<()> {
+fn write<D: Disk>(snapshots: &Snapshots<D>, last: Position, snapshot: Box<dyn Snapshot>) -> io::Result<()> {
     let mut writer = snapshots.write(last).map_err(io::Error::other)?;
     match catch_unwind(AssertUnwindSafe(|| snapshot.write(&mut writer))) {
         Ok(written) => written?,
@@ -275,7 +304,7 @@ fn write(snapshots: &Snapshots, last: Position, snapshot: Box<dyn Snapshot>) -> 
     writer.finish().map(drop).map_err(io::Error::other)
 }
 
-fn restore(sessions: &mut Sessions, snapshots: &Snapshots, last: Position) -> Result<(), MachineFailure> {
+fn restore<D: Disk>(sessions: &mut Sessions, snapshots: &Snapshots<D>, last: Position) -> Result<(), MachineFailure> {
     let failed = |source| MachineFailure::NotRestored { last, source };
     let found = snapshots.all().into_iter().find(|snapshot| snapshot.last == last);
     let missing = || failed(io::Error::new(io::ErrorKind::NotFound, "it is not in the data directory"));

@@ -37,15 +37,7 @@ impl Directory {
 
     /// Refuses a directory that belongs to another server.
     pub(crate) fn expect(&self, identity: Identity) -> Result<(), StorageError> {
-        let (directory, found) = (self.path.clone(), self.identity);
-        if found.cluster != identity.cluster {
-            let (expected, found) = (identity.cluster, found.cluster);
-            return Err(StorageError::ForeignCluster { directory, expected, found });
-        }
-        if found.id != identity.id {
-            return Err(StorageError::ForeignServer { directory, expected: identity.id, found: found.id });
-        }
-        Ok(())
+        expect_identity(&self.path, self.identity, identity)
     }
 
     /// Refuses another group than the one that was written down.
@@ -67,6 +59,19 @@ impl Directory {
         }
         Ok(())
     }
+}
+
+/// Refuses a directory of this identity, where another one is expected.
+pub(crate) fn expect_identity(directory: &Path, found: Identity, expected: Identity) -> Result<(), StorageError> {
+    let directory = directory.to_owned();
+    if found.cluster != expected.cluster {
+        let (expected, found) = (expected.cluster, found.cluster);
+        return Err(StorageError::ForeignCluster { directory, expected, found });
+    }
+    if found.id != expected.id {
+        return Err(StorageError::ForeignServer { directory, expected: expected.id, found: found.id });
+    }
+    Ok(())
 }
 
 /// Takes the directory for this process; the lock ends with the file.

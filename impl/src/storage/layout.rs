@@ -40,8 +40,8 @@ const PREFIX: &str = "log-";
 
 /// Where things stand in a segment with so many blocks for batches.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) struct Layout {
-    pub blocks: u16,
+pub(crate) struct Layout {
+    pub(crate) blocks: u16,
 }
 
 impl Layout {

@@ -30,7 +30,7 @@ const CHUNK_BYTES: usize = 1 << 20;
 
 /// The log of one directory.
 #[derive(Debug)]
-pub(super) struct SegmentedLog<D: Disk> {
+pub(crate) struct SegmentedLog<D: Disk> {
     disk: D,
     owner: Incarnation,
     /// How large segments are made.
@@ -94,7 +94,7 @@ struct Draft {
 
 impl<D: Disk> SegmentedLog<D> {
     /// The log in this directory, which must be there.
-    pub(super) fn open(disk: D, owner: Incarnation, usual: Layout) -> Result<SegmentedLog<D>, StorageError> {
+    pub(crate) fn open(disk: D, owner: Incarnation, usual: Layout) -> Result<SegmentedLog<D>, StorageError> {
         for number in recovery::segment_numbers(&disk)? {
             let name = layout::file_name(number);
             let path = disk.path(&name);
@@ -104,7 +104,7 @@ impl<D: Disk> SegmentedLog<D> {
     }
 
     /// Makes a log without records, where there is none.
-    pub(super) fn create(disk: &D, owner: Incarnation, usual: Layout) -> Result<(), StorageError> {
+    pub(crate) fn create(disk: &D, owner: Incarnation, usual: Layout) -> Result<(), StorageError> {
         SegmentedLog::create_with(disk, owner, usual, &Recovered::default())
     }
 
@@ -134,7 +134,7 @@ impl<D: Disk> SegmentedLog<D> {
 
     /// Reads the log, and makes sure that what was read is durable and is told from what a crash left,
     /// before anything is promised on it.
-    pub(super) fn load(&mut self) -> Result<Recovered, StorageError> {
+    pub(crate) fn load(&mut self) -> Result<Recovered, StorageError> {
         self.sealing(|log| {
             let recovery = recovery::recover(&log.disk, log.owner)?;
             recovery.check()?;
@@ -148,7 +148,7 @@ impl<D: Disk> SegmentedLog<D> {
     }
 
     /// Adds records; they are durable when this returns.
-    pub(super) fn write(&mut self, records: &[Record<Bytes>]) -> Result<(), StorageError> {
+    pub(crate) fn write(&mut self, records: &[Record<Bytes>]) -> Result<(), StorageError> {
         self.sealing(|log| {
             let mut draft = Draft::after(&log.opened()?.shape);
             let mut encoded = Vec::new();
@@ -169,7 +169,7 @@ impl<D: Disk> SegmentedLog<D> {
 
     /// Makes the next segment before it is needed, and removes those whose entries were all compacted.
     /// A disk without room harms nobody yet.
-    pub(super) fn prepare(&mut self) -> Result<Room, StorageError> {
+    pub(crate) fn prepare(&mut self) -> Result<Room, StorageError> {
         self.sealing(|log| {
             log.remove_compacted()?;
             let usual = log.usual;

@@ -26,7 +26,7 @@ mod interface;
 
 mod record;
 
-mod layout;
+pub(crate) mod layout;
 
 mod slot;
 
@@ -38,7 +38,7 @@ mod image;
 
 mod recovery;
 
-mod log;
+pub(crate) mod log;
 
 mod format1;
 
