@@ -100,6 +100,8 @@ impl<D: Disk> SegmentedLog<D> {
             let path = disk.path(&name);
             disk.open(&name).attempt("open", &path)?.forget_cached().attempt("flush", &path)?;
         }
+        // The process may have ended between giving a segment its name and flushing that.
+        disk.sync().attempt("flush", &disk.path(""))?;
         Ok(SegmentedLog { disk, owner, usual, open: None, is_sealed: false })
     }
 

@@ -185,6 +185,27 @@ fn a_crash_at_any_call_loses_nothing_that_was_acknowledged() {
     assert!(1000 < images, "{images}");
 }
 
+/// What the process had not flushed is in the memory of the operating system, which the next one finds, and
+/// must not take for durable.
+#[test]
+fn what_is_written_after_a_process_has_ended_at_any_call_outlives_the_power() {
+    let batches = batches();
+    let clean = created();
+    let created = clean.calls();
+    run(&clean, &batches, 0..=0);
+    for call in 0..clean.calls() - created {
+        let disk = self::created();
+        disk.plan(created + call, Fault::Crash);
+        let (acknowledged, _) = run(&disk, &batches, 0..=0);
+        let most = (acknowledged + 1).min(batches.len());
+        let restarted = disk.restarted();
+        let (held, error) = run(&restarted, &batches, acknowledged..=most);
+        assert!(held == batches.len() && error.is_none(), "call {call}: {error:?}");
+        let (_, recovered) = load(&restarted.crashed(|| false)).unwrap_or_else(|error| panic!("call {call}: {error}"));
+        assert_eq!(recovered, *states(&batches).last().unwrap(), "call {call}");
+    }
+}
+
 /// The disk of a server whose power failed while it wrote the batch of this number.
 fn interrupted(number: usize) -> (SimulatedDisk, usize) {
     let disk = created();
