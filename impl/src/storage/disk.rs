@@ -98,7 +98,7 @@ pub(crate) trait DiskFile: fmt::Debug + Send + 'static {
 }
 
 /// Whether the disk, a quota or a limit of a file's size is the reason: nothing of it is broken.
-pub(super) fn lacks_room(error: &io::Error) -> bool {
+pub(crate) fn lacks_room(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
 }
 

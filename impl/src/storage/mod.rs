@@ -20,7 +20,7 @@ mod note;
 
 mod group;
 
-mod directory;
+pub(crate) mod directory;
 
 mod interface;
 

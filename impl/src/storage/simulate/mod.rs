@@ -54,6 +54,8 @@ struct State {
     is_dead: bool,
     flushes: u64,
     flushes_lie: bool,
+    is_full: bool,
+    has_failed: bool,
     keeps_cached: bool,
 }
 
@@ -94,6 +96,43 @@ impl SimulatedDisk {
         self.state().flushes_lie = true;
     }
 
+    /// Whether there is no room for anything new from now on.
+    pub(crate) fn set_full(&self, is_full: bool) {
+        self.state().is_full = is_full;
+    }
+
+    /// Flushes work again, and there is room.
+    pub(crate) fn heal(&self) {
+        let mut state = self.state();
+        (state.flushes_lie, state.is_full) = (false, false);
+        state.planned.clear();
+    }
+
+    /// Whether flushes do nothing.
+    pub(crate) fn lies(&self) -> bool {
+        self.state().flushes_lie
+    }
+
+    /// Whether a call has failed as planned, since the process was started.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.state().has_failed
+    }
+
+    /// Whether a crash that was planned has come.
+    pub(crate) fn is_dead(&self) -> bool {
+        self.state().is_dead
+    }
+
+    /// Flips a bit of a file, if it is so long: the disk has it so from now on.
+    pub(crate) fn flip(&self, name: &str, offset: usize, bit: u8) {
+        let mut state = self.state();
+        let Some(&inode) = state.names.get(name) else { return };
+        let Inode { current, durable, .. } = &mut state.inodes[inode];
+        for byte in [current.get_mut(offset), durable.get_mut(offset)].into_iter().flatten() {
+            *byte ^= 1 << (bit % 8);
+        }
+    }
+
     /// The operating system does not follow the advice to forget.
     pub(crate) fn keep_cached(&self) {
         self.state().keeps_cached = true;
@@ -102,7 +141,7 @@ impl SimulatedDisk {
     /// The same disk for a process that is started anew, while the machine runs on.
     pub(crate) fn restarted(&self) -> SimulatedDisk {
         let mut state = self.state().clone();
-        (state.calls, state.planned, state.is_dead) = (0, BTreeMap::new(), false);
+        (state.calls, state.planned, state.is_dead, state.has_failed) = (0, BTreeMap::new(), false, false);
         SimulatedDisk { state: Arc::new(Mutex::new(state)) }
     }
 
@@ -166,6 +205,7 @@ impl State {
         }
         let fault = self.planned.get(&self.calls).copied();
         self.calls += 1;
+        self.has_failed |= fault.is_some();
         self.is_dead = fault == Some(Fault::Crash);
         Ok(fault)
     }
@@ -328,6 +368,10 @@ impl DiskFile for SimulatedFile {
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         let mut state = self.state();
         let fault = state.call()?;
+        let is_new = state.inodes[self.inode].current.len() < offset as usize + bytes.len();
+        if state.is_full && is_new {
+            return Err(Fault::NoRoom.into());
+        }
         let count = match fault {
             Some(Fault::Error | Fault::Short) => bytes.len().div_ceil(2),
             Some(Fault::NoRoom) => 0,
@@ -365,8 +409,11 @@ impl DiskFile for SimulatedFile {
         self.sync_data()
     }
 
-    fn reserve(&self, _: u64) -> io::Result<()> {
-        self.state().whole_call()
+    fn reserve(&self, bytes: u64) -> io::Result<()> {
+        let mut state = self.state();
+        state.whole_call()?;
+        let is_new = (state.inodes[self.inode].current.len() as u64) < bytes;
+        if state.is_full && is_new { Err(Fault::NoRoom.into()) } else { Ok(()) }
     }
 
     fn forget_cached(&self) -> io::Result<()> {

@@ -68,3 +68,24 @@ fn flushes_can_lie() {
     file.sync_data().unwrap();
     assert_eq!(disk.crashed(|| false).files()["file"][0], 1);
 }
+
+#[test]
+fn a_full_disk_takes_what_was_reserved_and_nothing_new() {
+    let disk = written();
+    disk.set_full(true);
+    let file = disk.open("file").unwrap();
+    file.write_all_at(&[5; 1024], 0).unwrap();
+    for refused in [file.write_all_at(&[5; 1], 1024), file.reserve(1025)] {
+        assert_eq!(refused.unwrap_err().kind(), std::io::ErrorKind::StorageFull);
+    }
+    disk.set_full(false);
+    file.write_all_at(&[5; 1], 1024).unwrap();
+}
+
+#[test]
+fn a_bit_that_has_flipped_stays_so() {
+    let disk = written();
+    disk.flip("file", 7, 3);
+    assert_eq!(disk.files()["file"][7], 1 ^ 8);
+    assert_eq!(disk.crashed(|| false).files()["file"][7], 1 ^ 8);
+}
