@@ -145,8 +145,8 @@ pub mod admin;
 
 mod server;
 
-#[cfg(test)]
-mod simulate;
+#[cfg(any(test, feature = "simulate"))]
+pub mod simulate;
 
 pub use api::{Builder, Error, Failure, Fence, FenceGuard, LeadError, Leadership, Lost, Node, StaleFence, Then};
 pub use api::{Leader, LeadershipStatus, PeerStatus, Status, Warning, Work};

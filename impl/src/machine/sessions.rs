@@ -84,7 +84,8 @@ impl Sent {
         out.into()
     }
 
-    fn decode(mut bytes: Bytes) -> Result<Sent, CodecError> {
+    /// The command of these bytes.
+    pub(crate) fn decode(mut bytes: Bytes) -> Result<Sent, CodecError> {
         let cut = |_| CodecError::new("it is cut short");
         Ok(match bytes.try_get_u8().map_err(cut)? {
             0 => Sent::Plain(bytes),
