@@ -10,6 +10,7 @@ use crate::local::LocalOptions;
 use crate::log::LogCommand;
 use crate::options::Format;
 use crate::serve::ServeOptions;
+use crate::simulate::{SIMULATE_EXAMPLES, SimulateOptions};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -66,6 +67,9 @@ pub(crate) enum Command {
     /// Measures a cluster on this machine, each server a process of its own.
     #[command(subcommand)]
     Bench(BenchCommand),
+    /// Runs simulated groups under every fault, each from a seed, and judges every step.
+    #[command(after_help = SIMULATE_EXAMPLES)]
+    Simulate(SimulateOptions),
 }
 
 #[cfg(test)]
@@ -93,6 +97,7 @@ mod tests {
             LOCAL_EXAMPLES,
             FAILOVER_EXAMPLES,
             STEADY_EXAMPLES,
+            SIMULATE_EXAMPLES,
         ];
         for line in all.concat().lines() {
             let Some(at) = line.find("rafttree ") else { continue };
@@ -128,6 +133,10 @@ mod tests {
             "rafttree bench failover --kill --timeout 100ms",
             "rafttree bench failover --kill --timeout 100ms..150ms",
             "rafttree bench steady --for soon",
+            "rafttree simulate --shard 3/2",
+            "rafttree simulate --servers 0",
+            "rafttree simulate --mutant none",
+            "rafttree simulate --only some --runs 1",
         ] {
             assert!(Arguments::try_parse_from(line.split_whitespace()).is_err(), "{line}");
         }

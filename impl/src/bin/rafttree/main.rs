@@ -28,6 +28,8 @@ mod local;
 
 mod bench;
 
+mod simulate;
+
 mod arguments;
 
 use std::process::ExitCode;
@@ -74,5 +76,6 @@ async fn run(command: Command, output: Format) -> Result<(), Failure> {
         Command::CheckHistory(options) => history::run(&options, output),
         Command::Local(options) => local::run(options, output).await,
         Command::Bench(command) => bench::run(command, output).await,
+        Command::Simulate(options) => simulate::run(&options, output),
     }
 }
