@@ -11,6 +11,7 @@
 
 use alloc::collections::VecDeque;
 
+use crate::effects::Output;
 use crate::types::{Index, Round};
 
 /// The readers that wait at a leader for a read index. They share rounds: while some wait for a round
@@ -61,6 +62,24 @@ impl<R> ReadIndices<R> {
     pub fn wants_round(&self) -> bool {
         let first = self.waiting.get(self.ended);
         !self.is_blind && matches!(first, Some((_, Stage::Asked(_))))
+    }
+
+    /// Takes in what a step asks for, where that tells of rounds, or of the leadership. A leadership that has
+    /// served nobody ends without a word: whoever hears of it otherwise says [`end`](ReadIndices::end).
+    pub fn hear(&mut self, output: Output) {
+        match output {
+            Output::Round { round, read } => self.begun(round, read),
+            Output::Confirmed(round) => self.confirmed(round),
+            Output::Leading(_) => self.leading(),
+            Output::Yielded(_) => self.end(),
+            Output::Send(_)
+            | Output::Restart(_)
+            | Output::Accepted(_)
+            | Output::Refused
+            | Output::Committed(_)
+            | Output::Restored(_)
+            | Output::Heard { .. } => {}
+        }
     }
 
     /// Begins a round, as [`Output::Round`](crate::Output::Round) says. It counts for those who asked

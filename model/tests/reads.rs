@@ -1,6 +1,6 @@
 //! Linearizable reads: who waits for which round, and who may read what has been applied.
 
-use rafttree_model::{AppliedReads, Event, Index, Message, Node, Output, ReadIndices, Round, Slice};
+use rafttree_model::{AppliedReads, Event, Index, Message, Node, ReadIndices, Round, Slice};
 
 use crate::support::{Command, Done, leader, leader_in_office, matched, on, receive};
 
@@ -268,13 +268,7 @@ impl Server {
     fn happen(&mut self, event: Event<Command>) {
         let Done { early, outputs, .. } = on(&mut self.node, event);
         for output in early.into_iter().chain(outputs) {
-            match output {
-                Output::Round { round, read } => self.readers.begun(round, read),
-                Output::Confirmed(round) => self.readers.confirmed(round),
-                Output::Leading(_) => self.readers.leading(),
-                Output::Yielded(_) => self.readers.end(),
-                _ => {}
-            }
+            self.readers.hear(output);
         }
         if self.node.round().is_none() {
             self.readers.end();

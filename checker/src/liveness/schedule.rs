@@ -74,13 +74,7 @@ struct Reader {
 
 impl Reader {
     fn hear(&mut self, output: Output) {
-        match output {
-            Output::Round { round, read } => self.waits.begun(round, read),
-            Output::Confirmed(round) => self.waits.confirmed(round),
-            Output::Leading(_) => self.waits.leading(),
-            Output::Yielded(_) => self.waits.end(),
-            _ => {}
-        }
+        self.waits.hear(output);
         self.read = self.waits.next_confirmed().map(|(_, read)| read).or(self.read);
     }
 }

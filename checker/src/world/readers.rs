@@ -50,15 +50,7 @@ pub(crate) fn attend(readers: &mut Readers, node: &Node, moment: Moment, applied
 impl Readers {
     /// What a step tells readers at a leader.
     pub(crate) fn hear(&mut self, node: &Node, told: &[Output]) {
-        for output in told {
-            match *output {
-                Output::Round { round, read } => self.indices.begun(round, read),
-                Output::Confirmed(round) => self.indices.confirmed(round),
-                Output::Leading(_) => self.indices.leading(),
-                Output::Yielded(_) => self.indices.end(),
-                _ => {}
-            }
-        }
+        told.iter().for_each(|&output| self.indices.hear(output));
         if node.round().is_none() {
             self.indices.end();
         }

@@ -161,10 +161,9 @@ impl Service {
                 }
                 self.apply(driver, last.index);
             }
-            Output::Round { round, read } => self.indices.begun(round, read),
-            Output::Confirmed(round) => self.indices.confirmed(round),
-            Output::Leading(_) => self.indices.leading(),
-            Output::Yielded(_) => self.indices.end(),
+            Output::Round { .. } | Output::Confirmed(_) | Output::Leading(_) | Output::Yielded(_) => {
+                self.indices.hear(output);
+            }
             Output::Send(_) | Output::Restart(_) | Output::Heard { .. } => {}
         }
     }
