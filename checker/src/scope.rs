@@ -260,7 +260,9 @@ const RECOVERY_ALWAYS: &str = "faults stop: what was under way is lost, disks ar
     work from now on, in both directions; in each round the minimum timeout of all who heard no leader fires, and of \
     leaders, then the election timeout of one server in turn, then the heartbeat timeouts, and all messages arrive in \
     the order in which they were sent; whether servers have just heard each other or, where logs do not count, a leader that \
-    is gone, have asked for pre-votes, have lost votes or transfer leadership is tried in several ways; then a leader has to lead on for three rounds, whoever else times out, to serve a linearizable read, and to bring up to date every server that it reaches";
+    is gone, have asked for pre-votes, have lost votes or transfer leadership is tried in several ways; then a \
+    leader has to lead on for three rounds, whoever else times out, to serve a linearizable read, and to bring up to \
+    date every server that it reaches";
 
 const CONCRETE_ALWAYS: &str = "messages are lost, duplicated, delayed and reordered without limit; timers fire at any \
     moment; leaders send any part of their logs at any moment; states that differ in the servers' names alone are \

@@ -202,7 +202,8 @@ impl<'a> World<'a> {
         self.agenda.values()
     }
 
-    /// Takes a judgement into account. Where nothing is promised any more it is only counted.
+    /// Takes a judgement into account: the run is over with the first violation. Where nothing is promised any
+    /// more that is no fault, and only counted.
     pub(super) fn judge(&mut self, judgement: Judgement) {
         if let Err(words) = judgement {
             self.tell(|| format!("VIOLATION: {words}"));
