@@ -82,7 +82,7 @@ impl<R> ReadIndices<R> {
         }
     }
 
-    /// Begins a round, as [`Output::Round`](crate::Output::Round) says. It counts for those who asked
+    /// Begins a round, as [`Output::Round`] says. It counts for those who asked
     /// before it, if it has a read index.
     pub fn begun(&mut self, round: Round, read: Option<Index>) {
         if round < self.latest {
@@ -101,7 +101,7 @@ impl<R> ReadIndices<R> {
         }
     }
 
-    /// Notes that the leader has committed an entry of its term, as [`Output::Leading`](crate::Output::Leading)
+    /// Notes that the leader has committed an entry of its term, as [`Output::Leading`]
     /// says: from now on each round has a read index.
     pub fn leading(&mut self) {
         self.is_blind = false;
