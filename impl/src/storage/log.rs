@@ -16,7 +16,7 @@ use super::batch::{self, Header, MAX_BATCH_BYTES};
 use super::disk::{Disk, DiskFile, lacks_room};
 use super::error::{Attempt, StorageError};
 use super::identity::Incarnation;
-use super::interface::{Recovered, Room};
+use super::interface::{Recovered, Room, Storage};
 use super::layout::{self, BLOCK_BYTES, Layout, Seal};
 use super::record::{self, START_BYTES};
 use super::recovery::{self, Recovery};
@@ -328,6 +328,20 @@ impl<D: Disk> SegmentedLog<D> {
         let outcome = attempt(self);
         self.is_sealed = outcome.is_err();
         outcome
+    }
+}
+
+impl<D: Disk> Storage for SegmentedLog<D> {
+    fn load(&mut self) -> Result<Recovered, StorageError> {
+        SegmentedLog::load(self)
+    }
+
+    fn write(&mut self, records: &[Record<Bytes>]) -> Result<(), StorageError> {
+        SegmentedLog::write(self, records)
+    }
+
+    fn prepare(&mut self) -> Result<Room, StorageError> {
+        SegmentedLog::prepare(self)
     }
 }
 

@@ -156,22 +156,17 @@ impl SimulatedDisk {
     }
 
     /// The disk after a loss of power that kept what this says, in turn.
-    pub(crate) fn crashed(&self, mut keeps: impl FnMut() -> bool) -> SimulatedDisk {
+    pub(crate) fn crashed(&self, keeps: impl FnMut() -> bool) -> SimulatedDisk {
         let state = self.state().clone();
-        let mut names = state.durable_names;
-        for change in state.changes {
-            if keeps() {
-                change.apply(&mut names);
-            }
-        }
-        let live: BTreeSet<usize> = names.values().copied().collect();
-        let mut inodes = state.inodes;
-        for (at, inode) in inodes.iter_mut().enumerate() {
-            if live.contains(&at) { inode.crash(&mut keeps) } else { *inode = Inode::default() }
-        }
-        let state =
-            State { inodes, durable_names: names.clone(), names, keeps_cached: state.keeps_cached, ..State::default() };
-        SimulatedDisk { state: Arc::new(Mutex::new(state)) }
+        state.crashed(keeps)
+    }
+
+    /// The power goes: whoever has this disk finds it dead from now on, and what was flushed until now, and
+    /// nothing else, is on the one that is given.
+    pub(crate) fn lose_power(&self) -> SimulatedDisk {
+        let mut state = self.state();
+        state.is_dead = true;
+        state.clone().crashed(|| false)
     }
 
     /// The names and bytes of all files.
@@ -198,6 +193,24 @@ impl SimulatedDisk {
 }
 
 impl State {
+    fn crashed(self, mut keeps: impl FnMut() -> bool) -> SimulatedDisk {
+        let state = self;
+        let mut names = state.durable_names;
+        for change in state.changes {
+            if keeps() {
+                change.apply(&mut names);
+            }
+        }
+        let live: BTreeSet<usize> = names.values().copied().collect();
+        let mut inodes = state.inodes;
+        for (at, inode) in inodes.iter_mut().enumerate() {
+            if live.contains(&at) { inode.crash(&mut keeps) } else { *inode = Inode::default() }
+        }
+        let state =
+            State { inodes, durable_names: names.clone(), names, keeps_cached: state.keeps_cached, ..State::default() };
+        SimulatedDisk { state: Arc::new(Mutex::new(state)) }
+    }
+
     /// Counts a call; the fault that it meets.
     fn call(&mut self) -> io::Result<Option<Fault>> {
         if self.is_dead {

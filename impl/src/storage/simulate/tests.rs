@@ -43,6 +43,21 @@ fn names_are_durable_once_the_directory_is_flushed() {
 }
 
 #[test]
+fn without_power_nothing_is_done_and_what_was_flushed_is_kept() {
+    let disk = written();
+    let file = disk.open("file").unwrap();
+    file.write_all_at(&[2; 512], 0).unwrap();
+    file.sync_data().unwrap();
+    file.write_all_at(&[3; 512], 512).unwrap();
+    disk.create("unnamed").unwrap().sync_all().unwrap();
+    let kept = disk.lose_power();
+    file.sync_data().unwrap_err();
+    disk.sync().unwrap_err();
+    let kept = kept.files();
+    assert_eq!((kept.len(), &kept["file"][..]), (1, &[[2; 512], [1; 512]].concat()[..]));
+}
+
+#[test]
 fn calls_fail_as_planned() {
     let disk = written();
     let calls = disk.calls();
