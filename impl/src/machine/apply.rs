@@ -121,9 +121,9 @@ pub(crate) fn recover<D: Disk>(
 
 impl Apply {
     /// Starts the thread, with a state machine that has applied so much.
-    pub(crate) fn start(
+    pub(crate) fn start<D: Disk + Sync>(
         sessions: Sessions,
-        snapshots: Arc<Snapshots>,
+        snapshots: Arc<Snapshots<D>>,
         applied: Position,
         snapshot_after: u64,
     ) -> io::Result<(Apply, mpsc::UnboundedReceiver<Report>)> {

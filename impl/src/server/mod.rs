@@ -26,4 +26,8 @@ mod report;
 
 mod run;
 
-mod start;
+pub(crate) mod ground;
+
+mod host;
+
+pub(crate) mod start;

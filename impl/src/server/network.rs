@@ -1,4 +1,4 @@
-//! The network as its server sees it: the transport, and what is known of the peers.
+//! The network as its server sees it: the way to the peers, and what is known of the peers.
 
 use std::collections::BTreeMap;
 
@@ -6,23 +6,23 @@ use rafttree_model::ServerId;
 use tokio::sync::mpsc;
 
 use crate::api::status::PeerStatus;
-use crate::transport::{Incoming, Transport};
+use crate::transport::{Carrier, Incoming};
 
-/// The transport, what arrives from it, and the peers.
+/// The way to the peers, what arrives from it, and the peers.
 pub(super) struct Network {
-    pub(super) transport: Transport,
+    pub(super) carrier: Box<dyn Carrier>,
     pub(super) incoming: mpsc::Receiver<Incoming>,
     pub(super) peers: BTreeMap<ServerId, PeerStatus>,
 }
 
 impl Network {
-    /// The connections to these peers, of which nothing was heard yet.
+    /// The way to these peers, of which nothing was heard yet.
     pub(super) fn new(
-        transport: Transport,
+        carrier: Box<dyn Carrier>,
         incoming: mpsc::Receiver<Incoming>,
         peers: &[(ServerId, String)],
     ) -> Network {
         let peers = peers.iter().map(|(id, address)| (*id, PeerStatus::new(*id, address))).collect();
-        Network { transport, incoming, peers }
+        Network { carrier, incoming, peers }
     }
 }

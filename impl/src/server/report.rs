@@ -19,9 +19,9 @@ impl Server {
             at_work: epoch.is_at_work(),
         });
         Status {
-            cluster: self.directory.identity.cluster,
-            incarnation: self.directory.incarnation,
-            address: self.network.transport.local_address(),
+            cluster: self.owner.0.cluster,
+            incarnation: self.owner.1,
+            address: self.network.carrier.local_address(),
             election_timeout: self.settings.policy.minimum_timeout,
             protocol: node.status(),
             leadership,

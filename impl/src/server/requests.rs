@@ -1,6 +1,5 @@
 //! The requests that are open, and the thread that applies.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use rafttree_model::Position;
@@ -8,14 +7,14 @@ use tokio::sync::mpsc;
 
 use crate::core::service::Service;
 use crate::machine::apply::{Apply, Report};
-use crate::storage::snapshot::Snapshots;
 
 /// The requests that are open, and the thread that applies.
 pub(super) struct Requests {
     pub(super) service: Service,
     pub(super) apply: Apply,
     pub(super) reports: mpsc::UnboundedReceiver<Report>,
-    pub(super) snapshots: Arc<Snapshots>,
+    /// The last entries of the snapshots that are whole, the newest first.
+    pub(super) held: Box<dyn Fn() -> Vec<Position> + Send + Sync>,
     /// How many snapshots the log has not gone after, since one is being sent.
     pub(super) held_back: u32,
     /// The newest snapshot, if a follower needs one that is not here.

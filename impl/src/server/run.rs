@@ -74,7 +74,7 @@ impl Server {
     /// Closes everything. The lock of the directory is free then, unless the disk hangs.
     async fn end(mut self, outcome: Stopped) -> Stopped {
         self.leading.stop();
-        self.network.transport.close().await;
+        self.network.carrier.close().await;
         let has_applied = self.requests.close(LAST_APPLY_TIMEOUT).await;
         let patience = match &outcome {
             Err(failure) if matches!(**failure, Failure::DiskStalled(_)) => Duration::ZERO,

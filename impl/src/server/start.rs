@@ -1,22 +1,21 @@
-//! The start of a server: directory, log, sockets, threads; and its end.
+//! The start of a server: its ground, log, threads; and its end.
 
 use std::sync::Arc;
-use std::time::Duration;
 use std::{io, panic, thread};
 
 use rafttree_model::{Applying, Index, Members, ServerId};
 use tokio::runtime::{self, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::timeout;
 use tracing::Span;
 use tracing::field::Empty;
 
 use super::disk::Disk;
+use super::ground::Ground;
+use super::host::Host;
 use super::network::Network;
 use super::precise_timer::PreciseTimer;
 use super::requests::Requests;
 use super::state::{Parts, Server};
-use crate::admin::{self, Door};
 use crate::api::builder::{Builder, ReplicaBuilder};
 use crate::api::error::{Error, Failure, Stopped};
 use crate::api::node::Node;
@@ -30,14 +29,10 @@ use crate::machine::apply::{self, Apply};
 use crate::machine::sessions::Sessions;
 use crate::machine::{Machine, Nothing, StateMachine, Typed};
 use crate::storage::snapshot::Snapshots;
-use crate::storage::{self, Directory, FileStorage, Identity, Pins, Recovered, Storage, StorageError};
-use crate::transport::{Config, Incoming, Transport};
+use crate::storage::{FileStorage, Recovered, Storage, StorageError, disk};
 
 /// Messages that may wait for the server; more wait with the peers.
 const MAX_WAITING_MESSAGES: usize = 1024;
-
-/// Time for the system to resolve the name that is listened on.
-const LISTEN_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The runtime of a server. Its end waits for no name that is being resolved: the system may take
 /// long, and nothing can interrupt it.
@@ -78,7 +73,7 @@ impl Builder {
         self,
         storage: impl FnOnce(FileStorage) -> S + Send + 'static,
     ) -> Result<Node, Error> {
-        start(self.settings()?, Box::new(Nothing), storage).await
+        start(self.settings()?, Box::new(Nothing), |settings| Host::open(settings, storage)).await
     }
 }
 
@@ -94,28 +89,29 @@ impl<M: StateMachine> ReplicaBuilder<M> {
         storage: impl FnOnce(FileStorage) -> S + Send + 'static,
     ) -> Result<Replica<M>, Error> {
         let ReplicaBuilder { builder, machine, answer_timeout } = self;
-        let node = start(builder.settings()?, Box::new(Typed(machine)), storage).await?;
+        let node =
+            start(builder.settings()?, Box::new(Typed(machine)), |settings| Host::open(settings, storage)).await?;
         Ok(Replica::new(node, answer_timeout))
     }
 }
 
-/// Starts a server on its own thread.
-async fn start<S: Storage>(
+/// Starts a server on its own thread, where its ground is opened.
+pub(crate) async fn start<G: Ground>(
     settings: Settings,
     machine: Box<dyn Machine>,
-    storage: impl FnOnce(FileStorage) -> S + Send + 'static,
+    ground: impl FnOnce(&Settings) -> Result<G, Error> + Send + 'static,
 ) -> Result<Node, Error> {
     let (started, start) = oneshot::channel();
-    let body = move || run(settings, machine, storage, started);
+    let body = move || run(settings, machine, ground, started);
     thread::Builder::new().name("rafttree".into()).spawn(body).map_err(lacks("thread"))?;
     start.await.unwrap_or_else(|_| Err(Error::Failed(Arc::new(Failure::Panicked))))
 }
 
 /// The body of the server's thread.
-fn run<S: Storage>(
+fn run<G: Ground>(
     settings: Settings,
     machine: Box<dyn Machine>,
-    storage: impl FnOnce(FileStorage) -> S,
+    ground: impl FnOnce(&Settings) -> Result<G, Error>,
     started: oneshot::Sender<Result<Node, Error>>,
 ) {
     // Everything that is reported on this thread, connections included, is of this server.
@@ -123,21 +119,20 @@ fn run<S: Storage>(
     let (stopped, stopped_view) = watch::channel(None);
     // Whoever started the server may have gone. Then a refusal interests nobody, and a handle
     // that nobody takes is dropped, which stops the server at once.
-    let (executor, server) = match prepare(settings, machine, storage, stopped_view, &span) {
-        Ok((executor, server, node)) => {
-            let _ = started.send(Ok(node));
-            (executor, server)
-        }
+    let prepared = ground(&settings).and_then(|ground| prepare(settings, machine, ground, stopped_view, &span));
+    let Prepared { executor, server, node, ground } = match prepared {
+        Ok(prepared) => prepared,
         Err(error) => {
             let _ = started.send(Err(error));
             return;
         }
     };
+    let _ = started.send(Ok(node));
     // As a task, it takes its turn after those that read the connections; what a runtime blocks on
     // goes before them, and a timer that has fired would be heard before what has arrived.
     let outcome = executor.runtime().block_on(executor.runtime().spawn(server.serve()));
     let outcome = outcome.unwrap_or_else(|panic| panic::resume_unwind(panic.into_panic()));
-    drop(executor);
+    drop((executor, ground));
     match &outcome {
         Ok(()) => tracing::info!("the server was shut down"),
         Err(failure) => tracing::error!(%failure, "the server stopped"),
@@ -155,68 +150,67 @@ fn expect_help(members: &Members, recovered: &Recovered) -> Result<(), StorageEr
     }
 }
 
-fn prepare<S: Storage>(
+/// A server that is about to serve.
+struct Prepared<G> {
+    executor: Executor,
+    server: Server,
+    node: Node,
+    /// The server's own until that has ended.
+    ground: G,
+}
+
+fn prepare<G: Ground>(
     settings: Settings,
     machine: Box<dyn Machine>,
-    storage: impl FnOnce(FileStorage) -> S,
+    mut ground: G,
     stopped: watch::Receiver<Option<Stopped>>,
     span: &Span,
-) -> Result<(Executor, Server, Node), Error> {
-    let directory = Arc::new(open(&settings)?);
-    let id = directory.identity.id;
+) -> Result<Prepared<G>, Error> {
+    let owner = ground.owner();
+    let id = owner.0.id;
     span.record("id", id.number());
     let members = members(id, &settings)?;
-    directory.expect_group(&members)?;
-    let mut storage = storage(FileStorage::within(directory.clone())?);
-    let recovered = storage.load()?;
+    ground.expect_group(&members)?;
+    let mut log = ground.open_log()?;
+    let recovered = log.load()?;
     if let Some(warning) = Warning::of_faulty(recovered.durable.faulty()) {
         tracing::warn!("{warning}");
     }
     expect_help(&members, &recovered)?;
     let mut driver = Driver::new(id, members, recovered, settings.policy, rand::random(), clock::now());
-    let requests = start_machine(machine, &directory, &mut driver, settings.snapshot_after)?;
+    let snapshots = Arc::new(ground.open_snapshots()?);
+    let requests = start_machine(machine, &snapshots, &mut driver, settings.snapshot_after)?;
     let executor = Executor::new().map_err(lacks("runtime"))?;
     let timer = {
         let _entered = executor.runtime().enter();
         PreciseTimer::new().map_err(lacks("timer"))?
     };
     let (report, incoming) = mpsc::channel(MAX_WAITING_MESSAGES);
-    let config = config(&directory, &settings, requests.snapshots.clone())?;
-    let transport = executor
-        .runtime()
-        .block_on(listen(config, report))
-        .map_err(|source| Error::Listen { address: settings.listen.clone(), source })?;
-    let disk = Disk::start(storage).map_err(lacks("disk thread"))?;
-    // Only now, so that a start that was refused leaves nothing behind. The runtime stands still
-    // until the server serves: not a word was said to a peer yet, and no vote given.
-    directory.keep_group(&members)?;
-    let door = {
-        let _entered = executor.runtime().enter();
-        Door::open(&directory.path).map_err(lacks("socket for whoever asks after it"))?
-    };
+    let carrier = ground.reach_peers(&settings, &snapshots, report, executor.runtime())?;
+    let disk = Disk::start(log).map_err(lacks("disk thread"))?;
     let takeover_timeout = 3 * settings.policy.minimum_timeout;
     let (node, ends) = Node::connect(id, driver.node().term(), takeover_timeout, stopped);
-    let network = Network::new(transport, incoming, &settings.peers);
-    let weak = node.downgrade();
-    executor.runtime().spawn(async move { door.serve(move |request| admin::answer(weak.clone(), request)).await });
-    let server = Server::new(Parts { settings, driver, network, disk, requests, timer, directory }, ends);
-    Ok((executor, server, node))
+    // Only now, so that a start that was refused leaves nothing behind. The runtime stands still
+    // until the server serves: not a word was said to a peer yet, and no vote given.
+    ground.settle(&members, node.downgrade(), executor.runtime())?;
+    let network = Network::new(carrier, incoming, &settings.peers);
+    let server = Server::new(Parts { settings, driver, network, disk, requests, timer, owner }, ends);
+    Ok(Prepared { executor, server, node, ground })
 }
 
 /// Brings the state machine to where its newest snapshot is, and starts its thread.
-fn start_machine(
+fn start_machine<D: disk::Disk + Sync>(
     machine: Box<dyn Machine>,
-    directory: &Arc<Directory>,
+    snapshots: &Arc<Snapshots<D>>,
     driver: &mut Driver,
     snapshot_after: u64,
 ) -> Result<Requests, Error> {
-    let snapshots = Arc::new(Snapshots::open(directory.clone())?);
     let mut sessions = Sessions::new(machine);
     let machine_failed = |failure| Error::Failed(Arc::new(Failure::Machine(failure)));
-    let snapshot = apply::recover(&mut sessions, &snapshots).map_err(machine_failed)?;
+    let snapshot = apply::recover(&mut sessions, snapshots).map_err(machine_failed)?;
     let log = driver.node().log();
     let applying = Applying::start(log, snapshot).ok_or_else(|| StorageError::SnapshotMissing {
-        directory: directory.path.clone(),
+        directory: snapshots.directory(),
         base: log.base(),
         newest: snapshot,
     })?;
@@ -225,46 +219,16 @@ fn start_machine(
     }
     let started = Apply::start(sessions, snapshots.clone(), snapshot.unwrap_or_default(), snapshot_after);
     let (apply, reports) = started.map_err(lacks("thread for the state machine"))?;
+    let here = snapshots.clone();
     Ok(Requests {
         service: Service::new(applying, rand::random()),
         apply,
         reports,
-        snapshots,
+        held: Box::new(move || here.all().into_iter().map(|snapshot| snapshot.last).collect()),
         held_back: 0,
         missing: None,
         snapshot,
     })
-}
-
-/// Listens, and starts to call every peer.
-async fn listen(config: Config, report: mpsc::Sender<Incoming>) -> io::Result<Transport> {
-    let silent = |_| {
-        let message = format!(
-            "its name was not resolved within {LISTEN_TIMEOUT:?}: look at this machine's name servers, or give an address"
-        );
-        io::Error::new(io::ErrorKind::TimedOut, message)
-    };
-    timeout(LISTEN_TIMEOUT, Transport::start(config, report)).await.map_err(silent)?
-}
-
-/// Opens the directory, and makes sure that it is the one that was meant.
-fn open(settings: &Settings) -> Result<Directory, Error> {
-    if settings.init {
-        init_once(settings)?;
-    }
-    let directory = Directory::open(&settings.directory)?;
-    let Identity { cluster, id } = directory.identity;
-    directory.expect(Identity { cluster: settings.cluster.unwrap_or(cluster), id: settings.id.unwrap_or(id) })?;
-    Ok(directory)
-}
-
-/// Initialises the directory, unless that was done before.
-fn init_once(settings: &Settings) -> Result<(), Error> {
-    let (Some(cluster), Some(id)) = (settings.cluster, settings.id) else { return Ok(()) };
-    match storage::init(&settings.directory, Identity { cluster, id }) {
-        Ok(_) | Err(StorageError::AlreadyInitialised { .. }) => Ok(()),
-        Err(error) => Err(error.into()),
-    }
 }
 
 fn members(id: ServerId, settings: &Settings) -> Result<Members, Error> {
@@ -275,26 +239,14 @@ fn members(id: ServerId, settings: &Settings) -> Result<Members, Error> {
     })
 }
 
-fn config(directory: &Arc<Directory>, settings: &Settings, snapshots: Arc<Snapshots>) -> Result<Config, StorageError> {
-    Ok(Config {
-        cluster: directory.identity.cluster,
-        id: directory.identity.id,
-        incarnation: directory.incarnation,
-        listen: settings.listen.clone(),
-        peers: settings.peers.clone(),
-        minimum_timeout: settings.policy.minimum_timeout,
-        insecure: settings.insecure,
-        pins: Arc::new(Pins::open(directory.clone())?),
-        snapshots,
-    })
-}
-
 fn lacks(what: &'static str) -> impl FnOnce(io::Error) -> Error {
     move |source| Error::System { what, source }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

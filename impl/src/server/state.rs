@@ -25,7 +25,7 @@ use crate::core::request::ServiceMessage;
 use crate::core::service::Work;
 use crate::core::stamp::Stamp;
 use crate::machine::apply::Task;
-use crate::storage::Directory;
+use crate::storage::{Identity, Incarnation};
 use crate::transport::Refusal;
 
 /// The parts of a server.
@@ -36,7 +36,7 @@ pub(super) struct Parts {
     pub(super) disk: Disk,
     pub(super) requests: Requests,
     pub(super) timer: PreciseTimer,
-    pub(super) directory: Arc<Directory>,
+    pub(super) owner: (Identity, Incarnation),
 }
 
 /// Everything that one server consists of.
@@ -54,14 +54,13 @@ pub(super) struct Server {
     /// When a server that is to end waits no longer for another leader.
     pub(super) closing: Option<Stamp>,
     pub(super) outcome: Option<Stopped>,
-    /// Locked until the server has ended.
-    pub(super) directory: Arc<Directory>,
+    pub(super) owner: (Identity, Incarnation),
 }
 
 impl Server {
     /// A server that is about to serve.
     pub(super) fn new(parts: Parts, ends: Ends) -> Server {
-        let Parts { settings, mut driver, network, disk, requests, timer, directory } = parts;
+        let Parts { settings, mut driver, network, disk, requests, timer, owner } = parts;
         let Ends { commands, leader, epochs, changes } = ends;
         driver.handle(Input::Campaigns(settings.has_machine), clock::now());
         Server {
@@ -76,7 +75,7 @@ impl Server {
             commands,
             closing: None,
             outcome: None,
-            directory,
+            owner,
         }
     }
 
@@ -94,18 +93,18 @@ impl Server {
                     if let Message::InstallSnapshot { last, .. } = frame.message {
                         self.send_snapshot(frame.to, last);
                     }
-                    self.network.transport.send(frame);
+                    self.network.carrier.send(frame.into());
                 }
                 Action::Write(records) => self.disk.write(records),
                 Action::Leading(term) => self.begin_epoch(term.into()),
                 Action::Yielded => self.end_epoch(),
-                Action::KeepOut(peer) => self.network.transport.keep_out(peer),
+                Action::KeepOut(peer) => self.network.carrier.keep_out(peer),
                 Action::LetIn(peer) => {
-                    self.network.transport.let_in(peer);
+                    self.network.carrier.let_in(peer);
                     self.note(peer, |peer| peer.refusal = None);
                 }
                 Action::Stalled => self.fail(Failure::DiskStalled(self.settings.policy.longest_flush)),
-                Action::Refuse(peer) => self.network.transport.refuse(peer, Refusal::Implausible),
+                Action::Refuse(peer) => self.network.carrier.refuse(peer, Refusal::Implausible),
             }
         }
     }
@@ -135,11 +134,11 @@ impl Server {
     /// Sends the snapshot, unless it is on its way. Where the log begins elsewhere than a snapshot ends (a
     /// file may be damaged), it may go as far as the newest that there is, and that one is sent the next time.
     fn send_snapshot(&mut self, to: ServerId, last: Position) {
-        let held = self.requests.snapshots.all();
-        if held.iter().any(|snapshot| snapshot.last == last) {
-            self.network.transport.send_snapshot(to, last);
+        let held = (self.requests.held)();
+        if held.contains(&last) {
+            self.network.carrier.send_snapshot(to, last);
         } else {
-            self.requests.missing = held.first().map(|newest| newest.last);
+            self.requests.missing = held.first().copied();
         }
     }
 
@@ -158,7 +157,7 @@ impl Server {
 
     fn send_service(&self, to: ServerId, message: ServiceMessage) {
         let from = self.driver.node().id();
-        self.network.transport.send(ServiceFrame { from, to, message });
+        self.network.carrier.send(ServiceFrame { from, to, message }.into());
     }
 
     fn begin_epoch(&mut self, fence: Fence) {

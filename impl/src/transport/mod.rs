@@ -17,6 +17,8 @@ mod unreachable;
 
 mod refusal;
 
+mod carrier;
+
 mod wire;
 
 mod connection;
@@ -37,7 +39,7 @@ mod queue;
 
 mod names;
 
-mod bulk;
+pub(crate) mod bulk;
 
 mod hub;
 
@@ -63,6 +65,7 @@ use crate::core::frame::Packet;
 use hub::Hub;
 use names::Names;
 
+pub(crate) use carrier::{Carrier, Closed};
 pub(crate) use hub::{Config, Incoming};
 pub use refusal::Refusal;
 pub use unreachable::Unreachable;
@@ -98,16 +101,14 @@ impl Transport {
         }
         Ok(Transport { hub, local_address, tasks })
     }
+}
 
-    /// Where this server listens.
-    pub(crate) fn local_address(&self) -> SocketAddr {
+impl Carrier for Transport {
+    fn local_address(&self) -> SocketAddr {
         self.local_address
     }
 
-    /// Sends a packet to the peer it names, if that can be reached. Never waits: if too much is
-    /// waiting for the peer already, the oldest goes.
-    pub(crate) fn send(&self, packet: impl Into<Packet>) {
-        let packet = packet.into();
+    fn send(&self, packet: Packet) {
         let (_, to) = packet.ends();
         match self.hub.peers.get(&to) {
             Some(peer) => peer.queue.push(packet),
@@ -115,39 +116,36 @@ impl Transport {
         }
     }
 
-    /// Sends the peer the snapshot up to this entry, on a connection of its own. Never waits. If an
-    /// older one is being sent, that ends; if it is this one, nothing changes. Of what is not sent to
-    /// its end nothing is tried again: whoever still needs it is to ask again.
-    pub(crate) fn send_snapshot(&self, to: ServerId, last: Position) {
+    /// On a connection of its own.
+    fn send_snapshot(&self, to: ServerId, last: Position) {
         match self.hub.peers.get(&to) {
             Some(peer) => peer.order.ask(last),
             None => tracing::error!(%to, "no such peer"),
         }
     }
 
-    /// Hears no more of this peer, and tells it why: it has lost entries.
-    pub(crate) fn keep_out(&self, peer: ServerId) {
+    fn keep_out(&self, peer: ServerId) {
         self.hub.local.kept_out.lock().unwrap_or_else(PoisonError::into_inner).insert(peer);
         self.refuse(peer, Refusal::LostEntries(peer));
     }
 
-    /// Hears this peer again.
-    pub(crate) fn let_in(&self, peer: ServerId) {
+    fn let_in(&self, peer: ServerId) {
         self.hub.local.kept_out.lock().unwrap_or_else(PoisonError::into_inner).remove(&peer);
         self.hub.reported.lock().unwrap_or_else(PoisonError::into_inner).remove(&Some(peer));
     }
 
-    /// Ends the connection on which the peer sends, tells it why, and reports that.
-    pub(crate) fn refuse(&self, peer: ServerId, reason: Refusal) {
+    fn refuse(&self, peer: ServerId, reason: Refusal) {
         if let Some(newest) = self.hub.inbound.lock().unwrap_or_else(PoisonError::into_inner).remove(&peer) {
             // A connection that has ended needs no reason.
             let _ = newest.send(reason);
         }
     }
 
-    /// Closes everything now, so that the port is free for the next to listen there.
-    pub(crate) async fn close(mut self) {
-        self.tasks.shutdown().await;
-        snapshots::end(&self.hub).await;
+    /// The port is free then.
+    fn close(mut self: Box<Self>) -> Closed {
+        Box::pin(async move {
+            self.tasks.shutdown().await;
+            snapshots::end(&self.hub).await;
+        })
     }
 }

@@ -219,15 +219,15 @@ async fn servers_find_each_other_and_talk() {
     one.until(|incoming| *incoming == connected).await;
     two.until_connected(ONE).await;
     for number in 1..100 {
-        one.transport.send(frame(ONE, TWO, number));
-        two.transport.send(frame(TWO, ONE, number));
+        one.transport.send(frame(ONE, TWO, number).into());
+        two.transport.send(frame(TWO, ONE, number).into());
     }
     for number in 1..100 {
         assert_eq!(one.until_frame(&frame(TWO, ONE, number)).await, []);
         assert_eq!(two.until_frame(&frame(ONE, TWO, number)).await, []);
     }
     let large = large_frame(ONE, TWO, MAX_FRAME_BYTES - 1024);
-    one.transport.send(large.clone());
+    one.transport.send(large.clone().into());
     assert_eq!(two.until_frame(&large).await, []);
 }
 
@@ -246,12 +246,12 @@ async fn a_peer_that_restarts_is_reached_again() {
     let mut one = Server::start(config(ONE, first, &[(TWO, second)])).await;
     let two = Server::start(config(TWO, second, &[(ONE, first)])).await;
     one.until_connected(TWO).await;
-    two.transport.close().await;
+    Box::new(two.transport).close().await;
     one.until(|incoming| *incoming == Incoming::Disconnected { to: TWO }).await;
-    one.transport.send(frame(ONE, TWO, 1));
+    one.transport.send(frame(ONE, TWO, 1).into());
     let mut two = Server::start(config(TWO, second, &[(ONE, first)])).await;
     assert!(!one.until_connected(TWO).await.iter().any(|incoming| matches!(incoming, Incoming::Refused { .. })));
-    one.transport.send(frame(ONE, TWO, 2));
+    one.transport.send(frame(ONE, TWO, 2).into());
     two.until_frame(&frame(ONE, TWO, 2)).await;
 }
 
@@ -264,7 +264,7 @@ async fn the_end_of_a_peer_is_both_connections_and_a_refused_one() {
     one.until_connected(TWO).await;
     two.until_connected(ONE).await;
     let ended = Instant::now();
-    two.transport.close().await;
+    Box::new(two.transport).close().await;
     let (mut closed, mut disconnected) = (false, false);
     loop {
         match one.next_of_all().await {
@@ -360,7 +360,7 @@ async fn an_idle_connection_is_kept_alive_and_nothing_is_told_of_it() {
     let mut connection = answered(&listener).await;
     server.until_connected(TWO).await;
     connection.reader.await_keep_alive().await;
-    server.transport.send(frame(ONE, TWO, 7));
+    server.transport.send(frame(ONE, TWO, 7).into());
     let received = Frame::try_from(connection.read::<WireFrame>().await.unwrap()).unwrap();
     assert_eq!(received, frame(ONE, TWO, 7));
 }
@@ -465,7 +465,7 @@ async fn a_server_whose_disk_was_wiped_is_refused() {
     let wiped = Config { incarnation: Incarnation::from_bytes([99; 16]), ..two.clone() };
     let two = Server::start(two).await;
     one.until_connected(TWO).await;
-    two.transport.close().await;
+    Box::new(two.transport).close().await;
     let mut two = Server::start(wiped).await;
     let reason = Refusal::Incarnation { seen: Incarnation::from_bytes([99; 16]) };
     assert_eq!(one.until_refused().await, (TWO, reason.clone()));
@@ -479,7 +479,7 @@ async fn a_peer_that_has_lost_entries_is_told_and_not_heard_until_it_is_let_in()
     let mut two = Server::start(config(TWO, second, &[(ONE, first)])).await;
     one.until_connected(TWO).await;
     two.until_connected(ONE).await;
-    two.transport.send(frame(TWO, ONE, 1));
+    two.transport.send(frame(TWO, ONE, 1).into());
     one.until_frame(&frame(TWO, ONE, 1)).await;
     one.transport.keep_out(TWO);
     let lost = Refusal::LostEntries(TWO);
@@ -488,11 +488,11 @@ async fn a_peer_that_has_lost_entries_is_told_and_not_heard_until_it_is_let_in()
     assert!(lost.to_string().starts_with("server 2 has lost entries"), "{lost}");
     assert_eq!(one.next().await, Incoming::Closed { from: TWO });
     // It is refused anew when it calls again, and that is not repeated.
-    two.transport.send(frame(TWO, ONE, 2));
+    two.transport.send(frame(TWO, ONE, 2).into());
     assert!(timeout(Duration::from_millis(300), one.incoming.recv()).await.is_err(), "nothing more is heard");
     one.transport.let_in(TWO);
     two.until_connected(ONE).await;
-    two.transport.send(frame(TWO, ONE, 3));
+    two.transport.send(frame(TWO, ONE, 3).into());
     assert_eq!(one.next().await, Incoming::Frame(frame(TWO, ONE, 3)));
 }
 
@@ -503,8 +503,8 @@ async fn a_disk_that_was_wiped_while_all_others_were_down_is_noticed() {
     let mut before = Server::start(one.clone()).await;
     let peer = Server::start(two.clone()).await;
     before.until_connected(TWO).await;
-    before.transport.close().await;
-    peer.transport.close().await;
+    Box::new(before.transport).close().await;
+    Box::new(peer.transport).close().await;
     let mut one = Server::start(Config { pins: reread(&one.pins), ..one }).await;
     let _two = Server::start(Config { incarnation: Incarnation::from_bytes([99; 16]), pins: pins(TWO), ..two }).await;
     let (peer, reason) = one.until_refused().await;
@@ -708,7 +708,7 @@ async fn a_peer_that_takes_nothing_is_given_up_and_nobody_waits_for_it() {
     server.until_connected(TWO).await;
     let disconnected = async {
         loop {
-            server.transport.send(large_frame(ONE, TWO, 1 << 20));
+            server.transport.send(large_frame(ONE, TWO, 1 << 20).into());
             match timeout(Duration::from_millis(5), server.incoming.recv()).await {
                 Ok(Some(incoming)) => return incoming,
                 Ok(None) => panic!("the transport lives"),

@@ -70,6 +70,12 @@ impl<D: Disk> Snapshots<D> {
         self.held().clone()
     }
 
+    /// Where they are, for what is said to people.
+    pub(crate) fn directory(&self) -> PathBuf {
+        // Without the separator that joining an empty name has left at the end.
+        self.disk.path("").components().collect()
+    }
+
     /// Opens a snapshot to read the service's bytes.
     pub(crate) fn read(&self, snapshot: &Snapshot) -> Result<SnapshotReader<D::File>, StorageError> {
         Ok(SnapshotReader::new(self.open_file(snapshot.last)?, snapshot.last))

@@ -178,7 +178,7 @@ async fn a_receiver_that_is_restarted_goes_on() {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     let before = road.carried();
-    timeout(DEADLINE, two.transport.close()).await.expect("nothing holds up the end");
+    timeout(DEADLINE, Box::new(two.transport).close()).await.expect("nothing holds up the end");
     let directory = config.pins.directory().clone();
     let snapshots = Arc::new(Snapshots::open(directory).unwrap());
     assert_eq!(snapshots.newest(), None);
@@ -210,7 +210,7 @@ async fn messages_keep_their_pace_while_a_snapshot_is_sent() {
     loop {
         let sent = Instant::now();
         number += 1;
-        one.transport.send(frame(ONE, TWO, number));
+        one.transport.send(frame(ONE, TWO, number).into());
         match two.next().await {
             Incoming::Frame(arrived) => assert_eq!(arrived, frame(ONE, TWO, number)),
             Incoming::SnapshotArrived { .. } => break,
