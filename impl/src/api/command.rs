@@ -35,4 +35,6 @@ pub(crate) enum Command {
     Work(Work),
     /// The server is to transfer its leadership, and to end.
     ShutDown,
+    /// The server is to end at once.
+    Halt,
 }

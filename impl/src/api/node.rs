@@ -246,6 +246,13 @@ impl Node {
         self.closed().await
     }
 
+    /// Ends the server at once, as if its process had ended, although there are handles: as when the last of them
+    /// is dropped. Leadership is not transferred. [`closed`](Node::closed) returns once the server has ended.
+    pub fn halt(&self) {
+        // A server that has stopped already has ended.
+        let _ = self.shared.commands.send(Command::Halt);
+    }
+
     /// Waits for the server to stop: `Ok` if it was shut down, an error if it failed. Between the
     /// failure and the return lie at most the five seconds that a write may still take.
     pub async fn closed(&self) -> Result<(), Error> {

@@ -233,6 +233,7 @@ impl Server {
             Command::ReadStale(job) => self.requests.apply.tell(Task::Read(job)),
             Command::Snapshot(reply) => self.requests.apply.tell(Task::Snapshot(reply)),
             Command::ShutDown => self.on_shut_down(),
+            Command::Halt => drop(self.outcome.get_or_insert(Ok(()))),
         }
     }
 }
