@@ -148,6 +148,9 @@ mod server;
 #[cfg(any(test, feature = "simulate"))]
 pub mod simulate;
 
+#[cfg(any(test, feature = "simulate"))]
+pub mod testing;
+
 pub use api::{Builder, Error, Failure, Fence, FenceGuard, LeadError, Leadership, Lost, Node, StaleFence, Then};
 pub use api::{Leader, LeadershipStatus, PeerStatus, Status, Warning, Work};
 pub use api::{ProposeError, ReadError, Replica, ReplicaBuilder, Session};

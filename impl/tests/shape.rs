@@ -121,7 +121,10 @@ fn one_place_steps_and_no_other() {
 }
 
 /// What a feature may add to the library, and nothing else in it knows of.
-const FEATURES: [(&str, &str); 1] = [("#[cfg(any(test, feature = \"simulate\"))]", "mod simulate;")];
+const FEATURES: [(&str, &str); 2] = [
+    ("#[cfg(any(test, feature = \"simulate\"))]", "mod simulate;"),
+    ("#[cfg(any(test, feature = \"simulate\"))]", "mod testing;"),
+];
 
 /// The deployed code is the tested code: features add the command line and the simulation, whole modules that
 /// no server uses.
