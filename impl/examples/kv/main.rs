@@ -21,17 +21,31 @@ use serde::{Deserialize, Serialize};
 const ABOUT: &str = "A replicated key-value store over HTTP.";
 
 const HELP: &str = "\
-Server 1 answers on port 8001, server 2 on 8002, and so on; each answers whatever the others do, as long as a \
-majority runs:
+Server 1 answers on port 8001, server 2 on 8002, and so on (--port chooses others); each answers whatever the others \
+do, as long as a majority runs. These lines, one after the other, answer in a new group of three:
 
-  curl -X PUT 127.0.0.1:8001/kv/x -d one          set a value; answers the one before
-  curl 127.0.0.1:8002/kv/x                        read it, linearizably, on any server
-  curl '127.0.0.1:8003/kv/x?stale'                read what that server has by now
-  curl -X PUT '127.0.0.1:8001/kv/x?expected=one' -d two    compare and set: 409 if the value is another
-  curl -X PUT '127.0.0.1:8001/kv/y?absent'      -d one     set only if there is none
-  curl -X DELETE 127.0.0.1:8001/kv/x              remove it
-  curl 127.0.0.1:8001/leader                      who leads
-  curl '127.0.0.1:8001/leader?not=2'              wait until another server than 2 leads
+  curl -X PUT 127.0.0.1:8001/kv/x -d one
+      null: sets a value, and answers the one before
+  curl 127.0.0.1:8002/kv/x
+      \"one\": reads it, linearizably, on any server
+  curl '127.0.0.1:8003/kv/x?stale'
+      \"one\" by and by: what that server has
+  curl -X PUT '127.0.0.1:8001/kv/x?expected=one' -d two
+      \"one\": compares and sets
+  curl -X PUT '127.0.0.1:8002/kv/x?expected=one' -d six
+      \"two\", status 409: the value is another, and stays
+  curl -X PUT '127.0.0.1:8001/kv/y?absent' -d one
+      null: sets it only if there is none
+  curl -X PUT '127.0.0.1:8001/kv/y?absent' -d two
+      \"one\", status 409: there is one
+  curl -X DELETE 127.0.0.1:8003/kv/x
+      \"two\": removes it, and answers the one before
+  curl 127.0.0.1:8001/kv/x
+      null, status 404: there is none
+  curl 127.0.0.1:8001/leader
+      1, 2 or 3: who leads
+  curl '127.0.0.1:8001/leader?not=2'
+      1 or 3: waits until another server than 2 leads
 ";
 
 #[derive(Clone, Default, Deserialize, Serialize)]

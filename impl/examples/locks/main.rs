@@ -25,13 +25,23 @@ const ABOUT: &str = "A replicated lock service over HTTP.";
 const HELP: &str = "\
 Server 1 answers on port 8001, server 2 on 8002, and so on; each answers whatever the others do, as long as a \
 majority runs. A lease is so many ticks, of which the leader proposes ten a second. A lock answers its owner, its \
-fence and the tick at which it is free again:
+fence and the tick at which it is free again. These lines, one after the other within a minute, answer in a new group of \
+three:
 
-  curl -X POST '127.0.0.1:8001/locks/x?owner=me&ticks=100'   acquire it: 409 if another one has it
-  curl -X PUT '127.0.0.1:8002/locks/x?fence=1&ticks=100'     renew the lease: 409 if it is over
-  curl -X DELETE '127.0.0.1:8003/locks/x?fence=1'            release it: 409 if another one has it
-  curl 127.0.0.1:8001/locks/x                                who has it
-  curl 127.0.0.1:8001/leader                                 who leads
+  curl -X POST '127.0.0.1:8001/locks/x?owner=me&ticks=600'
+      {\"owner\":\"me\",\"fence\":1,\"until\":…}: acquires it
+  curl -X POST '127.0.0.1:8002/locks/x?owner=you&ticks=600'
+      {\"owner\":\"me\",\"fence\":1,\"until\":…}, status 409: another one has it
+  curl -X PUT '127.0.0.1:8002/locks/x?fence=1&ticks=600'
+      {\"owner\":\"me\",\"fence\":1,\"until\":…}: renews the lease; status 409 if it is over
+  curl 127.0.0.1:8001/locks/x
+      {\"owner\":\"me\",\"fence\":1,\"until\":…}: who has it
+  curl -X DELETE '127.0.0.1:8003/locks/x?fence=1'
+      null: releases it
+  curl 127.0.0.1:8001/locks/x
+      null, status 404: nobody has it
+  curl 127.0.0.1:8001/leader
+      1, 2 or 3: who leads
 
 Send the fence with everything that is done under the lock, and let the protected resource refuse smaller ones: \
 it alone stops an owner that was paused for longer than its lease.

@@ -5,6 +5,7 @@
 
 mod bench;
 mod cluster;
+mod curl;
 mod disk;
 mod endings;
 mod histories;

@@ -96,6 +96,13 @@ impl Store {
         command
     }
 
+    /// The help that the example prints.
+    pub(crate) fn help(&self) -> String {
+        let printed = Command::new(&self.program).arg("--help").output().unwrap();
+        assert!(printed.status.success(), "{printed:?}");
+        String::from_utf8(printed.stdout).unwrap()
+    }
+
     pub(crate) fn launch(&mut self, id: u32) {
         self.launch_as(id, self.serve(id));
     }
