@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::future::Future;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::time::Duration;
 
 use rafttree::testing::Group;
@@ -40,6 +40,28 @@ impl StateMachine for Count {
 
     fn restore(from: &mut dyn Read) -> io::Result<Count> {
         Serialized::read(from)
+    }
+}
+
+/// A number that is set, whose snapshots fail while it is odd.
+#[derive(Default)]
+struct Odd(u64);
+
+impl StateMachine for Odd {
+    type Command = u64;
+    type Answer = ();
+
+    fn apply(&mut self, number: u64) {
+        self.0 = number;
+    }
+
+    fn snapshot(&self) -> Box<dyn Snapshot> {
+        let is_odd = self.0 % 2 == 1;
+        Box::new(move |_: &mut dyn Write| if is_odd { Err(io::Error::other("it is odd")) } else { Ok(()) })
+    }
+
+    fn restore(_: &mut dyn Read) -> io::Result<Odd> {
+        Ok(Odd(0))
     }
 }
 
@@ -177,6 +199,24 @@ async fn a_snapshot_stays_through_a_crash() {
     group.restart(1).await.unwrap();
     assert_eq!(group.replica(1).status().await.unwrap().snapshot, Some(last));
     assert_eq!(count(&group.replica(1)).await, 4);
+}
+
+/// Nobody has asked for it, and nobody is told otherwise that the log goes on growing.
+#[tokio::test]
+async fn a_snapshot_that_failed_by_itself_shows_until_one_succeeds() {
+    let group = Group::new(1, Odd::default).snapshot_after(1).start().await.unwrap();
+    let replica = group.replica(1);
+    let mut changes = replica.changes();
+    let mut until = async |wanted: Option<&str>| {
+        while replica.status().await.unwrap().failed_snapshot.as_deref() != wanted {
+            changes.changed().await.unwrap();
+        }
+    };
+    replica.propose(1).await.unwrap();
+    soon("it shows", until(Some("it is odd"))).await;
+    replica.propose(2).await.unwrap();
+    soon("it shows no more", until(None)).await;
+    assert!(replica.status().await.unwrap().snapshot.is_some());
 }
 
 #[tokio::test]

@@ -37,6 +37,9 @@ pub struct ServerStatus {
     /// The last entry in the newest snapshot.
     #[serde(default)]
     pub snapshot: Option<Position>,
+    /// Why the latest attempt at a snapshot failed, until one succeeds.
+    #[serde(default)]
+    pub failed_snapshot: Option<String>,
     /// The last entry that the log no longer holds.
     #[serde(default)]
     pub compacted: Position,
@@ -114,6 +117,7 @@ impl From<Status> for ServerStatus {
             heard: status.heard.map(|(leader, ago)| Heard { leader, milliseconds: milliseconds(ago) }),
             applied: status.applied,
             snapshot: status.snapshot,
+            failed_snapshot: status.failed_snapshot,
             compacted: status.compacted,
             lease_milliseconds: status.leadership.map(|leadership| milliseconds(leadership.lease)),
             peers: peers.collect(),

@@ -186,7 +186,7 @@ impl Node {
     }
 
     /// A wait for what of the [`status`](Node::status) seldom changes: role, term, leader, transfer,
-    /// what the service does, and which peers are connected or refused.
+    /// what the service does, why a snapshot failed, and which peers are connected or refused.
     pub fn changes(&self) -> watch::Receiver<()> {
         self.shared.changes.clone()
     }

@@ -40,6 +40,8 @@ pub struct Status {
     pub applied: Index,
     /// The last entry in the newest snapshot that is durable.
     pub snapshot: Option<Position>,
+    /// Why the latest attempt at a snapshot failed, until one succeeds: as long as that is so the log goes on growing.
+    pub failed_snapshot: Option<String>,
     /// The last entry that the log no longer holds, as a snapshot includes it; `0@0` if it holds all.
     pub compacted: Position,
     /// The service's part; without a state machine the server campaigns only while it waits to lead.

@@ -280,7 +280,7 @@ impl<B: Fn(Box<dyn FnOnce() + Send>) -> io::Result<()>, D: Disk + Sync> Applier<
         if let Err(error) = (self.begin)(Box::new(body)) {
             // The next batch tries again.
             self.bytes = self.snapshot_after;
-            tracing::warn!(%error, "no thread to write a snapshot");
+            let _ = self.reports.send(Report::SnapshotFailed(Arc::new(error)));
         }
         Ok(())
     }

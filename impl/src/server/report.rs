@@ -27,6 +27,7 @@ impl Server {
             leadership,
             applied: Index::new(self.requests.apply.applied()),
             snapshot: self.requests.snapshot,
+            failed_snapshot: self.requests.failed_snapshot.clone(),
             compacted: node.log().base(),
             work: self.leading.work,
             campaigns: self.driver.campaigns(),

@@ -21,6 +21,8 @@ pub(super) struct Requests {
     pub(super) missing: Option<Position>,
     /// The last entry in the newest snapshot.
     pub(super) snapshot: Option<Position>,
+    /// Why the latest attempt at one failed.
+    pub(super) failed_snapshot: Option<String>,
 }
 
 impl Requests {

@@ -25,11 +25,20 @@ impl Server {
             Some(Report::Snapshotted { last, previous }) => self.on_snapshotted(last, previous),
             Some(Report::SnapshotFailed(error)) => {
                 tracing::warn!(%error, "no snapshot was made, so the log goes on growing");
+                self.note_failed_snapshot(Some(error.to_string()));
             }
             Some(Report::Failed(failure)) => self.fail(Failure::Machine(failure)),
             None => self.fail(Failure::Panicked),
         }
         self.serve_requests();
+    }
+
+    /// Why the latest attempt at a snapshot failed, if it has.
+    fn note_failed_snapshot(&mut self, why: Option<String>) {
+        if self.requests.failed_snapshot != why {
+            self.requests.failed_snapshot = why;
+            self.views.changed();
+        }
     }
 
     /// Whether a peer that is there is being sent a snapshot: it will need the entries behind that one.
@@ -42,6 +51,7 @@ impl Server {
     fn on_snapshotted(&mut self, last: Position, previous: Option<Position>) {
         tracing::info!(%last, "a snapshot is durable");
         self.requests.snapshot = Some(last);
+        self.note_failed_snapshot(None);
         let is_held_back = self.is_sending_a_snapshot() && self.requests.held_back < MAX_HELD_BACK;
         self.requests.held_back = if is_held_back { self.requests.held_back + 1 } else { 0 };
         if let Some(previous) = previous.filter(|_| !is_held_back) {

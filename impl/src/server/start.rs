@@ -228,6 +228,7 @@ fn start_machine<D: disk::Disk + Sync>(
         held_back: 0,
         missing: None,
         snapshot,
+        failed_snapshot: None,
     })
 }
 

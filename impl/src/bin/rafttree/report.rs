@@ -113,6 +113,9 @@ impl fmt::Display for Shown<'_> {
         if let Some(snapshot) = status.snapshot {
             writeln!(out, "  snapshot  up to {snapshot}; the log begins behind {}", status.compacted)?;
         }
+        if let Some(why) = &status.failed_snapshot {
+            writeln!(out, "  snapshot  FAILED, so the log goes on growing: {why}")?;
+        }
         match vote {
             Some(vote) => writeln!(out, "  vote      for {vote} in this term")?,
             None => writeln!(out, "  vote      none in this term")?,
@@ -187,6 +190,21 @@ mod tests {
     use rafttree::{Index, Position, Term};
 
     use super::*;
+
+    /// Also that of a version which does not know of it.
+    #[test]
+    fn a_snapshot_that_failed_is_shown() {
+        let server = r#"{"id":1,"role":"leader","term":1,"vote":1,"leader":1,"last":{"term":1,"index":1},"commit":1,
+            "transfer":null}"#;
+        let rest = r#""cluster":"c","address":"a","pid":1,"lease_milliseconds":null,"work":"runs","peers":[]"#;
+        let read = |more: &str| -> ServerStatus {
+            serde_json::from_str(&format!(r#"{{"server":{server},{rest},"answered_milliseconds":null{more}}}"#))
+                .unwrap()
+        };
+        assert!(!Shown(&read("")).to_string().contains("snapshot"));
+        let shown = Shown(&read(r#","failed_snapshot":"the disk is full""#)).to_string();
+        assert!(shown.contains("snapshot  FAILED, so the log goes on growing: the disk is full"), "{shown}");
+    }
 
     #[test]
     fn a_report_reads_as_it_was_written() {

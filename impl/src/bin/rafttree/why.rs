@@ -171,6 +171,7 @@ mod tests {
             heard: None,
             applied: last.index,
             snapshot: None,
+            failed_snapshot: None,
             compacted: Position::default(),
             peers: (1..=3).filter(|&other| other != id).map(peer).collect(),
             flush_milliseconds: None,
