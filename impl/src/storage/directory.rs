@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rafttree_model::{Members, ServerId};
 use rustix::fs::FlockOperation;
 
+use super::disk::{Disk, FileSystem};
 use super::error::{Attempt, StorageError};
 use super::group;
 use super::identity::{Identity, Incarnation};
@@ -31,8 +32,13 @@ impl Directory {
             return Err(missing());
         }
         let _lock = lock(path)?;
-        let (identity, incarnation) = read_identity(path)?.ok_or_else(missing)?;
+        let (identity, incarnation) = read_identity(&FileSystem::new(path))?.ok_or_else(missing)?;
         Ok(Directory { path: path.to_owned(), identity, incarnation, _lock })
+    }
+
+    /// Its files.
+    pub(super) fn disk(&self) -> FileSystem {
+        FileSystem::new(&self.path)
     }
 
     /// Refuses a directory that belongs to another server.
@@ -42,7 +48,7 @@ impl Directory {
 
     /// Refuses another group than the one that was written down.
     pub(crate) fn expect_group(&self, group: &Members) -> Result<(), StorageError> {
-        match group::read(&self.path)? {
+        match group::read(&self.disk())? {
             Some(kept) if kept != *group => {
                 let (directory, kept) = (self.path.clone(), kept.ids().collect());
                 Err(StorageError::OtherGroup { directory, kept, asked: group.ids().collect() })
@@ -54,8 +60,8 @@ impl Directory {
     /// Writes the group down, if no start did so before. A directory that earlier versions used
     /// has none though its log is not empty: there, too, the first list is believed.
     pub(crate) fn keep_group(&self, group: &Members) -> Result<(), StorageError> {
-        if group::read(&self.path)?.is_none() {
-            group::write(&self.path, group)?;
+        if group::read(&self.disk())?.is_none() {
+            group::write(&self.disk(), group)?;
         }
         Ok(())
     }
@@ -85,17 +91,17 @@ pub(super) fn lock(directory: &Path) -> Result<File, StorageError> {
 }
 
 /// The identity of a directory, if it has one.
-pub(super) fn read_identity(directory: &Path) -> Result<Option<(Identity, Incarnation)>, StorageError> {
-    note::read(directory, IDENTITY_FILE, parse)
+pub(super) fn read_identity<D: Disk>(disk: &D) -> Result<Option<(Identity, Incarnation)>, StorageError> {
+    note::read(disk, IDENTITY_FILE, parse)
 }
 
 /// Makes the directory a server's.
-pub(super) fn write_identity(
-    directory: &Path,
+pub(super) fn write_identity<D: Disk>(
+    disk: &D,
     identity: Identity,
     incarnation: Incarnation,
 ) -> Result<(), StorageError> {
-    note::write(directory, IDENTITY_FILE, &render(identity, incarnation))
+    note::write(disk, IDENTITY_FILE, &render(identity, incarnation))
 }
 
 /// The identity as lines of text.

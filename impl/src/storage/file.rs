@@ -41,19 +41,18 @@ impl FileStorage {
         let log = SegmentedLog::open(disk, directory.incarnation, USUAL)?;
         Ok(FileStorage { _directory: directory, log })
     }
+}
 
-    /// Makes a log without records. One that never held any is replaced: an `init` was cut short.
-    pub(super) fn create(directory: &Path, owner: Incarnation) -> Result<(), StorageError> {
-        let disk = FileSystem::new(directory);
-        let names = disk.names().attempt("list", directory)?;
-        for name in names.iter().filter(|name| *name == format1::FILE || layout::segment_number(name).is_some()) {
-            if holds_records(&disk, name)? {
-                return Err(StorageError::LogWithoutIdentity { file: disk.path(name) });
-            }
-            disk.remove(name).attempt("remove", &disk.path(name))?;
+/// Makes a log without records. One that never held any is replaced: an `init` was cut short.
+pub(super) fn create_log<D: Disk>(disk: &D, owner: Incarnation, usual: Layout) -> Result<(), StorageError> {
+    let names = disk.names().attempt("list", &disk.path(""))?;
+    for name in names.iter().filter(|name| *name == format1::FILE || layout::segment_number(name).is_some()) {
+        if holds_records(disk, name)? {
+            return Err(StorageError::LogWithoutIdentity { file: disk.path(name) });
         }
-        SegmentedLog::create(&disk, owner, USUAL)
+        disk.remove(name).attempt("remove", &disk.path(name))?;
     }
+    SegmentedLog::create(disk, owner, usual)
 }
 
 /// Whether anything was ever written behind the file's header.

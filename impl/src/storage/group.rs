@@ -2,24 +2,23 @@
 //!
 //! Majorities of unequal groups need not overlap, so two leaders of one term could be elected.
 
-use std::path::Path;
-
 use rafttree_model::{Members, ServerId};
 
+use super::disk::Disk;
 use super::error::StorageError;
 use super::note;
 
 const GROUP_FILE: &str = "group";
 
 /// The group that was written down, if there is one.
-pub(super) fn read(directory: &Path) -> Result<Option<Members>, StorageError> {
-    note::read(directory, GROUP_FILE, parse)
+pub(super) fn read<D: Disk>(disk: &D) -> Result<Option<Members>, StorageError> {
+    note::read(disk, GROUP_FILE, parse)
 }
 
 /// Writes the group down.
-pub(super) fn write(directory: &Path, group: &Members) -> Result<(), StorageError> {
+pub(super) fn write<D: Disk>(disk: &D, group: &Members) -> Result<(), StorageError> {
     let servers: Vec<String> = group.ids().map(|id| id.to_string()).collect();
-    note::write(directory, GROUP_FILE, &format!("servers {}\n", servers.join(" ")))
+    note::write(disk, GROUP_FILE, &format!("servers {}\n", servers.join(" ")))
 }
 
 fn parse(lines: &str) -> Option<Members> {

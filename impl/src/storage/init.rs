@@ -8,9 +8,11 @@ use std::path::{self, Path, PathBuf};
 use rafttree_model::ServerId;
 
 use super::directory::{lock, read_identity, write_identity};
+use super::disk::{Disk, FileSystem};
 use super::error::{Attempt, StorageError};
-use super::file::FileStorage;
+use super::file::{USUAL, create_log};
 use super::identity::{Identity, Incarnation};
+use super::layout::Layout;
 use super::note::sync_directory;
 
 /// Makes a new, empty data directory for this server, once.
@@ -24,15 +26,26 @@ pub fn init(directory: impl AsRef<Path>, identity: Identity) -> Result<Incarnati
     }
     create_directory(directory)?;
     let _lock = lock(directory)?;
-    if let Some((found, _)) = read_identity(directory)? {
+    let disk = FileSystem::new(directory);
+    if let Some((found, _)) = read_identity(&disk)? {
         let Identity { cluster, id } = found;
         return Err(StorageError::AlreadyInitialised { directory: directory.to_owned(), cluster, id });
     }
     let incarnation = Incarnation::random();
-    FileStorage::create(directory, incarnation)?;
-    // Last, since it is what makes the directory a server's.
-    write_identity(directory, identity, incarnation)?;
+    fill(&disk, identity, incarnation, USUAL)?;
     Ok(incarnation)
+}
+
+/// Makes the files of a directory that has no identity: a log without records, and the identity.
+pub(super) fn fill<D: Disk>(
+    disk: &D,
+    identity: Identity,
+    incarnation: Incarnation,
+    usual: Layout,
+) -> Result<(), StorageError> {
+    create_log(disk, incarnation, usual)?;
+    // Last, since it is what makes the directory a server's.
+    write_identity(disk, identity, incarnation)
 }
 
 /// Makes the directory, for this user alone, and those that are to hold it, so that a crash leaves

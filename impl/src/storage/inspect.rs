@@ -112,8 +112,8 @@ pub fn inspect(path: impl AsRef<Path>) -> Result<LogReport, StorageError> {
     let path = path.as_ref();
     let missing = || StorageError::NoIdentity { directory: path.to_owned() };
     let (_held_while_reading, is_in_use) = borrow_lock(path)?;
-    let (identity, incarnation) = directory::read_identity(path)?.ok_or_else(missing)?;
     let disk = FileSystem::new(path);
+    let (identity, incarnation) = directory::read_identity(&disk)?.ok_or_else(missing)?;
     let mut report = LogReport {
         identity,
         incarnation,

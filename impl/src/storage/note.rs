@@ -3,11 +3,12 @@
 //! The first line names the file's kind and format, the last one holds a checksum over all lines
 //! before it.
 
-use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, Write};
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, ErrorKind};
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::Path;
 
+use super::disk::{Disk, DiskFile as _};
 use super::error::{Attempt, StorageError};
 
 /// Nobody but the server's own user reads a file of its directory: whoever knows the cluster's id
@@ -17,37 +18,37 @@ const PRIVATE_MODE: u32 = 0o600;
 /// The version of these files.
 const FORMAT: u32 = 1;
 
+/// No note is longer: of a file that is, so much is read.
+const MAX_BYTES: usize = 1 << 20;
+
 /// Writes a note so that a crash leaves either none or all of it.
-pub(super) fn write(directory: &Path, name: &str, lines: &str) -> Result<(), StorageError> {
-    place(directory, name, seal(name, lines).as_bytes())
+pub(super) fn write<D: Disk>(disk: &D, name: &str, lines: &str) -> Result<(), StorageError> {
+    let new = format!("{name}.new");
+    let temporary = disk.path(&new);
+    let file = disk.create(&new).attempt("create", &temporary)?;
+    file.write_all_at(seal(name, lines).as_bytes(), 0).attempt("write", &temporary)?;
+    file.sync_all().attempt("flush", &temporary)?;
+    disk.rename(&new, name).attempt("rename the new file to", &disk.path(name))?;
+    disk.sync().attempt("flush", &disk.path(""))
 }
 
 /// Reads a note, if there is one; `parse` makes a value of its lines.
-pub(super) fn read<T>(
-    directory: &Path,
+pub(super) fn read<D: Disk, T>(
+    disk: &D,
     name: &str,
     parse: impl FnOnce(&str) -> Option<T>,
 ) -> Result<Option<T>, StorageError> {
-    let path = directory.join(name);
-    match fs::read_to_string(&path) {
-        Ok(text) => check_format(&text, name, &path)
-            .and_then(|()| open(&text, name).and_then(parse).map(Some).ok_or_else(|| damaged(&path))),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) if error.kind() == ErrorKind::InvalidData => Err(damaged(&path)),
-        Err(error) => Err(error).attempt("read", &path),
-    }
-}
-
-/// Writes a whole file so that a crash leaves either none or all of it.
-pub(super) fn place(directory: &Path, name: &str, bytes: &[u8]) -> Result<(), StorageError> {
-    let temporary = directory.join(format!("{name}.new"));
-    let mut file = open_private(&temporary).attempt("create", &temporary)?;
-    file.set_len(0).attempt("truncate", &temporary)?;
-    file.write_all(bytes).attempt("write", &temporary)?;
-    file.sync_all().attempt("flush", &temporary)?;
-    let path = directory.join(name);
-    fs::rename(&temporary, &path).attempt("rename the new file to", &path)?;
-    sync_directory(directory)
+    let path = disk.path(name);
+    let file = match disk.open_to_read(name) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        opened => opened.attempt("open", &path)?,
+    };
+    let length = file.len().attempt("measure", &path)?;
+    let most = usize::try_from(length).unwrap_or(MAX_BYTES).min(MAX_BYTES);
+    let bytes = file.read_up_to(most, 0).attempt("read", &path)?;
+    let text = str::from_utf8(&bytes).map_err(|_| damaged(&path))?;
+    check_format(text, name, &path)?;
+    open(text, name).and_then(parse).map(Some).ok_or_else(|| damaged(&path))
 }
 
 /// Opens a file to write it, whether or not it is there already.

@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rafttree_model::ServerId;
 
 use super::directory::Directory;
+use super::disk::Disk;
 use super::error::StorageError;
 use super::identity::Incarnation;
 use super::note;
@@ -29,7 +30,7 @@ pub(crate) struct Pins {
 impl Pins {
     /// Reads what is known.
     pub(crate) fn open(directory: Arc<Directory>) -> Result<Pins, StorageError> {
-        let kept = note::read(&directory.path, PINS_FILE, parse)?.unwrap_or_default();
+        let kept = read(&directory.disk())?;
         Ok(Pins { directory, kept: Mutex::new(kept), writing: Mutex::default() })
     }
 
@@ -47,7 +48,7 @@ impl Pins {
         }
         let mut pins = self.kept().clone();
         pins.insert(peer, seen);
-        note::write(&self.directory.path, PINS_FILE, &render(&pins))?;
+        write(&self.directory.disk(), &pins)?;
         *self.kept() = pins;
         Ok(seen)
     }
@@ -60,6 +61,16 @@ impl Pins {
     fn kept(&self) -> MutexGuard<'_, BTreeMap<ServerId, Incarnation>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// The pins that are on this disk.
+pub(super) fn read<D: Disk>(disk: &D) -> Result<BTreeMap<ServerId, Incarnation>, StorageError> {
+    Ok(note::read(disk, PINS_FILE, parse)?.unwrap_or_default())
+}
+
+/// Puts these pins in place of those that are there.
+pub(super) fn write<D: Disk>(disk: &D, pins: &BTreeMap<ServerId, Incarnation>) -> Result<(), StorageError> {
+    note::write(disk, PINS_FILE, &render(pins))
 }
 
 fn render(pins: &BTreeMap<ServerId, Incarnation>) -> String {
