@@ -1,8 +1,6 @@
 //! One batch of records on disk: whole blocks, with a number, a checksum, and the checksum of the
 //! batch before it.
 
-#[cfg(test)]
-use bytes::BufMut as _;
 use bytes::{Buf, Bytes};
 
 use crate::storage::identity::Incarnation;
@@ -51,24 +49,6 @@ pub(super) struct Header {
     pub link: ChainLink,
     /// How many bytes the batch takes on disk.
     pub size: usize,
-}
-
-/// A batch as it went to disk, and its checksum.
-#[cfg(test)]
-pub(super) fn encode(link: ChainLink, owner: Incarnation, records: &[u8]) -> (Vec<u8>, u32) {
-    let length = u32::try_from(records.len()).expect("the writer keeps batches within bounds");
-    let mut out = Vec::with_capacity(size_of(records.len()));
-    out.put_slice(MAGIC);
-    out.put_u64_le(link.sequence);
-    out.put_u64_le(link.after);
-    out.put_u32_le(link.previous);
-    out.put_u32_le(length);
-    out.put_u32_le(0);
-    out.put_slice(records);
-    out.resize(size_of(records.len()), 0);
-    let checksum = checksum(owner, &out);
-    out[CHECKSUM_OFFSET..HEADER_BYTES].copy_from_slice(&checksum.to_le_bytes());
-    (out, checksum)
 }
 
 /// The header of the batch that this block begins; `None` if none begins here, or if its length
@@ -121,8 +101,13 @@ fn size_of(length: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::simulate::former;
 
     const OWNER: Incarnation = Incarnation::from_bytes([7; 16]);
+    fn encode(link: ChainLink, owner: Incarnation, records: &[u8]) -> (Vec<u8>, u32) {
+        former::batch(link.sequence, link.after, link.previous, owner, records)
+    }
+
     const LINK: ChainLink = ChainLink { sequence: 3, after: 8192, previous: 99 };
 
     #[test]

@@ -12,6 +12,7 @@ use super::{FILE, LogEnd};
 use crate::storage::disk::{DiskFile as _, FileSystem};
 use crate::storage::identity::Incarnation;
 use crate::storage::record;
+use crate::storage::simulate::former;
 use crate::storage::tests::{append, replay};
 use crate::storage::{Recovered, StorageError};
 
@@ -32,7 +33,7 @@ pub(crate) fn write_as(path: &Path, owner: Incarnation, batches: &[Vec<Record<By
     for records in settling.iter().chain(batches) {
         let mut bytes = Vec::new();
         records.iter().for_each(|record| record::encode(record, &mut bytes));
-        let (blocks, checksum) = batch::encode(next, owner, &bytes);
+        let (blocks, checksum) = former::batch(next.sequence, next.after, next.previous, owner, &bytes);
         file.write_all_at(&blocks, offset).unwrap();
         offset += blocks.len() as u64;
         next = ChainLink { sequence: next.sequence + 1, after: offset, previous: checksum };
@@ -218,8 +219,8 @@ fn a_log_that_earlier_versions_left_unsettled_opens() {
     let log = fs::read(directory.path().join("log")).unwrap();
     let good = batch::decode(OWNER, log[BLOCK_BYTES..2 * BLOCK_BYTES].to_vec()).unwrap();
     let next = ChainLink { sequence: 2, after: 2 * BLOCK_LENGTH, previous: good.checksum };
-    let (once, _) = batch::encode(next, OWNER, &[7; 2 * BLOCK_BYTES - 100]);
-    let (again, _) = batch::encode(next, OWNER, &[8; 4 * BLOCK_BYTES - 100]);
+    let (once, _) = former::batch(next.sequence, next.after, next.previous, OWNER, &[7; 2 * BLOCK_BYTES - 100]);
+    let (again, _) = former::batch(next.sequence, next.after, next.previous, OWNER, &[8; 4 * BLOCK_BYTES - 100]);
     overwrite(directory.path(), 2 * BLOCK_LENGTH, &once[..BLOCK_BYTES]);
     overwrite(directory.path(), 3 * BLOCK_LENGTH, &again[..3 * BLOCK_BYTES]);
     assert_holds(directory.path(), &replay(&[first]));

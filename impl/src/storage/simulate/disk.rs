@@ -5,14 +5,12 @@
 //! flushed. A call can fail, write a part, or find no room; a flush can fail and forget what it was to
 //! write (Rebello et al., ATC'20), or say that it has written what it has not.
 
-#![cfg_attr(not(test), allow(dead_code, reason = "each user of it, of which there may be none, needs other faults"))]
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::disk::{Disk, DiskFile};
+use crate::storage::disk::{Disk, DiskFile};
 
 const SECTOR: usize = 512;
 
@@ -50,6 +48,8 @@ struct State {
     /// Changes of the directory that were not flushed.
     changes: Vec<Change>,
     calls: u64,
+    /// The calls that wrote, flushed, or changed the directory.
+    changing: Vec<u64>,
     planned: BTreeMap<u64, Fault>,
     is_dead: bool,
     flushes: u64,
@@ -59,12 +59,13 @@ struct State {
     keeps_cached: bool,
 }
 
+/// Its bytes are shared with other disks that were the same once, until they are changed.
 #[derive(Clone, Debug, Default)]
 struct Inode {
     /// What reads find.
-    current: Vec<u8>,
+    current: Arc<Vec<u8>>,
     /// What the disk has.
-    durable: Vec<u8>,
+    durable: Arc<Vec<u8>>,
     /// The sectors that were written and not flushed.
     dirty: BTreeSet<usize>,
 }
@@ -84,6 +85,12 @@ impl SimulatedDisk {
     /// How many calls were made.
     pub(crate) fn calls(&self) -> u64 {
         self.state().calls
+    }
+
+    /// The numbers of the calls that wrote, flushed, or changed the directory: what a crash leaves differs by
+    /// them alone.
+    pub(crate) fn changing_calls(&self) -> Vec<u64> {
+        self.state().changing.clone()
     }
 
     /// How many flushes of files were made.
@@ -128,8 +135,10 @@ impl SimulatedDisk {
         let mut state = self.state();
         let Some(&inode) = state.names.get(name) else { return };
         let Inode { current, durable, .. } = &mut state.inodes[inode];
-        for byte in [current.get_mut(offset), durable.get_mut(offset)].into_iter().flatten() {
-            *byte ^= 1 << (bit % 8);
+        for bytes in [current, durable] {
+            if let Some(byte) = Arc::make_mut(bytes).get_mut(offset) {
+                *byte ^= 1 << (bit % 8);
+            }
         }
     }
 
@@ -142,6 +151,7 @@ impl SimulatedDisk {
     pub(crate) fn restarted(&self) -> SimulatedDisk {
         let mut state = self.state().clone();
         (state.calls, state.planned, state.is_dead, state.has_failed) = (0, BTreeMap::new(), false, false);
+        state.changing.clear();
         SimulatedDisk { state: Arc::new(Mutex::new(state)) }
     }
 
@@ -172,16 +182,16 @@ impl SimulatedDisk {
     /// The names and bytes of all files.
     pub(crate) fn files(&self) -> BTreeMap<String, Vec<u8>> {
         let state = self.state();
-        state.names.iter().map(|(name, &inode)| (name.clone(), state.inodes[inode].current.clone())).collect()
+        state.names.iter().map(|(name, &inode)| (name.clone(), state.inodes[inode].current.to_vec())).collect()
     }
 
     /// A disk that holds these files, durably.
     pub(crate) fn holding(files: &BTreeMap<String, Vec<u8>>) -> SimulatedDisk {
-        let inodes = files.values().map(|bytes| Inode {
-            current: bytes.clone(),
-            durable: bytes.clone(),
-            dirty: BTreeSet::new(),
-        });
+        let inode = |bytes: &Vec<u8>| {
+            let bytes = Arc::new(bytes.clone());
+            Inode { current: bytes.clone(), durable: bytes, dirty: BTreeSet::new() }
+        };
+        let inodes = files.values().map(inode);
         let names: BTreeMap<String, usize> = files.keys().cloned().zip(0..).collect();
         let state = State { inodes: inodes.collect(), names: names.clone(), durable_names: names, ..State::default() };
         SimulatedDisk { state: Arc::new(Mutex::new(state)) }
@@ -223,7 +233,18 @@ impl State {
         Ok(fault)
     }
 
+    /// The same for a call that changes what a crash may leave.
+    fn changing_call(&mut self) -> io::Result<Option<Fault>> {
+        self.changing.push(self.calls);
+        self.call()
+    }
+
     /// The same for a call that does all or nothing.
+    fn whole_changing_call(&mut self) -> io::Result<()> {
+        self.changing_call()?.map_or(Ok(()), |fault| Err(fault.into()))
+    }
+
+    /// The same for a call that changes nothing.
     fn whole_call(&mut self) -> io::Result<()> {
         self.call()?.map_or(Ok(()), |fault| Err(fault.into()))
     }
@@ -260,30 +281,39 @@ impl Change {
 impl Inode {
     fn write(&mut self, bytes: &[u8], offset: usize) {
         let end = offset + bytes.len();
-        if self.current.len() < end {
-            self.current.resize(end, 0);
+        let current = Arc::make_mut(&mut self.current);
+        if current.len() < end {
+            current.resize(end, 0);
         }
-        self.current[offset..end].copy_from_slice(bytes);
+        current[offset..end].copy_from_slice(bytes);
         self.dirty.extend(offset / SECTOR..end.div_ceil(SECTOR));
     }
 
     fn flush(&mut self) {
         let dirty = std::mem::take(&mut self.dirty);
-        self.durable.resize(self.current.len(), 0);
+        self.resize();
         dirty.into_iter().for_each(|sector| self.keep(sector));
     }
 
     fn keep(&mut self, sector: usize) {
         let end = ((sector + 1) * SECTOR).min(self.current.len());
-        if self.durable.len() < end {
-            self.durable.resize(end, 0);
+        let durable = Arc::make_mut(&mut self.durable);
+        if durable.len() < end {
+            durable.resize(end, 0);
         }
-        self.durable[sector * SECTOR..end].copy_from_slice(&self.current[sector * SECTOR..end]);
+        durable[sector * SECTOR..end].copy_from_slice(&self.current[sector * SECTOR..end]);
+    }
+
+    /// The length that reads find becomes that of the disk.
+    fn resize(&mut self) {
+        if self.durable.len() != self.current.len() {
+            Arc::make_mut(&mut self.durable).resize(self.current.len(), 0);
+        }
     }
 
     fn crash(&mut self, keeps: &mut impl FnMut() -> bool) {
         if self.current.len() != self.durable.len() && keeps() {
-            self.durable.resize(self.current.len(), 0);
+            self.resize();
         }
         for sector in std::mem::take(&mut self.dirty) {
             let end = ((sector + 1) * SECTOR).min(self.current.len());
@@ -322,7 +352,7 @@ impl Disk for SimulatedDisk {
 
     fn create(&self, name: &str) -> io::Result<SimulatedFile> {
         let mut state = self.state();
-        state.whole_call()?;
+        state.whole_changing_call()?;
         let inode = state.inodes.len();
         state.inodes.push(Inode::default());
         state.change(Change { removed: None, added: Some((name.to_owned(), inode)) });
@@ -331,7 +361,7 @@ impl Disk for SimulatedDisk {
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut state = self.state();
-        state.whole_call()?;
+        state.whole_changing_call()?;
         let inode = state.found(from)?;
         state.change(Change { removed: Some(from.to_owned()), added: Some((to.to_owned(), inode)) });
         Ok(())
@@ -339,7 +369,7 @@ impl Disk for SimulatedDisk {
 
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut state = self.state();
-        state.whole_call()?;
+        state.whole_changing_call()?;
         state.found(name)?;
         state.change(Change { removed: Some(name.to_owned()), added: None });
         Ok(())
@@ -347,7 +377,7 @@ impl Disk for SimulatedDisk {
 
     fn sync(&self) -> io::Result<()> {
         let mut state = self.state();
-        state.whole_call()?;
+        state.whole_changing_call()?;
         if !state.flushes_lie {
             state.changes.clear();
             state.durable_names = state.names.clone();
@@ -380,7 +410,7 @@ impl DiskFile for SimulatedFile {
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
         let mut state = self.state();
-        let fault = state.call()?;
+        let fault = state.changing_call()?;
         let is_new = state.inodes[self.inode].current.len() < offset as usize + bytes.len();
         if state.is_full && is_new {
             return Err(Fault::NoRoom.into());
@@ -399,7 +429,7 @@ impl DiskFile for SimulatedFile {
 
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.state();
-        let fault = state.call()?;
+        let fault = state.changing_call()?;
         state.flushes += 1;
         let lies = state.flushes_lie;
         let inode = &mut state.inodes[self.inode];
@@ -439,6 +469,3 @@ impl DiskFile for SimulatedFile {
         Ok(())
     }
 }
-
-#[cfg(test)]
-mod tests;
