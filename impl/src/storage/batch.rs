@@ -18,6 +18,8 @@ const FRAME_BYTES: usize = 4 + 8 + 4;
 
 const PIECE_BYTES: usize = SECTOR_BYTES - FRAME_BYTES;
 
+const BLANK: [u8; SECTOR_BYTES] = [0; SECTOR_BYTES];
+
 /// Void numbers, checksum of the batch before, length of the records, hard state.
 const HEADER_BYTES: usize = 2 + 4 + 4 + 12;
 
@@ -99,12 +101,15 @@ pub(super) fn encode(seal: &Seal, offset: u64, header: Header, records: &[u8]) -
 
 /// What the sector at this place of a segment holds.
 pub(super) fn sector(seal: &Seal, offset: u64, bytes: &[u8]) -> Sector {
+    if bytes == BLANK {
+        return Sector::Blank;
+    }
     let (mut frame, sealed) = bytes.split_at(4);
     if frame.get_u32_le() == seal.checksum(offset, sealed) {
         let mut rest = sealed;
         return Sector::Part { sequence: rest.get_u64_le(), place: rest.get_u32_le() };
     }
-    if bytes.iter().all(|&byte| byte == 0) { Sector::Blank } else { Sector::Illegible }
+    Sector::Illegible
 }
 
 /// The batch that begins at this place, if all its sectors are there. `bytes` go on to where it could

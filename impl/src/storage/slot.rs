@@ -11,6 +11,9 @@ use super::layout::{SLOT_BYTES, Seal};
 /// The bytes that the checksum covers.
 const SEALED_BYTES: usize = SLOT_BYTES - 4;
 
+/// Where no slot was ever written.
+const BLANK: [u8; SLOT_BYTES] = [0; SLOT_BYTES];
+
 /// The bit of the length that says that the batch moves the log's beginning.
 const MOVES_BASE: u32 = 1 << 31;
 
@@ -110,6 +113,9 @@ impl Slot {
 
     /// The slot in these bytes; `None` if a single bit is wrong, or none was written.
     pub(super) fn decode(seal: &Seal, offset: u64, bytes: &[u8]) -> Option<Slot> {
+        if bytes == BLANK {
+            return None;
+        }
         let (sealed, mut checksum) = bytes.split_at_checked(SEALED_BYTES)?;
         if checksum.try_get_u32_le().ok()? != seal.checksum(offset, sealed) {
             return None;
