@@ -22,6 +22,10 @@ pub(super) fn convert<D: Disk>(disk: &D, owner: Incarnation, usual: Layout) -> R
     let former = format1::read(disk, owner)?;
     if recovery::segment_numbers(disk)?.is_empty() {
         SegmentedLog::create_with(disk, owner, usual, &former)?;
+    } else {
+        // The process may have ended between giving the copy its name and flushing that: a loss of power could
+        // then keep the removal and lose the name.
+        disk.sync().attempt("flush", &disk.path(""))?;
     }
     let path = disk.path(format1::FILE);
     let copy = recovery::recover(disk, owner)?;

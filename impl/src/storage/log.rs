@@ -470,6 +470,8 @@ fn drafts_of(state: &Recovered) -> Result<Vec<(Vec<u8>, Effect)>, StorageError> 
     let vote = durable.vote().map(Record::Vote);
     let entries = state.entries.iter().cloned().map(Record::Append);
     let (mut drafts, mut draft) = (Vec::new(), Draft::after(&shape));
+    // Only the first batch says where the log begins, so nothing else can stand for it.
+    draft.moves_base = shape != Durable::default();
     for record in begun.into_iter().chain(vote).chain(entries) {
         let mut encoded = Vec::new();
         encode(&record, &shape, &mut encoded);

@@ -34,7 +34,7 @@
 
 use std::collections::BTreeMap;
 
-use rafttree_model::Record;
+use rafttree_model::{Position, Record};
 
 use super::batch::Batch;
 use super::disk::Disk;
@@ -290,7 +290,12 @@ fn apply(segments: &[Segment], link: &Link, batch: &Batch, image: &mut Image) ->
                 StorageError::UnknownRecord { file: segments[link.segment].path.clone(), batch: link.sequence }
             }
         })?;
-        moves_base |= matches!(record, Written::Base(_) | Written::Record(Record::Restore { .. }));
+        moves_base |= match record {
+            Written::Base(_) | Written::Record(Record::Restore { .. }) => true,
+            // The first batch of all, of a log that was converted.
+            Written::Start { base, .. } => batch.header.predecessor() == 0 && is_beyond_the_start(base),
+            Written::Record(_) => false,
+        };
         image.apply(record).map_err(|Contradiction(problem)| corrupt(segments, link, problem))?;
         kept = kept.min(image.length());
     }
@@ -302,6 +307,11 @@ fn apply(segments: &[Segment], link: &Link, batch: &Batch, image: &mut Image) ->
         return Err(corrupt(segments, link, "its records lead elsewhere than it says"));
     }
     Ok(image.effect(kept, moves_base))
+}
+
+fn is_beyond_the_start(base: Position) -> bool {
+    let beginning = base.index.number();
+    beginning != 0
 }
 
 fn slot_of(link: &Link, batch: &Batch, effect: Effect) -> Slot {

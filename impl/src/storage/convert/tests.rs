@@ -93,6 +93,61 @@ fn a_conversion_may_be_cut_short_at_any_call() {
     }
 }
 
+/// The process has ended before the copy's name was flushed, and the power fails when the next one has removed the
+/// former log.
+#[test]
+fn a_conversion_that_is_taken_up_again_outlives_a_loss_of_power() {
+    let expected = replay(&batches());
+    let clean = former(&batches());
+    open(&clean).unwrap();
+    for ended in clean.changing_calls() {
+        let disk = former(&batches());
+        disk.plan(ended, Fault::Crash);
+        open(&disk).unwrap_err();
+        let probe = disk.restarted();
+        open(&probe).unwrap();
+        for call in probe.changing_calls() {
+            let again = disk.restarted();
+            again.plan(call, Fault::Crash);
+            let _ = open(&again);
+            let changes = again.undecided().min(10);
+            for kept in 0..1u32 << changes {
+                let mut bits = kept;
+                let crashed = again.crashed(|| {
+                    bits = bits.rotate_right(1);
+                    bits >> 31 == 1
+                });
+                assert_eq!(open(&crashed).unwrap(), expected, "calls {ended} and {call}, {kept:b}");
+            }
+        }
+    }
+}
+
+/// Where a converted log begins is said by its first batch alone.
+#[test]
+fn a_flipped_bit_does_not_move_where_a_converted_log_begins() {
+    let all_compacted = vec![
+        vec![Record::Term(Term::new(1)), append(1, 1, 10), append(1, 2, 20)],
+        vec![Record::Compact { through: Index::new(2) }],
+    ];
+    let expected = replay(&all_compacted);
+    let disk = former(&all_compacted);
+    open(&disk).unwrap();
+    for has_lost_its_slot in [false, true] {
+        let disk = disk.restarted();
+        if has_lost_its_slot {
+            (0..64).for_each(|byte| disk.flip("log-0000000000000001", SMALL.slot_offset(0, 1) as usize + byte, 3));
+            assert_eq!(open(&disk).unwrap(), expected, "the slot is written again");
+        }
+        for bit in 0..8 * 512 {
+            let damaged = disk.restarted();
+            damaged.flip("log-0000000000000001", SMALL.offset(0) as usize + bit / 8, (bit % 8) as u8);
+            let refused = open(&damaged).unwrap_err();
+            assert!(matches!(refused, StorageError::Corrupt { .. }), "bit {bit}: {refused}");
+        }
+    }
+}
+
 #[test]
 fn a_former_log_that_was_put_back_is_refused() {
     let disk = former(&batches());
