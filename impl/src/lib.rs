@@ -149,6 +149,9 @@ mod server;
 pub mod simulate;
 
 #[cfg(any(test, feature = "simulate"))]
+pub mod campaigns;
+
+#[cfg(any(test, feature = "simulate"))]
 pub mod testing;
 
 pub use api::{Builder, Error, Failure, Fence, FenceGuard, LeadError, Leadership, Lost, Node, StaleFence, Then};

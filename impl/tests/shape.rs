@@ -30,9 +30,9 @@ fn is_test(path: &Path) -> bool {
     ["tests", "tests.rs"].iter().any(|name| path.ends_with(name))
 }
 
-/// The judge of a simulation compares what servers must not.
+/// The judges of simulations and campaigns compare what servers must not.
 fn is_of_a_server(source: &Source) -> bool {
-    !source.name.starts_with("simulate/")
+    !source.name.starts_with("simulate/") && !source.name.starts_with("campaigns/")
 }
 
 /// Whether the line compares something of the protocol, as far as words show it.
@@ -121,8 +121,9 @@ fn one_place_steps_and_no_other() {
 }
 
 /// What a feature may add to the library, and nothing else in it knows of.
-const FEATURES: [(&str, &str); 2] = [
+const FEATURES: [(&str, &str); 3] = [
     ("#[cfg(any(test, feature = \"simulate\"))]", "mod simulate;"),
+    ("#[cfg(any(test, feature = \"simulate\"))]", "mod campaigns;"),
     ("#[cfg(any(test, feature = \"simulate\"))]", "mod testing;"),
 ];
 

@@ -74,6 +74,7 @@ mod shrink;
 
 mod kit;
 
+pub(crate) use digest::Digest;
 pub use kit::{Failure, Run, Simulation};
 pub use mutant::Mutant;
 pub use random::Random;

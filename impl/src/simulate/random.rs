@@ -12,7 +12,7 @@ impl Random {
     }
 
     /// A source of its own for each purpose: what one draws does not change what another one does.
-    pub(super) fn stream(seed: u64, purpose: u64) -> Random {
+    pub(crate) fn stream(seed: u64, purpose: u64) -> Random {
         let mut random = Random::new(seed ^ purpose.wrapping_mul(0xd134_2543_de82_ef95));
         random.number();
         random

@@ -1,0 +1,35 @@
+//! Small campaigns, and what they find of faults that are put in on purpose.
+
+use super::{Campaign, Counts, Scale};
+
+/// What these runs have counted; none may find anything.
+fn run(campaign: Campaign, seeds: std::ops::Range<u64>) -> Counts {
+    let mut counts = Counts::default();
+    for seed in seeds {
+        let run = campaign.run(seed, Scale::SMALL);
+        if let Some(violation) = run.violation {
+            panic!("{} --seed {seed}: {violation}", campaign.name());
+        }
+        counts += &run.counts;
+    }
+    println!("{}: {:?}", campaign.name(), counts.all().collect::<Vec<_>>());
+    counts
+}
+
+#[test]
+fn whatever_a_crash_leaves_nothing_that_was_acknowledged_is_lost() {
+    let counts = run(Campaign::Crashes, 0..11);
+    assert!(50_000 <= counts.of("recoveries"), "{counts:?}");
+}
+
+#[test]
+fn whatever_call_fails_nothing_that_was_acknowledged_is_lost() {
+    let counts = run(Campaign::Errors, 0..3);
+    assert!(1000 <= counts.of("errors"), "{counts:?}");
+}
+
+#[test]
+fn a_bit_that_flips_is_harmless_repaired_named_or_refused() {
+    let counts = run(Campaign::Bits, 0..8);
+    assert!(1000 <= counts.of("bits"), "{counts:?}");
+}
