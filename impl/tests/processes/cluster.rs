@@ -104,6 +104,24 @@ impl Cluster {
         cluster
     }
 
+    /// The same group with the same directories once more; nothing runs here or there.
+    pub(crate) fn copy(&self) -> Cluster {
+        let (root, observed, servers) = (tempfile::tempdir().unwrap(), Arc::default(), BTreeMap::new());
+        let copy =
+            Cluster { root, timeout: self.timeout, addresses: self.addresses.clone(), servers, lives: 0, observed };
+        for server in 1..=self.addresses.len() as u32 {
+            std::fs::create_dir(copy.directory(server)).unwrap();
+            for entry in std::fs::read_dir(self.directory(server)).unwrap().map(Result::unwrap) {
+                // A socket is no file, and belonged to a server that has ended.
+                if entry.file_type().unwrap().is_file() {
+                    std::fs::copy(entry.path(), format!("{}/{}", copy.directory(server), entry.file_name().display()))
+                        .unwrap();
+                }
+            }
+        }
+        copy
+    }
+
     pub(crate) fn init(&self, directory: &str, server: u32, cluster: &str) {
         let made = run(&["init", directory, "--cluster", cluster, "--id", &server.to_string()]);
         assert!(made.status.success(), "{made:?}");

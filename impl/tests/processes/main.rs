@@ -8,6 +8,7 @@ mod cluster;
 mod curl;
 mod disk;
 mod endings;
+mod faults;
 mod histories;
 mod linearizable;
 mod links;
