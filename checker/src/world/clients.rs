@@ -28,7 +28,9 @@ pub(crate) fn tell(proposals: &mut Proposals<Tag>, node: &Node, told: &[Output])
     for output in told {
         match *output {
             Output::Accepted(position) => proposals.accept(position, Tag(node.id())),
-            Output::Committed(commit) => ended.extend(std::iter::from_fn(|| proposals.next_end(node.log(), commit))),
+            Output::Committed(commit) | Output::Restored(Position { index: commit, .. }) => {
+                ended.extend(std::iter::from_fn(|| proposals.next_end(node.log(), commit)));
+            }
             _ => {}
         }
     }
