@@ -41,10 +41,13 @@ pub(crate) fn judged_answers(world: &mut World, ground: Ground, id: ServerId, mo
 fn waits_for_something(readers: &Readers, reader: Waiting, node: &Node, moment: Moment) -> bool {
     let knows_all = node.log().term_at(node.commit()) == Some(node.term());
     let is_begun = |told: &Output| matches!(told, Output::Round { read: Some(_), .. });
+    let is_office = |told: &Output| matches!(told, Output::Leading(_));
     let for_round = || match moment {
         // A round begins for it if that is of use, and the next one that is counts for it.
         Moment::Asked => readers.indices.wants_round() == knows_all,
         Moment::Stepped(_, told) if told.iter().any(is_begun) => readers.indices.under_way().is_some(),
+        // Who came too early is served as soon as that is possible.
+        Moment::Stepped(_, told) if told.iter().any(is_office) => readers.indices.wants_round(),
         _ => true,
     };
     let is_confirmed = |round| node.confirmed().is_some_and(|confirmed| round <= confirmed);
@@ -52,7 +55,10 @@ fn waits_for_something(readers: &Readers, reader: Waiting, node: &Node, moment: 
         Some((read, ())) => reader.applied < *read,
         None => {
             let waits = readers.indices.iter().len() == 1 && node.round().is_some();
-            waits && for_round() && !readers.indices.under_way().is_some_and(is_confirmed)
+            let under_way = readers.indices.under_way();
+            // Readers share rounds: none is wanted while one is under way, for whom it may be.
+            let is_shared = under_way.is_none() || !readers.indices.wants_round();
+            waits && for_round() && is_shared && !under_way.is_some_and(is_confirmed)
         }
     }
 }
