@@ -2,7 +2,7 @@
 
 use crate::properties::witness::Witness;
 use crate::scope::{DAMAGED_SNAPSHOTS, Part, damages, elections, leases, logs, recovery, snapshots};
-use crate::system::{Bounds, PAIR, SMALL};
+use crate::system::{Bounds, COMMAND_HELD, COMMAND_HELD_BY_ANOTHER, COMMAND_LACKED, PAIR, SMALL};
 use crate::verdict::Expected;
 
 /// A named set of systems to check.
@@ -71,11 +71,18 @@ pub(crate) const PRESETS: [Preset; 19] = [
     Preset {
         name: "quick",
         about: "three servers: elections, logs on top of them, snapshots, and damaged disks; two and four servers, since \
-                half is no majority; elections of five; leases of three",
+                half is no majority; elections of five; leases of three; commands and a read, followed to their ends in \
+                the concrete system",
         parts: &[
             (elections(3, 2), ELECTIONS),
             (logs(3, 1, 1), LOGS_OF_ONE),
             (snapshots(2, 1, 2), SNAPSHOTS_OF_PAIRS),
+            (COMMANDS_OF_TWO, OF_COMMANDS_OF_TWO),
+            (A_COMMAND_IS_HELD, OF_A_COMMAND_HELD),
+            (COMMANDS_ARE_LACKED, OF_COMMANDS_LACKED),
+            (A_SNAPSHOT_COMES, OF_A_SNAPSHOT_THAT_COMES),
+            (A_READ_OF_TWO, OF_A_READ_OF_TWO),
+            (A_READ_OF_THE_REPLACED, OF_A_READ_OF_THE_REPLACED),
             (DAMAGED_SNAPSHOTS, DAMAGED_SNAPSHOTS_OF_ONE),
             (logs(2, 1, 2), PAIRS),
             (elections(5, 1), ELECTIONS),
@@ -161,8 +168,14 @@ pub(crate) const PRESETS: [Preset; 19] = [
     },
     Preset {
         name: "proposals-3",
-        about: "what becomes of commands, and what whoever proposed them is told: two of them in one term, and a crash",
-        parts: &[(TWO_COMMANDS, OF_TWO_COMMANDS)],
+        about: "what becomes of commands, and what whoever proposed them is told: two of them in one term, and a crash; \
+                one under the next leaders, who hold it or lack it",
+        parts: &[
+            (A_COMMAND_IS_HELD_LONGER, OF_A_COMMAND_HELD_LONGER),
+            (A_COMMAND_IS_LACKED_LONGER, OF_A_COMMAND_LACKED_LONGER),
+            (A_COMMAND_IS_HELD_BY_ANOTHER, OF_A_COMMAND_HELD_BY_ANOTHER),
+            (TWO_COMMANDS, OF_TWO_COMMANDS),
+        ],
     },
     Preset {
         name: "reads-3",
@@ -204,8 +217,8 @@ const ONE_COMMAND: Part = Part::Concrete(Bounds { terms: 1, proposals: true, ..C
 
 const ONE_SNAPSHOT: Part = Part::Concrete(Bounds { terms: 1, entries: 1, snapshots: true, ..CONCRETE });
 
-/// Each command is followed to its end. What becomes of one under the next leader takes terms and logs that
-/// are not searched to the end so: tests search from where it was proposed.
+/// Each command is followed to its end. What becomes of one under the next leaders takes terms and logs that
+/// are not searched to the end so: that is searched from where it was proposed.
 const TWO_COMMANDS: Part = Part::Concrete(Bounds {
     terms: 1,
     entries: 3,
@@ -224,6 +237,80 @@ const OF_TWO_COMMANDS: Expected = Expected {
     kinds: true,
 };
 
+/// Commands, followed to their ends, in a group that is small enough for elections, crashes and snapshots.
+const COMMANDS_OF_TWO: Part = Part::Concrete(Bounds {
+    timeouts: Some(1),
+    minimums: Some(1),
+    requests: Some(2),
+    crashes: Some(1),
+    terms: 2,
+    entries: 3,
+    follows_proposals: true,
+    snapshots: true,
+    ..PAIR
+});
+
+const OF_COMMANDS_OF_TWO: Expected = Expected {
+    witnesses: &[Witness::Leader, Witness::UnsyncedLost],
+    ruled_out: &["read", "apply"],
+    idle: &["heartbeat timeout"],
+    kinds: true,
+};
+
+/// A command that was proposed in an earlier term, with the end that each leader gives it.
+const A_COMMAND_IS_HELD: Part = Part::Concrete(COMMAND_HELD);
+
+/// Nobody is elected any more, and nothing else is asked for.
+const OF_A_COMMAND_HELD: Expected = Expected {
+    witnesses: &[Witness::Leader, Witness::LaterCommit],
+    ruled_out: &["transfer", "step down", "snapshot", "read", "apply"],
+    idle: &["election timeout", "heartbeat timeout", "minimum timeout", "propose", "crash"],
+    kinds: true,
+};
+
+/// Of two commands one has an index that the next leader need not have reached when it commits.
+const COMMANDS_ARE_LACKED: Part = Part::Concrete(Bounds { start: Some("two_commands_are_lacked"), ..COMMAND_LACKED });
+
+/// The next leader has compacted its log, and sends a snapshot to who was proposed the commands.
+const A_SNAPSHOT_COMES: Part = Part::Concrete(Bounds {
+    start: Some("a_snapshot_comes_instead"),
+    terms: 2,
+    entries: 3,
+    timeouts: Some(0),
+    minimums: Some(0),
+    requests: Some(0),
+    proposals: true,
+    follows_proposals: true,
+    snapshots: true,
+    ..CONCRETE
+});
+
+const OF_COMMANDS_LACKED: Expected = OF_A_COMMAND_HELD;
+
+/// It was made before.
+const OF_A_SNAPSHOT_THAT_COMES: Expected = Expected {
+    ruled_out: &["transfer", "step down", "read", "apply"],
+    idle: &["election timeout", "heartbeat timeout", "minimum timeout", "propose", "crash", "snapshot"],
+    ..OF_A_COMMAND_HELD
+};
+
+/// The same with an election more.
+const A_COMMAND_IS_HELD_LONGER: Part =
+    Part::Concrete(Bounds { timeouts: Some(1), minimums: Some(1), terms: 3, ..COMMAND_HELD });
+
+const OF_A_COMMAND_HELD_LONGER: Expected =
+    Expected { idle: &["heartbeat timeout", "propose", "crash"], ..OF_A_COMMAND_HELD };
+
+const A_COMMAND_IS_LACKED_LONGER: Part =
+    Part::Concrete(Bounds { timeouts: Some(1), minimums: Some(1), terms: 3, ..COMMAND_LACKED });
+
+const OF_A_COMMAND_LACKED_LONGER: Expected = OF_A_COMMAND_HELD_LONGER;
+
+/// Only what was sent arrives: with all that might have been the group is too large to be searched to the end.
+const A_COMMAND_IS_HELD_BY_ANOTHER: Part = Part::Concrete(Bounds { rumours: false, ..COMMAND_HELD_BY_ANOTHER });
+
+const OF_A_COMMAND_HELD_BY_ANOTHER: Expected = OF_A_COMMAND_HELD;
+
 /// One read is followed, and any rounds are begun and answered for it.
 const A_READ: Part = Part::Concrete(Bounds { entries: 2, timeouts: Some(2), crashes: Some(0), reads: true, ..SMALL });
 
@@ -240,6 +327,40 @@ const A_READ_AND_A_CRASH: Part =
 const OF_A_READ_AND_A_CRASH: Expected = Expected {
     witnesses: &[Witness::Leader, Witness::UnsyncedLost, Witness::ServedRead],
     ruled_out: &["propose", "transfer", "step down", "snapshot"],
+    ..OF_A_READ
+};
+
+/// A group that is small enough for two leaderships and a crash.
+const A_READ_OF_TWO: Part = Part::Concrete(Bounds {
+    terms: 2,
+    entries: 2,
+    crashes: Some(1),
+    proposals: false,
+    transfers: false,
+    reads: true,
+    ..PAIR
+});
+
+const OF_A_READ_OF_TWO: Expected = Expected {
+    witnesses: &[Witness::Leader, Witness::UnsyncedLost, Witness::ServedRead],
+    ruled_out: &["propose", "transfer", "step down", "snapshot"],
+    ..OF_A_READ
+};
+
+/// Whoever is asked does not know yet that others have elected a leader, who has committed something.
+const A_READ_OF_THE_REPLACED: Part = Part::Concrete(Bounds {
+    start: Some("a_leader_is_replaced"),
+    terms: 2,
+    entries: 2,
+    timeouts: Some(0),
+    minimums: Some(0),
+    reads: true,
+    ..CONCRETE
+});
+
+const OF_A_READ_OF_THE_REPLACED: Expected = Expected {
+    ruled_out: OF_A_READ_OF_TWO.ruled_out,
+    idle: &["election timeout", "heartbeat timeout", "minimum timeout", "crash"],
     ..OF_A_READ
 };
 

@@ -196,6 +196,11 @@ impl Part {
         }
     }
 
+    /// The scenario where its runs begin, if they do not begin with servers that start anew.
+    pub(crate) fn start(&self) -> Option<&'static str> {
+        if let Part::Concrete(bounds) = self { bounds.start } else { None }
+    }
+
     /// How far the search goes, in words: nothing beyond this was looked at.
     pub(crate) fn words(&self) -> String {
         match self {

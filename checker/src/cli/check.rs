@@ -17,8 +17,8 @@ use crate::properties::{Property, PropertySet};
 use crate::quotient::link::Narrowed;
 use crate::scope::Part;
 use crate::search::Progress;
-use crate::system::System;
 use crate::trace::counterexample::Counterexample;
+use crate::trace::start;
 use crate::verdict::{self, Limits, NOTHING, Outcome, Verdict};
 use crate::world::PAPER;
 
@@ -132,9 +132,7 @@ fn search(
             (verdict::explore(&recovery, limits, expected, &mut tick), recovery.quotient.watched)
         }
         Part::Concrete(bounds) => {
-            let placed = |mutant: &catalogue::Mutant| mutant.placed(bounds);
-            let mut system = chosen.mutant.as_ref().map_or_else(|| System::with(ground, bounds), placed);
-            system.watched = bounds.watched();
+            let mut system = start::placed(ground, bounds);
             system.watched.keep(only);
             (verdict::explore(&system, limits, expected, &mut tick), system.watched)
         }

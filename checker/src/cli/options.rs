@@ -268,6 +268,12 @@ impl SystemArgs {
                 }
             }
             Part::Concrete(bounds) => {
+                if let (Some(start), true) =
+                    (bounds.start, self.servers.is_some_and(|it| u32::from(it) != bounds.servers))
+                {
+                    let (name, count) = (start, bounds.servers);
+                    return Err(Usage(format!("the scenario '{name}', where this begins, is of {count} servers")));
+                }
                 Part::Concrete(self.changed_bounds(Bounds { forgets: bounds.forgets && !keeps, ..bounds }))
             }
         })
@@ -276,6 +282,7 @@ impl SystemArgs {
     fn changed_bounds(&self, base: Bounds) -> Bounds {
         Bounds {
             servers: self.servers.map_or(base.servers, u32::from),
+            start: base.start,
             timeouts: self.timeouts.or(base.timeouts),
             minimums: self.minimums.or(base.minimums),
             requests: self.requests.or(base.requests),

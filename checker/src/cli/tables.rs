@@ -13,7 +13,7 @@ use crate::presets::{LONGEST, PRESETS};
 use crate::properties::{Property, PropertySet};
 use crate::quotient;
 use crate::scope::Part;
-use crate::system::deployed;
+use crate::trace::start::placed;
 use crate::verdict::{Limits, Outcome, Tally, Verdict, explore};
 use crate::world::PAPER;
 
@@ -107,7 +107,7 @@ pub(crate) fn mutant_value(mutant: &Mutant, outcome: &Outcome) -> Value {
         "caught_by": crate::verdict::names(outcome.broken),
         "bounds": mutant.part,
         "bounds_in_words": mutant.part.words(),
-        "starts_from": mutant.start,
+        "starts_from": mutant.part.start(),
         "states": outcome.states,
         "steps": outcome.steps,
         "seconds": outcome.time.as_secs_f64(),
@@ -176,7 +176,7 @@ pub(crate) fn proof(limits: &Limits) -> u8 {
                     explore(&part.quotient(PAPER).expect("it is one"), limits, *expected, &mut tick)
                 }
                 Part::Recovery(scope) => explore(&Recovery::new(*scope, PAPER), limits, *expected, &mut tick),
-                Part::Concrete(bounds) => explore(&deployed(*bounds), limits, *expected, &mut tick),
+                Part::Concrete(bounds) => explore(&placed(PAPER, *bounds), limits, *expected, &mut tick),
             };
             drop(ticker);
             let outcome = outcome.expect("nothing is resumed");

@@ -6,7 +6,7 @@ use crate::mutants::reads as read;
 use crate::mutants::rules as broken;
 use crate::properties::Property;
 use crate::scope::{DAMAGED_SNAPSHOTS, Part, damages, elections, leases, logs, snapshots};
-use crate::system::{Bounds, SMALL};
+use crate::system::{Bounds, COMMAND_HELD, COMMAND_HELD_BY_ANOTHER, COMMAND_LACKED, SMALL};
 use crate::world::{DiskMutant, LeaseMutant};
 
 pub(crate) use crate::mutants::mutant::Mutant;
@@ -33,7 +33,13 @@ const fn from(part: Part) -> Part {
 
 /// The mutant is about messages that correct servers do not react to, so none are forgotten.
 const KEPT: Part = Part::Concrete(Bounds { crashes: Some(0), forgets: false, ..SMALL });
-const KEPT_LOGS: Part = Part::Concrete(Bounds { crashes: Some(0), forgets: false, terms: 3, ..SMALL });
+const KEPT_LOGS_FROM_THERE: Part = Part::Concrete(Bounds {
+    start: Some("stale_acknowledgement"),
+    crashes: Some(0),
+    forgets: false,
+    terms: 3,
+    ..SMALL
+});
 
 /// The mutant is about snapshots that come late: sent to a follower that has taken in entries since.
 const SENT_SNAPSHOTS: Part = Part::Concrete(Bounds {
@@ -62,10 +68,9 @@ const FOLLOWED_IN_ONE_TERM: Bounds = Bounds {
     ..SMALL
 };
 /// The same where it has been proposed already, and other leaders were elected.
-const FOLLOWED_ON: Part = Part::Concrete(FOLLOWED_ON_BY_THREE);
-const FOLLOWED_ON_BY_THREE: Bounds =
-    Bounds { terms: 2, timeouts: Some(0), minimums: Some(0), requests: Some(0), ..FOLLOWED_IN_ONE_TERM };
-const FOLLOWED_ON_BY_FIVE: Part = Part::Concrete(Bounds { servers: 5, terms: 3, ..FOLLOWED_ON_BY_THREE });
+const HELD: Part = Part::Concrete(COMMAND_HELD);
+const LACKED: Part = Part::Concrete(COMMAND_LACKED);
+const HELD_BY_ANOTHER: Part = Part::Concrete(COMMAND_HELD_BY_ANOTHER);
 
 /// The mutant is of linearizable reads, so one is followed: while others are elected, or while nobody is.
 const READ: Part = Part::Concrete(READ_OVER_LEADERSHIPS);
@@ -84,13 +89,11 @@ macro_rules! mutants {
         source: $source:literal,
         caught_by: $caught_by:ident,
         $(within: $within:expr,)?
-        $(start: $start:literal,)?
     })*) => {
         &[$(Mutant {
             // The first of two, where the field is given: the default otherwise.
             row: [$(Some($row),)? None][0],
             part: [$($within,)? logs(3, 1, 1)][0],
-            start: [$(Some($start),)? None][0],
             name: stringify!($name),
             rule: $breaks.rule,
             about: $about,
@@ -547,8 +550,7 @@ const STEPS: &[Mutant] = mutants! {
         about: "an acknowledgement of an earlier term counts in this one",
         source: "openraft cecb5de8",
         caught_by: MatchSafety,
-        within: KEPT_LOGS,
-        start: "stale_acknowledgement",
+        within: KEPT_LOGS_FROM_THERE,
     }
     commit_goes_back {
         row: 35,
@@ -632,24 +634,21 @@ const PROPOSALS: &[Mutant] = mutants! {
         about: "who proposed an entry that is cut is told that it is not committed, while others hold it",
         source: "§5.3",
         caught_by: ProposalEnds,
-        within: FOLLOWED_ON_BY_FIVE,
-        start: "a_command_is_held_by_another",
+        within: HELD_BY_ANOTHER,
     }
     deposed_is_not_committed {
         breaks: telling(told::deposed_is_not_committed),
         about: "who waits when the leader is deposed is told that the command is not committed",
         source: "section 8",
         caught_by: ProposalEnds,
-        within: FOLLOWED_ON,
-        start: "a_command_is_held",
+        within: HELD,
     }
     committed_by_index {
         breaks: telling(told::committed_by_index),
         about: "who waits at an index is told of a commitment, whatever is committed there",
         source: "section 8",
         caught_by: ProposalEnds,
-        within: FOLLOWED_ON,
-        start: "a_command_is_lacked",
+        within: LACKED,
     }
     told_twice {
         breaks: telling(told::told_twice),
@@ -670,8 +669,7 @@ const PROPOSALS: &[Mutant] = mutants! {
         about: "who waits when the leader is deposed hears no more",
         source: "section 8",
         caught_by: ProposalEnds,
-        within: FOLLOWED_ON,
-        start: "a_command_is_lacked",
+        within: LACKED,
     }
 };
 

@@ -22,8 +22,6 @@ pub(crate) struct Mutant {
     pub(crate) caught_by: Property,
     /// The least bounds at which it is caught.
     pub(crate) part: Part,
-    /// A scenario that leads to where the search starts.
-    pub(crate) start: Option<&'static str>,
     pub(crate) ground: Ground,
 }
 

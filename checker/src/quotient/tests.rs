@@ -19,6 +19,7 @@ use crate::world::{Ground, LeaseMutant, PAPER};
 
 /// Two servers with everything at once.
 const TWO: Bounds = Bounds {
+    start: None,
     servers: 2,
     timeouts: None,
     minimums: None,

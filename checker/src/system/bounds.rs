@@ -8,6 +8,8 @@ use crate::properties::{Property, PropertySet};
 pub(crate) struct Bounds {
     /// Servers in the group.
     pub(crate) servers: u32,
+    /// The scenario that leads to where runs begin, of `checker/starts`; none where all servers start anew.
+    pub(crate) start: Option<&'static str>,
     /// Election timeouts that fire, of all servers together.
     pub(crate) timeouts: Option<u32>,
     /// Minimum timeouts that fire, of all servers together.
@@ -48,6 +50,7 @@ pub(crate) struct Bounds {
 /// Two servers and three terms: small, and with everything at once.
 pub(crate) const PAIR: Bounds = Bounds {
     servers: 2,
+    start: None,
     timeouts: None,
     minimums: None,
     requests: None,
@@ -70,10 +73,32 @@ pub(crate) const PAIR: Bounds = Bounds {
 pub(crate) const SMALL: Bounds =
     Bounds { servers: 3, terms: 2, entries: 2, proposals: false, transfers: false, ..PAIR };
 
+/// A command was proposed in an earlier term, and the next leader holds it: what follows, until every server has
+/// heard of its end or nobody can any more.
+pub(crate) const COMMAND_HELD: Bounds = Bounds {
+    start: Some("a_command_is_held"),
+    entries: 3,
+    timeouts: Some(0),
+    minimums: Some(0),
+    requests: Some(0),
+    crashes: Some(0),
+    proposals: true,
+    follows_proposals: true,
+    ..SMALL
+};
+
+/// The same where the next leader lacks it.
+pub(crate) const COMMAND_LACKED: Bounds = Bounds { start: Some("a_command_is_lacked"), ..COMMAND_HELD };
+
+/// The same where the next leader lacks it, and another server holds it that leads after that one.
+pub(crate) const COMMAND_HELD_BY_ANOTHER: Bounds =
+    Bounds { start: Some("a_command_is_held_by_another"), servers: 5, terms: 3, ..COMMAND_HELD };
+
 /// Scenarios are not bounded but by this, which no sensible one reaches.
 pub(crate) fn wide(servers: u32) -> Bounds {
     Bounds {
         servers,
+        start: None,
         timeouts: None,
         minimums: None,
         requests: None,
@@ -130,11 +155,16 @@ impl Bounds {
         let asked = named(self.requests, limit(self.requests, "such request", "such requests"));
         let snapshots = if self.snapshots { "; snapshots" } else { "" };
         let damages = if self.damages { "; crashes that damage entries, of one server at a time" } else { "" };
-        let followed = if self.follows_proposals { ", each followed to its end" } else { "" };
+        let followed = match (self.follows_proposals, self.proposals) {
+            (false, _) => "",
+            (true, true) => ", each followed to its end",
+            (true, false) => " but those before, which are followed to their ends",
+        };
         let reads = if self.reads { "; a linearizable read, followed to its end" } else { "" };
         let stays = if self.is_concrete() { "; every message that was sent stays, and no other arrives" } else { "" };
+        let begins = self.start.map_or(String::new(), |name| format!(", from where the scenario '{name}' ends"));
         format!(
-            "{} servers; terms up to {}; logs up to {} entries; {}; {minimums}{}; {}{followed}{reads}; {}{snapshots}{damages}; {asked}{flushes}{stays}",
+            "{} servers{begins}; terms up to {}; logs up to {} entries; {}; {minimums}{}; {}{followed}{reads}; {}{snapshots}{damages}; {asked}{flushes}{stays}",
             self.servers,
             self.terms,
             self.entries,

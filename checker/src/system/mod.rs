@@ -14,5 +14,5 @@ mod leases;
 
 mod reads;
 
-pub(crate) use bounds::{Bounds, PAIR, SMALL, wide};
+pub(crate) use bounds::{Bounds, COMMAND_HELD, COMMAND_HELD_BY_ANOTHER, COMMAND_LACKED, PAIR, SMALL, wide};
 pub(crate) use transitions::{Action, System, deployed};

@@ -7,12 +7,13 @@ use crate::console::Usage;
 use crate::mutants::catalogue::Mutant;
 use crate::properties::{Property, PropertySet};
 use crate::scope::Part;
-use crate::system::{Action, Bounds, System, deployed};
+use crate::system::{Action, Bounds, System};
 use crate::trace::concretise::concretise;
 use crate::trace::language;
 use crate::trace::run::{self, Step};
 use crate::trace::start;
 use crate::verdict::{self, Outcome, Verdict};
+use crate::world::PAPER;
 
 /// What a broken property is shown by, in words.
 pub(crate) struct Counterexample {
@@ -54,7 +55,7 @@ impl Counterexample {
         let named = mutant.map_or(String::new(), |mutant| format!("mutant {}\n", mutant.name));
         let Counterexample { story, replays } = self;
         let ids: Vec<_> = outcome.broken.iter().map(Property::id).collect();
-        let start = mutant.and_then(|mutant| mutant.start).map_or(String::new(), start::start_played);
+        let start = part.start().map_or(String::new(), start::start_played);
         let title = format!("{title}servers {servers}\n{named}property {}\n{start}", ids.join(" "));
         if *replays {
             return format!("{title}{story}");
@@ -92,11 +93,11 @@ pub(crate) fn in_full(system: &System, actions: &[Action], must_break: bool) -> 
 
 /// The concrete system, with every server under its own name: for people to follow.
 fn concrete_in(mutant: Option<&Mutant>, part: Part) -> System {
-    placed_in(mutant, run::concrete(part.servers()))
+    placed_in(mutant, Bounds { start: part.start(), ..run::concrete(part.servers()) })
 }
 
 fn placed_in(mutant: Option<&Mutant>, bounds: Bounds) -> System {
-    let system = mutant.map_or_else(|| deployed(bounds), |mutant| mutant.placed(bounds));
+    let system = mutant.map_or_else(|| start::placed(PAPER, bounds), |mutant| mutant.placed(bounds));
     System { symmetric: false, ..system }
 }
 

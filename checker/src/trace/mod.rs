@@ -8,7 +8,7 @@ mod stage;
 
 pub(crate) mod scenario;
 
-mod start;
+pub(crate) mod start;
 
 pub(crate) mod concretise;
 

@@ -137,7 +137,7 @@ fn a_counterexample_does_nothing_without_which_it_would_still_be_one() {
         let system = System { watched: mutant.counted(), ..scenario.system() };
         let breaks = |steps: &[Step]| steps.iter().any(|step| step.world.broken.contains(mutant.caught_by));
         // What leads to where the search starts is a story of its own.
-        let first = if mutant.start.is_some() { whole.len() - 1 } else { 0 };
+        let first = if mutant.part.start().is_some() { whole.len() - 1 } else { 0 };
         for left_out in first..whole.len() {
             let rest = whole.iter().enumerate().filter(|(at, _)| *at != left_out).map(|(_, step)| step.action.clone());
             let played = play(&system, &rest.collect::<Vec<_>>()).unwrap_or_default();
