@@ -22,6 +22,10 @@ mod compaction;
 
 mod effects;
 
+mod proposals;
+
+mod reads;
+
 pub(crate) mod text;
 
 pub(crate) use mutant::{Expected, Mutant};
@@ -37,6 +41,8 @@ pub(crate) fn all() -> Vec<Mutant> {
         replication::MUTANTS,
         compaction::MUTANTS,
         effects::MUTANTS,
+        proposals::MUTANTS,
+        reads::MUTANTS,
     ]
     .concat()
 }
