@@ -1,5 +1,6 @@
 //! Errors: what happened, where, and what to do.
 
+use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use crate::machine::{CodecError, MachineFailure};
 use crate::storage::StorageError;
 
 /// Why a server did not start, or did not do what it was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A setting makes no sense.
@@ -118,7 +119,7 @@ pub enum Failure {
 }
 
 /// Why a command was not answered.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ProposeError {
     /// It was not committed, and never will be: it may be proposed again.
@@ -159,7 +160,7 @@ pub enum ProposeError {
 }
 
 /// Why the state machine was not read. Nothing has changed, so it may be tried again.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
     /// No leader was known and confirmed by a majority in time.
@@ -178,6 +179,20 @@ pub enum ReadError {
     #[error(transparent)]
     Server(#[from] Error),
 }
+
+/// The words of the error also where it is printed for debugging: a `main` that returns an error prints that, and
+/// what to do is in the words.
+macro_rules! in_words {
+    ($($error:ty),*) => {
+        $(impl fmt::Debug for $error {
+            fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, out)
+            }
+        })*
+    };
+}
+
+in_words!(Error, ProposeError, ReadError);
 
 /// The end of a server: shut down, or failed.
 pub(crate) type Stopped = Result<(), Arc<Failure>>;
@@ -200,6 +215,14 @@ mod tests {
     use std::error::Error as _;
 
     use super::*;
+
+    #[test]
+    fn a_main_that_returns_an_error_says_what_to_do() {
+        let error = Error::Storage(StorageError::NoIdentity { directory: "data/1".into() });
+        let returned: Box<dyn std::error::Error> = Box::new(ProposeError::Server(error));
+        let printed = format!("Error: {returned:?}");
+        assert!(printed.starts_with("Error: data/1 has no identity: if this server is new"), "{printed}");
+    }
 
     #[test]
     fn causes_are_sources_down_to_what_the_system_said() {
