@@ -36,21 +36,26 @@
 //!
 //! #[tokio::main(flavor = "current_thread")]
 //! async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//!     let replica = Node::builder("data/1")
-//!         .listen("127.0.0.1:7001")
-//!         .peer(2, "127.0.0.1:7002")
-//!         .peer(3, "127.0.0.1:7003")
-//!         .machine(Map::default())
-//!         .start()
-//!         .await?;
+//!     let id: u32 = std::env::args().nth(1).ok_or("which server is this: 1, 2 or 3?")?.parse()?;
+//!     let address = |id: u32| format!("127.0.0.1:{}", 7000 + id);
+//!     let mut node = Node::builder(format!("data/{id}")).listen(address(id));
+//!     for peer in (1..=3).filter(|&peer| peer != id) {
+//!         node = node.peer(peer, address(peer));
+//!     }
+//!     let replica = node.machine(Map::default()).start().await?;
 //!     // On any server, whoever leads. It is on the disks of a majority, and applied, when this returns.
-//!     replica.propose(("x".into(), "1".into())).await?;
+//!     replica.propose((format!("server {id}"), "was here".into())).await?;
 //!     // Linearizable, on any server: it sees whatever was answered before it was asked for.
-//!     let x = replica.read(|map| map.0.get("x").cloned()).await?;
-//!     println!("{x:?}");
+//!     let map = replica.read(|map| map.0.clone()).await?;
+//!     println!("{map:?}");
+//!     replica.closed().await?;                          // it serves until it is ended
 //!     Ok(())
 //! }
 //! ```
+//!
+//! Each of three servers is a process: `cargo run 1`, `cargo run 2`, `cargo run 3`, once each directory was made by
+//! `rafttree init` (the feature `cli`), as the README shows from nothing. The crate tokio is needed with `macros` and
+//! `rt`. For tests there are groups in one process: `rafttree::testing`, with the feature `simulate`.
 //!
 //! Log, transport, snapshots, forwarding to the leader and linearizable reads are built in. What a call
 //! answers, and what may be done then:

@@ -27,6 +27,20 @@ fn every_command_that_is_named_is_understood() {
     assert!(10 < tried, "found only {tried} commands");
 }
 
+/// The first example in Rust.
+fn example(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("```rust,no_run\n").or_else(|| text.split_once("```no_run\n"))?;
+    Some(rest.split_once("```")?.0)
+}
+
+/// The one that a newcomer is taken through (`.ci/newcomer`).
+#[test]
+fn the_front_page_has_the_example_of_the_readme() {
+    let source = include_str!("../src/lib.rs").lines().map_while(|line| line.strip_prefix("//!"));
+    let page: String = source.map(|line| line.strip_prefix(' ').unwrap_or(line).to_owned() + "\n").collect();
+    assert_eq!(example(&page).expect("it has an example"), example(include_str!("../README.md")).expect("so has this"));
+}
+
 #[test]
 fn a_command_that_is_not_there_is_noticed() {
     for call in ["sevre", "serve --nothing", "local --servers 10", "init data --cluster 12"] {
