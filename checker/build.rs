@@ -1,5 +1,5 @@
 //! Takes a digest of all that a search is made of, so that no checkpoint is gone on with by other
-//! code than wrote it.
+//! code than wrote it; and lists the traces that are kept.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,6 +18,9 @@ const SOURCES: [&str; 9] = [
     "../model/src",
 ];
 
+/// Where traces are kept.
+const TRACES: [&str; 2] = ["counterexamples", "scenarios"];
+
 fn main() {
     let mut digest = Digest::default();
     for source in SOURCES.map(Path::new).into_iter().filter(|source| source.exists()) {
@@ -33,6 +36,23 @@ fn main() {
         digest.add(std::env::var(setting).unwrap_or_default().as_bytes());
     }
     println!("cargo::rustc-env=RAFTTREE_CODE={:016x}", digest.0);
+    keep_traces();
+}
+
+/// Writes a table of all traces that are kept, so that `show` knows them wherever the program is.
+fn keep_traces() {
+    let root = PathBuf::from(std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo says where the crate is"));
+    let mut table =
+        "/// Folder, name and text of each.\npub(crate) const KEPT: &[(&str, &str, &str)] = &[\n".to_owned();
+    for folder in TRACES {
+        println!("cargo::rerun-if-changed={folder}");
+        for file in files(Path::new(folder)) {
+            let name = file.file_stem().expect("a file has a name").to_string_lossy();
+            table += &format!("    ({folder:?}, {name:?}, include_str!({:?})),\n", root.join(&file));
+        }
+    }
+    let out = PathBuf::from(std::env::var_os("OUT_DIR").expect("cargo says where to write")).join("kept.rs");
+    fs::write(out, table + "];\n").expect("the table can be written");
 }
 
 /// All files from here down, in an order that is the same everywhere.

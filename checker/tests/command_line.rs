@@ -158,7 +158,7 @@ fn a_search_that_met_no_leader_is_vacuous() {
 
 #[test]
 fn what_cannot_be_understood_is_a_usage_error() {
-    let wrong: [&[&str]; 16] = [
+    let wrong: [&[&str]; 19] = [
         &["check", "nonsense"],
         &["check", "--mutant", "nonsense"],
         &["check", "--property", "nonsense"],
@@ -174,6 +174,9 @@ fn what_cannot_be_understood_is_a_usage_error() {
         &["mutants", "--checks", "nonsense"],
         &["mutants", "--limit", "soon"],
         &["replay", "no/such/file"],
+        &["show", "no/such/file"],
+        &["show", "figure_8", "-o", "gif"],
+        &["show", "figure_8", "-o", "svg", "--to", "no/such/directory/picture.svg"],
         &["explore", "--address", "nowhere"],
     ];
     for arguments in wrong {
@@ -191,6 +194,43 @@ fn a_part_of_the_catalogue_can_be_named() {
     let caught: Vec<_> = value.as_array().expect("a list").iter().map(|it| it["caught"].clone()).collect();
     assert_eq!(caught, [true, true]);
     assert_eq!(value[0]["caught_by"][0], "C2 VoteOnce");
+}
+
+#[test]
+fn a_trace_is_shown_in_every_format() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let beginnings = [
+        ("html", "<!DOCTYPE html>"),
+        ("svg", "<svg "),
+        ("mermaid", "---\n"),
+        ("itf", "{"),
+        ("shiviz", "(?<event>"),
+        ("json", "{"),
+        ("text", "figure 8\n"),
+    ];
+    for (format, beginning) in beginnings {
+        let output = checker(&["show", "figure_8", "-o", format]);
+        assert_eq!(code(&output), 0, "{format}: {}", text(&output.stderr));
+        assert!(text(&output.stdout).starts_with(beginning), "{format}");
+    }
+    let file = folder.path().join("figure_8.txt");
+    let kept = concat!(env!("CARGO_MANIFEST_DIR"), "/counterexamples/figure_8.txt");
+    std::fs::copy(kept, &file).expect("it can be copied");
+    let picture = folder.path().join("picture.svg");
+    let [file, path] = [&file, &picture].map(|path| path.to_str().expect("a path in words"));
+    assert_eq!(code(&checker(&["show", file, "-o", "svg", "--to", path])), 0);
+    let by_name = text(&checker(&["show", "figure_8", "-o", "svg"]).stdout);
+    assert_eq!(std::fs::read_to_string(picture).expect("it was written"), by_name);
+}
+
+#[test]
+fn what_the_catalogue_finds_is_drawn() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let path = folder.path().to_str().expect("a path in words");
+    let output = checker(&["zoo", "may_vote", "--save", path, "--show", "svg"]);
+    assert_eq!(code(&output), 0, "{}", text(&output.stderr));
+    let drawn = std::fs::read_to_string(folder.path().join("vote_again.svg")).expect("it was drawn");
+    assert!(drawn.contains("BROKEN: C2 VoteOnce"), "{drawn}");
 }
 
 /// The words of before: whoever has written them down goes on.

@@ -2,14 +2,39 @@
 
 use std::path::Path;
 
-use crate::cli::tables;
+use crate::cli::{show, tables};
 use crate::console::{Usage, grouped, seconds};
+use crate::mutants::catalogue::Mutant;
 use crate::progress::Ticker;
 use crate::trace::counterexample::Counterexample;
-use crate::verdict::Limits;
+use crate::trace::render::Picture;
+use crate::verdict::{Limits, Outcome};
+
+/// What is kept of counterexamples.
+#[derive(Clone, Copy)]
+pub(crate) struct Kept<'a> {
+    /// Where they are kept, if they are.
+    pub(crate) folder: Option<&'a Path>,
+    /// As what else they are written: into that folder, or where the command runs.
+    pub(crate) picture: Option<Picture>,
+}
+
+impl Kept<'_> {
+    fn keep(self, mutant: &Mutant, outcome: &Outcome, found: &Counterexample) -> Result<(), Usage> {
+        if let Some(folder) = self.folder {
+            found.save(&folder.join(mutant.name).with_extension("txt"), Some(mutant), mutant.part, outcome)?;
+        }
+        if let Some(picture) = self.picture {
+            let chart = show::charted(&mutant.name.replace('_', " "), &found.file(Some(mutant), mutant.part, outcome))?;
+            let path = self.folder.unwrap_or(Path::new(".")).join(mutant.name).with_extension(picture.extension());
+            show::write(&path, &picture.of(&chart))?;
+        }
+        Ok(())
+    }
+}
 
 /// Hunts for the mutants of these rows, to an exit code.
-pub(crate) fn run_catalogue(rows: &[String], save: Option<&Path>, limits: &Limits, json: bool) -> Result<u8, Usage> {
+pub(crate) fn run_catalogue(rows: &[String], kept: Kept, limits: &Limits, json: bool) -> Result<u8, Usage> {
     let mutants = tables::chosen(rows).map_err(Usage)?;
     let mut escaped = Vec::new();
     let mut results = Vec::new();
@@ -19,8 +44,8 @@ pub(crate) fn run_catalogue(rows: &[String], save: Option<&Path>, limits: &Limit
         let mut outcome = mutant.hunt(mutant.part, limits).map_err(|why| Usage(why.to_string()))?;
         let found = Counterexample::of(Some(mutant), mutant.part, &mut outcome);
         let caught = outcome.broken.contains(mutant.caught_by) && found.is_some();
-        if let (Some(folder), Some(found)) = (save, found) {
-            found.save(&folder.join(mutant.name).with_extension("txt"), Some(mutant), mutant.part, &outcome)?;
+        if let Some(found) = found {
+            kept.keep(mutant, &outcome, &found)?;
         }
         if !caught {
             escaped.push(mutant.name);

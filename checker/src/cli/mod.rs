@@ -9,6 +9,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::cli::options::{LimitArgs, SystemArgs};
 use crate::console::Usage;
 use crate::search::panics;
+use crate::trace::render::Picture;
 use crate::{source_mutants, timing};
 
 mod options;
@@ -27,6 +28,8 @@ mod inductive;
 
 mod check;
 
+mod show;
+
 mod catalogue;
 
 mod play;
@@ -41,6 +44,8 @@ Examples:
   rafttree-checker check inductive             an inductive invariant: every server that it allows, reached or not
   rafttree-checker catalogue                   the mutation catalogue: every mutant must be caught
   rafttree-checker mutants                     mutants of the model: a check must kill each
+  rafttree-checker show figure_8 -o html --to figure_8.html
+                                               a counterexample as a page to step through
   rafttree-checker explore                     walk through the states in a browser
 
 Exit codes: 0 complete, 1 violated, 2 usage, 3 incomplete, 4 vacuous, 70 internal error.";
@@ -78,6 +83,9 @@ enum Command {
         /// Keep the counterexamples in this directory, a file for each mutant.
         #[arg(long, value_name = "DIR")]
         save: Option<PathBuf>,
+        /// Write a picture of each counterexample: a file for each mutant, into --save's directory or here.
+        #[arg(long, value_enum, value_name = "FORMAT")]
+        show: Option<Picture>,
         #[command(flatten)]
         limits: LimitArgs,
     },
@@ -108,6 +116,9 @@ enum Command {
         /// The file; '-' reads standard input.
         file: PathBuf,
     },
+    /// Write a scenario or a counterexample as a picture or in the format of another tool: html, svg,
+    /// mermaid, itf, shiviz, json or text.
+    Show(show::ShowArgs),
     /// List what can be named.
     List {
         #[arg(value_enum)]
@@ -170,14 +181,16 @@ fn run(cli: &Cli) -> Result<u8, Usage> {
     let json = cli.format == Format::Json;
     match &cli.command {
         Command::Check(args) => check::check(args, json),
-        Command::Catalogue { rows, save, limits } => {
-            catalogue::run_catalogue(rows, save.as_deref(), &limits.limits(), json)
+        Command::Catalogue { rows, save, show, limits } => {
+            let kept = catalogue::Kept { folder: save.as_deref(), picture: *show };
+            catalogue::run_catalogue(rows, kept, &limits.limits(), json)
         }
         Command::Mutants(args) => source_mutants::run(args, json),
         Command::Lasso { servers } => Ok(tables::lasso(*servers, json)),
         Command::Odds(args) => timing::run(args, json),
         Command::Explore { system, address, from } => play::explore(system, address, from.as_ref()),
         Command::Replay { file } => play::play(file, json),
+        Command::Show(args) => show::show(args),
         Command::List { what } => {
             match what {
                 Listed::Properties => tables::properties(json),

@@ -94,7 +94,7 @@ fn end_words(end: End) -> &'static str {
     }
 }
 
-fn leadership_words(leadership: &Leadership) -> String {
+pub(crate) fn leadership_words(leadership: &Leadership) -> String {
     let Leadership { term, leader, entries, commit, round } = leadership;
     let entries = entries.as_slice();
     format!("{leader}->all term {term} append parts of {} commit up to {commit}{}", Words(&entries), Words(round))

@@ -1,4 +1,4 @@
-//! Traces: their language, scenarios, counterexamples.
+//! Traces: their language, scenarios, counterexamples, pictures.
 
 pub(crate) mod run;
 
@@ -13,6 +13,10 @@ pub(crate) mod start;
 pub(crate) mod concretise;
 
 pub(crate) mod counterexample;
+
+pub(crate) mod kept;
+
+pub(crate) mod render;
 
 #[cfg(test)]
 mod tests;

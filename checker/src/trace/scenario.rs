@@ -8,6 +8,8 @@
 //!
 //! What stands below a line `---` is not read: there older files have what came of all verbs.
 
+use rafttree_model::ServerId;
+
 use crate::mutants::catalogue;
 use crate::properties::{Property, PropertySet};
 use crate::system::System;
@@ -38,6 +40,10 @@ pub(crate) struct Played {
     /// Every action with the state that it led to.
     pub(crate) steps: Vec<Step>,
     pub(crate) start: World,
+    /// Each line that is more than one action, with the number of steps before it.
+    pub(crate) macros: Vec<(usize, String)>,
+    /// Each partition, and with no groups each `heal`, with the number of steps before it.
+    pub(crate) divisions: Vec<(usize, Vec<Vec<ServerId>>)>,
     lines: Vec<Told>,
 }
 
@@ -69,6 +75,12 @@ impl Scenario {
         Ok(scenario)
     }
 
+    /// What the file says of itself, in comments that stand alone on their lines.
+    pub(crate) fn remarks(&self) -> Vec<String> {
+        let remarks = self.lines.iter().filter_map(|line| line.text.trim_start().strip_prefix('#'));
+        remarks.map(|remark| remark.trim().to_owned()).collect()
+    }
+
     /// The concrete system in which it plays.
     pub(crate) fn system(&self) -> System {
         let bounds = concrete(self.servers);
@@ -81,16 +93,18 @@ impl Scenario {
     /// Plays it; an error names the line whose action the world does not offer.
     pub(crate) fn play(&self, system: &System) -> Result<Played, String> {
         let mut stage = Stage::new(system);
-        let mut lines = Vec::new();
+        let (mut lines, mut macros) = (Vec::new(), Vec::new());
         for Line { at, text, verb } in &self.lines {
             let begins = stage.steps.len();
             let output = verb.as_ref().map_or(Ok(Vec::new()), |verb| stage.perform(verb));
             let output = output.map_err(|why| format!("line {at}: {text}: {why}"))?;
+            macros.extend(verb.iter().filter(|verb| stage::is_macro(verb)).map(|verb| (begins, verb.clone())));
             let is_sent = stage.steps[begins..].iter().all(|step| step.sent);
             let text = if is_sent { text.replace(NOT_SENT, "") } else { marked(text) };
             lines.push(Told { text, output });
         }
-        Ok(Played { steps: stage.steps, start: system.start.clone(), lines })
+        let Stage { steps, divisions, .. } = stage;
+        Ok(Played { steps, start: system.start.clone(), macros, divisions, lines })
     }
 }
 

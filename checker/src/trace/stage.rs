@@ -36,6 +36,11 @@ pub(crate) fn is_verb(line: &str) -> bool {
     line.split_whitespace().next().is_some_and(|first| VERBS.contains(&first))
 }
 
+/// Whether a line stands for several actions.
+pub(crate) fn is_macro(line: &str) -> bool {
+    line.starts_with("elect ") || line.starts_with("replicate ")
+}
+
 /// A server that is behind learns the term, and one that lost a race for it asks anew.
 const MOST_CAMPAIGNS: usize = 3;
 
@@ -46,11 +51,13 @@ pub(crate) struct Stage<'a> {
     delivered: Vec<Action>,
     /// Groups of servers that do not hear each other; all hear all, if there are none.
     groups: Vec<Vec<ServerId>>,
+    /// Each `partition` and `heal`, with the number of steps before it.
+    pub(crate) divisions: Vec<(usize, Vec<Vec<ServerId>>)>,
 }
 
 impl<'a> Stage<'a> {
     pub(crate) fn new(system: &'a System) -> Stage<'a> {
-        Stage { system, steps: Vec::new(), delivered: Vec::new(), groups: Vec::new() }
+        Stage { system, steps: Vec::new(), delivered: Vec::new(), groups: Vec::new(), divisions: Vec::new() }
     }
 
     fn world(&self) -> &World {
@@ -65,11 +72,11 @@ impl<'a> Stage<'a> {
             ["elect", id, "by", ..] => self.elect(self.server(id)?, &self.servers(&words[3..])?)?,
             ["replicate", id, "to", ..] => self.replicate(self.server(id)?, &self.servers(&words[3..])?),
             ["partition", ..] => {
-                self.groups = self.parse_groups(&words[1..])?;
+                self.divide(self.parse_groups(&words[1..])?);
                 return Ok(Vec::new());
             }
             ["heal"] => {
-                self.groups.clear();
+                self.divide(Vec::new());
                 return Ok(Vec::new());
             }
             ["status", ..] => return self.status(&words[1..]),
@@ -138,6 +145,11 @@ impl<'a> Stage<'a> {
         self.delivered.push(action.clone());
         self.steps.push(next);
         Ok(())
+    }
+
+    fn divide(&mut self, groups: Vec<Vec<ServerId>>) {
+        self.divisions.push((self.steps.len(), groups.clone()));
+        self.groups = groups;
     }
 
     fn are_apart(&self, letter: &Letter) -> bool {

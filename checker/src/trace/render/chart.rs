@@ -1,0 +1,167 @@
+//! One chart of a run: its servers, steps and messages, with the state of every server after each step.
+//!
+//! It is made by playing the trace through the deployed step, so that a picture shows what happens and
+//! not what a file says. `docs/pictures.md` describes it as JSON.
+
+use serde::Serialize;
+
+use crate::properties::PropertySet;
+use crate::system::Action;
+use crate::trace::language;
+use crate::trace::render::arrows::{Arrow, arrows};
+use crate::trace::render::state::ServerState;
+use crate::trace::run::Step;
+use crate::trace::scenario::{Played, Scenario};
+use crate::verdict;
+use crate::world::World;
+
+/// The version of what `show -o json` prints.
+const SCHEMA: &str = "rafttree-chart/1";
+
+/// A run as pictures show it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Chart {
+    pub(crate) schema: &'static str,
+    pub(crate) title: String,
+    /// What the file says of itself.
+    pub(crate) remarks: Vec<String>,
+    pub(crate) mutant: Option<String>,
+    pub(crate) servers: usize,
+    /// The servers before the first step.
+    pub(crate) start: Vec<ServerState>,
+    pub(crate) steps: Vec<ChartStep>,
+    pub(crate) messages: Vec<Arrow>,
+    /// The properties that the run breaks, by their names.
+    pub(crate) broken: Vec<String>,
+    /// What follows the run and is not played: of a liveness counterexample, how it goes on for ever.
+    pub(crate) afterwards: Vec<String>,
+}
+
+/// One step of it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ChartStep {
+    /// From 1.
+    pub(crate) step: usize,
+    /// In the words of the scenario language.
+    pub(crate) action: String,
+    /// Which verb of it.
+    pub(crate) verb: String,
+    /// The server that it happens to.
+    pub(crate) server: u32,
+    /// Whether what arrives was sent before; true of all that is no message.
+    pub(crate) sent: bool,
+    /// The line of a scenario that begins with this step, if it is more than its action.
+    pub(crate) line: Option<String>,
+    /// Servers that do not hear each other from here on; null where nothing is said of that, and empty
+    /// where all hear each other again.
+    pub(crate) partition: Option<Vec<Vec<u32>>>,
+    /// What it changed, as traces tell it.
+    pub(crate) changes: Vec<String>,
+    /// The properties that it broke.
+    pub(crate) broken: Vec<String>,
+    pub(crate) states: Vec<ServerState>,
+}
+
+impl Chart {
+    /// The chart of a file of this name and text; an error is in words, as `replay` has it.
+    pub(crate) fn parse(title: &str, text: &str) -> Result<Chart, String> {
+        let scenario = Scenario::parse(text)?;
+        let played = scenario.play(&scenario.system())?;
+        let mut chart = Chart::of(title, &played.start, &played.steps);
+        chart.remarks = scenario.remarks();
+        chart.mutant.clone_from(&scenario.mutant);
+        chart.afterwards = text.split_once("\n---\n").map_or(Vec::new(), |(_, rest)| lines(rest));
+        chart.note_lines(&played);
+        Ok(chart)
+    }
+
+    /// The chart of these steps.
+    pub(crate) fn of(title: &str, start: &World, steps: &[Step]) -> Chart {
+        let before = std::iter::once(start).chain(steps.iter().map(|step| &step.world));
+        let charted =
+            steps.iter().zip(before).enumerate().map(|(at, (step, before))| ChartStep::of(at + 1, before, step));
+        let broken = steps.last().map_or(start, |step| &step.world).broken;
+        Chart {
+            schema: SCHEMA,
+            title: title.to_owned(),
+            remarks: Vec::new(),
+            mutant: None,
+            servers: start.servers.len(),
+            start: states(start),
+            steps: charted.collect(),
+            messages: arrows(start, steps),
+            broken: names(broken),
+            afterwards: Vec::new(),
+        }
+    }
+
+    /// Which macros and partitions the file has, each at the step that follows.
+    fn note_lines(&mut self, played: &Played) {
+        for (at, line) in &played.macros {
+            if let Some(step) = self.steps.get_mut(*at) {
+                step.line = Some(line.clone());
+            }
+        }
+        for (at, groups) in &played.divisions {
+            if let Some(step) = self.steps.get_mut(*at) {
+                let numbers = |group: &Vec<rafttree_model::ServerId>| group.iter().map(|id| id.number()).collect();
+                step.partition = Some(groups.iter().map(numbers).collect());
+            }
+        }
+    }
+}
+
+impl ChartStep {
+    fn of(number: usize, before: &World, step: &Step) -> ChartStep {
+        let action = step.action.to_string();
+        let new = step.world.broken.without(before.broken);
+        ChartStep {
+            step: number,
+            verb: action.split_whitespace().next().unwrap_or_default().to_owned(),
+            action,
+            server: actor(&step.action),
+            sent: step.sent,
+            line: None,
+            partition: None,
+            changes: language::came_of(before, &step.world),
+            broken: names(new),
+            states: states(&step.world),
+        }
+    }
+
+    /// The server that it happens to, after it.
+    pub(crate) fn actor(&self) -> &ServerState {
+        &self.states[self.server as usize - 1]
+    }
+}
+
+fn states(world: &World) -> Vec<ServerState> {
+    world.servers.iter().map(|server| ServerState::of(server)).collect()
+}
+
+fn names(broken: PropertySet) -> Vec<String> {
+    verdict::names(broken).into_iter().map(str::to_owned).collect()
+}
+
+fn lines(text: &str) -> Vec<String> {
+    text.lines().map(str::to_owned).collect()
+}
+
+/// The server that an action happens to.
+fn actor(action: &Action) -> u32 {
+    let id = match action {
+        Action::ElectionTimeout(id)
+        | Action::HeartbeatTimeout(id)
+        | Action::MinimumTimeout(id)
+        | Action::Propose(id)
+        | Action::Read(id)
+        | Action::Apply(id)
+        | Action::StepDown(id)
+        | Action::Flush(id)
+        | Action::CrashTorn(id) => *id,
+        Action::Deliver(letter) => letter.to,
+        Action::Transfer { from, .. } => *from,
+        Action::Snapshot { server, .. } | Action::Crash { server, .. } | Action::Damage { server, .. } => *server,
+    };
+    id.number()
+}
