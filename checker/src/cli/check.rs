@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use crate::cli::artifacts::{self, ArtifactArgs, Run, Runs};
 use crate::cli::inductive as command;
 use crate::cli::options::{CheckpointArgs, Chosen, LimitArgs, SystemArgs};
-use crate::cli::report::{self, Subject};
+use crate::cli::report::Subject;
 use crate::console::{Usage, worse};
 use crate::inductive;
 use crate::liveness::Recovery;
@@ -41,6 +42,8 @@ pub(crate) struct CheckArgs {
     /// that its absence is noticed: VIOLATED, by I1.
     #[arg(long, value_enum, hide_short_help = true)]
     narrow: Option<Narrowed>,
+    #[command(flatten)]
+    artifacts: ArtifactArgs,
 }
 
 /// Runs the check, to its exit code.
@@ -63,7 +66,8 @@ pub(crate) fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
         return Err(Usage("--narrow is for runs of any length with logs, where I1 is judged".into()));
     }
     let limits = args.checkpoints.put_into(args.limits.limits(), &chosen.parts)?;
-    let (mut worst, mut values) = (0, Vec::new());
+    let name = chosen.mutant.as_ref().map_or(chosen.preset.name, |mutant| mutant.name).to_owned();
+    let mut all = Runs { name, runs: Vec::new(), worst: 0 };
     for (at, part) in chosen.parts.iter().enumerate().filter(|(_, part)| part.judges(only)) {
         let (mut outcome, watched) = search(&chosen, at, *part, only, args.narrow, &limits)?;
         let mutant = chosen.mutant.as_ref().map(|mutant| mutant.name);
@@ -75,27 +79,43 @@ pub(crate) fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
         if let (Some(path), Some(found)) = (&args.save, &found) {
             found.save(path, chosen.mutant.as_ref(), *part, &outcome)?;
         }
-        if json {
-            values.push(report::value(&subject, &outcome));
-        } else {
-            let story = found.as_ref().map(Counterexample::story);
-            say!("{}", report::text(&subject, &outcome, story));
+        let story = found.as_ref().map(|found| found.story().to_owned());
+        let scenario = found.map(|found| found.file(chosen.mutant.as_ref(), *part, &outcome));
+        let run = Run { subject, outcome, story, scenario };
+        if !json {
+            say!("{}", run.text());
         }
-        worst = worse(worst, outcome.verdict.exit_code());
-        if outcome.verdict == Verdict::Violated {
+        all.worst = worse(all.worst, run.outcome.verdict.exit_code());
+        let is_violated = run.outcome.verdict == Verdict::Violated;
+        all.runs.push(run);
+        if is_violated {
             break;
         }
     }
+    ended(&args.artifacts, &all, chosen.preset.name, json)
+}
+
+/// What is said and written when all is searched, to the exit code.
+fn ended(artifacts: &ArtifactArgs, all: &Runs, preset: &str, json: bool) -> Result<u8, Usage> {
+    let count = artifacts.count(all);
+    let value = all.value(preset, count.as_ref());
     if json {
-        say!("{:#}", report::all(chosen.preset.name, worst, values));
+        say!("{value:#}");
+    } else if let Some(count) = &count {
+        say!("{}", count.words());
     }
-    Ok(worst)
+    artifacts.write(all, &value, count.as_ref())?;
+    Ok(artifacts::exit_code(all.worst, count.as_ref()))
 }
 
 fn check_inductive(args: &CheckArgs, chosen: &inductive::Chosen, json: bool) -> Result<u8, Usage> {
     let others = [!args.property.is_empty(), args.save.is_some(), args.narrow.is_some(), args.checkpoints.are_given()];
     if others.contains(&true) {
         let why = "the invariant is judged whole, in minutes: no --property, --save, --narrow, --checkpoint, --resume";
+        return Err(Usage(why.to_owned()));
+    }
+    if args.artifacts.are_given() {
+        let why = "no states are counted for the invariant: --junit, --summary, --run-dir and --expect-states are for searches";
         return Err(Usage(why.to_owned()));
     }
     let limits = args.limits.limits();

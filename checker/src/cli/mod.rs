@@ -26,9 +26,11 @@ mod reached;
 
 mod inductive;
 
-mod check;
-
 mod show;
+
+mod artifacts;
+
+mod check;
 
 mod catalogue;
 
@@ -74,7 +76,7 @@ enum Format {
 #[derive(Subcommand)]
 enum Command {
     /// Visit every state within bounds, and say in one word what came out.
-    Check(check::CheckArgs),
+    Check(Box<check::CheckArgs>),
     /// Run the mutation catalogue, one mutant of the protocol after the other: each must be caught.
     #[command(visible_alias = "zoo")]
     Catalogue {

@@ -28,7 +28,7 @@ impl Verdict {
     }
 
     /// What the word means this time.
-    fn reasons(&self) -> Vec<String> {
+    pub(crate) fn reasons(&self) -> Vec<String> {
         match self {
             Verdict::Complete => vec!["every state within the bounds was visited, and every property held".into()],
             Verdict::Violated => vec!["a property does not hold; the counterexample is below".into()],
@@ -146,7 +146,7 @@ impl Met {
     }
 }
 
-fn state_of(property: Property, outcome: &Outcome) -> &'static str {
+pub(crate) fn state_of(property: Property, outcome: &Outcome) -> &'static str {
     match outcome.verdict {
         _ if outcome.broken.contains(property) => "BROKEN",
         Verdict::Complete | Verdict::Vacuous(_) => "holds",
@@ -213,7 +213,14 @@ pub(crate) fn told(outcome: &Outcome) -> Option<Vec<String>> {
 
 /// Several systems under one verdict.
 pub(crate) fn all(preset: &str, worst: u8, parts: Vec<Value>) -> Value {
+    json!({"schema": SCHEMA, "preset": preset, "verdict": word(worst), "parts": parts})
+}
+
+/// The version of what `check --format json` prints; `docs/ci.md` describes it.
+const SCHEMA: &str = "rafttree-check/1";
+
+/// The verdict of an exit code.
+pub(crate) fn word(code: u8) -> &'static str {
     let words = [(1, "VIOLATED"), (3, "INCOMPLETE"), (4, "VACUOUS")];
-    let word = words.iter().find(|(code, _)| *code == worst).map_or("COMPLETE", |(_, word)| word);
-    json!({"preset": preset, "verdict": word, "parts": parts})
+    words.iter().find(|(other, _)| *other == code).map_or("COMPLETE", |(_, word)| word)
 }

@@ -29,6 +29,7 @@ mod itf;
 mod shiviz;
 
 pub(crate) use chart::Chart;
+pub(crate) use svg::escaped as xml;
 
 #[cfg(test)]
 mod tests;
