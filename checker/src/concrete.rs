@@ -179,12 +179,12 @@ fn has_served(world: &World) -> bool {
     world.reads.ended.is_some_and(|(answer, _)| answer == Answer::Served)
 }
 
-fn has_leader(world: &World) -> bool {
+pub(crate) fn has_leader(world: &World) -> bool {
     world.servers.iter().any(|server| matches!(server.node.role(), Role::Leader { .. }))
 }
 
 /// §5.2: everyone voted in this term, and no candidate can get a majority.
-fn is_split(world: &World) -> bool {
+pub(crate) fn is_split(world: &World) -> bool {
     let nodes = || world.servers.iter().map(|server| &server.node);
     let term = world.servers[0].node.term();
     let votes_for = |id| nodes().filter(|node| node.vote() == Some(id)).count();

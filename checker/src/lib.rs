@@ -52,6 +52,8 @@ mod trace;
 
 mod concrete;
 
+mod explorer;
+
 mod inductive;
 
 mod quotient;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::cli::options::{LimitArgs, SystemArgs};
+use crate::cli::options::LimitArgs;
 use crate::console::Usage;
 use crate::search::panics;
 use crate::trace::render::Picture;
@@ -102,17 +102,9 @@ enum Command {
     },
     /// How many terms an election takes, and how long: exact, simulated, and by the closed form.
     Odds(timing::OddsArgs),
-    /// Walk through the states in a browser (Stateright's Explorer).
-    Explore {
-        #[command(flatten)]
-        system: SystemArgs,
-        /// Where to serve it.
-        #[arg(long, default_value = "127.0.0.1:3000")]
-        address: String,
-        /// Start from the end of this scenario or counterexample.
-        #[arg(long)]
-        from: Option<PathBuf>,
-    },
+    /// Walk through the states in a browser: what happened as a chart, and what can happen next as links.
+    /// A trace, given as a file or by the name of one that is kept, may stand in the preset's place.
+    Explore(Box<play::ExploreArgs>),
     /// Play a scenario or a counterexample through the deployed transitions, and tell what happens.
     Replay {
         /// The file; '-' reads standard input.
@@ -190,7 +182,7 @@ fn run(cli: &Cli) -> Result<u8, Usage> {
         Command::Mutants(args) => source_mutants::run(args, json),
         Command::Lasso { servers } => Ok(tables::lasso(*servers, json)),
         Command::Odds(args) => timing::run(args, json),
-        Command::Explore { system, address, from } => play::explore(system, address, from.as_ref()),
+        Command::Explore(args) => play::explore(args),
         Command::Replay { file } => play::play(file, json),
         Command::Show(args) => show::show(args),
         Command::List { what } => {

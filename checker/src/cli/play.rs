@@ -1,29 +1,77 @@
 //! `replay` and `explore`: one run, told, or all of them in a browser.
 
+use std::net::{TcpListener, ToSocketAddrs};
 use std::path::{Path, PathBuf};
 
+use clap::Args;
+
 use crate::cli::options::SystemArgs;
+use crate::cli::show;
 use crate::console::Usage;
-use crate::trace::counterexample::offered_in;
-use crate::trace::language;
+use crate::explorer::{self, Walk};
+use crate::presets;
+use crate::trace::counterexample::{offered_in, walked_in};
 use crate::trace::scenario::{Played, Scenario};
+use crate::trace::{kept, language};
 use crate::verdict;
 
+/// What is explored, and where it is served.
+#[derive(Args)]
+pub(crate) struct ExploreArgs {
+    #[command(flatten)]
+    system: SystemArgs,
+    /// Where to serve it.
+    #[arg(long, default_value = "127.0.0.1:3000")]
+    address: String,
+    /// Follow this scenario or counterexample.
+    #[arg(long)]
+    from: Option<PathBuf>,
+    /// Serve Stateright's Explorer instead, which counts states; with --from it begins at the trace's end.
+    #[arg(long)]
+    stateright: bool,
+}
+
 /// Serves the states to a browser.
-pub(crate) fn explore(args: &SystemArgs, address: &str, from: Option<&PathBuf>) -> Result<u8, Usage> {
-    use std::net::ToSocketAddrs;
+pub(crate) fn explore(args: &ExploreArgs) -> Result<u8, Usage> {
+    let ExploreArgs { system, address, .. } = args;
     let resolved = address.to_socket_addrs().map_err(|why| Usage(format!("'{address}' is no address: {why}")))?;
     // Asked first, so that a taken port is an error in words.
-    std::net::TcpListener::bind(resolved.collect::<Vec<_>>().as_slice())
+    let listener = TcpListener::bind(resolved.collect::<Vec<_>>().as_slice())
         .map_err(|why| Usage(format!("cannot serve at {address}: {why}; choose another with --address")))?;
-    let chosen = args.chosen()?;
-    let mut system = offered_in(chosen.mutant.as_ref(), chosen.parts[0]);
-    if let Some(path) = from {
-        system.start = played(path)?.last().clone();
+    if args.stateright {
+        drop(listener);
+        let chosen = system.chosen()?;
+        let mut offered = offered_in(chosen.mutant.as_ref(), chosen.parts[0]);
+        if let Some(path) = &args.from {
+            offered.start = played(path)?.last().clone();
+        }
+        say!("Stateright's Explorer shows the system at http://{address}/ (end it with Ctrl-C)");
+        offered.serve(address);
+        return Ok(0);
     }
-    say!("Stateright's Explorer shows the system at http://{address}/ (end it with Ctrl-C)");
-    system.serve(address);
+    let walk = walk(args)?;
+    let address = listener.local_addr().map_or_else(|_| address.clone(), |address| address.to_string());
+    say!("explore {} at http://{address}/ (end it with Ctrl-C)", walk.title);
+    explorer::serve(walk, listener).map_err(|why| Usage(format!("cannot serve at {address}: {why}")))?;
     Ok(0)
+}
+
+/// The system of the trace or of the preset.
+fn walk(args: &ExploreArgs) -> Result<Walk, Usage> {
+    let named = args.system.preset.as_deref().filter(|name| presets::named(name).is_none()).map(PathBuf::from);
+    let is_trace = |path: &PathBuf| path.exists() || kept::named(&path.to_string_lossy()).is_some();
+    if let Some(path) = args.from.clone().or(named.filter(is_trace)) {
+        let (title, text) = show::found(&path)?;
+        let wrong = |why| Usage(format!("{}: {why}", path.display()));
+        let scenario = Scenario::parse(&text).map_err(wrong)?;
+        let system = scenario.system();
+        let trace = scenario.play(&system).map_err(wrong)?.steps.into_iter().map(|step| step.action).collect();
+        return Ok(Walk { title, system, trace });
+    }
+    let chosen = args.system.chosen()?;
+    let name = chosen.mutant.as_ref().map_or(chosen.preset.name, |mutant| mutant.name);
+    let system = walked_in(chosen.mutant.as_ref(), chosen.parts[0]);
+    Ok(Walk { title: name.replace('_', " "), system, trace: Vec::new() })
 }
 
 /// Plays a file, and tells what happens.

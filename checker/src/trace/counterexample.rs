@@ -101,7 +101,16 @@ fn placed_in(mutant: Option<&Mutant>, bounds: Bounds) -> System {
     System { symmetric: false, ..system }
 }
 
-/// The same for the Explorer: whatever may happen is offered, sent or not.
+/// The system of the explorer: concrete, and with what a preset of the concrete system has besides.
+pub(crate) fn walked_in(mutant: Option<&Mutant>, part: Part) -> System {
+    let bounds = match part {
+        Part::Concrete(bounds) => Bounds { forgets: false, rumours: false, interleaved: true, ..bounds },
+        Part::Quotient(_) | Part::Recovery(_) | Part::Lease(_) => run::concrete(part.servers()),
+    };
+    placed_in(mutant, bounds)
+}
+
+/// The same for Stateright's Explorer: whatever may happen is offered, sent or not.
 pub(crate) fn offered_in(mutant: Option<&Mutant>, part: Part) -> System {
     let bounds = match part {
         Part::Quotient(_) | Part::Recovery(_) | Part::Lease(_) => crate::system::wide(part.servers()),

@@ -2,8 +2,9 @@
 //!
 //! Where there is none, each test says so and ends.
 
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 /// Names under which Chromium is installed; the variable `CHROMIUM` may name another.
 const NAMES: [&str; 4] = ["chromium", "chromium-browser", "google-chrome", "chrome"];
@@ -85,4 +86,55 @@ fn a_chart_is_stepped_through_with_keys_and_links() {
         "what the step changed stands beside the chart"
     );
     assert!(last.contains("<td class=\"changed\">"), "and what is new is marked");
+}
+
+/// The explorer, for as long as a test needs it.
+struct Explorer {
+    process: Child,
+    address: String,
+}
+
+impl Explorer {
+    fn start(trace: &str) -> Explorer {
+        let mut process = Command::new(env!("CARGO_BIN_EXE_rafttree-checker"))
+            .args(["explore", trace, "--address", "127.0.0.1:0"])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut line = String::new();
+        let stdout = process.stdout.take().expect("it is piped");
+        BufReader::new(stdout).read_line(&mut line).expect("it says where");
+        let address = line.split_whitespace().find(|word| word.starts_with("http://")).expect("an address");
+        Explorer { address: address.trim_end_matches('/').to_owned(), process }
+    }
+}
+
+impl Drop for Explorer {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// The link of the element with this id.
+fn link(dom: &str, id: &str) -> String {
+    let (_, rest) = dom.split_once(&format!("id=\"{id}\" href=\"")).unwrap_or_else(|| panic!("no {id}: {dom}"));
+    rest.split('"').next().expect("it ends").replace("&amp;", "&")
+}
+
+#[test]
+fn the_explorer_is_clicked_through() {
+    let Some(browser) = browser() else { return };
+    let explorer = Explorer::start("vote_again");
+    let at = |path: &str| dom(&browser, &format!("{}{path}", explorer.address));
+    let start = at("/");
+    assert!(start.contains("election_timeout 1</a>") && start.contains("<span>step 0</span>"), "{start}");
+    let first = at(&link(&start, "follow"));
+    assert!(
+        first.contains("<span>step 1</span>") && first.contains("sends 1-&gt;2 term 0 pre_vote_request"),
+        "{first}"
+    );
+    assert_eq!(link(&first, "back"), "/");
+    let end = at(&link(&first, "end"));
+    assert!(end.contains("BROKEN: C2 VoteOnce") && end.contains("<span>step 13</span>"), "{end}");
 }

@@ -29,7 +29,7 @@ mod itf;
 mod shiviz;
 
 pub(crate) use chart::Chart;
-pub(crate) use svg::escaped as xml;
+pub(crate) use svg::{drawn_with_links, escaped as xml};
 
 #[cfg(test)]
 mod tests;

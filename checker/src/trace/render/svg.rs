@@ -24,8 +24,13 @@ pub(crate) fn standalone(chart: &Chart) -> String {
 
 /// The element.
 pub(crate) fn drawn(chart: &Chart) -> String {
+    drawn_with_links(chart, &[])
+}
+
+/// The same with a link from the number of each step, as far as there are links.
+pub(crate) fn drawn_with_links(chart: &Chart, links: &[String]) -> String {
     let layout = Layout::of(chart);
-    let mut svg = Svg { out: String::new(), layout: &layout, chart };
+    let mut svg = Svg { out: String::new(), layout: &layout, chart, links };
     svg.open();
     chart.steps.iter().zip(&layout.rows).for_each(|(step, row)| svg.row(step, row));
     svg.lanes();
@@ -66,6 +71,7 @@ struct Svg<'a> {
     out: String,
     layout: &'a Layout,
     chart: &'a Chart,
+    links: &'a [String],
 }
 
 impl Svg<'_> {
@@ -121,7 +127,12 @@ impl Svg<'_> {
             }
             self.text("band-words", 42, y + 14, band);
         }
+        let link = self.links.get(number - 1);
+        if let Some(link) = link {
+            let _ = write!(self.out, r#"<a href="{}">"#, escaped(link));
+        }
         self.text("number", 32, row.box_top + 12, &number.to_string());
+        self.out.push_str(link.map_or("", |_| "</a>\n"));
         for (at, words) in row.words.iter().enumerate() {
             self.text("action", 42, row.box_top + 12 + LINE * at as i32, words);
         }

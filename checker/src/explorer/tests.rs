@@ -1,0 +1,173 @@
+//! The explorer over HTTP, as a browser asks for its pages.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+
+use serde_json::Value;
+
+use crate::explorer::seek::{Goal, run_to};
+use crate::explorer::walk::Walk;
+use crate::explorer::{page, serve};
+use crate::system::System;
+use crate::trace::kept;
+use crate::trace::run::{self, play};
+use crate::trace::scenario::Scenario;
+
+fn walk(trace: &str) -> Walk {
+    let scenario = Scenario::parse(kept::named(trace).expect("it is kept")).expect("it is well-formed");
+    let system = scenario.system();
+    let trace = scenario.play(&system).expect("it can be played").steps.into_iter().map(|step| step.action).collect();
+    Walk { title: "a trace".to_owned(), system, trace }
+}
+
+fn deployed() -> System {
+    System { symmetric: false, ..crate::system::deployed(run::concrete(3)) }
+}
+
+/// Serves a walk for as long as the tests run.
+fn served(walk: Walk) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let address = listener.local_addr().expect("it has an address");
+    std::thread::spawn(move || serve(walk, listener));
+    address
+}
+
+/// What is answered: the head, and the body.
+fn asked(address: SocketAddr, path: &str) -> (String, String) {
+    let mut stream = TcpStream::connect(address).expect("it is served");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("it listens");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers in UTF-8");
+    let (head, body) = answer.split_once("\r\n\r\n").expect("an answer has a head");
+    (head.to_owned(), body.to_owned())
+}
+
+/// The link of the element with this id.
+fn link(page: &str, id: &str) -> Option<String> {
+    let (_, rest) = page.split_once(&format!("id=\"{id}\" href=\""))?;
+    Some(rest.split('"').next().expect("it ends").replace("&amp;", "&"))
+}
+
+fn state(address: SocketAddr, path: &str) -> Value {
+    let (head, body) = asked(address, &path.replacen('/', "/api/state", 1));
+    assert!(head.contains("200 OK"), "{head}");
+    serde_json::from_str(&body).expect("it is JSON")
+}
+
+#[test]
+fn every_link_leads_to_a_page_and_back() {
+    let address = served(Walk { title: "three servers".to_owned(), system: deployed(), trace: Vec::new() });
+    let (head, start) = asked(address, "/");
+    assert!(head.contains("200 OK") && head.contains("default-src 'none'"), "{head}");
+    assert!(!start.contains("<script"), "it has no script: {head}");
+    assert_eq!(link(&start, "back"), None, "there is nothing before the start");
+    let choices = start.matches("<li><a href=\"/?path=").count();
+    assert_eq!(choices, state(address, "/")["next"].as_array().map_or(0, Vec::len), "each action is a link");
+    for found in start.split("<li><a href=\"").skip(1).take(choices) {
+        let path = found.split('"').next().expect("it ends");
+        let (head, page) = asked(address, path);
+        assert!(head.contains("200 OK") && page.contains("class=\"step\" id=\"step-1\""), "{path}: {head}");
+        assert_eq!(link(&page, "back").as_deref(), Some("/"), "{path}");
+    }
+}
+
+#[test]
+fn a_place_is_what_its_link_says() {
+    let address = served(Walk { title: "three servers".to_owned(), system: deployed(), trace: Vec::new() });
+    let mut path = String::from("/?path=");
+    for step in 1..=4 {
+        let here = state(address, &path);
+        let next = here["next"].as_array().expect("something can happen");
+        let choice =
+            next.iter().find(|it| it["action"] != "heartbeat_timeout 1" && it["changes"] != serde_json::json!([]));
+        let choice = choice.expect("something changes");
+        path = format!("{path}{}{}", if step == 1 { "" } else { "." }, choice["number"]);
+        let there = state(address, &path);
+        assert_eq!(there["chart"]["steps"][step - 1]["action"], choice["action"]);
+        assert_eq!(there["chart"]["steps"][step - 1]["changes"], choice["changes"], "what was foretold happens");
+        assert_eq!(there["path"].as_array().map(Vec::len), Some(step));
+    }
+    let (_, page) = asked(address, &path);
+    let earlier = path.rsplit_once('.').expect("several steps").0;
+    assert_eq!(link(&page, "back").as_deref(), Some(earlier));
+    assert!(page.contains(&format!("<a href=\"{earlier}\">")), "a step of the chart links to its place");
+}
+
+#[test]
+fn a_counterexample_is_followed_to_its_end() {
+    let address = served(walk("vote_again"));
+    let (mut page, mut steps) = (asked(address, "/").1, 0);
+    while let Some(next) = link(&page, "follow") {
+        page = asked(address, &next).1;
+        steps += 1;
+        if steps == 12 {
+            assert!(
+                page.contains("would break a property") && page.contains("<b class=\"bad\">C2 VoteOnce</b>"),
+                "{page}"
+            );
+        }
+    }
+    assert_eq!(steps, 13);
+    assert!(page.contains("BROKEN: C2 VoteOnce"));
+    let start = asked(address, "/").1;
+    let end = asked(address, &link(&start, "end").expect("it has an end")).1;
+    assert_eq!(end, page, "at once as step by step");
+}
+
+/// Every trace that is kept, also those that begin with what is only possible.
+#[test]
+fn every_kept_trace_can_be_followed() {
+    for (folder, name, _) in kept::KEPT {
+        let walk = walk(&format!("{folder}/{name}"));
+        let start = walk.place(&[]).expect("a start is a place");
+        let end = walk.after(&start, &walk.trace).unwrap_or_else(|why| panic!("{name}: {why}"));
+        let again = walk.place(&end.path).unwrap_or_else(|why| panic!("{name}: {why}"));
+        assert!(walk.world(&again) == walk.world(&end), "{name}: its link leads there as well");
+        assert!(walk.next_of_trace(&end).is_none(), "{name}");
+    }
+}
+
+#[test]
+fn it_runs_to_the_first_state_that_is_sought() {
+    let system = deployed();
+    let run = run_to(&system, &system.start, Goal::Leader).expect("a leader is near");
+    let steps = play(&system, &run).expect("it can happen");
+    let leads = |step: &run::Step| step.world.servers.iter().any(|server| server.leads());
+    assert!(steps.last().is_some_and(leads) && !steps[..steps.len() - 1].iter().any(leads), "the first one");
+    assert!(steps.iter().all(|step| step.sent), "nothing arrives that was not sent");
+    let nobody = run_to(&system, &system.start, Goal::Broken(crate::properties::Property::VoteOnce));
+    assert!(nobody.is_none(), "the deployed step breaks nothing");
+}
+
+#[test]
+fn a_violation_that_is_near_is_run_to() {
+    let walk = walk("vote_again");
+    let address = served(walk);
+    let before = asked(address, "/").1;
+    let mut page = before;
+    for _ in 0..11 {
+        page = asked(address, &link(&page, "follow").expect("it goes on")).1;
+    }
+    let (head, _) = asked(address, &link(&page, "run-violation").expect("it can be sought"));
+    let found = head.lines().find_map(|line| line.strip_prefix("location: ")).unwrap_or_else(|| panic!("{head}"));
+    assert!(asked(address, found).1.contains("BROKEN: C2 VoteOnce"), "{found}");
+}
+
+#[test]
+fn what_is_not_there_is_said() {
+    let address = served(Walk { title: "<i>".to_owned(), system: deployed(), trace: Vec::new() });
+    for (path, why) in [
+        ("/?path=999", "step 1 is number 999"),
+        ("/?path=0.x", "'x' is no number of an action"),
+        ("/run?until=wealth&path=", "'wealth' is nothing to run to"),
+        ("/?path=%3Cb%3E", "'&lt;b&gt;' is no number"),
+    ] {
+        let (head, page) = asked(address, path);
+        let page = page.replace("&#39;", "'");
+        assert!(head.contains("404 Not Found") && page.contains(why), "{path}: {head}\n{page}");
+    }
+    assert!(asked(address, "/api/state?path=999").0.contains("404 Not Found"));
+    assert!(asked(address, "/").1.contains("<title>&lt;i&gt;</title>"));
+    assert_eq!(page::link(&[]), "/");
+    assert_eq!(page::link(&[3, 0, 12]), "/?path=3.0.12");
+}
