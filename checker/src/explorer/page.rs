@@ -9,10 +9,14 @@ use crate::trace::render::{drawn_with_links, xml};
 
 const STYLE: &str = include_str!("page.css");
 
-/// The link to a place.
+/// The link to a place, at its last step.
 pub(crate) fn link(path: &[usize]) -> String {
+    if path.is_empty() { "/".to_owned() } else { format!("/?path={}#step-{}", numbers(path), path.len()) }
+}
+
+fn numbers(path: &[usize]) -> String {
     let numbers: Vec<_> = path.iter().map(usize::to_string).collect();
-    if numbers.is_empty() { "/".to_owned() } else { format!("/?path={}", numbers.join(".")) }
+    numbers.join(".")
 }
 
 /// A place; with a note, if there is something to say.
@@ -122,8 +126,7 @@ fn list(place: &Place, heading: &str, choices: &[&Choice]) -> String {
 
 /// Links that run on.
 fn goals(place: &Place) -> String {
-    let path = link(&place.path);
-    let path = path.split_once("path=").map_or("", |(_, path)| path);
+    let path = numbers(&place.path);
     let links: Vec<_> = GOALS
         .iter()
         .map(|(name, words, _)| {

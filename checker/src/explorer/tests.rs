@@ -34,6 +34,7 @@ fn served(walk: Walk) -> SocketAddr {
 
 /// What is answered: the head, and the body.
 fn asked(address: SocketAddr, path: &str) -> (String, String) {
+    let path = path.split('#').next().expect("it has a beginning");
     let mut stream = TcpStream::connect(address).expect("it is served");
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").expect("it listens");
     let mut answer = String::new();
@@ -89,7 +90,8 @@ fn a_place_is_what_its_link_says() {
     }
     let (_, page) = asked(address, &path);
     let earlier = path.rsplit_once('.').expect("several steps").0;
-    assert_eq!(link(&page, "back").as_deref(), Some(earlier));
+    let earlier = format!("{earlier}#step-3");
+    assert_eq!(link(&page, "back"), Some(earlier.clone()));
     assert!(page.contains(&format!("<a href=\"{earlier}\">")), "a step of the chart links to its place");
 }
 
@@ -114,7 +116,6 @@ fn a_counterexample_is_followed_to_its_end() {
     assert_eq!(end, page, "at once as step by step");
 }
 
-/// Every trace that is kept, also those that begin with what is only possible.
 #[test]
 fn every_kept_trace_can_be_followed() {
     for (folder, name, _) in kept::KEPT {
@@ -125,6 +126,34 @@ fn every_kept_trace_can_be_followed() {
         assert!(walk.world(&again) == walk.world(&end), "{name}: its link leads there as well");
         assert!(walk.next_of_trace(&end).is_none(), "{name}");
     }
+}
+
+#[test]
+fn what_leaves_the_trace_cannot_follow_it() {
+    let walk = walk("vote_again");
+    let start = walk.place(&[]).expect("a start is a place");
+    let on_it = walk.after(&start, &walk.trace[..1]).expect("it can happen");
+    let number = on_it.path[0];
+    let off_it = walk.place(&[number + 1]).expect("something else can happen");
+    assert_eq!(walk.next_of_trace(&on_it).map(<[_]>::len), Some(12));
+    assert!(walk.next_of_trace(&off_it).is_none());
+}
+
+#[test]
+fn what_nobody_sent_is_told_from_what_was_sent() {
+    let walk = Walk { title: String::new(), system: deployed(), trace: Vec::new() };
+    let at = |place: &crate::explorer::walk::Place, action: &str| {
+        let choices = walk.choices(place);
+        choices.iter().find(|choice| choice.action == action).map(|choice| (choice.number, choice.group, choice.sent))
+    };
+    let start = walk.place(&[]).expect("a start is a place");
+    let (number, group, _) = at(&start, "election_timeout 1").expect("it can happen");
+    assert_eq!(group, "timeouts");
+    let asking = walk.place(&[number]).expect("it leads somewhere");
+    let request = at(&asking, "deliver 1->2 term 0 pre_vote_request last 0@0").expect("it was sent");
+    let granted = at(&asking, "deliver 2->1 term 0 pre_vote_granted").expect("it is possible");
+    assert_eq!((request.1, request.2), ("messages", true));
+    assert_eq!((granted.1, granted.2), ("messages that nobody sent here", false));
 }
 
 #[test]
@@ -169,5 +198,5 @@ fn what_is_not_there_is_said() {
     assert!(asked(address, "/api/state?path=999").0.contains("404 Not Found"));
     assert!(asked(address, "/").1.contains("<title>&lt;i&gt;</title>"));
     assert_eq!(page::link(&[]), "/");
-    assert_eq!(page::link(&[3, 0, 12]), "/?path=3.0.12");
+    assert_eq!(page::link(&[3, 0, 12]), "/?path=3.0.12#step-3");
 }
