@@ -92,7 +92,7 @@ fn a_count_is_not_judged_where_the_search_was_not_complete() {
     for (arguments, code) in [(&VIOLATED[..], 1), (&INCOMPLETE[..], 3)] {
         let output = checker(&[arguments, &["--expect-states", "1"]].concat());
         assert_eq!(output.status.code(), Some(code));
-        assert!(!text(&output.stdout).contains("--expect-states"), "{}", text(&output.stdout));
+        assert!(!text(&output.stdout).contains("states in all"), "{}", text(&output.stdout));
     }
 }
 

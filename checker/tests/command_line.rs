@@ -197,6 +197,23 @@ fn a_part_of_the_catalogue_can_be_named() {
 }
 
 #[test]
+fn a_counterexample_ends_with_the_lines_that_go_on_from_it() {
+    let said = text(&checker(&["check", "--mutant", "vote_again"]).stdout);
+    let (_, further) = said.split_once("BROKEN: C2 VoteOnce\n").expect("it is broken");
+    let lines: Vec<_> = further.lines().filter(|line| !line.is_empty()).collect();
+    assert_eq!(lines[0], "to keep it     rafttree-checker check --mutant vote_again --save counterexample.txt");
+    assert_eq!(lines[1], "to replay it   rafttree-checker replay counterexample.txt");
+    assert_eq!(lines[2], "to explore it  rafttree-checker explore counterexample.txt");
+    let folder = tempfile::tempdir().expect("there is room");
+    let file = folder.path().join("kept.txt");
+    let path = file.to_str().expect("a path in words");
+    let said = text(&checker(&["check", "--mutant", "vote_again", "--save", path]).stdout);
+    assert!(file.exists() && !said.contains("to keep it"), "it is kept: {said}");
+    let replay = said.lines().find_map(|line| line.strip_prefix("to replay it   rafttree-checker ")).expect("a line");
+    assert_eq!(code(&checker(&replay.split(' ').collect::<Vec<_>>())), 1, "the line does what it says");
+}
+
+#[test]
 fn a_trace_is_shown_in_every_format() {
     let folder = tempfile::tempdir().expect("there is room");
     let beginnings = [

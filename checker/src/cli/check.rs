@@ -1,6 +1,6 @@
 //! `check`: visits every state within bounds, and says in one word what came out.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -92,7 +92,23 @@ pub(crate) fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
             break;
         }
     }
+    if !json && all.violated().is_some() {
+        say!("{}", further(args.save.as_deref()));
+    }
     ended(&args.artifacts, &all, chosen.preset.name, json)
+}
+
+/// How one goes on from a counterexample: three lines, and one that keeps it first, if it was not.
+fn further(saved: Option<&Path>) -> String {
+    let quoted = |word: String| if word.contains(' ') { format!("'{word}'") } else { word };
+    let path = quoted(saved.unwrap_or(Path::new("counterexample.txt")).display().to_string());
+    let again = std::env::args().skip(1).map(quoted).collect::<Vec<_>>().join(" ");
+    let keep = format!("to keep it     rafttree-checker {again} --save {path}\n");
+    format!(
+        "{}to replay it   rafttree-checker replay {path}\nto explore it  rafttree-checker explore {path}\n\
+         to draw it     rafttree-checker show {path} -o html --to counterexample.html\n",
+        if saved.is_some() { String::new() } else { keep }
+    )
 }
 
 /// What is said and written when all is searched, to the exit code.
