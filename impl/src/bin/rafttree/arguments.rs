@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use crate::bench::BenchCommand;
+use crate::campaign::{CAMPAIGN_EXAMPLES, CampaignOptions};
 use crate::control::{SnapshotOptions, StatusOptions, StepDownOptions, TransferOptions};
 use crate::history::{HISTORY_EXAMPLES, HistoryOptions};
 use crate::init::InitOptions;
@@ -70,6 +71,9 @@ pub(crate) enum Command {
     /// Runs simulated groups under every fault, each from a seed, and judges every step.
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(SimulateOptions),
+    /// Attacks what keeps a data directory: crashes, errors and flipped bits, at every place of it.
+    #[command(after_help = CAMPAIGN_EXAMPLES)]
+    Campaign(CampaignOptions),
 }
 
 #[cfg(test)]
@@ -98,6 +102,7 @@ mod tests {
             FAILOVER_EXAMPLES,
             STEADY_EXAMPLES,
             SIMULATE_EXAMPLES,
+            CAMPAIGN_EXAMPLES,
         ];
         for line in all.concat().lines() {
             let Some(at) = line.find("rafttree ") else { continue };
@@ -137,6 +142,9 @@ mod tests {
             "rafttree simulate --servers 0",
             "rafttree simulate --mutant none",
             "rafttree simulate --only some --runs 1",
+            "rafttree campaign",
+            "rafttree campaign floods",
+            "rafttree campaign bits --shard 0/4",
         ] {
             assert!(Arguments::try_parse_from(line.split_whitespace()).is_err(), "{line}");
         }

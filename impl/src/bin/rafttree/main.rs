@@ -28,7 +28,11 @@ mod local;
 
 mod bench;
 
+mod seeds;
+
 mod simulate;
+
+mod campaign;
 
 mod arguments;
 
@@ -77,5 +81,6 @@ async fn run(command: Command, output: Format) -> Result<(), Failure> {
         Command::Local(options) => local::run(options, output).await,
         Command::Bench(command) => bench::run(command, output).await,
         Command::Simulate(options) => simulate::run(&options, output),
+        Command::Campaign(options) => campaign::run(&options, output),
     }
 }

@@ -2,8 +2,6 @@
 
 mod options;
 
-mod campaign;
-
 mod figures;
 
 use std::panic;
@@ -15,7 +13,7 @@ use serde_json::json;
 use crate::failure::Failure;
 use crate::options::Format;
 use crate::report::say;
-use campaign::{Campaign, Found};
+use crate::seeds::{Found, Ran, Seeds};
 use figures::{as_json, as_text};
 pub(crate) use options::{SIMULATE_EXAMPLES, SimulateOptions};
 
@@ -29,7 +27,7 @@ pub(crate) fn run(options: &SimulateOptions, output: Format) -> Result<(), Failu
         return hunt_all(options, output);
     }
     let simulation = simulation(options, options.mutant);
-    let Found { failed, figures, digest, time } = Campaign::of(options).run(&simulation);
+    let Found { failed, counts: figures, digest, time } = run_all(options, &simulation);
     match output {
         Format::Text => say(as_text(&figures, digest, time))?,
         Format::Json => say(as_json(&figures, digest, time))?,
@@ -39,6 +37,14 @@ pub(crate) fn run(options: &SimulateOptions, output: Format) -> Result<(), Failu
     tell(failing.as_ref(), options, output)?;
     let words = failing.map_or_else(|| "it does not fail again".to_owned(), |failing| failing.violation);
     Err(Failure::Operation(format!("seed {seed}: {words}")))
+}
+
+/// Runs what is asked for, up to the first run that goes wrong.
+fn run_all(options: &SimulateOptions, simulation: &Simulation<Registers>) -> Found<Figures> {
+    Seeds::new(options.seed, options.runs, options.shard, options.threads).run(|seed| {
+        let run = simulation.run(seed);
+        Ran { counts: run.figures, digest: run.digest, failed: run.violation.is_some() }
+    })
 }
 
 fn simulation(options: &SimulateOptions, mutant: Option<Mutant>) -> Simulation<Registers> {
@@ -88,10 +94,10 @@ fn hunt_all(options: &SimulateOptions, output: Format) -> Result<(), Failure> {
     let begin = Instant::now();
     let mut missed = Vec::new();
     for mutant in Mutant::all() {
-        let found = Campaign::of(options).run(&simulation(options, Some(mutant)));
+        let found = run_all(options, &simulation(options, Some(mutant)));
         let name = mutant.name();
         // Those that ran beside the first that went wrong do not count.
-        let runs = found.failed.map_or(found.figures.runs, |seed| seed - options.seed + 1);
+        let runs = found.failed.map_or(found.counts.runs, |seed| seed - options.seed + 1);
         let violation = found.failed.and_then(|seed| simulation(options, Some(mutant)).run(seed).violation);
         let first = violation.as_deref().and_then(|words| words.lines().next()).unwrap_or("not found").to_owned();
         match output {

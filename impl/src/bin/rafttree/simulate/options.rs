@@ -3,6 +3,8 @@
 use clap::Args;
 use rafttree::simulate::Mutant;
 
+use crate::seeds::parse_shard;
+
 pub(crate) const SIMULATE_EXAMPLES: &str = "\
 Examples:
   A thousand runs, on all cores:
@@ -57,14 +59,6 @@ pub(crate) struct SimulateOptions {
 /// Faults of a run by their numbers.
 #[derive(Clone, Debug)]
 struct Faults(Vec<usize>);
-
-fn parse_shard(text: &str) -> Result<(u64, u64), String> {
-    let parts = text.split_once('/').and_then(|(part, parts)| Some((part.parse().ok()?, parts.parse().ok()?)));
-    match parts {
-        Some((part, parts)) if 0 < part && part <= parts => Ok((part, parts)),
-        _ => Err("a shard is I/N, with I from 1 to N, such as 1/4".to_owned()),
-    }
-}
 
 fn parse_mutant(name: &str) -> Result<Mutant, String> {
     Mutant::named(name).ok_or_else(|| {
