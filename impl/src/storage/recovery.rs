@@ -210,22 +210,21 @@ fn begins_a_segment(link: &Link) -> bool {
     matches!(record::decode_written(&mut batch.records.clone()), Ok(Written::Start { .. }))
 }
 
-/// Of the batches behind the last one that is proven: takes in what is as good as whole, and gives
-/// the number of the one that cannot be decided.
+/// Of what is left behind the last batch that is proven: takes in the latest one, if it was damaged rather than cut
+/// short, and gives its number if it cannot be decided. A start had found that those before it do not count, whatever
+/// has become of their sectors since.
 fn judge_the_last(
     segments: &[Segment],
     found: &BTreeMap<u64, (usize, &Remains)>,
     chain: &mut Vec<Link>,
 ) -> Option<u64> {
     let last = chain.last().map_or(0, |link| link.sequence);
-    for (&sequence, &(segment, remains)) in found.range(last + 1..) {
-        let follows = |slot: &Slot| slot.predecessor() == last && segments[segment].is_spoiled(slot);
-        let Some(slot) = remains.slot.filter(follows) else { continue };
-        chain.extend(link(segment, sequence, remains));
-        let is_settled = is_about_hard_state_alone(&slot.effect);
-        return (!is_settled).then_some(sequence);
-    }
-    None
+    let (&sequence, &(segment, remains)) = found.range(last + 1..).next_back()?;
+    let is_damaged = |slot: &Slot| slot.predecessor() == last && segments[segment].is_spoiled(slot);
+    let slot = remains.slot.filter(is_damaged)?;
+    chain.extend(link(segment, sequence, remains));
+    let is_settled = is_about_hard_state_alone(&slot.effect);
+    (!is_settled).then_some(sequence)
 }
 
 fn is_about_hard_state_alone(effect: &Effect) -> bool {
@@ -296,8 +295,10 @@ fn apply(segments: &[Segment], link: &Link, batch: &Batch, image: &mut Image) ->
             Written::Start { base, .. } => batch.header.predecessor() == 0 && is_beyond_the_start(base),
             Written::Record(_) => false,
         };
+        let begins = matches!(record, Written::Start { .. });
         image.apply(record).map_err(|Contradiction(problem)| corrupt(segments, link, problem))?;
-        kept = kept.min(image.length());
+        // Where the segments before are gone, only this record tells how many entries there were.
+        kept = if begins { image.length() } else { kept.min(image.length()) };
     }
     // The first batch that is left may build on those before.
     if batch.header.predecessor() != 0 && begins_a_segment(link) {

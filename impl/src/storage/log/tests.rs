@@ -7,7 +7,7 @@ use super::SegmentedLog;
 use crate::storage::error::StorageError;
 use crate::storage::identity::Incarnation;
 use crate::storage::interface::Recovered;
-use crate::storage::layout::Layout;
+use crate::storage::layout::{self, Layout};
 use crate::storage::simulate::{Fault, SimulatedDisk};
 
 const OWNER: Incarnation = Incarnation::from_bytes([7; 16]);
@@ -376,4 +376,60 @@ fn assert_faulty(recovered: &Recovered, last: &Recovered, batches: &Batches) {
     assert!(batches.iter().any(is_of), "{faulty:?}");
     let rest = recovered.entries.iter().zip(last.entries.iter()).filter(|(_, written)| !are_lost(written));
     assert!(rest.into_iter().all(|(found, written)| found == written));
+}
+
+/// A crash has cut a batch of two blocks short, of which the second is empty, and the batch that says so was written
+/// there: a bit of that one must not bring back the other.
+#[test]
+fn a_bit_that_flips_brings_no_batch_back_that_does_not_count() {
+    let disk = created();
+    let (mut log, _) = load(&disk).unwrap();
+    batches()[..2].iter().for_each(|batch| log.write(batch).unwrap());
+    disk.plan(disk.calls() + 2, Fault::Crash);
+    log.write(&[Record::Term(Term::new(2)), append(2, 3, 4500)]).unwrap_err();
+    assert_eq!(disk.undecided(), 11, "ten sectors and a slot");
+    let mut number = 0;
+    let crashed = disk.crashed(|| {
+        number += 1;
+        number <= 3 || number == 11
+    });
+    let expected = states(&batches())[2].clone();
+    assert_eq!(load(&crashed).unwrap().1, expected);
+    let empty = SMALL.offset(3) as usize;
+    let (name, bytes) = crashed.files().pop_first().unwrap();
+    assert!(bytes[empty..empty + 512].iter().any(|&byte| byte != 0), "the batch that says so");
+    for bit in 0..8 * 512 {
+        let damaged = crashed.restarted();
+        damaged.flip(&name, empty + bit / 8, (bit % 8) as u8);
+        assert_eq!(load(&damaged).unwrap().1, expected, "bit {bit}");
+    }
+}
+
+/// The slot that is lost is that of the first batch that is left: what it says of the segment's entries is known from
+/// the batch alone, which tells how many there were before.
+#[test]
+fn a_segment_whose_first_slot_is_lost_stays_while_its_entries_do() {
+    let disk = created();
+    let (mut log, mut held) = load(&disk).unwrap();
+    let mut write = |log: &mut Log, record: Record<Bytes>| {
+        log.write(std::slice::from_ref(&record)).unwrap();
+        log.prepare().unwrap();
+        held.apply(&record);
+    };
+    write(&mut log, Record::Term(Term::new(1)));
+    // Each takes a segment of its own.
+    (1..=4).for_each(|index| write(&mut log, append(1, index, 17_000)));
+    write(&mut log, Record::Compact { through: Index::new(2) });
+    let names: Vec<_> = disk.files().into_keys().collect();
+    assert!(!names.contains(&layout::file_name(3)) && names.contains(&layout::file_name(4)), "{names:?}");
+    let slot = [0, 1].map(|sequence| SMALL.slot_offset(0, sequence) as usize);
+    for byte in 0..64 {
+        slot.iter().for_each(|place| disk.flip(&layout::file_name(4), place + byte, 3));
+    }
+    drop(log);
+    let (mut log, found) = load(&disk).unwrap();
+    log.prepare().unwrap();
+    drop(log);
+    assert!(disk.files().contains_key(&layout::file_name(4)), "its entries are not compacted");
+    assert_eq!((&found, &load(&disk).unwrap().1), (&held, &held));
 }
