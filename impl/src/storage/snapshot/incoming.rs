@@ -78,6 +78,7 @@ impl<D: Disk> Snapshots<D> {
         };
         let begun = match found {
             Some(file) if file.read_up_to(header.len(), 0)? == header => {
+                file.write_all_at(&header, 0)?;
                 let checker = arrived(&file, offer.last, progress)?;
                 (file, checker)
             }
@@ -168,12 +169,15 @@ impl ArrivalError {
     }
 }
 
-/// How far a file has come: up to the first part that is not whole.
+/// How far a file has come: up to the first part that is not whole. What is found is written again: it may exist in the
+/// operating system's memory alone, if a flush failed before the server ended.
 fn arrived<F: DiskFile>(file: &F, last: Position, mut progress: impl FnMut()) -> io::Result<Checker> {
     let mut checker = Checker::new(last);
     while !checker.is_over() {
         let bytes = file.read_up_to(MAX_PART_BYTES, checker.offset())?;
-        let Ok(Some(_)) = checker.take(&bytes) else { break };
+        let offset = checker.offset();
+        let Ok(Some(part)) = checker.take(&bytes) else { break };
+        file.write_all_at(part.bytes, offset)?;
         progress();
     }
     Ok(checker)

@@ -285,3 +285,24 @@ fn what_is_removed_while_it_is_sent_is_sent_to_its_end() {
     send(&from, &opened(&disk), usize::MAX).unwrap();
     assert_eq!(held(&disk), Some((LAST, content(LENGTH))));
 }
+
+/// The flush of what has arrived fails, and the process ends before it has removed the file: what the next one finds of
+/// it is in the operating system's memory alone.
+#[test]
+fn what_a_failed_flush_left_in_memory_is_not_taken_for_durable() {
+    let from = outgoing(&content(LENGTH));
+    let clean = SimulatedDisk::default();
+    send(&from, &opened(&clean), usize::MAX).unwrap();
+    for call in clean.changing_calls() {
+        let disk = SimulatedDisk::default();
+        disk.plan(call, Fault::Error);
+        disk.plan(call + 1, Fault::Crash);
+        let _ = send(&from, &opened(&disk), usize::MAX);
+        let next = disk.restarted();
+        next.keep_cached();
+        send(&from, &opened(&next), usize::MAX).unwrap();
+        // A server opens its log first, which flushes the directory.
+        crate::storage::disk::Disk::sync(&next).unwrap();
+        assert_eq!(held(&next.crashed(|| false)), Some((LAST, content(LENGTH))), "an error at call {call}");
+    }
+}
