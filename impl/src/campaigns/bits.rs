@@ -8,7 +8,7 @@ use super::crashes::keeping;
 use super::promise::Promise;
 use super::report::{Counts, Violation};
 use super::scale::Scale;
-use super::server::{Runner, go_on, guarded, more};
+use super::server::{Runner, guarded, more};
 use crate::simulate::Random;
 use crate::storage::simulate::whole::Whole;
 use crate::storage::simulate::{Fault, SimulatedDisk, audit};
@@ -61,13 +61,13 @@ impl Bits<'_> {
             if number == 0 {
                 self.runner.run(&again, &mut ended)?;
             } else {
-                go_on(&again, self.runner.layout(), &mut ended)?;
+                self.runner.go_on(&again, &mut ended)?;
             }
             disk = keeping(&again, self.random.number());
             promise = ended;
             // The calls of this start are those that the next crash may come at.
             let next = disk.restarted();
-            go_on(&next, self.runner.layout(), &mut promise)?;
+            self.runner.go_on(&next, &mut promise)?;
             self.counts.add("crashes before");
             disk = next;
         }
@@ -84,6 +84,9 @@ impl Bits<'_> {
             return Err(Violation::new("term, vote, or the names of the entries are others"));
         }
         self.judge_entries(&whole.recovered, promise)?;
+        if let Some(at) = place.changed_beside(damaged) {
+            return Err(Violation::new(format!("a slot was written again with other bytes, at {at}")));
+        }
         if whole.pins != promise.pins || whole.group != promise.group {
             return Err(Violation::new("the pins or the group are others"));
         }
@@ -149,7 +152,7 @@ impl Bits<'_> {
         let repairs: Vec<_> = lost.cloned().map(Record::Repair).collect();
         let mut expected = promise.held.clone();
         for batch in [vec![repairs], more(&promise.held).to_vec()].concat() {
-            whole.log.write(&batch).map_err(failed)?;
+            whole.log.write(&batch).and_then(|()| whole.log.prepare()).map_err(failed)?;
             batch.iter().for_each(|record| expected.apply(record));
         }
         let again = Whole::open(&damaged.crashed(|| false), self.runner.layout()).map_err(failed)?;
@@ -171,6 +174,13 @@ struct Place<'a> {
 impl Place<'_> {
     fn is_of_a_snapshot(&self) -> bool {
         self.name.starts_with("snapshot-") || self.name.starts_with("incoming-")
+    }
+
+    /// A slot that was lost is written again as it was, or not at all: where something else stands in its file.
+    fn changed_beside(&self, disk: &SimulatedDisk) -> Option<usize> {
+        let files = disk.files();
+        let now = files.get(self.name).filter(|_| audit::is_slot(self.name, self.offset, self.bytes))?;
+        (0..now.len()).find(|&at| at != self.offset && self.bytes.get(at) != now.get(at))
     }
 
     /// Whether it is again as it was.

@@ -3,7 +3,7 @@
 use super::promise::Promise;
 use super::report::{Counts, Violation};
 use super::scale::Scale;
-use super::server::{End, Runner, go_on, recover};
+use super::server::{End, Runner, recover};
 use crate::simulate::Random;
 use crate::storage::simulate::{Fault, SimulatedDisk};
 
@@ -78,8 +78,13 @@ impl Crashes<'_> {
         let disk = image.restarted();
         self.counts.add("recoveries");
         let goes_on = is_tried_again || self.random.chance(GOING_ON_PERCENT);
-        let start = if goes_on { go_on } else { recover };
-        if let End::Stopped = start(&disk, self.runner.layout(), &mut promise.clone())? {
+        let mut found = promise.clone();
+        let end = if goes_on {
+            self.runner.go_on(&disk, &mut found)?
+        } else {
+            recover(&disk, self.runner.layout(), &mut found)?
+        };
+        if let End::Stopped = end {
             return Err(Violation::new("it stops though nothing went wrong"));
         }
         if !is_tried_again || depth == DEPTH {
@@ -88,7 +93,7 @@ impl Crashes<'_> {
         for call in disk.changing_calls() {
             let (again, mut promise) = (image.restarted(), promise.clone());
             again.plan(call, Fault::Crash);
-            go_on(&again, self.runner.layout(), &mut promise)?;
+            self.runner.go_on(&again, &mut promise)?;
             self.counts.add("crashes while a crash is dealt with");
             self.judge(&again, &promise, depth + 1)
                 .map_err(|it| it.after(format!("a crash at call {call} of the start")))?;

@@ -4,7 +4,7 @@ use super::crashes::keeping;
 use super::promise::Promise;
 use super::report::{Counts, Violation};
 use super::scale::Scale;
-use super::server::{End, Runner, go_on};
+use super::server::{End, Runner};
 use crate::simulate::Random;
 use crate::storage::simulate::{Fault, SimulatedDisk};
 
@@ -37,6 +37,9 @@ impl Errors<'_> {
     /// The history with this error.
     fn fail(&mut self, call: u64, fault: Fault, ends: bool) -> Result<(), Violation> {
         let (disk, mut promise) = self.runner.begin();
+        if self.random.chance(50) {
+            disk.keep_cached();
+        }
         disk.plan(call, fault);
         if ends {
             disk.plan(call + 1, Fault::Crash);
@@ -62,7 +65,7 @@ impl Errors<'_> {
     fn recover(&mut self, image: &SimulatedDisk, promise: &Promise) -> Result<(), Violation> {
         let disk = image.restarted();
         self.counts.add("recoveries");
-        if let End::Stopped = go_on(&disk, self.runner.layout(), &mut promise.clone())? {
+        if let End::Stopped = self.runner.go_on(&disk, &mut promise.clone())? {
             return Err(Violation::new("it stops though nothing went wrong any more"));
         }
         if !self.random.chance(self.scale.again) {
@@ -72,11 +75,11 @@ impl Errors<'_> {
             let (again, mut promise) = (image.restarted(), promise.clone());
             again.plan(call, Fault::Error);
             let words = format!("an error at call {call} of the start");
-            go_on(&again, self.runner.layout(), &mut promise).map_err(|it| it.after(words.clone()))?;
+            self.runner.go_on(&again, &mut promise).map_err(|it| it.after(words.clone()))?;
             self.counts.add("errors while an error is dealt with");
             for image in [again.restarted(), keeping(&again, self.random.number())] {
                 self.counts.add("recoveries");
-                go_on(&image, self.runner.layout(), &mut promise.clone()).map_err(|it| it.after(words.clone()))?;
+                self.runner.go_on(&image, &mut promise.clone()).map_err(|it| it.after(words.clone()))?;
             }
         }
         Ok(())

@@ -23,6 +23,9 @@ const IDENTITY: Identity = Identity { cluster: ClusterId::from_bytes([1; 16]), i
 /// Bytes of a part of a snapshot that is sent, at most: one chunk and its frame.
 const PART_BYTES: usize = (64 << 10) + 8;
 
+/// Files by their names.
+type Files = BTreeMap<String, Vec<u8>>;
+
 /// How a run ended.
 #[derive(Debug)]
 pub(super) enum End {
@@ -76,6 +79,31 @@ impl<'a> Runner<'a> {
                     return Ok(End::Stopped);
                 }
             }
+            Ok(End::Done(whole))
+        })
+    }
+
+    /// A start after something had gone wrong. What is found must be what was promised, and what is written then must
+    /// be where nothing was, and outlive a loss of power. So must a snapshot that had begun to arrive.
+    pub(super) fn go_on(&self, disk: &SimulatedDisk, promise: &mut Promise) -> Result<End, Violation> {
+        guarded(|| {
+            // What a failed flush has forgotten is not on the disk, whatever reads still find.
+            let before = disk.crashed(|| true).files();
+            let begun = promise.coming.last().copied().filter(|last| self.senders.contains_key(last));
+            let End::Done(mut whole) = start(disk, self.layout(), promise)? else { return Ok(End::Stopped) };
+            let mut goes_on = true;
+            for records in more(&promise.held) {
+                goes_on = goes_on && write(&records, &mut whole, promise)?;
+            }
+            if let Some(last) = begun.filter(|_| goes_on) {
+                self.receive(last, usize::MAX, &whole, promise)?;
+                goes_on = !disk.is_dead();
+            }
+            audit(&before, &disk.files())?;
+            if !goes_on {
+                return Ok(End::Stopped);
+            }
+            outlives_power(disk, self.layout(), promise)?;
             Ok(End::Done(whole))
         })
     }
@@ -141,36 +169,24 @@ pub(super) fn recover(disk: &SimulatedDisk, layout: Layout, promise: &mut Promis
     guarded(|| start(disk, layout, promise))
 }
 
-/// The same, and what is written then must be where nothing was, and outlive a loss of power.
-pub(super) fn go_on(disk: &SimulatedDisk, layout: Layout, promise: &mut Promise) -> Result<End, Violation> {
-    guarded(|| {
-        // What a failed flush has forgotten is not on the disk, whatever reads still find.
-        let before = disk.crashed(|| true).files();
-        let End::Done(mut whole) = start(disk, layout, promise)? else { return Ok(End::Stopped) };
-        let end = |whole| -> Result<End, Violation> {
-            let after = disk.files();
-            if let Some((name, offset)) = audit::overwritten_sector(&before, &after) {
-                return Err(Violation::new(format!("byte {offset} of {name} was written over")));
-            }
-            match audit::reused_number(&after, OWNER) {
-                Some(number) => Err(Violation::new(format!("the number of batch {number} was used twice"))),
-                None => Ok(whole),
-            }
-        };
-        for records in more(&promise.held) {
-            if !write(&records, &mut whole, promise)? {
-                return end(End::Stopped);
-            }
-        }
-        let mut settled = promise.clone();
-        match start(&disk.crashed(|| false), layout, &mut settled) {
-            Ok(End::Done(found)) if found.recovered == promise.held => end(End::Done(whole)),
-            Ok(_) => Err(Violation::new("what was written after the start does not outlive a loss of power")),
-            Err(violation) => {
-                Err(violation.after("a start, a few batches, and a loss of power that keeps what was flushed"))
-            }
-        }
-    })
+/// Nothing of a batch was written over, and no number used twice.
+fn audit(before: &Files, after: &Files) -> Result<(), Violation> {
+    if let Some((name, offset)) = audit::overwritten_sector(before, after) {
+        return Err(Violation::new(format!("byte {offset} of {name} was written over")));
+    }
+    match audit::reused_number(after, OWNER) {
+        Some(number) => Err(Violation::new(format!("the number of batch {number} was used twice"))),
+        None => Ok(()),
+    }
+}
+
+/// What was acknowledged is there after a loss of power that keeps nothing but what was flushed.
+fn outlives_power(disk: &SimulatedDisk, layout: Layout, promise: &Promise) -> Result<(), Violation> {
+    match start(&disk.crashed(|| false), layout, &mut promise.clone()) {
+        Ok(End::Done(found)) if found.recovered == promise.held => Ok(()),
+        Ok(_) => Err(Violation::new("what was written after the start does not outlive a loss of power")),
+        Err(violation) => Err(violation.after("a start, some writes, and a loss of power that keeps what was flushed")),
+    }
 }
 
 /// Batches that a server may go on with.
@@ -181,7 +197,8 @@ pub(super) fn more(held: &Recovered) -> [Vec<Record<Bytes>>; 2] {
         let position = Position { term, index: Index::new(last.index.number() + more) };
         Record::Append(Entry { position, payload: Payload::Command(Bytes::from(vec![more as u8; length])) })
     };
-    [vec![Record::Term(term), Record::Vote(ServerId::new(3)), entry(1, 10)], vec![entry(2, 600), entry(3, 0)]]
+    // The first takes several sectors, so that only parts of it may be there after another crash.
+    [vec![Record::Term(term), Record::Vote(ServerId::new(3)), entry(1, 1300)], vec![entry(2, 10), entry(3, 0)]]
 }
 
 /// A log is compacted only up to a snapshot, and replaced only by one that is there.
