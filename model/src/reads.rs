@@ -107,7 +107,7 @@ impl<R> ReadIndices<R> {
         self.is_blind = false;
     }
 
-    /// Confirms this round and earlier ones, as [`Output::Confirmed`](crate::Output::Confirmed) says. Those
+    /// Confirms this round and earlier ones, as [`Output::Confirmed`] says. Those
     /// who have waited for it are the next.
     pub fn confirmed(&mut self, round: Round) {
         self.confirmed = round;
@@ -123,7 +123,7 @@ impl<R> ReadIndices<R> {
         self.waiting.pop_front().map(|(reader, _)| (reader, read))
     }
 
-    /// Ends the leadership for all who wait: [`Output::Yielded`](crate::Output::Yielded) says so, and so
+    /// Ends the leadership for all who wait: [`Output::Yielded`] says so, and so
     /// does a server that leads no more, since one that has served nobody ends without a word.
     pub fn end(&mut self) {
         self.ended = self.waiting.len();
