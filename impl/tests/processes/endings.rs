@@ -92,8 +92,8 @@ fn output_that_nobody_reads_holds_up_nothing() {
     };
     let mut server = unread(&mut cluster.serve(1, &directory));
     wait_until_it_is(&directory, "leader");
-    let stepped_down = run(&["step-down", &directory]);
-    assert!(stepped_down.status.success(), "{stepped_down:?}");
+    // It is in office a moment after it has been elected.
+    until("it steps down", || run(&["step-down", &directory]).status.success());
     signal(&server, Signal::TERM);
     assert_eq!(end_of(&mut server).code(), Some(0));
     let mut refused = unread(&mut cluster.serve(1, &cluster.named_directory("nowhere")));
