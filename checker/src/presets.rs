@@ -67,7 +67,7 @@ pub(crate) const COMPARED: [Bounds; 4] = [
     Bounds { entries: 1, ..SMALL },
 ];
 
-pub(crate) const PRESETS: [Preset; 19] = [
+pub(crate) const PRESETS: [Preset; 20] = [
     Preset {
         name: "quick",
         about: "three servers: elections, logs on top of them, snapshots, and damaged disks; two and four servers, since \
@@ -175,6 +175,18 @@ pub(crate) const PRESETS: [Preset; 19] = [
             (A_COMMAND_IS_LACKED_LONGER, OF_A_COMMAND_LACKED_LONGER),
             (A_COMMAND_IS_HELD_BY_ANOTHER, OF_A_COMMAND_HELD_BY_ANOTHER),
             (TWO_COMMANDS, OF_TWO_COMMANDS),
+        ],
+    },
+    Preset {
+        name: "ends",
+        about: "what 'quick' has of commands and of a read, followed to their ends: mutants of those are caught in a second",
+        parts: &[
+            (COMMANDS_OF_TWO, OF_COMMANDS_OF_TWO),
+            (A_COMMAND_IS_HELD, OF_A_COMMAND_HELD),
+            (COMMANDS_ARE_LACKED, OF_COMMANDS_LACKED),
+            (A_SNAPSHOT_COMES, OF_A_SNAPSHOT_THAT_COMES),
+            (A_READ_OF_TWO, OF_A_READ_OF_TWO),
+            (A_READ_OF_THE_REPLACED, OF_A_READ_OF_THE_REPLACED),
         ],
     },
     Preset {
