@@ -28,8 +28,8 @@ fn a_search_to_the_end_is_complete() {
     assert!(said.contains("runs of any length") && said.contains("C1 ElectionSafety"), "{said}");
     assert_eq!(
         said.matches("COMPLETE\n").count(),
-        9,
-        "elections, logs, snapshots, leases and damaged disks of several groups: {said}"
+        15,
+        "elections, logs, snapshots, leases and damaged disks of several groups, commands and a read: {said}"
     );
 }
 
