@@ -148,18 +148,27 @@ pub(crate) struct Chosen {
     pub(crate) changed: bool,
 }
 
+fn is_of_any_length(part: &Part) -> bool {
+    !matches!(part, Part::Concrete(_))
+}
+
 impl SystemArgs {
     pub(crate) fn chosen(&self) -> Result<Chosen, Usage> {
         let (preset, mutant) = (self.preset()?, self.mutant()?);
-        let named: Vec<Part> = match &mutant {
+        let mut named: Vec<Part> = match &mutant {
             Some(mutant) if self.preset.is_none() => vec![mutant.part],
             _ => preset.parts.iter().map(|(part, _)| *part).collect(),
         };
+        let whole = named.len();
+        if self.gives_bounds() && named.iter().any(is_of_any_length) {
+            // Bounds are of the one kind of system or of the other: of 'quick' they mean most of it.
+            named.retain(is_of_any_length);
+        }
         self.refuse_misplaced(&named)?;
         let keeps =
             mutant.as_ref().is_some_and(|mutant| matches!(mutant.part, Part::Concrete(Bounds { forgets: false, .. })));
         let parts: Vec<Part> = named.iter().map(|part| self.changed(*part, keeps)).collect::<Result<_, _>>()?;
-        let changed = parts != named;
+        let changed = parts != named || named.len() < whole;
         Ok(Chosen { preset, mutant, parts, changed })
     }
 
@@ -221,9 +230,15 @@ impl SystemArgs {
         catalogue::find(name).map(Some).ok_or_else(unknown)
     }
 
-    fn refuse_misplaced(&self, parts: &[Part]) -> Result<(), Usage> {
-        let of_quotient = [("spread", self.spread.is_some()), ("window", self.window.is_some())];
-        let of_concrete = [
+    /// Whether any bounds are given.
+    fn gives_bounds(&self) -> bool {
+        let of_quotient = [self.servers.is_some(), self.spread.is_some(), self.window.is_some()];
+        of_quotient.contains(&true) || self.of_concrete().iter().any(|(_, given)| *given)
+    }
+
+    /// The bounds of the concrete system, and whether each is given.
+    fn of_concrete(&self) -> [(&'static str, bool); 10] {
+        [
             ("terms", self.terms.is_some()),
             ("entries", self.entries.is_some()),
             ("timeouts", self.timeouts.is_some()),
@@ -234,16 +249,19 @@ impl SystemArgs {
             ("interleaved", self.interleaved.is_some()),
             ("proposals", self.proposals.is_some()),
             ("transfers", self.transfers.is_some()),
-        ];
-        let is_quotient = |part: &Part| !matches!(part, Part::Concrete(_));
+        ]
+    }
+
+    fn refuse_misplaced(&self, parts: &[Part]) -> Result<(), Usage> {
+        let of_quotient = [("spread", self.spread.is_some()), ("window", self.window.is_some())];
         let named =
             |options: &[(&str, bool)]| options.iter().find(|(_, given)| *given).map(|(name, _)| format!("--{name}"));
-        if let Some(option) = named(&of_quotient).filter(|_| !parts.iter().any(is_quotient)) {
+        if let Some(option) = named(&of_quotient).filter(|_| !parts.iter().any(is_of_any_length)) {
             return Err(Usage(format!(
                 "{option} is for runs of any length; the concrete system has --terms and --entries"
             )));
         }
-        if let Some(option) = named(&of_concrete).filter(|_| parts.iter().all(is_quotient)) {
+        if let Some(option) = named(&self.of_concrete()).filter(|_| parts.iter().all(is_of_any_length)) {
             return Err(Usage(format!(
                 "{option} is for the concrete system (presets plain-*, concrete-*); here there are --spread and --window"
             )));
