@@ -5,6 +5,8 @@
 //! again, and messages that can be told from the rest of the state are not kept but offered:
 //! all those that may have been sent, and some that may not, which can only find more.
 
+use std::ops::Range;
+
 use rafttree_model::{Entry, Envelope, Index, Message, Position, Role, Round, ServerId, Slice};
 
 use crate::world::{Leadership, Letter, Tag, World};
@@ -20,17 +22,38 @@ pub(crate) fn parts(world: &World, without_late: bool) -> impl Iterator<Item = L
 }
 
 fn parts_for(leadership: &Leadership, to: ServerId) -> impl Iterator<Item = Letter> + '_ {
-    let Leadership { term, leader, entries, commit, round } = leadership;
-    let ranges = (0..=entries.len()).flat_map(move |first| (first..=entries.len()).map(move |last| (first, last)));
-    ranges.flat_map(move |(first, last)| {
-        let slice = Slice::new(position(entries, first), entries[first..last].to_vec());
-        let slice = slice.expect("a log has no gaps and its terms never fall");
-        let message =
-            move |commit| Message::AppendRequest { entries: slice.clone(), commit: Index::new(commit), round: *round };
+    let (length, known) = (leadership.entries.len(), leadership.commit.number());
+    let ranges = (0..=length).flat_map(move |first| (first..=length).map(move |last| first..last));
+    ranges.flat_map(move |range| {
+        let (last, slice) = (range.end as u64, slice(leadership, range));
         // A commit index beyond these entries tells a correct server no more than one at their end.
-        let commits = (0..=commit.number()).filter(move |index| *index <= last as u64 || *index == commit.number());
-        commits.map(move |commit| Envelope { from: *leader, to, term: *term, message: message(commit) })
+        let commits = (0..=known).filter(move |index| *index <= last || *index == known);
+        commits.map(move |commit| append(leadership, to, slice.clone(), Index::new(commit)))
     })
+}
+
+/// A part of what a leader has sent of its log, from one entry's place to another's, with a commit index.
+pub(crate) fn part(leadership: &Leadership, to: ServerId, range: Range<usize>, commit: Index) -> Letter {
+    append(leadership, to, slice(leadership, range), commit)
+}
+
+fn slice(leadership: &Leadership, range: Range<usize>) -> Slice<Tag> {
+    let entries = &leadership.entries;
+    let slice = Slice::new(position(entries, range.start), entries[range].to_vec());
+    slice.expect("a log has no gaps and its terms never fall")
+}
+
+fn append(leadership: &Leadership, to: ServerId, entries: Slice<Tag>, commit: Index) -> Letter {
+    let Leadership { term, leader, round, .. } = *leadership;
+    Envelope { from: leader, to, term, message: Message::AppendRequest { entries, commit, round } }
+}
+
+/// Whether this is one of the parts of what a leader has sent.
+fn is_part_of(leadership: &Leadership, letter: &Letter) -> bool {
+    let Message::AppendRequest { entries, commit, .. } = &letter.message else { return false };
+    let (first, last) = (entries.previous().index.number() as usize, entries.last().index.number() as usize);
+    let is_told = *commit <= leadership.commit && (commit.number() as usize <= last || *commit == leadership.commit);
+    is_told && last <= leadership.entries.len() && part(leadership, letter.to, first..last, *commit) == *letter
 }
 
 fn position(entries: &[Entry<Tag>], index: usize) -> Position {
@@ -39,12 +62,8 @@ fn position(entries: &[Entry<Tag>], index: usize) -> Position {
 
 /// Whether this message was sent, which stays so; of its log a leader may have sent any part.
 pub(crate) fn is_sent(world: &World, letter: &Letter) -> bool {
-    let is_part = |leadership: &Leadership| {
-        (leadership.term, leadership.leader) == (letter.term, letter.from)
-            && parts_for(leadership, letter.to).any(|part| part == *letter)
-    };
     world.network.binary_search_by(|other| (**other).cmp(letter)).is_ok()
-        || letter.from != letter.to && world.leaderships.iter().any(|leadership| is_part(leadership))
+        || letter.from != letter.to && world.leaderships.iter().any(|leadership| is_part_of(leadership, letter))
 }
 
 /// What may be heard at any time without being kept in the network.

@@ -13,7 +13,7 @@ use crate::system::transitions::{Action, OutOfBounds, System};
 use crate::world::{Answer, Leadership, Moment, Readers, Server, Tag, World};
 
 impl System {
-    pub(super) fn follows_reads(&self) -> bool {
+    pub(crate) fn follows_reads(&self) -> bool {
         let mut followed = PropertySet::of_reads();
         followed.keep(self.watched);
         !followed.is_empty()
@@ -32,7 +32,7 @@ impl System {
 
     /// The reader waits for a state machine: that alone decides what comes of the read. What has been applied
     /// before might as well be applied then.
-    pub(super) fn is_only_applying(&self, world: &World) -> Option<Action> {
+    pub(crate) fn is_only_applying(&self, world: &World) -> Option<Action> {
         let waits_for_applied = |readers: &Readers| readers.applied.iter().len() != 0;
         let at = world.reads.kept.iter().find(|(_, readers)| waits_for_applied(readers));
         at.map(|(&id, _)| Action::Apply(id))
