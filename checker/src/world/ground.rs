@@ -9,6 +9,9 @@ use crate::world::readers::{Attend, attend};
 /// The deployed `step`, by the rules of the paper or by those of a mutant.
 pub(crate) type StepBy = fn(&mut Node, Event<Tag>, &mut Effects<Tag>);
 
+/// Sees what happens to a server, before the step.
+pub(crate) type Watch = fn(&Node, &Event<Tag>);
+
 /// A mutant not of a rule of the protocol but of what surrounds it: of the disk, mostly.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum DiskMutant {
@@ -63,6 +66,8 @@ pub(crate) struct Ground {
     /// Whether leases are followed in the concrete system.
     pub(crate) keeps_leases: bool,
     pub(crate) lease_mutant: Option<LeaseMutant>,
+    /// Who is shown every event, to count it; nobody, in a search.
+    pub(crate) watch: Option<Watch>,
 }
 
 /// The step that servers call.
@@ -76,4 +81,5 @@ pub(crate) const PAPER: Ground = Ground {
     keeps_rounds: false,
     keeps_leases: false,
     lease_mutant: None,
+    watch: None,
 };

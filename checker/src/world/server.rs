@@ -67,9 +67,13 @@ impl Server {
     /// memory. If a snapshot arrives, it was made of these entries. A panic is a finding, not the end of
     /// the search, and leaves it as it was.
     pub(crate) fn step(&self, ground: Ground, event: &Event<Tag>, snapshot: &[Entry<Tag>]) -> (Server, Stepped) {
-        let Ground { step_by, disk_mutant, .. } = ground;
+        let Ground { step_by, disk_mutant, watch, .. } = ground;
         let (mut new, mut effects) = (self.clone(), Effects::new());
-        if catch_unwind(AssertUnwindSafe(|| step_by(&mut new.node, event.clone(), &mut effects))).is_err() {
+        let watched_step = || {
+            watch.iter().for_each(|watch| watch(&self.node, event));
+            step_by(&mut new.node, event.clone(), &mut effects);
+        };
+        if catch_unwind(AssertUnwindSafe(watched_step)).is_err() {
             return (self.clone(), Stepped { panicked: true, ..Stepped::default() });
         }
         new.observed = self.observed.after(&self.node, event, &new.node);
