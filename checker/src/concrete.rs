@@ -1,5 +1,7 @@
 //! The concrete system as a space to search, and as a Stateright model that its Explorer shows.
 
+use std::sync::Arc;
+
 use stateright::Model;
 
 use rafttree_model::{Message, Role, RoleName};
@@ -10,7 +12,7 @@ use crate::search::{Bits, Judgement, Space, fingerprint};
 use crate::system::{Action, System, symmetry};
 use crate::trace::language;
 use crate::verdict::Checked;
-use crate::world::{Answer, World};
+use crate::world::{Answer, Server, World};
 
 /// The kinds of [`Action`], as they are counted.
 pub(crate) const KINDS: [&str; 12] = [
@@ -58,7 +60,7 @@ impl Space for System {
         for action in offers.drain(..) {
             offered[self.kind(&action)] += 1;
             let Some(next) = self.after(world, &action) else { continue };
-            let met = arrived | met_by(world, &action, &next);
+            let met = arrived | met_by(self, world, &action, &next);
             let broken = next.broken.bits();
             visit(action, next, Judgement { broken, met });
         }
@@ -140,7 +142,8 @@ fn bits(met: &[(bool, Witness)]) -> Bits {
     met.iter().filter(|(holds, _)| *holds).map(|(_, witness)| 1 << *witness as u8).sum()
 }
 
-fn met_by(before: &World, action: &Action, after: &World) -> Bits {
+/// What an action shows by what it changes.
+pub(crate) fn met_by(system: &System, before: &World, action: &Action, after: &World) -> Bits {
     let crashed = match action {
         Action::Crash { server, keep } => Some(*keep < before.server(*server).unsynced_records()),
         Action::CrashTorn(_) => Some(true),
@@ -149,12 +152,17 @@ fn met_by(before: &World, action: &Action, after: &World) -> Bits {
     // Renaming may have moved the servers, so one log is sought that no earlier one begins.
     let shorter =
         |new: &[_]| !before.servers.iter().any(|old| new.starts_with(&old.entries) || old.entries.starts_with(new));
-    let cut = crashed.is_none() && after.servers.iter().any(|server| shorter(&server.entries));
+    let is_cut = |(old, new): (&Arc<Server>, &Arc<Server>)| !new.entries.starts_with(&old.entries);
+    let cut = crashed.is_none()
+        && match system.symmetric {
+            true => after.servers.iter().any(|server| shorter(&server.entries)),
+            false => before.servers.iter().zip(&after.servers).any(is_cut),
+        };
     bits(&[(cut, Witness::ConflictCut), (crashed == Some(true), Witness::UnsyncedLost)])
 }
 
 /// Messages that servers do not like, or no longer need.
-fn met_on_arrival(world: &World, action: &Action) -> Bits {
+pub(crate) fn met_on_arrival(world: &World, action: &Action) -> Bits {
     let Action::Deliver(letter) = action else { return 0 };
     let node = &world.server(letter.to).node;
     if let Message::VoteRequest { transfer: true, .. } = letter.message {
