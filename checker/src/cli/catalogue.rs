@@ -22,10 +22,11 @@ pub(crate) struct Kept<'a> {
 impl Kept<'_> {
     fn keep(self, mutant: &Mutant, outcome: &Outcome, found: &Counterexample) -> Result<(), Usage> {
         if let Some(folder) = self.folder {
-            found.save(&folder.join(mutant.name).with_extension("txt"), Some(mutant), mutant.part, outcome)?;
+            found.save(&folder.join(mutant.name).with_extension("txt"), Some(mutant), mutant.part, outcome.broken)?;
         }
         if let Some(picture) = self.picture {
-            let chart = show::charted(&mutant.name.replace('_', " "), &found.file(Some(mutant), mutant.part, outcome))?;
+            let chart =
+                show::charted(&mutant.name.replace('_', " "), &found.file(Some(mutant), mutant.part, outcome.broken))?;
             let path = self.folder.unwrap_or(Path::new(".")).join(mutant.name).with_extension(picture.extension());
             show::write(&path, &picture.of(&chart))?;
         }

@@ -77,10 +77,10 @@ pub(crate) fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
         let subject = Subject { preset: name, part: *part, mutant, watched, threads, memory };
         let found = Counterexample::of(chosen.mutant.as_ref(), *part, &mut outcome);
         if let (Some(path), Some(found)) = (&args.save, &found) {
-            found.save(path, chosen.mutant.as_ref(), *part, &outcome)?;
+            found.save(path, chosen.mutant.as_ref(), *part, outcome.broken)?;
         }
         let story = found.as_ref().map(|found| found.story().to_owned());
-        let scenario = found.map(|found| found.file(chosen.mutant.as_ref(), *part, &outcome));
+        let scenario = found.map(|found| found.file(chosen.mutant.as_ref(), *part, outcome.broken));
         let run = Run { subject, outcome, story, scenario };
         if !json {
             say!("{}", run.text());
@@ -93,22 +93,29 @@ pub(crate) fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
         }
     }
     if !json && all.violated().is_some() {
-        say!("{}", further(args.save.as_deref()));
+        say!("{}", further(&typed(), args.save.as_deref()));
     }
     ended(&args.artifacts, &all, chosen.preset.name, json)
 }
 
-/// How one goes on from a counterexample: three lines, and one that keeps it first, if it was not.
-fn further(saved: Option<&Path>) -> String {
-    let quoted = |word: String| if word.contains(' ') { format!("'{word}'") } else { word };
+/// How one goes on from a counterexample of a command: three lines, and one that keeps it first, if it was not.
+pub(super) fn further(again: &str, saved: Option<&Path>) -> String {
     let path = quoted(saved.unwrap_or(Path::new("counterexample.txt")).display().to_string());
-    let again = std::env::args().skip(1).map(quoted).collect::<Vec<_>>().join(" ");
     let keep = format!("to keep it     rafttree-checker {again} --save {path}\n");
     format!(
         "{}to replay it   rafttree-checker replay {path}\nto explore it  rafttree-checker explore {path}\n\
          to draw it     rafttree-checker show {path} -o html --to counterexample.html\n",
         if saved.is_some() { String::new() } else { keep }
     )
+}
+
+/// The command line as it was typed.
+fn typed() -> String {
+    std::env::args().skip(1).map(quoted).collect::<Vec<_>>().join(" ")
+}
+
+fn quoted(word: String) -> String {
+    if word.contains(' ') { format!("'{word}'") } else { word }
 }
 
 /// What is said and written when all is searched, to the exit code.
@@ -176,7 +183,7 @@ fn search(
     outcome.map(|outcome| (outcome, watched)).map_err(|why| Usage(why.to_string()))
 }
 
-fn watched(named: &[String]) -> Result<PropertySet, Usage> {
+pub(super) fn watched(named: &[String]) -> Result<PropertySet, Usage> {
     let unknown = |name: &String| Usage(format!("no property is called '{name}'; 'list properties' shows them all"));
     named.iter().map(|name| Property::named(name).ok_or_else(|| unknown(name))).collect()
 }

@@ -113,7 +113,6 @@ fn parse_memory(text: &str) -> Result<u64, String> {
 
 impl LimitArgs {
     pub(crate) fn limits(&self) -> Limits {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         Limits {
             threads: self.threads.map_or_else(cores, |threads| threads as usize),
             time: self.time,
@@ -128,8 +127,13 @@ impl LimitArgs {
     }
 }
 
+/// As many threads as there are cores.
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
 /// The first Ctrl-C or SIGTERM ends the search, and it says so; a second one ends the process.
-fn stop_at_signals() -> Arc<AtomicBool> {
+pub(super) fn stop_at_signals() -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         // Without a handler a signal ends the process, without a verdict: no harm is done.
@@ -137,6 +141,12 @@ fn stop_at_signals() -> Arc<AtomicBool> {
         let _ = signal_hook::flag::register(signal, Arc::clone(&stop));
     }
     stop
+}
+
+/// The mutant of this name, rule or row.
+pub(super) fn mutant_named(name: &str) -> Result<Mutant, Usage> {
+    let unknown = || Usage(format!("no mutant is called '{name}'; 'list catalogue' shows them all"));
+    catalogue::find(name).ok_or_else(unknown)
 }
 
 /// What is to be checked: systems with their bounds, perhaps with a mutant.
@@ -225,9 +235,7 @@ impl SystemArgs {
     }
 
     fn mutant(&self) -> Result<Option<Mutant>, Usage> {
-        let Some(name) = &self.mutant else { return Ok(None) };
-        let unknown = || Usage(format!("no mutant is called '{name}'; 'list catalogue' shows them all"));
-        catalogue::find(name).map(Some).ok_or_else(unknown)
+        self.mutant.as_deref().map(mutant_named).transpose()
     }
 
     /// Whether any bounds are given.

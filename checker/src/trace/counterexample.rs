@@ -49,12 +49,12 @@ impl Counterexample {
     }
 
     /// A file of it: runs are scenarios, which `replay` and `explore --from` take.
-    pub(crate) fn file(&self, mutant: Option<&Mutant>, part: Part, outcome: &Outcome) -> String {
-        let (broken, words, servers) = (verdict::names(outcome.broken).join(", "), part.words(), part.servers());
-        let title = format!("# breaks {broken}\n# found within: {words}\n");
+    pub(crate) fn file(&self, mutant: Option<&Mutant>, part: Part, broken: PropertySet) -> String {
+        let (names, words, servers) = (verdict::names(broken).join(", "), part.words(), part.servers());
+        let title = format!("# breaks {names}\n# found within: {words}\n");
         let named = mutant.map_or(String::new(), |mutant| format!("mutant {}\n", mutant.name));
         let Counterexample { story, replays } = self;
-        let ids: Vec<_> = outcome.broken.iter().map(Property::id).collect();
+        let ids: Vec<_> = broken.iter().map(Property::id).collect();
         let start = part.start().map_or(String::new(), start::start_played);
         let title = format!("{title}servers {servers}\n{named}property {}\n{start}", ids.join(" "));
         if *replays {
@@ -62,7 +62,7 @@ impl Counterexample {
         }
         // The run up to where faults stop can be replayed, and what happens then cannot.
         let (run, schedule) = match story.strip_prefix('\n') {
-            None if outcome.broken.meets(PropertySet::of_liveness()) => story.split_once("\n\n").unwrap_or(("", story)),
+            None if broken.meets(PropertySet::of_liveness()) => story.split_once("\n\n").unwrap_or(("", story)),
             other => ("", other.unwrap_or(story)),
         };
         let end = if run.is_empty() { "" } else { "\n" };
@@ -75,9 +75,9 @@ impl Counterexample {
         path: &Path,
         mutant: Option<&Mutant>,
         part: Part,
-        outcome: &Outcome,
+        broken: PropertySet,
     ) -> Result<(), Usage> {
-        std::fs::write(path, self.file(mutant, part, outcome))
+        std::fs::write(path, self.file(mutant, part, broken))
             .map_err(|why| Usage(format!("cannot write {}: {why}", path.display())))
     }
 }
