@@ -349,3 +349,54 @@ fn what_the_invariant_has_no_use_for_is_refused() {
         assert!(text(&output.stderr).contains(why), "{}", text(&output.stderr));
     }
 }
+
+#[test]
+fn a_swarm_that_finds_nothing_says_that_this_proves_nothing() {
+    let arguments = ["swarm", "--runs", "3", "--steps", "500"];
+    let said = checker(&arguments);
+    assert_eq!(code(&said), 0, "{}", text(&said.stderr));
+    assert!(text(&said.stdout).starts_with("NOTHING FOUND in 3 runs\n"), "{}", text(&said.stdout));
+    assert!(!text(&said.stdout).contains("COMPLETE") && text(&said.stdout).contains("\nnever met:"));
+    let value = json(&checker(&[&arguments[..], &["--format", "json"]].concat()));
+    assert_eq!((&value["schema"], &value["verdict"]), (&"rafttree-swarm/1".into(), &"NOTHING FOUND".into()));
+    assert_eq!((&value["actions_tried"], &value["runs"]), (&1500.into(), &3.into()));
+    assert!(value["rules"]["may_vote"]["yes"].as_u64().is_some_and(|count| 0 < count), "{value}");
+    assert!(text(&said.stdout).contains(value["digest"].as_str().expect("a digest")));
+}
+
+#[test]
+fn a_swarm_finds_a_mutant_and_says_how_to_go_on() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let file = folder.path().join("found.txt");
+    let path = file.to_str().expect("the path is UTF-8");
+    let output = checker(&["swarm", "--mutant", "vote_again", "--save", path]);
+    let said = text(&output.stdout);
+    assert_eq!(code(&output), 1, "{said}");
+    assert!(said.starts_with("VIOLATED\n") && said.contains("BROKEN        C2 VoteOnce"), "{said}");
+    let replayed = checker(&["replay", path]);
+    assert_eq!(code(&replayed), 1, "{}", text(&replayed.stderr));
+    assert!(text(&replayed.stdout).contains("BROKEN: C2 VoteOnce"), "{}", text(&replayed.stdout));
+    let again = said.lines().find_map(|line| line.strip_prefix("to make it again  rafttree-checker ")).expect("a line");
+    let again = json(&checker(&[&again.split(' ').collect::<Vec<_>>()[..], &["--format", "json"]].concat()));
+    assert_eq!(again["runs"], 1);
+    let scenario = std::fs::read_to_string(file).expect("it was written");
+    assert_eq!(again["found"]["scenario"], scenario);
+}
+
+#[test]
+fn a_swarm_without_a_leader_is_vacuous_and_nonsense_is_refused() {
+    let output = checker(&["swarm", "--runs", "1", "--steps", "1"]);
+    assert_eq!(code(&output), 4, "{}", text(&output.stdout));
+    let refused: [(&[&str], &str); 5] = [
+        (&["--shard", "4/3"], "'4/3' is no shard"),
+        (&["--mutant", "no_such"], "no mutant is called 'no_such'"),
+        (&["--property", "V1"], "V1 Recovery is not judged in runs"),
+        (&["--run", "3", "--time", "1s"], "cannot be used with"),
+        (&["--servers", "10"], "10 is not in 1..=9"),
+    ];
+    for (options, why) in refused {
+        let output = checker(&[&["swarm"], options].concat());
+        assert_eq!(code(&output), 2, "{options:?}");
+        assert!(text(&output.stderr).contains(why), "{}", text(&output.stderr));
+    }
+}

@@ -36,6 +36,8 @@ mod catalogue;
 
 mod play;
 
+mod swarm;
+
 const EXAMPLES: &str = "\
 Examples:
   rafttree-checker check                       exhaust the default preset
@@ -44,6 +46,8 @@ Examples:
   rafttree-checker check log-3 --window 3 --time 10m --checkpoint wide.ckpt
                                                larger bounds, as far as ten minutes get
   rafttree-checker check inductive             an inductive invariant: every server that it allows, reached or not
+  rafttree-checker swarm --servers 7 --time 60s
+                                               long random runs, judged at every step
   rafttree-checker catalogue                   the mutation catalogue: every mutant must be caught
   rafttree-checker mutants                     mutants of the model: a check must kill each
   rafttree-checker show figure_8 -o html --to figure_8.html
@@ -77,6 +81,8 @@ enum Format {
 enum Command {
     /// Visit every state within bounds, and say in one word what came out.
     Check(Box<check::CheckArgs>),
+    /// Make long random runs at sizes that no search exhausts, and count what they met.
+    Swarm(Box<swarm::SwarmArgs>),
     /// Run the mutation catalogue, one mutant of the protocol after the other: each must be caught.
     #[command(visible_alias = "zoo")]
     Catalogue {
@@ -179,6 +185,7 @@ fn run(cli: &Cli) -> Result<u8, Usage> {
             let kept = catalogue::Kept { folder: save.as_deref(), picture: *show };
             catalogue::run_catalogue(rows, kept, &limits.limits(), json)
         }
+        Command::Swarm(args) => swarm::swarm(args, json),
         Command::Mutants(args) => source_mutants::run(args, json),
         Command::Lasso { servers } => Ok(tables::lasso(*servers, json)),
         Command::Odds(args) => timing::run(args, json),

@@ -43,6 +43,11 @@ impl Counterexample {
         }
     }
 
+    /// A run that was played already.
+    pub(crate) fn of_run(system: &System, steps: &[Step]) -> Counterexample {
+        Counterexample { story: language::story(&system.start, steps), replays: true }
+    }
+
     /// What happens, step by step.
     pub(crate) fn story(&self) -> &str {
         &self.story
