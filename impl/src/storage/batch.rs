@@ -7,7 +7,7 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
-use super::layout::{SECTOR_BYTES, SECTORS_PER_BLOCK, Seal};
+use super::layout::{SECTOR_BYTES, SECTORS_PER_BLOCK, SEQUENCES, Seal};
 use super::slot::HardState;
 
 /// The most bytes of records in one batch.
@@ -107,7 +107,10 @@ pub(super) fn sector(seal: &Seal, offset: u64, bytes: &[u8]) -> Sector {
     let (mut frame, sealed) = bytes.split_at(4);
     if frame.get_u32_le() == seal.checksum(offset, sealed) {
         let mut rest = sealed;
-        return Sector::Part { sequence: rest.get_u64_le(), place: rest.get_u32_le() };
+        let (sequence, place) = (rest.get_u64_le(), rest.get_u32_le());
+        if SEQUENCES.contains(&sequence) {
+            return Sector::Part { sequence, place };
+        }
     }
     Sector::Illegible
 }
@@ -129,7 +132,7 @@ pub(super) fn decode(seal: &Seal, offset: u64, bytes: &[u8]) -> Option<Batch> {
     let mut text = &first[FRAME_BYTES..];
     let (void, previous, length) = (text.get_u16_le(), text.get_u32_le(), text.get_u32_le() as usize);
     let header = Header { sequence, void, previous, hard: HardState::decode(&mut text)? };
-    if sequence == 0 || MAX_BATCH_BYTES < length {
+    if MAX_BATCH_BYTES < length {
         return None;
     }
     let (mut records, mut whole) = (BytesMut::new(), crc32fast::Hasher::new());
@@ -180,6 +183,15 @@ mod tests {
             let begin = bit / 8 / SECTOR_BYTES * SECTOR_BYTES;
             let found = sector(&seal(), 8192 + begin as u64, &damaged[begin..begin + SECTOR_BYTES]);
             assert_eq!(found, Sector::Illegible, "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_batch_of_a_number_that_no_server_counts_to_is_none() {
+        for (sequence, is_one) in [(0, false), (1, true), (u64::MAX / 2, true), (1 << 63, false), (u64::MAX, false)] {
+            let (bytes, _) = encode(&seal(), 8192, Header { sequence, ..header() }, b"some records");
+            assert_eq!(decode(&seal(), 8192, &bytes).is_some(), is_one, "{sequence}");
+            assert_eq!(sector(&seal(), 8192, &bytes[..SECTOR_BYTES]) != Sector::Illegible, is_one, "{sequence}");
         }
     }
 

@@ -66,7 +66,7 @@ impl Image {
             Written::Record(Record::Restore { last }) => self.restore(last),
             Written::Record(Record::Compact { .. }) => return Err(Contradiction("it compacts as another format does")),
             Written::Base(base) => self.rebase(base)?,
-            Written::Start { base, last } => self.start(base, last),
+            Written::Start { base, last } => self.start(base, last)?,
         }
         Ok(())
     }
@@ -158,10 +158,14 @@ impl Image {
     }
 
     /// Where the log was before the first segment that is left. Later ones say what is known already.
-    fn start(&mut self, base: Position, last: Position) {
+    fn start(&mut self, base: Position, last: Position) -> Result<(), Contradiction> {
+        if falls(base.term, last.term) {
+            return Err(Contradiction("its log begins with a later term than it ends with"));
+        }
         if self.before == 0 && self.held.is_empty() {
             (self.base, self.before, self.term_before) = (base, last.index.number(), Some(last.term));
         }
+        Ok(())
     }
 
     /// A snapshot that ends with this entry replaces the log.
@@ -225,4 +229,34 @@ impl Image {
 /// Whether a log in which the one follows the other is none that a server could have written.
 fn falls(earlier: Term, later: Term) -> bool {
     later.number() < earlier.number()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(term: u64, index: u64) -> Position {
+        Position { term: Term::new(term), index: Index::new(index) }
+    }
+
+    fn append(term: u64, index: u64) -> Written {
+        Written::Record(Record::Append(Entry { position: at(term, index), payload: Payload::Blank }))
+    }
+
+    /// Whether these records are taken in one after the other, and what they add up to can be put together.
+    fn is_log(records: &[Written]) -> bool {
+        let mut image = Image::default();
+        let is_taken = records.iter().all(|record| image.apply(record.clone()).is_ok());
+        is_taken && image.into_recovered().durable.log().last() != Position::default()
+    }
+
+    #[test]
+    fn records_that_contradict_each_other_are_refused_before_a_log_is_made_of_them() {
+        let start = |base, last| Written::Start { base, last };
+        assert!(is_log(&[start(at(0, 0), at(0, 0)), append(1, 1)]));
+        assert!(is_log(&[start(at(2, 5), at(2, 5)), append(2, 6)]));
+        assert!(!is_log(&[start(at(255, 0), at(0, 0)), append(1, 1)]), "it begins with a later term");
+        assert!(!is_log(&[append(2, 1), append(1, 2)]), "a term falls");
+        assert!(!is_log(&[append(1, 2)]), "an entry is missing");
+    }
 }

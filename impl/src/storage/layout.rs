@@ -6,6 +6,8 @@
 //! even numbers and for those with odd ones, in turn: the slot of the batch that was acknowledged
 //! last is in no block that the next batch writes to.
 
+use std::ops::RangeInclusive;
+
 use bytes::BufMut;
 
 use super::identity::Incarnation;
@@ -26,6 +28,9 @@ pub(super) const SEGMENT_BLOCKS: u16 = 991;
 pub(super) const SLOT_BYTES: usize = 64;
 
 const SLOTS_PER_PAGE: u64 = (BLOCK_BYTES / SLOT_BYTES) as u64;
+
+/// Numbers of batches. They are counted up by one, so those at the end of their range were written by no correct server.
+pub(super) const SEQUENCES: RangeInclusive<u64> = 1..=u64::MAX / 2;
 
 /// The beginning of a segment.
 pub(super) const MAGIC: &[u8; 12] = b"rafttree log";

@@ -64,6 +64,9 @@ pub(super) fn encode_start(base: Position, last: Position, out: &mut Vec<u8>) {
 /// How many bytes the beginning of a segment takes.
 pub(super) const START_BYTES: usize = 33;
 
+/// How many bytes the shortest record takes that adds an entry.
+pub(super) const MIN_ENTRY_BYTES: usize = 17;
+
 fn put_position(out: &mut Vec<u8>, tag: u8, position: Position) {
     put(out, tag, position.term.number());
     out.put_u64_le(position.index.number());

@@ -128,12 +128,17 @@ impl Segment {
     fn find_slots(&mut self) {
         for offset in self.layout.slot_offsets() {
             let Some(slot) = Slot::decode(&self.seal, offset, self.slot_bytes(offset)) else { continue };
-            let is_in_place =
-                slot.block < self.layout.blocks && self.layout.slot_offset(slot.block, slot.sequence) == offset;
-            if is_in_place {
+            if self.may_stand(&slot, offset) {
                 self.found.entry(slot.sequence).or_default().slot = Some(slot);
             }
         }
+    }
+
+    /// Whether the slot stands where its batch has one, and the batch is within the segment: a length that is beyond
+    /// it is not believed.
+    fn may_stand(&self, slot: &Slot, offset: u64) -> bool {
+        let end = usize::from(slot.block) + batch::blocks(slot.length as usize);
+        end <= usize::from(self.layout.blocks) && self.layout.slot_offset(slot.block, slot.sequence) == offset
     }
 
     fn sector(&self, place: usize) -> Sector {

@@ -6,7 +6,8 @@
 use bytes::{Buf, BufMut};
 use rafttree_model::{Durable, Index, Position, ServerId, Term};
 
-use super::layout::{SLOT_BYTES, Seal};
+use super::layout::{SEQUENCES, SLOT_BYTES, Seal};
+use super::record::MIN_ENTRY_BYTES;
 
 /// The bytes that the checksum covers.
 const SEALED_BYTES: usize = SLOT_BYTES - 4;
@@ -121,7 +122,7 @@ impl Slot {
             return None;
         }
         let mut rest = sealed;
-        let sequence = rest.try_get_u64_le().ok().filter(|&sequence| sequence != 0)?;
+        let sequence = rest.try_get_u64_le().ok().filter(|sequence| SEQUENCES.contains(sequence))?;
         let first =
             Position { term: Term::new(rest.try_get_u64_le().ok()?), index: Index::new(rest.try_get_u64_le().ok()?) };
         let last_term = Term::new(rest.try_get_u64_le().ok()?);
@@ -134,6 +135,10 @@ impl Slot {
         let (length, checksum) = (rest.try_get_u32_le().ok()?, rest.try_get_u32_le().ok()?);
         let hard = HardState::decode(&mut rest)?;
         let effect = Effect { first, count, last, moves_base: length & MOVES_BASE != 0, hard };
+        // More entries than there were bytes for would claim any amount of memory, when their batch is damaged.
+        if ((length & !MOVES_BASE) as usize) < count as usize * MIN_ENTRY_BYTES {
+            return None;
+        }
         Some(Slot { sequence, void, block, length: length & !MOVES_BASE, checksum, effect })
     }
 }
@@ -164,5 +169,17 @@ mod tests {
             }
         }
         assert_eq!(Slot::decode(&seal, 0, &[0; SLOT_BYTES]), None);
+    }
+
+    #[test]
+    fn a_slot_of_more_entries_than_its_batch_has_bytes_for_is_none() {
+        let seal = Seal::new(Incarnation::from_bytes([7; 16]), 3);
+        for (count, length, is_one) in [(2, 34, true), (2, 33, false), (u32::MAX - 10, 34, false)] {
+            let at = |index| Position { term: Term::new(1), index: Index::new(index) };
+            let (first, last) = (at(10), at(9 + u64::from(count)));
+            let effect = Effect { first, count, last, moves_base: true, hard: HardState::default() };
+            let slot = Slot { sequence: 17, void: 0, block: 8, length, checksum: 99, effect };
+            assert_eq!(Slot::decode(&seal, 4096, &slot.encode(&seal, 4096)), is_one.then_some(slot));
+        }
     }
 }

@@ -18,6 +18,9 @@
 
 use std::path::Path;
 
+use bytes::Bytes;
+use rafttree_model::{Log, Record, Slice};
+
 use super::batch::{self, BLOCK_BYTES, Batch, ChainLink, Header};
 use crate::storage::disk::DiskFile;
 use crate::storage::error::{Attempt, StorageError};
@@ -81,13 +84,15 @@ impl<F: DiskFile> Scan<'_, F> {
     fn apply(&self, batch: &Batch, offset: u64, recovered: &mut Recovered) -> Result<(), StorageError> {
         let mut records = batch.records.clone();
         while !records.is_empty() {
-            let problem = StorageError::Corrupt {
-                file: self.path.to_owned(),
-                offset,
-                batch: batch.link.sequence,
-                problem: "it holds no known record",
+            let wrong = |problem| {
+                let (file, batch) = (self.path.to_owned(), batch.link.sequence);
+                StorageError::Corrupt { file, offset, batch, problem }
             };
-            recovered.apply(&record::decode(&mut records).ok_or(problem)?);
+            let record = record::decode(&mut records).ok_or_else(|| wrong("it holds no known record"))?;
+            if !may_follow(recovered.durable.log(), &record) {
+                return Err(wrong("it does not follow those before"));
+            }
+            recovered.apply(&record);
         }
         Ok(())
     }
@@ -143,5 +148,15 @@ impl<F: DiskFile> Scan<'_, F> {
     fn corrupt(&self, problem: &'static str) -> StorageError {
         let ChainLink { sequence, after, .. } = self.next;
         StorageError::Corrupt { file: self.path.to_owned(), offset: after, batch: sequence, problem }
+    }
+}
+
+/// Whether a server with this log could have written the record: a log that contradicts itself would end the program
+/// where it is put together.
+fn may_follow(log: &Log, record: &Record<Bytes>) -> bool {
+    match record {
+        Record::Append(entry) => Slice::new(log.last(), vec![entry.clone()]).is_some(),
+        Record::Truncate { keep: known } | Record::Compact { through: known } => log.position_at(*known).is_some(),
+        Record::Term(_) | Record::Vote(_) | Record::Restore { .. } | Record::Repair(_) => true,
     }
 }

@@ -4,7 +4,7 @@ use std::fs::{self, OpenOptions};
 use std::path::Path;
 
 use bytes::Bytes;
-use rafttree_model::Record;
+use rafttree_model::{Entry, Index, Payload, Position, Record, Term};
 use tempfile::TempDir;
 
 use super::batch::{self, BLOCK_BYTES, ChainLink};
@@ -12,7 +12,7 @@ use super::{FILE, LogEnd};
 use crate::storage::disk::{DiskFile as _, FileSystem};
 use crate::storage::identity::Incarnation;
 use crate::storage::record;
-use crate::storage::simulate::former;
+use crate::storage::simulate::{SimulatedDisk, former};
 use crate::storage::tests::{append, replay};
 use crate::storage::{Recovered, StorageError};
 
@@ -240,5 +240,24 @@ fn a_log_of_any_length_opens() {
         let mut expected = recovered;
         next.iter().for_each(|record| expected.apply(record));
         assert_holds(cut.path(), &expected);
+    }
+}
+
+/// Each of these once ended the program, with checksums that are right.
+#[test]
+fn records_that_contradict_each_other_are_refused() {
+    let at = |term, index| Position { term: Term::new(term), index: Index::new(index) };
+    let append = |term, index| Record::Append(Entry { position: at(term, index), payload: Payload::Blank });
+    let keep = |index| Record::Truncate { keep: Index::new(index) };
+    let compact = |index| Record::Compact { through: Index::new(index) };
+    for (records, is_log) in [
+        (vec![append(1, 1), append(1, 2), keep(1), append(2, 2), compact(1)], true),
+        (vec![append(1, 1), append(1, 3)], false),
+        (vec![append(2, 1), append(1, 2)], false),
+        (vec![Record::Restore { last: at(1, 5) }, keep(4)], false),
+        (vec![append(1, 1), compact(2)], false),
+    ] {
+        let log = SimulatedDisk::holding(&[(FILE.to_owned(), former::log(OWNER, &[records]))].into());
+        assert_eq!(super::read(&log, OWNER).is_ok(), is_log);
     }
 }
