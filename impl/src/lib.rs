@@ -132,6 +132,9 @@
 //!   all at a time.
 //! - Not covered yet: changes of membership. Unix only; timers are finer than a millisecond on Linux alone.
 
+#[cfg(any(test, feature = "simulate"))]
+mod fuzz;
+
 pub mod linearizability;
 
 pub mod storage;

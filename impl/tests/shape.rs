@@ -30,9 +30,10 @@ fn is_test(path: &Path) -> bool {
     ["tests", "tests.rs"].iter().any(|name| path.ends_with(name))
 }
 
-/// The judges of simulations and campaigns compare what servers must not.
+/// The judges of simulations and campaigns, and those of parsers, compare what servers must not.
 fn is_of_a_server(source: &Source) -> bool {
-    !source.name.starts_with("simulate/") && !source.name.starts_with("campaigns/")
+    let is_of_a_judge = |room: &str| source.name.starts_with(room);
+    !["simulate/", "campaigns/"].into_iter().any(is_of_a_judge) && !source.name.contains("/parsers")
 }
 
 /// Whether the line compares something of the protocol, as far as words show it.
@@ -121,7 +122,9 @@ fn one_place_steps_and_no_other() {
 }
 
 /// What a feature may add to the library, and nothing else in it knows of.
-const FEATURES: [(&str, &str); 3] = [
+const FEATURES: [(&str, &str); 5] = [
+    ("#[cfg(any(test, feature = \"simulate\"))]", "mod fuzz;"),
+    ("#[cfg(any(test, feature = \"simulate\"))]", "mod parsers;"),
     ("#[cfg(any(test, feature = \"simulate\"))]", "mod simulate;"),
     ("#[cfg(any(test, feature = \"simulate\"))]", "mod campaigns;"),
     ("#[cfg(any(test, feature = \"simulate\"))]", "mod testing;"),

@@ -14,6 +14,10 @@
 //!   flush that fails and forgets what it was to write; the process goes on, is started anew, or the power fails.
 //! - [`Bits`](Campaign::Bits): every bit of every file of a directory, one at a time. Some of these directories have
 //!   been through crashes, so that remains of batches are in them that never counted.
+//! - [`Bytes`](Campaign::Bytes): no history, but every parser of bytes that come from outside: messages, greetings and
+//!   their frames, what is said about snapshots, all files of a directory, commands, sessions, what the admin socket is
+//!   asked, histories. Each is given encodings of all kinds that were changed: flipped bits, extreme lengths, cut,
+//!   joined with others, ranges repeated, removed and drawn; mostly with checksums that are right again.
 //!
 //! # What is judged
 //!
@@ -22,7 +26,8 @@
 //! is the one that was acknowledged, or one that was being made, and reads as it was written; no log begins behind it.
 //! The number of a batch is not used twice, and no sector of a batch is written over, be it of one that never counted.
 //! What is written after the start outlives a loss of power. After an error of the log nothing is written any more.
-//! With a flipped bit a start may refuse, or name the entries of one batch as faulty, which are then repaired; all else
+//! Bytes are refused, or read as a value that written again reads as the same, and that holds memory in proportion to
+//! them; nothing panics. With a flipped bit a start may refuse, or name the entries of one batch as faulty, which are then repaired; all else
 //! is as it was.
 
 mod scale;
@@ -40,6 +45,12 @@ mod crashes;
 mod errors;
 
 mod bits;
+
+mod mutation;
+
+mod lines;
+
+mod bytes;
 
 mod run;
 

@@ -1,5 +1,6 @@
 //! What a campaign has counted, and what it has found.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::AddAssign;
@@ -8,7 +9,7 @@ use crate::simulate::Digest;
 
 /// How often what was done, and what came of it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Counts(BTreeMap<&'static str, u64>);
+pub struct Counts(BTreeMap<Cow<'static, str>, u64>);
 
 /// Something that must never be: what it displays tells it to people, with the history that led to it.
 #[derive(Clone, Debug)]
@@ -18,14 +19,14 @@ pub struct Violation {
     pub words: String,
     /// What had gone wrong before, as the campaign planned it.
     pub faults: Vec<String>,
-    /// What was done to the directory, line by line.
+    /// What was done to the directory, line by line; or the bytes that a parser was given, in hexadecimal digits.
     pub history: Vec<String>,
 }
 
 impl Counts {
     /// One more of this.
-    pub(super) fn add(&mut self, name: &'static str) {
-        *self.0.entry(name).or_default() += 1;
+    pub(super) fn add(&mut self, name: impl Into<Cow<'static, str>>) {
+        *self.0.entry(name.into()).or_default() += 1;
     }
 
     /// How many of this.
@@ -34,8 +35,8 @@ impl Counts {
     }
 
     /// All of them by their names, in alphabetical order.
-    pub fn all(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        self.0.iter().map(|(name, count)| (*name, *count))
+    pub fn all(&self) -> impl Iterator<Item = (&str, u64)> + '_ {
+        self.0.iter().map(|(name, count)| (&**name, *count))
     }
 
     /// Equal for equal counts.
@@ -51,7 +52,7 @@ impl Counts {
 
 impl AddAssign<&Counts> for Counts {
     fn add_assign(&mut self, other: &Counts) {
-        other.all().for_each(|(name, count)| *self.0.entry(name).or_default() += count);
+        other.0.iter().for_each(|(name, count)| *self.0.entry(name.clone()).or_default() += count);
     }
 }
 
@@ -72,7 +73,7 @@ impl fmt::Display for Violation {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(out, "{}", self.words)?;
         self.faults.iter().try_for_each(|fault| writeln!(out, "  after {fault}"))?;
-        writeln!(out, "of this history:")?;
+        writeln!(out, "of this history, or these bytes:")?;
         self.history.iter().try_for_each(|line| writeln!(out, "  {line}"))
     }
 }

@@ -11,12 +11,16 @@ pub struct Scale {
     pub again: u64,
     /// Of so many bits one is flipped.
     pub bits: u64,
+    /// How many encodings are made for each parser.
+    pub encodings: u64,
+    /// How many times each of these is changed.
+    pub changes: u64,
 }
 
 impl Scale {
     /// All of it.
-    pub const FULL: Scale = Scale { undecided: 10, samples: 64, again: 3, bits: 1 };
+    pub const FULL: Scale = Scale { undecided: 10, samples: 64, again: 3, bits: 1, encodings: 16, changes: 64 };
 
     /// What a test has time for.
-    pub const SMALL: Scale = Scale { undecided: 6, samples: 6, again: 1, bits: 499 };
+    pub const SMALL: Scale = Scale { undecided: 6, samples: 6, again: 1, bits: 499, encodings: 4, changes: 16 };
 }

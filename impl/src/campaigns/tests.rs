@@ -33,3 +33,24 @@ fn a_bit_that_flips_is_harmless_repaired_named_or_refused() {
     let counts = run(Campaign::Bits, 0..8);
     assert!(1000 <= counts.of("bits"), "{counts:?}");
 }
+
+#[test]
+fn whatever_bytes_come_they_are_refused_or_read_as_what_can_be_written_again() {
+    let counts = run(Campaign::Bytes, 0..6);
+    assert!(5000 <= counts.of("inputs"), "{counts:?}");
+    assert_eq!(Campaign::Bytes.untested(&counts), [""; 0], "{counts:?}");
+}
+
+#[test]
+fn equal_seeds_feed_equal_bytes() {
+    let digest = |seed| Campaign::Bytes.run(seed, Scale::SMALL).digest;
+    assert_eq!(digest(1), digest(1));
+    assert_ne!(digest(1), digest(2));
+}
+
+#[test]
+fn a_parser_that_accepts_or_refuses_nothing_is_named() {
+    let counts = Campaign::Bytes.run(1, Scale { encodings: 0, ..Scale::SMALL }).counts;
+    assert!(Campaign::Bytes.untested(&counts).contains(&"messages"));
+    assert_eq!(Campaign::Bits.untested(&counts), [""; 0]);
+}

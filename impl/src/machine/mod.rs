@@ -12,6 +12,9 @@ mod nothing;
 
 pub(crate) mod sessions;
 
+#[cfg(any(test, feature = "simulate"))]
+pub(crate) mod parsers;
+
 pub(crate) mod apply;
 
 pub use codec::CodecError;

@@ -59,6 +59,9 @@ pub(crate) mod writer;
 #[cfg(any(test, feature = "simulate"))]
 pub(crate) mod simulate;
 
+#[cfg(any(test, feature = "simulate"))]
+pub(crate) mod parsers;
+
 #[cfg(test)]
 mod tests;
 

@@ -26,6 +26,9 @@ mod incoming;
 
 mod outgoing;
 
+#[cfg(any(test, feature = "simulate"))]
+pub(crate) mod parsers;
+
 #[cfg(test)]
 mod tests;
 

@@ -78,7 +78,7 @@ pub(super) enum ConnectionEnd {
 
 impl Framing {
     /// Bytes before the message.
-    fn header(self) -> usize {
+    pub(super) fn header(self) -> usize {
         match self {
             Framing::Greeting => 4,
             Framing::Checked => 12,

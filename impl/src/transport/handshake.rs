@@ -205,7 +205,7 @@ impl From<Refusal> for Stop {
 }
 
 impl Hello {
-    fn sealed(&self, proofs: &Proofs, step: Step) -> Greeting {
+    pub(super) fn sealed(&self, proofs: &Proofs, step: Step) -> Greeting {
         let hello = self.to_bytes();
         Greeting::Hello(Sealed { proof: proofs.prove(step, &hello), hello })
     }

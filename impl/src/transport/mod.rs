@@ -49,6 +49,9 @@ mod snapshots;
 
 mod listener;
 
+#[cfg(any(test, feature = "simulate"))]
+pub(crate) mod parsers;
+
 #[cfg(test)]
 mod tests;
 

@@ -54,3 +54,23 @@ pub(crate) fn batch(sequence: u64, after: u64, previous: u32, owner: Incarnation
     out[CHECKSUM_OFFSET..HEADER_BYTES].copy_from_slice(&checksum.to_le_bytes());
     (out, checksum)
 }
+
+/// Makes the checksums of a log right: the header's, and those of the batches whose lengths can be followed, each of
+/// which has that of the one before it.
+pub(crate) fn repair(owner: Incarnation, bytes: &mut [u8]) {
+    let sealed = header(owner).len() - 4;
+    let Some(first) = bytes.get_mut(..BLOCK_BYTES) else { return };
+    let checksum = crc32fast::hash(&first[..sealed]).to_le_bytes();
+    first[sealed..sealed + 4].copy_from_slice(&checksum);
+    let (mut at, mut previous) = (BLOCK_BYTES, crc32fast::hash(&first[..sealed + 4]));
+    while let Some(head) = bytes.get_mut(at..at + HEADER_BYTES) {
+        head[24..28].copy_from_slice(&previous.to_le_bytes());
+        let length = u32::from_le_bytes([head[28], head[29], head[30], head[31]]) as usize;
+        let end = at + (HEADER_BYTES + length).next_multiple_of(BLOCK_BYTES);
+        let Some(blocks) = bytes.get_mut(at..end) else { return };
+        let sealed = [&owner.to_bytes()[..], &blocks[..CHECKSUM_OFFSET], &blocks[HEADER_BYTES..]].concat();
+        previous = crc32fast::hash(&sealed);
+        blocks[CHECKSUM_OFFSET..HEADER_BYTES].copy_from_slice(&previous.to_le_bytes());
+        at = end;
+    }
+}

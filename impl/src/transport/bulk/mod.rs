@@ -17,6 +17,9 @@ mod receiver;
 
 mod orders;
 
+#[cfg(any(test, feature = "simulate"))]
+pub(crate) mod parsers;
+
 #[cfg(test)]
 mod tests;
 

@@ -1,4 +1,4 @@
-//! `rafttree campaign`: what keeps a data directory, attacked by machine.
+//! `rafttree campaign`: what keeps a data directory, and what reads bytes from outside, attacked by machine.
 
 mod options;
 
@@ -20,8 +20,8 @@ pub(crate) fn run(options: &CampaignOptions, output: Format) -> Result<(), Failu
     panic::set_hook(Box::new(|_| {}));
     let run = |seed| options.campaign.run(seed, options.scale());
     let found = options.seeds().run(|seed| {
-        let Run { counts, violation, .. } = run(seed);
-        Ran { digest: counts.digest(), failed: violation.is_some(), counts }
+        let Run { counts, violation, digest, .. } = run(seed);
+        Ran { digest, failed: violation.is_some(), counts }
     });
     let Found { failed, counts, digest, time } = found;
     match output {
@@ -29,10 +29,7 @@ pub(crate) fn run(options: &CampaignOptions, output: Format) -> Result<(), Failu
         Format::Json => say(as_json(&counts, digest, time))?,
     }
     let Some(seed) = failed else {
-        return match output {
-            Format::Text => say(format!("0 violations in {} histories", counts.of("histories"))),
-            Format::Json => Ok(()),
-        };
+        return conclude(options, output, &counts);
     };
     let again = repeat(options, seed);
     let violation = run(seed).violation;
@@ -46,6 +43,21 @@ pub(crate) fn run(options: &CampaignOptions, output: Format) -> Result<(), Failu
         (Format::Text, None) => {}
     }
     Err(Failure::Operation(format!("seed {seed}: {words}")))
+}
+
+/// Nothing was found: whether that says anything.
+fn conclude(options: &CampaignOptions, output: Format, counts: &Counts) -> Result<(), Failure> {
+    let untested = options.campaign.untested(counts);
+    if !untested.is_empty() {
+        let names = untested.join(", ");
+        let words = format!("these accepted or refused nothing, so they were not tested: {names}: raise --runs");
+        return Err(Failure::Operation(words));
+    }
+    let unit = options.campaign.unit();
+    match output {
+        Format::Text => say(format!("0 violations in {} {unit}", counts.of(unit))),
+        Format::Json => Ok(()),
+    }
 }
 
 /// The line that repeats one run.

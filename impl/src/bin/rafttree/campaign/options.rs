@@ -16,20 +16,24 @@ Examples:
   Every bit of every file of four directories, a quarter of them on each of four machines:
     rafttree campaign bits --runs 4 --shard 1/4
 
+  Every parser of bytes from outside, a thousand changed encodings for each in a run:
+    rafttree campaign bytes --runs 100
+
   As little of each run as a test has time for:
     rafttree campaign crashes --runs 100 --quick
 
 A run is a history of what a server does to its data directory: it writes batches to its log, cuts conflicts, makes and
 takes snapshots, writes down peers, starts again; some begin with a log of format 1. It is run on a disk in memory that
 does what disks do at their worst, once for each thing that may go wrong; and each time the server must find what was
-acknowledged, and go on. A run that goes wrong is told in words, with the line that repeats it. Equal seeds are equal
+acknowledged, and go on. A run of `bytes` has no history: it changes encodings, and gives each to its parser, which must
+refuse it or read what can be written again. A run that goes wrong is told in words, with the line that repeats it. Equal seeds are equal
 runs on every machine: the digest says so.
 
 Exit codes: 0 nothing went wrong; 1 something did; 2 wrong usage.";
 
 #[derive(Args, Clone, Debug)]
 pub(crate) struct CampaignOptions {
-    /// What goes wrong: `crashes`, `errors` or `bits`.
+    /// What goes wrong: `crashes`, `errors`, `bits` or `bytes`.
     #[arg(value_name = "CAMPAIGN", value_parser = parse_campaign)]
     pub(crate) campaign: Campaign,
     /// The first run.
@@ -44,8 +48,8 @@ pub(crate) struct CampaignOptions {
     /// Runs at a time [default: one for each core].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) threads: Option<u16>,
-    /// Tries less in each run: fewer subsets of what was not flushed, fewer crashes during a start, and of the bits
-    /// one of five hundred.
+    /// Tries less in each run: fewer subsets of what was not flushed, fewer crashes during a start, of the bits
+    /// one of five hundred, fewer bytes.
     #[arg(long)]
     pub(crate) quick: bool,
 }
