@@ -94,6 +94,7 @@ pub(crate) fn campaign(system: &System, plan: &Plan, tick: &(dyn Fn(&Campaign) +
             let made = made.unwrap_or_else(|why| panic!("in run {number} of seed {}: {why}", plan.seed));
             let mut all = lock(&all);
             all.collect(place, made);
+            all.campaign.elapsed = begun.elapsed();
             tick(&all.campaign);
         }
     };
