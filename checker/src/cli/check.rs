@@ -177,6 +177,9 @@ fn search(
         Part::Concrete(bounds) => {
             let mut system = start::placed(ground, bounds);
             system.watched.keep(only);
+            // Where nothing is asked of reads, none is followed, and none is served.
+            let has_no_reader = bounds.reads && !system.watched.meets(PropertySet::of_reads());
+            let expected = if has_no_reader { leader } else { expected };
             (verdict::explore(&system, limits, expected, &mut tick), system.watched)
         }
     };
