@@ -67,6 +67,16 @@ pub(crate) const COMPARED: [Bounds; 4] = [
     Bounds { entries: 1, ..SMALL },
 ];
 
+/// Commands and a read, followed to their ends: a part of `quick`, and a preset of their own.
+const ENDS: [(Part, Expected); 6] = [
+    (COMMANDS_OF_TWO, OF_COMMANDS_OF_TWO),
+    (A_COMMAND_IS_HELD, OF_A_COMMAND_HELD),
+    (COMMANDS_ARE_LACKED, OF_COMMANDS_LACKED),
+    (A_SNAPSHOT_COMES, OF_A_SNAPSHOT_THAT_COMES),
+    (A_READ_OF_TWO, OF_A_READ_OF_TWO),
+    (A_READ_OF_THE_REPLACED, OF_A_READ_OF_THE_REPLACED),
+];
+
 pub(crate) const PRESETS: [Preset; 20] = [
     Preset {
         name: "quick",
@@ -77,12 +87,12 @@ pub(crate) const PRESETS: [Preset; 20] = [
             (elections(3, 2), ELECTIONS),
             (logs(3, 1, 1), LOGS_OF_ONE),
             (snapshots(2, 1, 2), SNAPSHOTS_OF_PAIRS),
-            (COMMANDS_OF_TWO, OF_COMMANDS_OF_TWO),
-            (A_COMMAND_IS_HELD, OF_A_COMMAND_HELD),
-            (COMMANDS_ARE_LACKED, OF_COMMANDS_LACKED),
-            (A_SNAPSHOT_COMES, OF_A_SNAPSHOT_THAT_COMES),
-            (A_READ_OF_TWO, OF_A_READ_OF_TWO),
-            (A_READ_OF_THE_REPLACED, OF_A_READ_OF_THE_REPLACED),
+            ENDS[0],
+            ENDS[1],
+            ENDS[2],
+            ENDS[3],
+            ENDS[4],
+            ENDS[5],
             (DAMAGED_SNAPSHOTS, DAMAGED_SNAPSHOTS_OF_ONE),
             (logs(2, 1, 2), PAIRS),
             (elections(5, 1), ELECTIONS),
@@ -180,14 +190,7 @@ pub(crate) const PRESETS: [Preset; 20] = [
     Preset {
         name: "ends",
         about: "what 'quick' has of commands and of a read, followed to their ends: mutants of those are caught in a second",
-        parts: &[
-            (COMMANDS_OF_TWO, OF_COMMANDS_OF_TWO),
-            (A_COMMAND_IS_HELD, OF_A_COMMAND_HELD),
-            (COMMANDS_ARE_LACKED, OF_COMMANDS_LACKED),
-            (A_SNAPSHOT_COMES, OF_A_SNAPSHOT_THAT_COMES),
-            (A_READ_OF_TWO, OF_A_READ_OF_TWO),
-            (A_READ_OF_THE_REPLACED, OF_A_READ_OF_THE_REPLACED),
-        ],
+        parts: &ENDS,
     },
     Preset {
         name: "reads-3",
