@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::core::service::Service;
 use crate::machine::apply::{Apply, Report};
+use crate::storage::StorageError;
 
 /// The requests that are open, and the thread that applies.
 pub(super) struct Requests {
@@ -15,6 +16,8 @@ pub(super) struct Requests {
     pub(super) reports: mpsc::UnboundedReceiver<Report>,
     /// The last entries of the snapshots that are whole, the newest first.
     pub(super) held: Box<dyn Fn() -> Vec<Position> + Send + Sync>,
+    /// Fails once a flush of the directory that they are in has failed.
+    pub(super) check: Box<dyn Fn() -> Result<(), StorageError> + Send + Sync>,
     /// How many snapshots the log has not gone after, since one is being sent.
     pub(super) held_back: u32,
     /// The newest snapshot, if a follower needs one that is not here.

@@ -202,6 +202,7 @@ impl Server {
             }
             Incoming::SnapshotFailed { with, last, why } => {
                 tracing::warn!(%with, ?last, %why, "a snapshot was not sent or taken");
+                self.check_directory();
             }
             Incoming::AtPeace { with } => self.note(with, |peer| peer.refusal = None),
         }

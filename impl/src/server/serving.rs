@@ -26,11 +26,19 @@ impl Server {
             Some(Report::SnapshotFailed(error)) => {
                 tracing::warn!(%error, "no snapshot was made, so the log goes on growing");
                 self.note_failed_snapshot(Some(error.to_string()));
+                self.check_directory();
             }
             Some(Report::Failed(failure)) => self.fail(Failure::Machine(failure)),
             None => self.fail(Failure::Panicked),
         }
         self.serve_requests();
+    }
+
+    /// A snapshot that fails is done without, unless a flush of the directory has failed: that is the log's as well.
+    pub(super) fn check_directory(&mut self) {
+        if let Err(error) = (self.requests.check)() {
+            self.fail(Failure::Storage(error));
+        }
     }
 
     /// Why the latest attempt at a snapshot failed, if it has.

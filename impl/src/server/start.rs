@@ -219,12 +219,13 @@ fn start_machine<D: disk::Disk + Sync>(
     }
     let started = Apply::start(sessions, snapshots.clone(), snapshot.unwrap_or_default(), snapshot_after);
     let (apply, reports) = started.map_err(lacks("thread for the state machine"))?;
-    let here = snapshots.clone();
+    let (here, directory) = (snapshots.clone(), snapshots.clone());
     Ok(Requests {
         service: Service::new(applying, rand::random()),
         apply,
         reports,
         held: Box::new(move || here.all().into_iter().map(|snapshot| snapshot.last).collect()),
+        check: Box::new(move || directory.check()),
         held_back: 0,
         missing: None,
         snapshot,

@@ -200,7 +200,10 @@ impl World<'_> {
             match report {
                 Report::Answered(proposer, outcome) => running.service.answer(proposer, outcome),
                 Report::Snapshotted { last, previous } => self.on_snapshotted(id, last, previous),
-                Report::SnapshotFailed(error) => self.tell(|| format!("server {id} makes no snapshot: {error}")),
+                Report::SnapshotFailed(error) => {
+                    self.tell(|| format!("server {id} makes no snapshot: {error}"));
+                    self.stop_if_undecided(id);
+                }
                 Report::Failed(failure) => self.on_machine_failure(id, &failure.to_string()),
             }
         }
@@ -212,6 +215,16 @@ impl World<'_> {
             self.begins_snapshot(id);
         }
         self.serve(id);
+    }
+
+    /// A server stops where a flush of its directory has failed: nobody knows what is in it.
+    fn stop_if_undecided(&mut self, id: ServerId) {
+        let Some(running) = &self.group[&id].running else { return };
+        if let Err(error) = running.snapshots.check()
+            && !self.group[&id].directory.disk.is_dead()
+        {
+            self.stop(id, &error.to_string());
+        }
     }
 
     /// A mutant lets the log go before the snapshot is there.
@@ -319,7 +332,10 @@ impl World<'_> {
         [from, to].into_iter().for_each(|id| self.has_used_disk(id));
         let is_early = self.is_mutant(Mutant::CountsSnapshotsEarly);
         match arrived {
-            Err(error) => self.tell(|| format!("a snapshot from {from} to {to} does not arrive: {error}")),
+            Err(error) => {
+                self.tell(|| format!("a snapshot from {from} to {to} does not arrive: {error}"));
+                self.stop_if_undecided(to);
+            }
             Ok(false) if !is_early => {}
             Ok(_) => {
                 self.figures.arrivals += 1;

@@ -21,6 +21,7 @@ pub(crate) struct Directory {
     pub(crate) path: PathBuf,
     pub(crate) identity: Identity,
     pub(crate) incarnation: Incarnation,
+    disk: FileSystem,
     _lock: File,
 }
 
@@ -32,13 +33,14 @@ impl Directory {
             return Err(missing());
         }
         let _lock = lock(path)?;
-        let (identity, incarnation) = read_identity(&FileSystem::new(path))?.ok_or_else(missing)?;
-        Ok(Directory { path: path.to_owned(), identity, incarnation, _lock })
+        let disk = FileSystem::new(path);
+        let (identity, incarnation) = read_identity(&disk)?.ok_or_else(missing)?;
+        Ok(Directory { path: path.to_owned(), identity, incarnation, disk, _lock })
     }
 
-    /// Its files.
+    /// Its files: the same value for all that use them, so that a flush which fails for one has failed for all.
     pub(super) fn disk(&self) -> FileSystem {
-        FileSystem::new(&self.path)
+        self.disk.clone()
     }
 
     /// Refuses a directory that belongs to another server.

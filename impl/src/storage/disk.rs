@@ -9,6 +9,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// Nobody but the server's own user reads a file of its directory.
 const PRIVATE_MODE: u32 = 0o600;
@@ -39,8 +41,44 @@ pub(crate) trait Disk: fmt::Debug + Send + 'static {
     /// Removes a file.
     fn remove(&self, name: &str) -> io::Result<()>;
 
-    /// Makes durable which files are there.
-    fn sync(&self) -> io::Result<()>;
+    /// Tries to make durable which files are there.
+    fn try_sync(&self) -> io::Result<()>;
+
+    /// What has become of that so far, for all that use the directory.
+    fn syncs(&self) -> &Syncs;
+
+    /// Makes durable which files are there; for good, this fails once it has failed for anybody.
+    fn sync(&self) -> io::Result<()> {
+        self.syncs().attempt(|| self.try_sync())
+    }
+}
+
+/// The flushes of a directory, whoever asks for them. After one that failed nobody knows which names the disk has, and a
+/// later one succeeds without writing those that were to be flushed then (Rebello et al., ATC'20): another thread's as well,
+/// since the system tells of an error once. So none is believed any more until the server is started again.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Syncs {
+    has_failed: Arc<AtomicBool>,
+    /// Held by the one that flushes: another could else begin after an error was told and before it is known here.
+    flushing: Arc<Mutex<()>>,
+}
+
+impl Syncs {
+    /// Fails if a flush of the directory has failed.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        if self.has_failed.load(Ordering::Acquire) {
+            return Err(io::Error::other(
+                "an earlier flush of it has failed; restart the server once the disk is sound",
+            ));
+        }
+        Ok(())
+    }
+
+    fn attempt(&self, sync: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        let _alone = self.flushing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.check()?;
+        sync().inspect_err(|_| self.has_failed.store(true, Ordering::Release))
+    }
 }
 
 /// A file that is open.
@@ -102,16 +140,17 @@ pub(crate) fn lacks_room(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge)
 }
 
-/// A directory of the file system.
+/// A directory of the file system, and every clone the same one.
 #[derive(Clone, Debug)]
 pub(crate) struct FileSystem {
     directory: PathBuf,
+    syncs: Syncs,
 }
 
 impl FileSystem {
     /// The directory at this path.
     pub(crate) fn new(directory: &Path) -> FileSystem {
-        FileSystem { directory: directory.to_owned() }
+        FileSystem { directory: directory.to_owned(), syncs: Syncs::default() }
     }
 }
 
@@ -153,8 +192,12 @@ impl Disk for FileSystem {
         fs::remove_file(self.path(name))
     }
 
-    fn sync(&self) -> io::Result<()> {
+    fn try_sync(&self) -> io::Result<()> {
         File::open(&self.directory)?.sync_all()
+    }
+
+    fn syncs(&self) -> &Syncs {
+        &self.syncs
     }
 }
 

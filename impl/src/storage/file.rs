@@ -36,7 +36,7 @@ impl FileStorage {
 
     /// Opens the log of this directory.
     pub(crate) fn within(directory: Arc<Directory>) -> Result<FileStorage, StorageError> {
-        let disk = FileSystem::new(&directory.path);
+        let disk = directory.disk();
         convert::convert(&disk, directory.incarnation, USUAL)?;
         let log = SegmentedLog::open(disk, directory.incarnation, USUAL)?;
         Ok(FileStorage { _directory: directory, log })

@@ -317,7 +317,8 @@ impl<D: Disk> SegmentedLog<D> {
         self.open.as_mut().ok_or(StorageError::NotLoaded)
     }
 
-    /// After an error nobody knows what the disk holds, so nothing is written any more.
+    /// After an error nobody knows what the disk holds, so nothing is written any more. So it is after a flush of the
+    /// directory that failed for somebody else: what this log has renamed may be lost with it.
     fn sealing<T>(
         &mut self,
         attempt: impl FnOnce(&mut SegmentedLog<D>) -> Result<T, StorageError>,
@@ -325,7 +326,8 @@ impl<D: Disk> SegmentedLog<D> {
         if self.is_sealed {
             return Err(StorageError::Sealed);
         }
-        let outcome = attempt(self);
+        let is_sound = self.disk.syncs().check().attempt("flush", &self.disk.path(""));
+        let outcome = is_sound.and_then(|()| attempt(self));
         self.is_sealed = outcome.is_err();
         outcome
     }

@@ -3,6 +3,7 @@
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -10,9 +11,10 @@ use rafttree_model::{Entry, Faulty, Index, Members, Payload, Position, Record, S
 use rustix::process::{Resource, Rlimit};
 use tempfile::TempDir;
 
-use super::disk::FileSystem;
+use super::disk::{Disk as _, FileSystem};
 use super::layout::{BLOCK_BYTES, Layout};
 use super::log::SegmentedLog;
+use super::snapshot::Snapshots;
 use crate::storage::{
     ClusterId, Directory, FileStorage, Identity, Incarnation, Recovered, Room, Storage, StorageError, init,
 };
@@ -659,4 +661,23 @@ fn records_beyond_one_batch_take_several() {
 #[test]
 fn incarnations_differ() {
     assert_ne!(Incarnation::random(), Incarnation::random());
+}
+
+#[test]
+fn a_flush_of_the_directory_that_fails_for_one_of_its_users_has_failed_for_all() {
+    let root = directory();
+    let open = || Arc::new(Directory::open(root.path()).unwrap());
+    let opened = open();
+    let mut log = FileStorage::within(opened.clone()).unwrap();
+    log.load().unwrap();
+    let snapshots = Snapshots::open(opened.clone()).unwrap();
+    let moved = root.path().with_extension("moved");
+    std::fs::rename(root.path(), &moved).unwrap();
+    opened.disk().sync().unwrap_err();
+    std::fs::rename(&moved, root.path()).unwrap();
+    opened.disk().sync().unwrap_err();
+    snapshots.check().unwrap_err();
+    log.write(&[append(1, 1, 10)]).unwrap_err();
+    drop((log, snapshots, opened));
+    open().disk().sync().unwrap();
 }

@@ -265,6 +265,12 @@ impl<M> Group<M> {
         self.switchboard.heal();
     }
 
+    /// The disk of this server.
+    #[cfg(test)]
+    pub(super) fn disk(&self, id: u32) -> SimulatedDisk {
+        self.servers[&ServerId::new(id)].disk.clone()
+    }
+
     async fn launch(&self, id: ServerId, disk: &SimulatedDisk, incarnation: Incarnation) -> Result<Node, Error> {
         let (disk, switchboard) = (disk.clone(), self.switchboard.clone());
         let identity = Identity { cluster: self.cluster, id };

@@ -1,19 +1,25 @@
 //! What servers hear of their ways to each other.
 
+use std::io::{self, Read};
 use std::sync::Arc;
 use std::time::Duration;
 
 use rafttree_model::ServerId;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
+use super::Group;
 use super::seat::format;
 use super::switchboard::{Life, Plug, Switchboard};
+use crate::api::error::{Error, Failure};
 use crate::core::frame::ServiceFrame;
 use crate::core::links::Place;
 use crate::core::request::{Outcome, ServiceMessage};
-use crate::storage::Incarnation;
+use crate::machine::apply::SnapshotError;
+use crate::machine::{Serialized, Snapshot, StateMachine};
 use crate::storage::simulate::SimulatedDisk;
 use crate::storage::snapshot::Snapshots;
+use crate::storage::{Incarnation, StorageError};
 use crate::transport::{Incoming, Refusal};
 
 const ONE: ServerId = ServerId::new(1);
@@ -118,4 +124,39 @@ fn who_is_not_wanted_is_not_heard_and_hears() {
     switchboard.want(one.life, TWO, true);
     let ([accepted, _], [_, connected]) = (begun(TWO), begun(ONE));
     assert_eq!((one.all(), two.all()), (vec![accepted], vec![Incoming::AtPeace { with: ONE }, connected]));
+}
+
+/// Counts.
+#[derive(Default)]
+struct Count(u64);
+
+impl StateMachine for Count {
+    type Command = ();
+    type Answer = u64;
+
+    fn apply(&mut self, (): ()) -> u64 {
+        self.0 += 1;
+        self.0
+    }
+
+    fn snapshot(&self) -> Box<dyn Snapshot> {
+        Box::new(Serialized(self.0))
+    }
+
+    fn restore(from: &mut dyn Read) -> io::Result<Count> {
+        Serialized::read(from).map(Count)
+    }
+}
+
+#[tokio::test]
+async fn a_flush_of_the_directory_that_fails_for_a_snapshot_stops_the_server() {
+    let group = Group::new(1, Count::default).start().await.unwrap();
+    let replica = group.replica(1);
+    assert_eq!(replica.propose(()).await.unwrap(), 1);
+    group.disk(1).fail_next_sync();
+    assert!(matches!(replica.snapshot().await, Err(SnapshotError::NotWritten(_))));
+    let node = group.node(1);
+    let ended = timeout(Duration::from_secs(10), node.closed()).await.unwrap();
+    let Err(Error::Failed(failure)) = ended else { panic!("it goes on") };
+    assert!(matches!(&*failure, Failure::Storage(StorageError::Io { action: "flush", .. })), "{failure}");
 }

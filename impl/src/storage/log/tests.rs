@@ -4,6 +4,7 @@ use bytes::Bytes;
 use rafttree_model::{Entry, Index, Payload, Position, Record, ServerId, Term};
 
 use super::SegmentedLog;
+use crate::storage::disk::Disk as _;
 use crate::storage::error::StorageError;
 use crate::storage::identity::Incarnation;
 use crate::storage::interface::Recovered;
@@ -289,6 +290,22 @@ fn after_an_error_nothing_is_written() {
     assert!(matches!(log.write(&batches()[0]), Err(StorageError::Sealed)));
     assert!(matches!(log.prepare(), Err(StorageError::Sealed)));
     assert_eq!(disk.files(), before);
+}
+
+#[test]
+fn after_a_flush_of_the_directory_that_failed_for_somebody_else_nothing_is_written() {
+    for prepares in [false, true] {
+        let disk = created();
+        let (mut log, _) = load(&disk).unwrap();
+        log.write(&batches()[0]).unwrap();
+        disk.fail_next_sync();
+        disk.sync().unwrap_err();
+        let before = disk.files();
+        let refused = if prepares { log.prepare().map(drop) } else { log.write(&batches()[1]) };
+        assert!(matches!(refused, Err(StorageError::Io { action: "flush", .. })), "{refused:?}");
+        assert!(matches!(log.write(&batches()[1]), Err(StorageError::Sealed)));
+        assert_eq!(disk.files(), before);
+    }
 }
 
 #[test]

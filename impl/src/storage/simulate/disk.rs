@@ -2,15 +2,15 @@
 //!
 //! A sector of 512 bytes is written as a whole or not at all. What was written and not flushed is kept
 //! by a crash or not, each sector by itself, and so is each change of a directory that was not
-//! flushed. A call can fail, write a part, or find no room; a flush can fail and forget what it was to
-//! write (Rebello et al., ATC'20), or say that it has written what it has not.
+//! flushed. A call can fail, write a part, or find no room; a flush, of the directory as well, can fail and forget what it
+//! was to write (Rebello et al., ATC'20), or say that it has written what it has not.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::storage::disk::{Disk, DiskFile};
+use crate::storage::disk::{Disk, DiskFile, Syncs};
 
 const SECTOR: usize = 512;
 
@@ -18,6 +18,7 @@ const SECTOR: usize = 512;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SimulatedDisk {
     state: Arc<Mutex<State>>,
+    syncs: Syncs,
 }
 
 /// A file of it that is open.
@@ -47,10 +48,14 @@ struct State {
     durable_names: BTreeMap<String, usize>,
     /// Changes of the directory that were not flushed.
     changes: Vec<Change>,
+    /// Changes before those that a failed flush has forgotten: no later one makes them durable.
+    forgotten: Vec<Change>,
     calls: u64,
     /// The calls that wrote, flushed, or changed the directory.
     changing: Vec<u64>,
     planned: BTreeMap<u64, Fault>,
+    #[cfg(test)]
+    next_sync_fails: bool,
     is_dead: bool,
     flushes: u64,
     flushes_lie: bool,
@@ -80,6 +85,12 @@ impl SimulatedDisk {
     /// Something goes wrong at the call of this number; the first is 0.
     pub(crate) fn plan(&self, call: u64, fault: Fault) {
         self.state().planned.insert(call, fault);
+    }
+
+    /// The next flush of the directory fails.
+    #[cfg(test)]
+    pub(crate) fn fail_next_sync(&self) {
+        self.state().next_sync_fails = true;
     }
 
     /// How many calls were made.
@@ -152,7 +163,10 @@ impl SimulatedDisk {
         let mut state = self.state().clone();
         (state.calls, state.planned, state.is_dead, state.has_failed) = (0, BTreeMap::new(), false, false);
         state.changing.clear();
-        SimulatedDisk { state: Arc::new(Mutex::new(state)) }
+        // The next process finds a file system that writes what it shows.
+        let since = std::mem::take(&mut state.changes);
+        state.changes = std::mem::take(&mut state.forgotten).into_iter().chain(since).collect();
+        SimulatedDisk::of(state)
     }
 
     /// How many things are undecided: a crash may keep each or lose it.
@@ -194,7 +208,11 @@ impl SimulatedDisk {
         let inodes = files.values().map(inode);
         let names: BTreeMap<String, usize> = files.keys().cloned().zip(0..).collect();
         let state = State { inodes: inodes.collect(), names: names.clone(), durable_names: names, ..State::default() };
-        SimulatedDisk { state: Arc::new(Mutex::new(state)) }
+        SimulatedDisk::of(state)
+    }
+
+    fn of(state: State) -> SimulatedDisk {
+        SimulatedDisk { state: Arc::new(Mutex::new(state)), syncs: Syncs::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -206,7 +224,7 @@ impl State {
     fn crashed(self, mut keeps: impl FnMut() -> bool) -> SimulatedDisk {
         let state = self;
         let mut names = state.durable_names;
-        for change in state.changes {
+        for change in state.forgotten.into_iter().chain(state.changes) {
             if keeps() {
                 change.apply(&mut names);
             }
@@ -218,7 +236,7 @@ impl State {
         }
         let state =
             State { inodes, durable_names: names.clone(), names, keeps_cached: state.keeps_cached, ..State::default() };
-        SimulatedDisk { state: Arc::new(Mutex::new(state)) }
+        SimulatedDisk::of(state)
     }
 
     /// Counts a call; the fault that it meets.
@@ -254,6 +272,14 @@ impl State {
         self.changes.push(change);
     }
 
+    /// All changes that are not forgotten become durable; what they say of a name counts from now on.
+    fn flush_names(&mut self) {
+        for change in std::mem::take(&mut self.changes) {
+            change.apply(&mut self.durable_names);
+            self.forgotten.iter_mut().for_each(|former| former.give_way(&change));
+        }
+    }
+
     fn found(&self, name: &str) -> io::Result<usize> {
         self.names.get(name).copied().ok_or_else(|| ErrorKind::NotFound.into())
     }
@@ -275,6 +301,14 @@ impl Change {
             names.remove(name);
         }
         names.extend(self.added.clone());
+    }
+
+    /// Says nothing any more of the names that a later change is about.
+    fn give_way(&mut self, later: &Change) {
+        let names = [later.removed.as_deref(), later.added.as_ref().map(|(name, _)| name.as_str())];
+        let is_free = |name: &str| !names.contains(&Some(name));
+        self.removed = self.removed.take().filter(|name| is_free(name));
+        self.added = self.added.take().filter(|(name, _)| is_free(name));
     }
 }
 
@@ -375,14 +409,29 @@ impl Disk for SimulatedDisk {
         Ok(())
     }
 
-    fn sync(&self) -> io::Result<()> {
+    fn try_sync(&self) -> io::Result<()> {
         let mut state = self.state();
-        state.whole_changing_call()?;
-        if !state.flushes_lie {
-            state.changes.clear();
-            state.durable_names = state.names.clone();
+        let fault = state.changing_call()?;
+        #[cfg(test)]
+        let fault = if std::mem::take(&mut state.next_sync_fails) { Some(Fault::Error) } else { fault };
+        match fault {
+            None if state.flushes_lie => Ok(()),
+            None => {
+                state.flush_names();
+                Ok(())
+            }
+            Some(Fault::Crash) => Err(Fault::Crash.into()),
+            // The system counts as written what it failed to write.
+            Some(fault) => {
+                let forgotten = std::mem::take(&mut state.changes);
+                state.forgotten.extend(forgotten);
+                Err(fault.into())
+            }
         }
-        Ok(())
+    }
+
+    fn syncs(&self) -> &Syncs {
+        &self.syncs
     }
 }
 

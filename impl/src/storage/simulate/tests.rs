@@ -104,3 +104,24 @@ fn a_bit_that_has_flipped_stays_so() {
     assert_eq!(disk.files()["file"][7], 1 ^ 8);
     assert_eq!(disk.crashed(|| false).files()["file"][7], 1 ^ 8);
 }
+
+#[test]
+fn a_flush_of_the_directory_that_fails_forgets_and_none_after_it_is_believed() {
+    let disk = written();
+    disk.create("forgotten").unwrap();
+    disk.rename("file", "renamed").unwrap();
+    disk.fail_next_sync();
+    disk.clone().sync().unwrap_err();
+    let calls = disk.calls();
+    disk.sync().unwrap_err();
+    assert_eq!((disk.calls(), disk.syncs().check().is_err()), (calls, true), "it is not tried again");
+    disk.create("later").unwrap();
+    disk.remove("renamed").unwrap();
+    disk.try_sync().unwrap();
+    let names = |disk: &SimulatedDisk| disk.files().into_keys().collect::<Vec<_>>();
+    assert_eq!(names(&disk.crashed(|| false)), ["file", "later"], "the system has said nothing of the others");
+    assert_eq!(names(&disk.crashed(|| true)), ["forgotten", "later"], "what was said since counts");
+    let restarted = disk.restarted();
+    restarted.sync().unwrap();
+    assert_eq!(names(&restarted.crashed(|| false)), ["forgotten", "later"], "the next process begins anew");
+}

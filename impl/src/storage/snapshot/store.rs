@@ -35,7 +35,7 @@ pub(crate) struct Snapshots<D: Disk = FileSystem> {
 impl Snapshots {
     /// Opens those of this directory, and reads all of each: one that is damaged is none.
     pub(crate) fn open(directory: Arc<Directory>) -> Result<Snapshots, StorageError> {
-        let disk = FileSystem::new(&directory.path);
+        let disk = directory.disk();
         Snapshots::within(disk, directory.incarnation, Some(directory))
     }
 }
@@ -74,6 +74,11 @@ impl<D: Disk> Snapshots<D> {
     pub(crate) fn directory(&self) -> PathBuf {
         // Without the separator that joining an empty name has left at the end.
         self.disk.path("").components().collect()
+    }
+
+    /// Fails once a flush of the directory has failed: then nothing is promised any more.
+    pub(crate) fn check(&self) -> Result<(), StorageError> {
+        self.disk.syncs().check().attempt("flush", &self.disk.path(""))
     }
 
     /// Opens a snapshot to read the service's bytes.

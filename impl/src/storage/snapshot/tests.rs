@@ -5,7 +5,7 @@ mod travel;
 use std::io::{Read as _, Write as _};
 use std::sync::Arc;
 
-use rafttree_model::{Index, Position, ServerId, Term};
+use rafttree_model::{Index, Position, Record, ServerId, Term};
 
 use super::format::{CHUNK_BYTES, file_name};
 use super::{Snapshot, Snapshots};
@@ -13,9 +13,13 @@ use crate::storage::directory::Directory;
 use crate::storage::error::StorageError;
 use crate::storage::identity::{ClusterId, Identity, Incarnation};
 use crate::storage::init::init;
+use crate::storage::layout::Layout;
+use crate::storage::log::SegmentedLog;
 use crate::storage::simulate::{Fault, SimulatedDisk};
 
 const OWNER: Incarnation = Incarnation::from_bytes([7; 16]);
+
+const LAYOUT: Layout = Layout { blocks: 5 };
 
 fn at(term: u64, index: u64) -> Position {
     Position { term: Term::new(term), index: Index::new(index) }
@@ -215,4 +219,27 @@ fn a_disk_that_loses_what_it_confirmed_shows_before_the_snapshot_counts() {
     let refused = write(&snapshots, at(3, 10), &content(700)).unwrap_err();
     assert!(matches!(refused, StorageError::Foreign { .. }), "{refused}");
     assert_eq!(held(&disk), Some((at(2, 9), content(10))));
+}
+
+#[test]
+fn a_snapshot_whose_name_was_not_flushed_counts_neither_then_nor_later() {
+    let disk = SimulatedDisk::default();
+    SegmentedLog::create(&disk, OWNER, LAYOUT).unwrap();
+    let mut log = SegmentedLog::open(disk.clone(), OWNER, LAYOUT).unwrap();
+    log.load().unwrap();
+    let snapshots = opened(&disk);
+    write(&snapshots, at(2, 9), b"former").unwrap();
+    snapshots.check().unwrap();
+    disk.fail_next_sync();
+    write(&snapshots, at(3, 10), b"undecided").unwrap_err();
+    let held = || snapshots.all().into_iter().map(|snapshot| snapshot.last).collect::<Vec<_>>();
+    assert_eq!(held(), [at(2, 9)]);
+    // A flush that succeeds now would write no name that the failed one has forgotten.
+    write(&snapshots, at(3, 11), b"later").unwrap_err();
+    snapshots.remove_older(at(3, 11)).unwrap_err();
+    snapshots.check().unwrap_err();
+    assert_eq!(held(), [at(2, 9)]);
+    log.write(&[Record::Term(Term::new(1))]).unwrap_err();
+    assert!(matches!(log.prepare(), Err(StorageError::Sealed)));
+    assert_eq!(self::held(&disk.crashed(|| false)), Some((at(2, 9), b"former".to_vec())));
 }
