@@ -8,11 +8,14 @@ pub(crate) mod network;
 
 pub(crate) mod symmetry;
 
+mod actions;
+
 mod transitions;
 
 mod leases;
 
 mod reads;
 
+pub(crate) use actions::Action;
 pub(crate) use bounds::{Bounds, COMMAND_HELD, COMMAND_HELD_BY_ANOTHER, COMMAND_LACKED, PAIR, SMALL, wide};
-pub(crate) use transitions::{Action, System, deployed};
+pub(crate) use transitions::{System, deployed};

@@ -9,7 +9,8 @@ use rafttree_model::{Envelope, Event, Message, Output, Round, ServerId, Term};
 
 use crate::checks;
 use crate::properties::PropertySet;
-use crate::system::transitions::{Action, OutOfBounds, System};
+use crate::system::actions::Action;
+use crate::system::transitions::{OutOfBounds, System};
 use crate::world::{Answer, Leadership, Moment, Readers, Server, Tag, World};
 
 impl System {

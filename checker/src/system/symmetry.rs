@@ -213,7 +213,7 @@ impl Relabelled for Reads {
     }
 }
 
-fn entries(entries: &[Entry<Tag>], labels: &impl Labels) -> Vec<Entry<Tag>> {
+pub(super) fn entries(entries: &[Entry<Tag>], labels: &impl Labels) -> Vec<Entry<Tag>> {
     entries.iter().map(|entry| relabelled_entry(entry, labels)).collect()
 }
 

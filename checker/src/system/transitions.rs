@@ -11,49 +11,10 @@ use rafttree_model::{Effects, Entry, Envelope, Event, Faulty, Index, Message, No
 
 use crate::checks;
 use crate::properties::{Property, PropertySet};
+use crate::system::actions::Action;
 use crate::system::bounds::Bounds;
 use crate::system::{forgetting, network};
 use crate::world::{DiskMutant, Ground, Letter, PAPER, Server, Stepped, Tag, World};
-
-/// Something that may happen.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub(crate) enum Action {
-    ElectionTimeout(ServerId),
-    HeartbeatTimeout(ServerId),
-    MinimumTimeout(ServerId),
-    Deliver(Arc<Letter>),
-    Propose(ServerId),
-    /// Somebody asks for a linearizable read.
-    Read(ServerId),
-    /// The state machine applies one more entry, while the reader waits there.
-    Apply(ServerId),
-    /// The server has made a snapshot up to here durable.
-    Snapshot {
-        server: ServerId,
-        through: Index,
-    },
-    Transfer {
-        from: ServerId,
-        to: ServerId,
-    },
-    StepDown(ServerId),
-    /// The oldest unsynced step becomes durable, and its outputs take effect.
-    Flush(ServerId),
-    /// The server stops and starts again. Of its unsynced records the first `keep` had reached
-    /// the disk; what waited for them is lost.
-    Crash {
-        server: ServerId,
-        keep: usize,
-    },
-    /// The server stops and starts again, without what it had not flushed, and cannot read these entries
-    /// any more.
-    Damage {
-        server: ServerId,
-        faulty: Faulty,
-    },
-    /// Only for a disk that writes term and vote apart: the newest vote survives, its term does not.
-    CrashTorn(ServerId),
-}
 
 /// The system to explore: the deployed transitions in a world that may go wrong in every way
 /// within the bounds.
