@@ -29,7 +29,7 @@ Examples:
 
 Every step is the deployed one, and is judged by every property of the concrete system. What happens next is
 drawn; each run leaves out some kinds of action and favours others. A run that breaks something is made
-shorter, for as long as it breaks the same. That nothing is found proves nothing: what is exhausted is
+shorter, for as long as it breaks the same, perhaps of a smaller group. That nothing is found proves nothing: what is exhausted is
 what 'check' says COMPLETE of.
 
 Exit codes: 0 nothing found, 1 violated, 2 usage, 4 vacuous (no run had a leader), 70 internal error.";
@@ -170,5 +170,11 @@ fn told(short: &Shortened, mutant: Option<&Mutant>) -> Told {
     let found = Counterexample::of_run(system, steps);
     let broken = PropertySet::from_iter([*property]);
     let file = found.file(mutant, Part::Concrete(system.bounds), broken);
-    Told { property: *property, steps: steps.len(), story: found.story().to_owned(), file }
+    Told {
+        property: *property,
+        steps: steps.len(),
+        servers: system.bounds.servers,
+        story: found.story().to_owned(),
+        file,
+    }
 }

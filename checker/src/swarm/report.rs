@@ -78,6 +78,8 @@ pub(crate) struct Report<'a> {
 pub(crate) struct Told {
     pub(crate) property: Property,
     pub(crate) steps: usize,
+    /// In how large a group it breaks the same.
+    pub(crate) servers: u32,
     pub(crate) story: String,
     /// The same as a scenario.
     pub(crate) file: String,
@@ -172,9 +174,9 @@ impl Report<'_> {
         let Some(run) = &self.campaign.found else { return };
         let (number, before) = (run.number, run.path.len());
         let _ = match &self.told {
-            Some(Ok(Told { property, steps, story, .. })) => writeln!(
+            Some(Ok(Told { property, steps, servers, story, .. })) => writeln!(
                 text,
-                "\ncounterexample, {steps} steps, of {before} that run {number} of seed {} took; it breaks {}\n\n{story}",
+                "\ncounterexample, {steps} steps of {servers} servers, of {before} that run {number} of seed {} took; it breaks {}\n\n{story}",
                 self.plan.seed,
                 property.name()
             ),
@@ -240,6 +242,7 @@ impl Report<'_> {
             "again": self.again,
             "property": told.map(|told| told.property.name()),
             "shortened_steps": told.map(|told| told.steps),
+            "shortened_servers": told.map(|told| told.servers),
             "scenario": told.map(|told| told.file.clone()),
         }))
     }

@@ -5,7 +5,7 @@
 //! the other is left out, or replaced by one of a message that was sent, or what produces the message
 //! is put before it, in as few actions as will do: a request arrives, a timeout fires, a disk is
 //! flushed. The deployed step produces all of them. What comes of it must end as the run did, by the
-//! same judgement, and in the end nothing is left that could be left out.
+//! same judgement, and in the end it is made as short as it gets.
 
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use rafttree_model::{Index, Message, Role, ServerId};
 use crate::system::network;
 use crate::system::{Action, System};
 use crate::trace::run::{Step, step};
+use crate::trace::shorten::Shortener;
 use crate::world::{Letter, World};
 
 /// At most so many actions are put before a delivery, so that its message was sent.
@@ -31,7 +32,7 @@ pub(crate) fn concretise(
     while let Some(better) = concretiser.with_fewer_unsent(&run) {
         run = better;
     }
-    Ok(concretiser.shortest(run))
+    Ok(Shortener { system, ends, tick: &|_| {} }.shortest(run))
 }
 
 struct Concretiser<'a> {
@@ -142,24 +143,6 @@ impl Concretiser<'_> {
             actions.extend(parts_up_to(world, to, last).filter(|part| part.to == letter.from).map(delivery));
         }
         actions
-    }
-
-    /// The same run without what it does as well without: neither one action nor two can be left out.
-    fn shortest(&self, mut run: Vec<Step>) -> Vec<Step> {
-        while let Some(shorter) = self.shorter(&run) {
-            run = shorter;
-        }
-        run
-    }
-
-    fn shorter(&self, run: &[Step]) -> Option<Vec<Step>> {
-        let without = |first: usize, second: usize| {
-            let rest = run.iter().enumerate().skip(first + 1).filter(|(at, _)| *at != second);
-            let shorter = self.play(&run[..first], rest.map(|(_, step)| &step.action)).ok()?;
-            (unsent(&shorter) <= unsent(run)).then_some(shorter)
-        };
-        let one = (0..run.len()).rev().find_map(|at| without(at, at));
-        one.or_else(|| (0..run.len()).rev().find_map(|first| (first + 1..run.len()).find_map(|it| without(first, it))))
     }
 }
 

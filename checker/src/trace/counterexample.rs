@@ -11,9 +11,10 @@ use crate::system::{Action, Bounds, System};
 use crate::trace::concretise::concretise;
 use crate::trace::language;
 use crate::trace::run::{self, Step};
+use crate::trace::shorten::Shortener;
 use crate::trace::start;
 use crate::verdict::{self, Outcome, Verdict};
-use crate::world::PAPER;
+use crate::world::{PAPER, World};
 
 /// What a broken property is shown by, in words.
 pub(crate) struct Counterexample {
@@ -87,12 +88,14 @@ impl Counterexample {
     }
 }
 
-/// The run with every message sent before it arrives, as far as that can be; one that ends in a panic
-/// may break nothing.
+/// The run with every message sent before it arrives, as far as that can be, made easier to follow; one that
+/// ends in a panic may break nothing.
 pub(crate) fn in_full(system: &System, actions: &[Action], must_break: bool) -> Result<Vec<Step>, String> {
-    match concretise(system, actions, &|world| !world.broken.is_empty()) {
+    let ends = |world: &World| !world.broken.is_empty();
+    match concretise(system, actions, &ends) {
+        Ok(run) => Ok(Shortener { system, ends: &ends, tick: &|_| {} }.eased(run)),
         Err(_) if !must_break => run::play(system, actions),
-        told => told,
+        Err(why) => Err(why),
     }
 }
 

@@ -136,7 +136,14 @@ fn in_few_words(action: &Action) -> String {
 fn line(old: &Server, new: &Server) -> String {
     let (before, after) = (facts(old), facts(new));
     let differing: Vec<_> = after.into_iter().filter(|fact| !before.contains(fact)).collect();
-    format!("{}: {}", new.node.id(), differing.join(", "))
+    let differing = if differing.is_empty() { unseen(old, new).to_owned() } else { differing.join(", ") };
+    format!("{}: {differing}", new.node.id())
+}
+
+/// What has changed of a server of which the same is to be said as before.
+fn unseen(old: &Server, new: &Server) -> &'static str {
+    let held = |server: &Server| server.unsynced.iter().map(|step| step.held.len()).sum::<usize>();
+    if held(old) < held(new) { "its answer waits for the disk" } else { "has heard of others" }
 }
 
 /// What there is to say of a server; a step's line shows those that are new.

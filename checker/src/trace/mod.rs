@@ -10,6 +10,10 @@ pub(crate) mod scenario;
 
 pub(crate) mod start;
 
+pub(crate) mod shorten;
+
+mod tidy;
+
 pub(crate) mod concretise;
 
 pub(crate) mod counterexample;
@@ -20,3 +24,6 @@ pub(crate) mod render;
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod tests_ease;

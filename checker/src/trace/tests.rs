@@ -9,7 +9,7 @@ use crate::trace::language::NOT_SENT;
 use crate::trace::run::{Step, play};
 use crate::trace::scenario::{Played, Scenario};
 
-fn files(folder: &str) -> Vec<(String, String)> {
+pub(super) fn files(folder: &str) -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(folder).expect("files are kept").map(|file| file.expect("a file").path()).collect();
