@@ -57,6 +57,8 @@
 
 mod cluster;
 mod library;
+#[cfg(any(feature = "peers", feature = "servers"))]
+pub mod load;
 #[cfg(feature = "peers")]
 mod openraft;
 #[cfg(feature = "peers")]
@@ -67,7 +69,7 @@ pub mod situation;
 pub use cluster::{Deployed, Rafttree, Stepper};
 pub use library::Library;
 #[cfg(feature = "peers")]
-pub use openraft::{Openraft, View};
+pub use openraft::{Openraft, Replicating, View};
 #[cfg(feature = "peers")]
 pub use peer::{RaftRs, Settings};
 pub use round::{Round, settle, split_votes};

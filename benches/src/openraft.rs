@@ -11,6 +11,7 @@ use std::ops::{Bound, RangeBounds};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 use std::time::Duration;
 
+use bytes::Bytes;
 use openraft::error::{InstallSnapshotError, RPCError, RaftError, RemoteError};
 use openraft::network::{RPCOption, RaftNetwork, RaftNetworkFactory};
 use openraft::raft::{
@@ -25,9 +26,13 @@ use openraft::{
 use tokio::runtime::{Builder, Runtime};
 use tokio::time;
 
+mod replicating;
+
+pub use replicating::Replicating;
+
 openraft::declare_raft_types!(
-    /// As they come, but for commands: there are none.
-    Types: D = (), R = ()
+    /// As they come; commands are bytes, and an election has none.
+    Types: D = Bytes, R = ()
 );
 
 type Failed<E = openraft::error::Infallible> = RPCError<u64, BasicNode, RaftError<u64, E>>;
@@ -81,7 +86,7 @@ impl Openraft {
     pub fn new(servers: usize) -> Openraft {
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
         let runtime = runtime.expect("a runtime without input and output can be built");
-        let servers = runtime.block_on(start(servers));
+        let servers = runtime.block_on(start(servers, election_config()));
         let mut group = Openraft { runtime, servers, leader: 0, term: 1 };
         group.wait_until_known();
         group.settle();
@@ -140,8 +145,8 @@ impl Debug for Openraft {
     }
 }
 
-/// Starts servers for the first time; the first of them, which knows the members, campaigns.
-async fn start(servers: usize) -> Vec<Raft<Types>> {
+/// No timers, and snapshots so often that elections are cheapest.
+fn election_config() -> Config {
     let config = Config {
         enable_tick: false,
         snapshot_policy: SnapshotPolicy::LogsSinceLast(MOST_ENTRIES),
@@ -149,6 +154,11 @@ async fn start(servers: usize) -> Vec<Raft<Types>> {
         ..Config::default()
     };
     assert_eq!(u128::from(config.election_timeout_max), LEASE.as_millis(), "openraft's default");
+    config
+}
+
+/// Starts servers for the first time; the first of them, which knows the members, campaigns.
+async fn start(servers: usize, config: Config) -> Vec<Raft<Types>> {
     let config = Arc::new(config.validate().expect("what differs from the defaults is allowed"));
     let network = Network::default();
     let mut started = Vec::new();

@@ -3,11 +3,11 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use rafttree_benches::load::{Clients, Failed, Target as _};
 use tokio::time::sleep;
 
-use super::Failed;
-use super::group::{Group, SERVERS};
-use super::load::Clients;
+use super::client::Asks;
+use super::group::{Callers, Group, SERVERS};
 
 const CLIENTS: usize = 16;
 
@@ -38,7 +38,8 @@ pub(super) async fn measure(bytes: u64) -> Result<(), Failed> {
     let leader = group.leader().await?;
     let behind = leader % SERVERS + 1;
     group.kill(behind)?;
-    let clients = Clients::start(&group, leader, CLIENTS, VALUE_BYTES, KEYS).await?;
+    let callers = Callers { group: &group, at: leader, asks: Asks::Put };
+    let clients = Clients::start(callers.connect(CLIENTS).await?, VALUE_BYTES, KEYS);
     let answered = || clients.answered.load(Ordering::Relaxed);
     let puts = bytes.div_ceil(VALUE_BYTES as u64);
     let mut phases = Vec::new();

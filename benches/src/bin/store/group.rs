@@ -7,10 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rafttree::{ClusterId, Identity};
+use rafttree_benches::load::{Failed, Target};
 use tokio::time::sleep;
 
-use super::Failed;
-use super::client::{Client, Status};
+use super::client::{Asks, Client, Status};
 
 pub(super) const SERVERS: usize = 3;
 
@@ -62,10 +62,10 @@ impl Group {
         Ok(())
     }
 
-    pub(super) async fn client(&self, id: usize) -> Result<Client, Failed> {
+    async fn client(&self, id: usize, asks: Asks) -> Result<Client, Failed> {
         let began = Instant::now();
         loop {
-            match Client::connect(self.ports[id - 1]).await {
+            match Client::connect(self.ports[id - 1], asks).await {
                 Ok(client) => return Ok(client),
                 Err(error) if PATIENCE < began.elapsed() => return Err(error.into()),
                 Err(_) => sleep(PAUSE).await,
@@ -74,7 +74,7 @@ impl Group {
     }
 
     pub(super) async fn status(&self, id: usize) -> Result<Status, Failed> {
-        Ok(self.client(id).await?.status().await?)
+        Ok(self.client(id, Asks::Put).await?.status().await?)
     }
 
     /// The leader, once there is one.
@@ -89,20 +89,6 @@ impl Group {
             sleep(PAUSE).await;
         }
         Err("no leader is elected".into())
-    }
-
-    /// Seconds of processor time that the servers which run have used.
-    pub(super) fn processor(&self) -> Result<f64, Failed> {
-        let mut ticks = 0;
-        for child in self.children.iter().flatten() {
-            let stat = fs::read_to_string(format!("/proc/{}/stat", child.id()))?;
-            // Behind the name, which may hold anything, times are the 12th and 13th.
-            let (_, fields) = stat.rsplit_once(')').ok_or("/proc has another format")?;
-            for field in fields.split_whitespace().skip(11).take(2) {
-                ticks += field.parse::<u64>()?;
-            }
-        }
-        Ok(ticks as f64 / 100.0)
     }
 
     /// The most memory that the server has had, in MiB.
@@ -121,6 +107,30 @@ impl Group {
             bytes += file?.metadata().map_or(0, |it| it.len());
         }
         Ok(bytes >> 20)
+    }
+}
+
+/// Clients of one kind, at one server.
+pub(super) struct Callers<'a> {
+    pub(super) group: &'a Group,
+    pub(super) at: usize,
+    pub(super) asks: Asks,
+}
+
+impl Target for Callers<'_> {
+    type Client = Client;
+
+    /// One connection each.
+    async fn connect(&self, count: usize) -> Result<Vec<Client>, Failed> {
+        let mut clients = Vec::new();
+        for _ in 0..count {
+            clients.push(self.group.client(self.at, self.asks).await?);
+        }
+        Ok(clients)
+    }
+
+    fn processes(&self) -> Vec<u32> {
+        self.group.children.iter().flatten().map(Child::id).collect()
     }
 }
 

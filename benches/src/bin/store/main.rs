@@ -4,7 +4,16 @@
 //! `cargo run --release -p rafttree-benches --features servers --bin store -- load 1 64 256`
 //!
 //! Three servers on this machine, and so many clients, each with a connection of its own to the leader and one request in
-//! flight: puts of 256 bytes, as `etcd` is given them by the programs that measure it.
+//! flight: puts of 256 bytes, as `--bin etcd -- load` gives them to etcd.
+//!
+//! `... --bin store -- reads 1 64 256`
+//!
+//! The same clients read: linearizably at the leader, which each time asks a majority whether it still leads; the same at a
+//! follower; and what a follower has applied by then. The library has no reads by lease.
+//!
+//! `... --bin store -- appends`
+//!
+//! The log alone, in one thread: batches of so many entries, beside a file into which as many bytes are written.
 //!
 //! `... --bin store -- behind 1000000000`
 //!
@@ -13,23 +22,25 @@
 //! Client and servers share the machine. A put is answered when a majority has it on its disks and the leader has
 //! applied it.
 
+mod appends;
+
 mod behind;
 
 mod client;
 
 mod group;
 
-mod load;
-
 mod server;
 
-use std::error::Error;
 use std::process::ExitCode;
 
-type Failed = Box<dyn Error + Send + Sync>;
+use rafttree_benches::load::{self, Failed, VALUE_BYTES};
 
-const USAGE: &str = "store: give `load` and numbers of clients, such as `load 1 64 256`, or `behind` and bytes, such as \
-                     `behind 1000000000`";
+use client::Asks;
+use group::{Callers, Group, SERVERS};
+
+const USAGE: &str = "store: give `load` or `reads` and numbers of clients, such as `load 1 64 256`, `appends`, or `behind` \
+                     and bytes, such as `behind 1000000000`";
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -38,9 +49,14 @@ async fn main() -> ExitCode {
     let ended = match arguments[..] {
         ["serve", id, root, ports] => server::serve(id, root, ports).await,
         ["load", ref clients @ ..] if !clients.is_empty() => match numbers(clients) {
-            Some(clients) => load::measure(&clients).await,
+            Some(clients) => bear(&clients).await,
             None => return usage(),
         },
+        ["reads", ref clients @ ..] if !clients.is_empty() => match numbers(clients) {
+            Some(clients) => read(&clients).await,
+            None => return usage(),
+        },
+        ["appends"] => appends::measure(),
         ["behind", bytes] => match bytes.parse() {
             Ok(bytes) => behind::measure(bytes).await,
             Err(_) => return usage(),
@@ -54,6 +70,32 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Puts a second, and how long each takes, for each number of clients.
+async fn bear(clients: &[usize]) -> Result<(), Failed> {
+    let group = Group::start()?;
+    println!("Puts of {VALUE_BYTES} bytes to {SERVERS} servers on this machine, durable on a majority.");
+    load::measure(&Callers { group: &group, at: group.leader().await?, asks: Asks::Put }, clients).await
+}
+
+/// The same of reads, of each kind.
+async fn read(clients: &[usize]) -> Result<(), Failed> {
+    let group = Group::start()?;
+    let leader = group.leader().await?;
+    let follower = leader % SERVERS + 1;
+    let most = clients.iter().copied().max().unwrap_or(1);
+    load::fill(&Callers { group: &group, at: leader, asks: Asks::Put }, most).await?;
+    println!("Reads of {VALUE_BYTES} bytes from {SERVERS} servers on this machine.");
+    for (name, at, asks) in [
+        ("linearizable, by rounds of heartbeats, at the leader", leader, Asks::Read),
+        ("linearizable, at a follower, which asks the leader", follower, Asks::Read),
+        ("stale, at a follower", follower, Asks::StaleRead),
+    ] {
+        println!("{name}");
+        load::measure(&Callers { group: &group, at, asks }, clients).await?;
+    }
+    Ok(())
 }
 
 fn usage() -> ExitCode {

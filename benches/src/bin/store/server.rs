@@ -1,7 +1,8 @@
 //! One server: a map in memory, and clients that put values into it over TCP.
 //!
-//! A request is a key and a length, four bytes each, and so many bytes; the answer is one byte. A length of
-//! [`ASKS_STATUS`] asks for the server's status instead, which is three numbers of eight bytes.
+//! A request is a key and a length, four bytes each, and so many bytes; the answer is one byte. Some lengths ask for
+//! something else: the server's status, which is three numbers of eight bytes, or the value of the key, of which the length
+//! and the bytes follow that byte.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -17,12 +18,20 @@ use super::Failed;
 
 /// In the place of a length.
 pub(super) const ASKS_STATUS: u32 = u32::MAX;
+pub(super) const ASKS_READ: u32 = u32::MAX - 1;
+pub(super) const ASKS_STALE_READ: u32 = u32::MAX - 2;
 
 /// Values are no longer than this.
 const MAX_VALUE_BYTES: u32 = 1 << 20;
 
 #[derive(Clone, Default, Deserialize, Serialize)]
 struct Store(BTreeMap<u32, Bytes>);
+
+impl Store {
+    fn get(&self, key: u32) -> Bytes {
+        self.0.get(&key).cloned().unwrap_or_default()
+    }
+}
 
 impl StateMachine for Store {
     type Command = (u32, Bytes);
@@ -66,18 +75,42 @@ async fn answer(connection: TcpStream, replica: Replica<Store>) -> Result<(), Fa
     let mut connection = BufStream::new(connection);
     loop {
         let (key, length) = (connection.read_u32().await?, connection.read_u32().await?);
-        if length == ASKS_STATUS {
-            let status = replica.status().await?;
-            let leads = u64::from(replica.leader().borrow().leader == Some(replica.id()));
-            for number in [leads, status.protocol.commit.number(), status.applied.number()] {
-                connection.write_u64(number).await?;
+        match length {
+            ASKS_STATUS => tell_status(&mut connection, &replica).await?,
+            ASKS_READ => {
+                let found = replica.read(move |store| store.get(key)).await;
+                tell_value(&mut connection, found.ok()).await?;
             }
-        } else {
-            let mut value = vec![0; length.min(MAX_VALUE_BYTES) as usize];
-            connection.read_exact(&mut value).await?;
-            let is_done = replica.propose((key, value.into())).await.is_ok();
-            connection.write_u8(is_done.into()).await?;
+            ASKS_STALE_READ => {
+                let found = replica.read_stale(move |store| store.get(key)).await;
+                tell_value(&mut connection, found.ok()).await?;
+            }
+            length => {
+                let mut value = vec![0; length.min(MAX_VALUE_BYTES) as usize];
+                connection.read_exact(&mut value).await?;
+                let is_done = replica.propose((key, value.into())).await.is_ok();
+                connection.write_u8(is_done.into()).await?;
+            }
         }
         connection.flush().await?;
     }
+}
+
+async fn tell_status(connection: &mut BufStream<TcpStream>, replica: &Replica<Store>) -> Result<(), Failed> {
+    let status = replica.status().await?;
+    let leads = u64::from(replica.leader().borrow().leader == Some(replica.id()));
+    for number in [leads, status.protocol.commit.number(), status.applied.number()] {
+        connection.write_u64(number).await?;
+    }
+    Ok(())
+}
+
+/// A key without a value has one without bytes.
+async fn tell_value(connection: &mut BufStream<TcpStream>, found: Option<Bytes>) -> Result<(), Failed> {
+    connection.write_u8(found.is_some().into()).await?;
+    if let Some(value) = found {
+        connection.write_u32(u32::try_from(value.len())?).await?;
+        connection.write_all(&value).await?;
+    }
+    Ok(())
 }

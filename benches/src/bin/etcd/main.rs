@@ -12,8 +12,15 @@
 //!
 //! What each process uses of a core while nobody asks it for anything, with heartbeats of so many
 //! milliseconds and an election timeout of a second: what `rafttree bench steady` measures.
+//!
+//! `... --bin etcd -- load 1 64 256`
+//!
+//! Puts a second by so many clients, and how long each takes: what `--bin store -- load` measures, by the same code.
 
-use std::error::Error;
+mod client;
+
+mod load;
+
 use std::fs;
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -23,7 +30,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rafttree_benches::load::Failed;
 use serde_json::Value;
+
+const USAGE: &str = "etcd: give a number of trials, such as 200, `idle` and a heartbeat in ms, such as `idle 100`, or `load` \
+                     and numbers of clients, such as `load 1 64 256`";
 
 const SERVERS: usize = 3;
 const HEARTBEAT: Duration = Duration::from_millis(10);
@@ -75,11 +86,15 @@ fn main() -> ExitCode {
     let told = match arguments[..] {
         [] => Some(failover(200)),
         ["idle", heartbeat] => number(heartbeat).map(|heartbeat| idle(Duration::from_millis(heartbeat.into()))),
+        ["load", ref clients @ ..] if !clients.is_empty() => {
+            let clients: Option<Vec<_>> = clients.iter().map(|text| number(text).map(|it| it as usize)).collect();
+            clients.map(|clients| load::measure(&clients))
+        }
         [trials] => number(trials).map(failover),
         _ => None,
     };
     let Some(told) = told else {
-        eprintln!("etcd: give a number of trials, such as 200, or `idle` and a heartbeat in ms, such as `idle 100`");
+        eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
     match told {
@@ -94,12 +109,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn failover(trials: u32) -> Result<String, Box<dyn Error>> {
+fn failover(trials: u32) -> Result<String, Failed> {
     measure(trials as usize).map(|trials| table(&trials))
 }
 
 /// What each server uses of a core while nobody asks it for anything.
-fn idle(heartbeat: Duration) -> Result<String, Box<dyn Error>> {
+fn idle(heartbeat: Duration) -> Result<String, Failed> {
     let group = Group::start(heartbeat, IDLE_ELECTION)?;
     let (leader, _) = group.settle()?;
     // Whatever a start costs is over.
@@ -117,7 +132,7 @@ fn idle(heartbeat: Duration) -> Result<String, Box<dyn Error>> {
     Ok(told + &format!("\nmean {:.2} %", percent.iter().sum::<f64>() / SERVERS as f64))
 }
 
-fn measure(count: usize) -> Result<Vec<Trial>, Box<dyn Error>> {
+fn measure(count: usize) -> Result<Vec<Trial>, Failed> {
     let mut group = Group::start(HEARTBEAT, ELECTION)?;
     let mut trials = Vec::new();
     for number in 0..count {
@@ -137,7 +152,7 @@ fn measure(count: usize) -> Result<Vec<Trial>, Box<dyn Error>> {
 }
 
 impl Group {
-    fn start(heartbeat: Duration, election: Duration) -> Result<Group, Box<dyn Error>> {
+    fn start(heartbeat: Duration, election: Duration) -> Result<Group, Failed> {
         let root = std::env::temp_dir().join(format!("rafttree-etcd-{}", std::process::id()));
         fs::create_dir(&root)?;
         let listeners = (0..2 * SERVERS).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<io::Result<Vec<_>>>()?;
@@ -151,7 +166,7 @@ impl Group {
         Ok(group)
     }
 
-    fn launch(&mut self, server: usize) -> Result<(), Box<dyn Error>> {
+    fn launch(&mut self, server: usize) -> Result<(), Failed> {
         let address = |port: u16| format!("http://127.0.0.1:{port}");
         let (client, peer) = self.ports[server];
         let (client, peer) = (address(client), address(peer));
