@@ -23,8 +23,12 @@ pub(super) const MAX_FRAME_BYTES: usize = 2 << 20;
 /// The longest frame that anybody may send.
 const MAX_GREETING_BYTES: usize = 4 << 10;
 
-/// Bytes asked of, or handed to, the system at a time.
+/// Bytes handed to the system at a time.
 const CHUNK_BYTES: usize = 16 << 10;
+
+/// Memory that frames are read into, and the least of it for which the system is asked.
+const READ_BYTES: usize = 64 << 10;
+const MIN_READ_BYTES: usize = 4 << 10;
 
 /// The reason why a frame may differ from its checksum.
 const DAMAGED: Malformed = Malformed(
@@ -181,10 +185,18 @@ impl FrameReader {
                 }
                 return M::decode(frame).map_err(|_| Malformed("no protobuf message").into());
             }
-            self.received.reserve(CHUNK_BYTES);
+            self.make_room();
             if self.stream.read_buf(&mut self.received).await? == 0 {
                 return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
             }
+        }
+    }
+
+    /// Commands stay in the memory that they were read into, all of which stays with the last of them. So it is read into to
+    /// its end, whatever the size of a frame.
+    fn make_room(&mut self) {
+        if self.received.capacity() - self.received.len() < MIN_READ_BYTES {
+            self.received.reserve(READ_BYTES);
         }
     }
 }
@@ -307,6 +319,27 @@ mod tests {
             assert_eq!(framing.take(&mut two), Ok(Some(Bytes::from_static(b"more"))));
             assert_eq!((framing.take(&mut two), two.len()), (Ok(None), 0));
         }
+    }
+
+    #[tokio::test]
+    async fn commands_that_arrive_one_by_one_share_the_memory_that_they_are_read_into() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let silence = Duration::from_secs(2);
+        let mut sender = Connection::new(near, silence).unwrap();
+        let mut receiver = Connection::new(listener.accept().await.unwrap().0, silence).unwrap();
+        let mut places = Vec::new();
+        let mut held = Vec::new();
+        for _ in 0..100 {
+            let command = Bytes::from_static(&[7; 300]);
+            sender.writer.write([command.clone()]).await.unwrap();
+            let arrived: Bytes = receiver.reader.read().await.unwrap();
+            assert_eq!(arrived, command);
+            places.push(arrived.as_ptr() as usize);
+            held.push(arrived);
+        }
+        let apart = places.iter().max().unwrap() - places.iter().min().unwrap();
+        assert!(apart < READ_BYTES, "they hold {apart} bytes");
     }
 
     /// Servers of all versions read greetings so; what comes after them belongs to version 3.
