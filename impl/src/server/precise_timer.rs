@@ -54,9 +54,10 @@ mod exact {
             Ok(())
         }
 
-        /// Setting a timer is a call of the system, so it is done only when the time is another.
+        /// Setting a timer is a call of the system. Deadlines are put off all the time, with each message and each
+        /// write, and come seldom; so a timer that is to fire earlier stays, and is set anew when it does.
         fn set(&mut self, due: Stamp) -> io::Result<()> {
-            if self.set == Some(due) {
+            if self.set.is_some_and(|set| set <= due && clock::now() < set) {
                 return Ok(());
             }
             let (seconds, nanoseconds) = (due.0 / 1_000_000_000, due.0 % 1_000_000_000);
