@@ -14,7 +14,8 @@
 //! state box of Figure 2), [`step`](mod@step), `election`, `replication`, `compaction`; then [`entries`] and
 //! [`replica`] (the loop around a step: in which order its effects take place), and for those who use a
 //! server [`proposals`] (what became of a command), [`reads`] (when a state machine may be read) and
-//! [`applying`] (what it is given).
+//! [`applying`] (what it is given). [`trace`], [`traced`] and [`replayed`] record what happens to
+//! a server and replay it.
 //!
 //! What is absent: the model has no clock (it learns that a timer fired, never what time it is),
 //! no randomness, no input or output, no threads and no unsafe code. Nothing depends on the absolute
@@ -69,6 +70,18 @@ pub mod applying;
 
 pub mod relabelling;
 
+pub mod digest;
+
+pub mod chain;
+
+mod words;
+
+pub mod trace;
+
+pub mod traced;
+
+pub mod replayed;
+
 pub use applying::{Applying, Due};
 pub use durable::{Durable, Record};
 pub use effects::{Effects, Output, Timers};
@@ -84,4 +97,5 @@ pub use relabelling::{Labels, Relabelled};
 pub use replica::{Next, Replica};
 pub use rules::{Paper, Rules};
 pub use step::{Event, step, step_by};
+pub use traced::Traced;
 pub use types::{Entry, Index, Payload, Position, Round, ServerId, Term};

@@ -132,9 +132,31 @@ const READERS: [(&str, &str); 5] = [
     ("ServerId::distance", "where a server stands is guessed so, and looked at before it is believed"),
 ];
 
+/// The modules that come after all transitions, which no transition can use: they write numbers down.
+const RECORDS: [&str; 6] = ["digest", "chain", "words", "trace", "traced", "replayed"];
+
+#[test]
+fn what_writes_numbers_down_comes_after_all_that_decides() {
+    let modules = modules();
+    assert_eq!(modules[modules.len() - RECORDS.len()..], RECORDS);
+}
+
+/// A trace of other code is refused: so all that a replica is made of must be in the digest of the code.
+#[test]
+fn the_digest_of_the_code_is_of_every_module_up_to_the_replica() {
+    let modules = modules();
+    let replica = modules.iter().position(|module| module == "replica").expect("there is a replica");
+    let digested: Vec<String> = source("digest")
+        .code()
+        .filter_map(|(_, line)| Some(line.split_once("include_str!(\"")?.1.split_once(".rs\")")?.0.to_owned()))
+        .collect();
+    assert_eq!(digested, modules[..=replica]);
+}
+
 #[test]
 fn no_transition_reads_a_number_or_makes_one() {
-    for source in sources().iter().filter(|source| source.name != "types") {
+    let decides = |source: &&Source| source.name != "types" && !RECORDS.contains(&&*source.name);
+    for source in sources().iter().filter(decides) {
         source.assert_without(
             &[".number()", "::number", "to_string", "format!", "Hasher"],
             "nothing depends on the absolute value of a term, an index or an id: compare them, or count with `next` \

@@ -16,3 +16,4 @@ mod runs;
 mod shape;
 mod steps;
 mod support;
+mod traces;
