@@ -5,6 +5,8 @@
 
 mod state;
 
+mod history;
+
 mod seen;
 
 mod memory;
@@ -29,11 +31,10 @@ mod batching;
 
 mod steps;
 
+pub(crate) use history::remember;
 pub(crate) use memory::is_disturbance;
 pub(crate) use obligations::may_be_committed;
 pub(crate) use proposals::judged_ends;
 pub(crate) use reads::{judged_answers, judged_question};
-pub(crate) use state::{
-    broken_by_saying, broken_by_send, broken_in, campaigns_are_allowed, has_votes_of_majority, may_take_over,
-};
+pub(crate) use state::{broken_by_saying, broken_by_send, broken_in, campaigns_are_allowed, may_take_over};
 pub(crate) use steps::{broken_by_event, broken_when_tried, judged_crash, judged_flush, judged_step};

@@ -308,7 +308,7 @@ impl System {
         told_early.iter().for_each(|told| self.note_round(world, id, told));
         self.follow_leases(world, id, &event, &told_early);
         self.attend_readers(world, id, &event, &told_early);
-        self.remember(world, id, committed);
+        checks::remember(world, id, committed);
         self.tell_clients(world, id, &told_late);
         let seen = !early.is_empty();
         early.into_iter().for_each(|envelope| self.perform(world, id, envelope, own));
@@ -353,32 +353,6 @@ impl System {
             own.push_back(Event::Receive(letter));
         } else {
             world.put_into_network(letter);
-        }
-    }
-
-    /// Writes down what can no longer be undone: who led, what was committed.
-    fn remember(&self, world: &mut World, id: ServerId, committed: Index) {
-        let server = Arc::clone(&world.servers[id.number() as usize - 1]);
-        let (node, term) = (&server.node, server.node.term());
-        if let Role::Leader { .. } = node.role()
-            && !world.history.elected.contains(&(term, id))
-        {
-            world.broken.insert_unless(checks::has_votes_of_majority(world, &server), Property::OwnVotes);
-            let elected = &mut Arc::make_mut(&mut world.history).elected;
-            elected.push((term, id));
-            elected.sort_unstable();
-        }
-        for index in committed.number()..node.commit().number() {
-            // A commit index beyond the log is found by `Bounds`.
-            let Some(&entry) = server.entries.get(index as usize) else { break };
-            match world.history.committed.get(index as usize) {
-                None => {
-                    let committed = &mut Arc::make_mut(&mut world.history).committed;
-                    committed.push((entry, term));
-                }
-                Some((first, _)) if *first != entry => world.broken.insert(Property::StateMachineSafety),
-                Some(_) => {}
-            }
         }
     }
 

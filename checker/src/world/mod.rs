@@ -24,5 +24,5 @@ pub(crate) use message::{Letter, Tag};
 pub(crate) use observed::{Contact, Observed, Servers, answer_to};
 pub(crate) use place::Place;
 pub(crate) use readers::{Answer, Attend, Moment, Readers, Reads, Waiting, attend};
-pub(crate) use server::{Disk, Ready, Server, Stepped, Unsynced};
+pub(crate) use server::{Disk, Ready, Server, Stepped, Unsynced, keep};
 pub(crate) use state::{History, Leadership, Lease, Spent, World};

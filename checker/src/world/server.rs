@@ -252,7 +252,7 @@ impl Disk {
 }
 
 /// What a record makes of a log of which all is kept.
-fn keep(entries: &mut Entries<Tag>, record: &Record<Tag>, snapshot: &[Entry<Tag>]) {
+pub(crate) fn keep(entries: &mut Entries<Tag>, record: &Record<Tag>, snapshot: &[Entry<Tag>]) {
     match record {
         // What a snapshot includes can be read.
         Record::Compact { through } => {
