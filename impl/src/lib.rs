@@ -141,6 +141,8 @@ pub mod storage;
 
 mod core;
 
+mod record;
+
 mod transport;
 
 mod machine;

@@ -34,6 +34,7 @@ pub struct Builder {
     insecure: bool,
     pub(crate) snapshot_after: u64,
     pub(crate) has_machine: bool,
+    trace: Option<PathBuf>,
 }
 
 /// Settings of a server that replicates a state machine; made by [`Builder::machine`].
@@ -78,6 +79,7 @@ impl Builder {
             insecure: false,
             snapshot_after: 64 << 20,
             has_machine: false,
+            trace: None,
         }
     }
 
@@ -181,6 +183,16 @@ impl Builder {
         self
     }
 
+    /// Keeps a trace of the protocol in this file, at its end if it exists: every event with digests of what comes
+    /// of it and of the state, for `rafttree-checker replay`. Default: none.
+    ///
+    /// Of commands it holds digests. It is written on a thread of its own, and not flushed. Where it cannot be
+    /// written, or not fast enough, it ends, and the server goes on ([`Warning`](crate::Warning)).
+    pub fn trace(mut self, file: impl Into<PathBuf>) -> Builder {
+        self.trace = Some(file.into());
+        self
+    }
+
     /// The settings, if they make sense together.
     pub(crate) fn settings(self) -> Result<Settings, Error> {
         let heartbeat_interval = self.heartbeat_or_default();
@@ -204,6 +216,7 @@ impl Builder {
             insecure: self.insecure,
             snapshot_after: self.snapshot_after,
             has_machine: self.has_machine,
+            trace: self.trace,
         })
     }
 

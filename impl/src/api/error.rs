@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,14 @@ pub enum Error {
     Listen {
         /// The address.
         address: String,
+        /// Why it was refused.
+        source: io::Error,
+    },
+    /// The trace that was asked for cannot be kept.
+    #[error("cannot keep a trace in {}: {source}", file.display())]
+    Trace {
+        /// The file.
+        file: PathBuf,
         /// Why it was refused.
         source: io::Error,
     },

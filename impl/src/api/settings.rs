@@ -24,4 +24,6 @@ pub(crate) struct Settings {
     pub(crate) snapshot_after: u64,
     /// Whether a service's state machine is replicated: then the server campaigns without being asked to.
     pub(crate) has_machine: bool,
+    /// Where a trace is kept, if one is.
+    pub(crate) trace: Option<PathBuf>,
 }

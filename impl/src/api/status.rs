@@ -1,12 +1,13 @@
 //! The status of a server, and its warnings.
 
-use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
+use std::{fmt, io};
 
 use rafttree_model::{Faulty, Index, Position, Progress, ServerId, Term};
 
 use super::fence::Fence;
+use crate::record::Trouble;
 use crate::storage::{ClusterId, Incarnation};
 use crate::transport::{Refusal, Unreachable};
 
@@ -111,6 +112,21 @@ pub enum Warning {
         /// This server's election timeout.
         ours: Duration,
     },
+    /// The trace was to be written faster than it could be.
+    #[error(
+        "the trace has ended: its disk is slower than what happens to this server, which goes on; put the trace on a \
+         faster disk and restart the server to have one again"
+    )]
+    TraceOverrun,
+    /// The trace could not be written.
+    #[error(
+        "the trace has ended, as it could not be written ({kind}); the server goes on: free some space or put the trace \
+         elsewhere, and restart the server to have one again"
+    )]
+    TraceFailed {
+        /// What went wrong.
+        kind: io::ErrorKind,
+    },
 }
 
 impl Warning {
@@ -207,6 +223,15 @@ impl PeerStatus {
             answered: None,
             progress: None,
             needs_snapshot: false,
+        }
+    }
+}
+
+impl From<Trouble> for Warning {
+    fn from(trouble: Trouble) -> Warning {
+        match trouble {
+            Trouble::Overrun => Warning::TraceOverrun,
+            Trouble::Failed(kind) => Warning::TraceFailed { kind },
         }
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use rafttree_model::{
     Entries, Entry, Envelope, Event, Members, Message, Next, Node, Output, Payload, Position, Range, Record, Replica,
-    Round, ServerId, ServerMap, ServerSet, Slice, Term, Timers as Running,
+    Round, ServerId, ServerMap, ServerSet, Slice, Term, Timers as Running, Traced,
 };
 
 use super::frame::Frame;
@@ -99,7 +99,9 @@ pub(crate) enum Action {
 /// One server's protocol, with its timers and lease.
 #[derive(Debug)]
 pub(crate) struct Driver {
-    replica: Replica<Bytes>,
+    replica: Traced<Bytes>,
+    /// When the trace began, if one is kept.
+    traced_since: Option<Stamp>,
     policy: Policy,
     timers: Timers,
     contacts: Contacts,
@@ -150,7 +152,8 @@ impl Driver {
     ) -> Driver {
         let Policy { minimum_timeout, heartbeat_interval, .. } = policy;
         Driver {
-            replica: Replica::new(Node::recover(id, members, recovered.durable), recovered.entries),
+            replica: Traced::new(Replica::new(Node::recover(id, members, recovered.durable), recovered.entries)),
+            traced_since: None,
             policy,
             timers: Timers::new(minimum_timeout, heartbeat_interval, seed, now),
             contacts: Contacts::new(id, minimum_timeout),
@@ -178,6 +181,28 @@ impl Driver {
     /// The log's entries.
     pub(crate) fn entries(&self) -> &Entries<Bytes> {
         self.replica.entries()
+    }
+
+    /// Keeps a trace of the protocol from now on, with this key of all digests.
+    pub(crate) fn record(&mut self, key: u64, now: Stamp) {
+        self.replica.record(key);
+        self.traced_since = Some(now);
+    }
+
+    /// Keeps no trace any more.
+    pub(crate) fn stop_recording(&mut self) {
+        self.replica.stop_recording();
+        self.traced_since = None;
+    }
+
+    /// How many bytes of the trace wait to be taken.
+    pub(crate) fn recorded(&self) -> usize {
+        self.replica.recorded()
+    }
+
+    /// What was recorded since this was asked last.
+    pub(crate) fn take_recorded(&mut self) -> Vec<u8> {
+        self.replica.take_recorded()
     }
 
     /// What the last steps have come to, for whoever serves requests, in order.
@@ -232,6 +257,9 @@ impl Driver {
 
     /// Takes one input, and says what is to be done.
     pub(crate) fn handle(&mut self, input: Input, now: Stamp) -> Vec<Action> {
+        if let Some(since) = self.traced_since {
+            self.replica.set_now(u64::try_from(now.since(since).as_nanos()).unwrap_or(u64::MAX));
+        }
         match input {
             Input::Frame(frame) => self.receive(frame, now),
             Input::Accepted(peer, minimum_timeout) => {

@@ -64,7 +64,9 @@ impl Server {
     fn warnings(&self) -> Vec<Warning> {
         let unequal = self.network.peers.values().filter_map(|peer| self.unequal_timeouts(peer));
         let faulty = Warning::of_faulty(self.driver.node().faulty());
-        faulty.into_iter().chain(self.disk.fullness()).chain(self.slowness()).chain(unequal).collect()
+        let trace = self.recorder.trouble().map(Warning::from);
+        let ours = faulty.into_iter().chain(self.disk.fullness()).chain(self.slowness()).chain(trace);
+        ours.chain(unequal).collect()
     }
 
     fn unequal_timeouts(&self, peer: &PeerStatus) -> Option<Warning> {

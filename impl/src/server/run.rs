@@ -34,6 +34,9 @@ const LAST_WRITE_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for the service's code to return when the server ends, at most.
 const LAST_APPLY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// Time for the last of the trace to be written, at most.
+const LAST_TRACE_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// An event of the server's loop.
 enum Happening {
     Flushed(Option<Flushed>),
@@ -75,6 +78,7 @@ impl Server {
     async fn end(mut self, outcome: Stopped) -> Stopped {
         self.leading.stop();
         self.network.carrier.close().await;
+        self.recorder.close(&mut self.driver, LAST_TRACE_TIMEOUT).await;
         let has_applied = self.requests.close(LAST_APPLY_TIMEOUT).await;
         let patience = match &outcome {
             Err(failure) if matches!(**failure, Failure::DiskStalled(_)) => Duration::ZERO,

@@ -28,8 +28,9 @@ use crate::core::service::Service;
 use crate::machine::apply::{self, Apply};
 use crate::machine::sessions::Sessions;
 use crate::machine::{Machine, Nothing, StateMachine, Typed};
+use crate::record::Recorder;
 use crate::storage::snapshot::Snapshots;
-use crate::storage::{FileStorage, Recovered, Storage, StorageError, disk};
+use crate::storage::{FileStorage, Identity, Recovered, Storage, StorageError, disk};
 
 /// Messages that may wait for the server; more wait with the peers.
 const MAX_WAITING_MESSAGES: usize = 1024;
@@ -177,7 +178,9 @@ fn prepare<G: Ground>(
         tracing::warn!("{warning}");
     }
     expect_help(&members, &recovered)?;
+    let mut recorder = start_recording(&settings, owner.0, members, &recovered)?;
     let mut driver = Driver::new(id, members, recovered, settings.policy, rand::random(), clock::now());
+    recorder.attach(&mut driver, owner.0.cluster, clock::now());
     let snapshots = Arc::new(ground.open_snapshots()?);
     let requests = start_machine(machine, &snapshots, &mut driver, settings.snapshot_after)?;
     let executor = Executor::new().map_err(lacks("runtime"))?;
@@ -194,8 +197,20 @@ fn prepare<G: Ground>(
     // until the server serves: not a word was said to a peer yet, and no vote given.
     ground.settle(&members, node.downgrade(), executor.runtime())?;
     let network = Network::new(carrier, incoming, &settings.peers);
-    let server = Server::new(Parts { settings, driver, network, disk, requests, timer, owner }, ends);
+    let server = Server::new(Parts { settings, driver, network, disk, requests, timer, owner, recorder }, ends);
     Ok(Prepared { executor, server, node, ground })
+}
+
+/// Begins the trace, if one is asked for.
+fn start_recording(
+    settings: &Settings,
+    owner: Identity,
+    members: Members,
+    found: &Recovered,
+) -> Result<Recorder, Error> {
+    let Some(file) = &settings.trace else { return Ok(Recorder::off()) };
+    let refused = |source| Error::Trace { file: file.clone(), source };
+    Recorder::start(file, owner, members, found).map_err(refused)
 }
 
 /// Brings the state machine to where its newest snapshot is, and starts its thread.

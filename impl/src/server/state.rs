@@ -25,6 +25,7 @@ use crate::core::request::ServiceMessage;
 use crate::core::service::Work;
 use crate::core::stamp::Stamp;
 use crate::machine::apply::Task;
+use crate::record::Recorder;
 use crate::storage::{Identity, Incarnation};
 use crate::transport::Refusal;
 
@@ -37,6 +38,7 @@ pub(super) struct Parts {
     pub(super) requests: Requests,
     pub(super) timer: PreciseTimer,
     pub(super) owner: (Identity, Incarnation),
+    pub(super) recorder: Recorder,
 }
 
 /// Everything that one server consists of.
@@ -55,12 +57,13 @@ pub(super) struct Server {
     pub(super) closing: Option<Stamp>,
     pub(super) outcome: Option<Stopped>,
     pub(super) owner: (Identity, Incarnation),
+    pub(super) recorder: Recorder,
 }
 
 impl Server {
     /// A server that is about to serve.
     pub(super) fn new(parts: Parts, ends: Ends) -> Server {
-        let Parts { settings, mut driver, network, disk, requests, timer, owner } = parts;
+        let Parts { settings, mut driver, network, disk, requests, timer, owner, recorder } = parts;
         let Ends { commands, leader, epochs, changes } = ends;
         driver.handle(Input::Campaigns(settings.has_machine), clock::now());
         Server {
@@ -76,6 +79,7 @@ impl Server {
             closing: None,
             outcome: None,
             owner,
+            recorder,
         }
     }
 
@@ -87,7 +91,12 @@ impl Server {
 
     /// Lets the driver take an input, and does what it wants.
     pub(super) fn drive(&mut self, input: Input) {
-        for action in self.driver.handle(input, clock::now()) {
+        let now = clock::now();
+        let actions = self.driver.handle(input, now);
+        if self.recorder.take_from(&mut self.driver, now) {
+            self.views.changed();
+        }
+        for action in actions {
             match action {
                 Action::Send(frame) => {
                     if let Message::InstallSnapshot { last, .. } = frame.message {

@@ -48,6 +48,8 @@ pub(crate) struct Cluster {
     addresses: Vec<String>,
     servers: BTreeMap<u32, Server>,
     lives: u32,
+    /// Whether servers that start from now on keep traces.
+    pub(crate) is_traced: bool,
     pub(crate) observed: Arc<Observed>,
 }
 
@@ -86,7 +88,8 @@ impl Cluster {
         let listeners: Vec<_> = (0..servers).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
         let addresses = listeners.iter().map(|listener| listener.local_addr().unwrap().to_string()).collect();
         let observed = Arc::default();
-        let cluster = Cluster { root, timeout: TIMEOUT, addresses, servers: BTreeMap::new(), lives: 0, observed };
+        let (timeout, running) = (TIMEOUT, BTreeMap::new());
+        let cluster = Cluster { root, timeout, addresses, servers: running, lives: 0, is_traced: false, observed };
         let id = rafttree_id();
         (1..=servers).for_each(|server| cluster.init(&cluster.directory(server), server, &id));
         cluster
@@ -104,11 +107,24 @@ impl Cluster {
         cluster
     }
 
+    /// The same, and all keep traces.
+    pub(crate) fn start_traced(servers: u32) -> Cluster {
+        let mut cluster = Cluster::new(servers);
+        cluster.is_traced = true;
+        (1..=servers).for_each(|server| cluster.launch(server));
+        cluster
+    }
+
+    /// The file of a server's trace.
+    pub(crate) fn trace(&self, server: u32) -> String {
+        self.named_directory(&format!("{server}.trace"))
+    }
+
     /// The same group with the same directories once more; nothing runs here or there.
     pub(crate) fn copy(&self) -> Cluster {
         let (root, observed, servers) = (tempfile::tempdir().unwrap(), Arc::default(), BTreeMap::new());
-        let copy =
-            Cluster { root, timeout: self.timeout, addresses: self.addresses.clone(), servers, lives: 0, observed };
+        let (timeout, addresses) = (self.timeout, self.addresses.clone());
+        let copy = Cluster { root, timeout, addresses, servers, lives: 0, is_traced: false, observed };
         for server in 1..=self.addresses.len() as u32 {
             std::fs::create_dir(copy.directory(server)).unwrap();
             for entry in std::fs::read_dir(self.directory(server)).unwrap().map(Result::unwrap) {
@@ -142,6 +158,9 @@ impl Cluster {
         let listen = self.address(server);
         let mut command = rafttree(&["serve", directory, "-o", "json", "--listen", listen]);
         command.args(["--election-timeout", &timeout]);
+        if self.is_traced {
+            command.args(["--trace", &self.trace(server)]);
+        }
         for (peer, address) in (1..).zip(&self.addresses) {
             if peer != server {
                 command.args(["--peer", &format!("{peer}={address}")]);

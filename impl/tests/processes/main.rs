@@ -17,6 +17,7 @@ mod locks;
 mod logs;
 mod refusals;
 mod store;
+mod traces;
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +27,7 @@ use cluster::{Cluster, STEADY, TIMEOUT, leaderships, number, run};
 
 #[test]
 fn a_leader_that_is_killed_is_replaced_in_a_higher_term() {
-    let mut cluster = Cluster::start(3);
+    let mut cluster = Cluster::start_traced(3);
     let mut former = cluster.wait_for_leader_after(0);
     for _ in 0..3 {
         cluster.kill(former.server);
@@ -36,6 +37,10 @@ fn a_leader_that_is_killed_is_replaced_in_a_higher_term() {
         cluster.wait_for_follower(former.server, next.fence);
         former = next;
     }
+    cluster.signal(former.server, Signal::TERM);
+    assert!(cluster.wait_for_end(former.server).success());
+    cluster.kill_all();
+    traces::of_servers_that_were_killed(&cluster, former.server);
 }
 
 #[test]

@@ -58,6 +58,9 @@ pub(crate) struct ServeOptions {
     /// disk may come back empty: the server would have forgotten its votes.
     #[arg(long, value_name = "CLUSTER", requires = "id")]
     pub(crate) init: Option<ClusterId>,
+    /// Keep a trace of the protocol in this file, at its end if it exists, for `rafttree-checker replay`.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trace: Option<PathBuf>,
     /// End with the process that started this one, or when the standard input ends.
     #[arg(long, hide = true)]
     pub(crate) end_with_parent: bool,
@@ -152,6 +155,9 @@ async fn start(options: &ServeOptions) -> Result<Node, Failure> {
     }
     if let Some(cluster) = options.init {
         builder = builder.init(cluster);
+    }
+    if let Some(file) = &options.trace {
+        builder = builder.trace(file);
     }
     builder.start().await.map_err(|error| match error {
         Error::Configuration { .. } => Failure::Usage(error.to_string()),
