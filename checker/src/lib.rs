@@ -20,7 +20,8 @@
 //! 2. Why runs have any length: `quotient` (symmetry reduction and abstraction), `liveness` (every state
 //!    recovers), `inductive` (an invariant, without runs).
 //! 3. What would be noticed: `mutants` (of rules, steps and disks), `source_mutants` (of the model's text).
-//! 4. What is told: `verdict`, `trace` (scenarios and counterexamples), `swarm` (long random runs), `timing` (how long elections take).
+//! 4. What is told: `verdict`, `trace` (scenarios and counterexamples), `production` (what servers that ran
+//!    have recorded), `swarm` (long random runs), `timing` (how long elections take).
 //! 5. How it is searched: [`search`].
 
 /// Prints a line, as `println!` does, but whoever reads may stop reading.
@@ -49,6 +50,8 @@ mod mutants;
 mod verdict;
 
 mod trace;
+
+mod production;
 
 mod concrete;
 

@@ -36,6 +36,8 @@ mod catalogue;
 
 mod play;
 
+mod replay;
+
 mod swarm;
 
 const EXAMPLES: &str = "\
@@ -111,10 +113,12 @@ enum Command {
     /// Walk through the states in a browser: what happened as a chart, and what can happen next as links.
     /// A trace, given as a file or by the name of one that is kept, may stand in the preset's place.
     Explore(Box<play::ExploreArgs>),
-    /// Play a scenario or a counterexample through the deployed transitions, and tell what happens.
+    /// Play a scenario or a counterexample through the deployed transitions, and tell what happens; or the traces
+    /// that the servers of a group have kept, and judge them.
     Replay {
-        /// The file; '-' reads standard input.
-        file: PathBuf,
+        /// A scenario or counterexample ('-' reads standard input), or traces of one group.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
     },
     /// Write a scenario or a counterexample as a picture or in the format of another tool: html, svg,
     /// mermaid, itf, shiviz, json or text.
@@ -190,7 +194,7 @@ fn run(cli: &Cli) -> Result<u8, Usage> {
         Command::Lasso { servers } => Ok(tables::lasso(*servers, json)),
         Command::Odds(args) => timing::run(args, json),
         Command::Explore(args) => play::explore(args),
-        Command::Replay { file } => play::play(file, json),
+        Command::Replay { files } => replay::replay(files, json),
         Command::Show(args) => show::show(args),
         Command::List { what } => {
             match what {

@@ -1,0 +1,24 @@
+//! Production traces: what servers that ran have recorded is replayed through the deployed transitions.
+
+mod file;
+
+mod words;
+
+mod chart;
+
+mod line;
+
+mod sent;
+
+mod window;
+
+mod judge;
+
+mod group;
+
+pub(crate) use file::{Place, Unreadable, is_trace};
+pub(crate) use group::{Replayed, Step, Wrong, replay};
+pub(crate) use line::{Difference, End, Line};
+
+#[cfg(test)]
+mod tests;
