@@ -31,6 +31,9 @@ struct Options {
     /// The port of server 1 for HTTP is one more than this; for the other servers 1000 more
     #[arg(long, default_value_t = 8000)]
     port: u16,
+    /// Keeps a trace of each server beside its data, for `rafttree-checker replay`
+    #[arg(long)]
+    trace: bool,
 }
 
 type Failed = Box<dyn std::error::Error + Send + Sync>;
@@ -61,7 +64,10 @@ async fn serve<M: StateMachine + Default>(
 ) -> Result<(), Failed> {
     let raft = |id: u32| format!("127.0.0.1:{}", u32::from(options.port) + 1000 + id);
     let peers = (1..=options.servers).filter(|&peer| peer != id);
-    let node = Node::builder(options.data.join(id.to_string())).listen(raft(id));
+    let mut node = Node::builder(options.data.join(id.to_string())).listen(raft(id));
+    if options.trace {
+        node = node.trace(options.data.join(format!("{id}.trace")));
+    }
     let replica = peers.fold(node, |node, peer| node.peer(peer, raft(peer))).machine(M::default()).start().await?;
     let address = format!("127.0.0.1:{}", u32::from(options.port) + id);
     let listener = tokio::net::TcpListener::bind(&address).await.map_err(|error| format!("{address}: {error}"))?;
@@ -116,7 +122,7 @@ async fn run_local(options: &Options, count: u32) -> Result<(), Failed> {
 fn start(options: &Options, id: u32, count: u32) -> io::Result<Child> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["--id", &id.to_string(), "--servers", &count.to_string(), "--port", &options.port.to_string()]);
-    command.arg("--data").arg(&options.data).spawn()
+    command.args(options.trace.then_some("--trace")).arg("--data").arg(&options.data).spawn()
 }
 
 async fn told_to_end() {

@@ -7,6 +7,7 @@ use rustix::process::Signal;
 
 use crate::disk::{begin_with, limited};
 use crate::store::{Clients, Store, eventually};
+use crate::traces;
 
 /// Operations that must be answered in each phase, or it measured nothing.
 const ANSWERS: usize = 100;
@@ -14,10 +15,14 @@ const ANSWERS: usize = 100;
 /// Clients of three servers, which three times get into trouble and out of it: what they saw is judged.
 fn judge_through(name: &'static str, trouble: impl Fn(&mut Store, &Clients)) {
     let mut store = Store::start();
-    let clients = Clients::start(name, &store, 5);
+    judge_store_through(name, &mut store, trouble);
+}
+
+fn judge_store_through(name: &'static str, store: &mut Store, trouble: impl Fn(&mut Store, &Clients)) {
+    let clients = Clients::start(name, store, 5);
     clients.wait_for_answers("before", ANSWERS);
     for _ in 0..3 {
-        trouble(&mut store, &clients);
+        trouble(store, &clients);
         clients.wait_for_answers("after it", ANSWERS);
     }
     clients.judge(&[1, 2, 3]);
@@ -25,12 +30,15 @@ fn judge_through(name: &'static str, trouble: impl Fn(&mut Store, &Clients)) {
 
 #[test]
 fn leaders_that_are_killed_take_nothing_with_them() {
-    judge_through("leaders-killed", |store, clients| {
+    let mut store = Store::start_traced();
+    judge_store_through("leaders-killed", &mut store, |store, clients| {
         let leader = store.leader();
         store.kill(leader);
         clients.wait_for_answers("while it is down", ANSWERS);
         store.launch(leader);
     });
+    store.kill_all();
+    traces::of_a_store(&store);
 }
 
 #[test]

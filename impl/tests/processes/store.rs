@@ -80,6 +80,7 @@ pub(crate) struct Store {
     cluster: ClusterId,
     pub(crate) port: u16,
     servers: BTreeMap<u32, Child>,
+    is_traced: bool,
 }
 
 impl Store {
@@ -90,13 +91,22 @@ impl Store {
 
     pub(crate) fn of(name: &'static str) -> Store {
         let (root, cluster) = (tempfile::tempdir().unwrap(), ClusterId::random());
-        let store = Store { program: example(name), root, cluster, port: free_port(), servers: BTreeMap::new() };
+        let (program, port, servers) = (example(name), free_port(), BTreeMap::new());
+        let store = Store { program, root, cluster, port, servers, is_traced: false };
         (1..=3).for_each(|id| store.init(id));
         store
     }
 
     pub(crate) fn start() -> Store {
         let mut store = Store::new();
+        (1..=3).for_each(|id| store.launch(id));
+        store
+    }
+
+    /// The same, and all keep traces.
+    pub(crate) fn start_traced() -> Store {
+        let mut store = Store::new();
+        store.is_traced = true;
         (1..=3).for_each(|id| store.launch(id));
         store
     }
@@ -113,7 +123,13 @@ impl Store {
         let mut command = Command::new(&self.program);
         command.args(["--id", &id.to_string(), "--servers", "3", "--port", &self.port.to_string(), "--data"]);
         command.arg(self.root.path());
+        command.args(self.is_traced.then_some("--trace"));
         command
+    }
+
+    /// The file of a server's trace, where traces are kept.
+    pub(crate) fn trace(&self, id: u32) -> String {
+        format!("{}.trace", self.directory(id))
     }
 
     /// The help that the example prints.
