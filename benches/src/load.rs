@@ -124,6 +124,16 @@ pub async fn fill(target: &impl Target, clients: usize) -> Result<(), Failed> {
     Ok(())
 }
 
+/// What so many clients were answered.
+pub struct Answered {
+    /// How long each request took, from the shortest on.
+    times: Vec<Duration>,
+    /// Requests that were answered in a second.
+    pub per_second: f64,
+    /// Microseconds of the servers' processor time for each of them.
+    pub processor: f64,
+}
+
 /// Prints a table with a row for each number of clients.
 ///
 /// # Errors
@@ -132,22 +142,31 @@ pub async fn fill(target: &impl Target, clients: usize) -> Result<(), Failed> {
 pub async fn measure(target: &impl Target, clients: &[usize]) -> Result<(), Failed> {
     println!("clients  answers/s   p50 ms   p99 ms  p99.9 ms   CPU an answer, us");
     for &count in clients {
-        Clients::start(target.connect(count).await?, VALUE_BYTES, KEYS).stop_after(WARM_UP).await?;
-        let clients = target.connect(count).await?;
-        let (began, before) = (Instant::now(), processor(&target.processes())?);
-        let times = Clients::start(clients, VALUE_BYTES, KEYS).stop_after(MEASURED).await?;
-        let (seconds, used) = (began.elapsed().as_secs_f64(), processor(&target.processes())? - before);
+        let Answered { times, per_second, processor } = bear(target, count).await?;
         let at = |part: f64| percentile(&times, part).as_secs_f64() * 1e3;
         println!(
-            "{count:>7} {:>10.0} {:>8.2} {:>8.2} {:>9.2} {:>19.1}",
-            times.len() as f64 / seconds,
+            "{count:>7} {per_second:>10.0} {:>8.2} {:>8.2} {:>9.2} {processor:>19.1}",
             at(0.5),
             at(0.99),
             at(0.999),
-            used * 1e6 / times.len() as f64,
         );
     }
     Ok(())
+}
+
+/// Lets so many clients ask for some seconds, after some that do not count.
+///
+/// # Errors
+///
+/// If a request was not answered, or a server has ended.
+pub async fn bear(target: &impl Target, clients: usize) -> Result<Answered, Failed> {
+    Clients::start(target.connect(clients).await?, VALUE_BYTES, KEYS).stop_after(WARM_UP).await?;
+    let clients = target.connect(clients).await?;
+    let (began, before) = (Instant::now(), processor(&target.processes())?);
+    let times = Clients::start(clients, VALUE_BYTES, KEYS).stop_after(MEASURED).await?;
+    let (seconds, used) = (began.elapsed().as_secs_f64(), processor(&target.processes())? - before);
+    let count = times.len() as f64;
+    Ok(Answered { times, per_second: count / seconds, processor: used * 1e6 / count })
 }
 
 /// The time that so large a part of these, which are sorted, does not exceed.

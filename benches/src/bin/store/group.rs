@@ -25,11 +25,17 @@ pub(super) struct Group {
     root: PathBuf,
     ports: Vec<u16>,
     children: Vec<Option<Child>>,
+    is_traced: bool,
 }
 
 impl Group {
     /// Starts all servers, with data below the directory for temporary files.
     pub(super) fn start() -> Result<Group, Failed> {
+        Group::start_with(false)
+    }
+
+    /// The same, and the servers keep traces, or not.
+    pub(super) fn start_with(is_traced: bool) -> Result<Group, Failed> {
         let root = std::env::temp_dir().join(format!("rafttree-store-{}", std::process::id()));
         let cluster = ClusterId::random();
         for id in 1..=SERVERS {
@@ -39,7 +45,7 @@ impl Group {
         let held = (0..2 * SERVERS).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<Vec<_>, _>>()?;
         let ports = held.iter().map(|it| it.local_addr().map(|it| it.port())).collect::<Result<_, _>>()?;
         drop(held);
-        let mut group = Group { root, ports, children: (0..SERVERS).map(|_| None).collect() };
+        let mut group = Group { root, ports, children: (0..SERVERS).map(|_| None).collect(), is_traced };
         for id in 1..=SERVERS {
             group.start_server(id)?;
         }
@@ -50,8 +56,16 @@ impl Group {
         let ports: Vec<_> = self.ports.iter().map(u16::to_string).collect();
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("serve").arg(id.to_string()).arg(&self.root).arg(ports.join(",")).stdin(Stdio::null());
+        if self.is_traced {
+            command.arg(self.trace(id));
+        }
         self.children[id - 1] = Some(command.spawn()?);
         Ok(())
+    }
+
+    /// The file of the server's trace.
+    pub(super) fn trace(&self, id: usize) -> PathBuf {
+        self.root.join(format!("{id}.trace"))
     }
 
     pub(super) fn kill(&mut self, id: usize) -> Result<(), Failed> {

@@ -19,6 +19,11 @@
 //!
 //! A server is killed, so many bytes are put in values of 16 KiB, and it is started again under the same load.
 //!
+//! `... --bin store -- traces 4 64 traces`
+//!
+//! So many pairs of runs with so many clients, one in which the servers keep traces and one in which they do not; the
+//! traces of the last pair are left in this directory, where one is given, for `rafttree-checker replay`.
+//!
 //! Client and servers share the machine. A put is answered when a majority has it on its disks and the leader has
 //! applied it.
 
@@ -32,6 +37,8 @@ mod group;
 
 mod server;
 
+mod traces;
+
 use std::process::ExitCode;
 
 use rafttree_benches::load::{self, Failed, VALUE_BYTES};
@@ -39,15 +46,17 @@ use rafttree_benches::load::{self, Failed, VALUE_BYTES};
 use client::Asks;
 use group::{Callers, Group, SERVERS};
 
-const USAGE: &str = "store: give `load` or `reads` and numbers of clients, such as `load 1 64 256`, `appends`, or `behind` \
-                     and bytes, such as `behind 1000000000`";
+const USAGE: &str = "store: give `load` or `reads` and numbers of clients, such as `load 1 64 256`, `appends`, `behind` and \
+                     bytes, such as `behind 1000000000`, or `traces`, numbers of pairs and of clients, and a directory \
+                     for the last traces, such as `traces 4 64 traces`";
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let ended = match arguments[..] {
-        ["serve", id, root, ports] => server::serve(id, root, ports).await,
+        ["serve", id, root, ports] => server::serve(id, root, ports, None).await,
+        ["serve", id, root, ports, trace] => server::serve(id, root, ports, Some(trace)).await,
         ["load", ref clients @ ..] if !clients.is_empty() => match numbers(clients) {
             Some(clients) => bear(&clients).await,
             None => return usage(),
@@ -60,6 +69,10 @@ async fn main() -> ExitCode {
         ["behind", bytes] => match bytes.parse() {
             Ok(bytes) => behind::measure(bytes).await,
             Err(_) => return usage(),
+        },
+        ["traces", pairs, clients, ref folder @ ..] if folder.len() < 2 => match (pairs.parse(), clients.parse()) {
+            (Ok(pairs), Ok(clients)) if 0 < clients => traces::measure(pairs, clients, folder.first().copied()).await,
+            _ => return usage(),
         },
         _ => return usage(),
     };

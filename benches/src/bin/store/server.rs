@@ -52,7 +52,7 @@ impl StateMachine for Store {
 
 /// Serves until the process is ended. The first of the ports is that of server 1 for clients, and so on; then come
 /// those of the servers for each other.
-pub(super) async fn serve(id: &str, root: &str, ports: &str) -> Result<(), Failed> {
+pub(super) async fn serve(id: &str, root: &str, ports: &str, trace: Option<&str>) -> Result<(), Failed> {
     let id: usize = id.parse()?;
     let ports: Vec<u16> = ports.split(',').map(str::parse).collect::<Result<_, _>>()?;
     let (for_clients, for_servers) = ports.split_at(ports.len() / 2);
@@ -60,6 +60,9 @@ pub(super) async fn serve(id: &str, root: &str, ports: &str) -> Result<(), Faile
     let mut node = Node::builder(Path::new(root).join(id.to_string())).listen(address(id));
     for peer in (1..=for_servers.len()).filter(|&peer| peer != id) {
         node = node.peer(u32::try_from(peer)?, address(peer));
+    }
+    if let Some(trace) = trace {
+        node = node.trace(trace);
     }
     let replica = node.machine(Store::default()).start().await?;
     let listener = TcpListener::bind(("127.0.0.1", for_clients[id - 1])).await?;
