@@ -66,14 +66,18 @@ impl Action {
         }
     }
 
-    /// Whether it happens to this server, or names it.
-    pub(crate) fn concerns(&self, id: ServerId) -> bool {
-        let other = match *self {
+    /// The other server that it names.
+    pub(crate) fn other(&self) -> Option<ServerId> {
+        match *self {
             Action::Deliver(ref letter) => Some(letter.from),
             Action::Transfer { to, .. } => Some(to),
             _ => None,
-        };
-        self.server() == id || other == Some(id)
+        }
+    }
+
+    /// Whether it happens to this server, or names it.
+    pub(crate) fn concerns(&self, id: ServerId) -> bool {
+        self.server() == id || self.other() == Some(id)
     }
 }
 

@@ -88,16 +88,19 @@ impl Shortener<'_> {
     fn without(&self, run: &[Step], is_left_out: impl Fn(usize, &Step) -> bool) -> Option<Vec<Step>> {
         let first = run.iter().enumerate().position(|(at, step)| is_left_out(at, step))?;
         let rest = run.iter().enumerate().skip(first).filter(|(at, step)| !is_left_out(*at, step));
-        self.play(&run[..first], rest.map(|(_, step)| step))
+        let rest: Vec<_> = rest.map(|(_, step)| step).collect();
+        let played = |likes| self.play(&run[..first], rest.iter().copied(), likes);
+        played(true).or_else(|| played(false))
     }
 
     /// What has happened, and then of these steps those that can happen and change something, up to where the run
-    /// is over; `None` if it never is.
-    fn play<'a>(&self, past: &[Step], future: impl Iterator<Item = &'a Step>) -> Option<Vec<Step>> {
+    /// is over; `None` if it never is. Where that is wanted what is most like a step takes its place.
+    fn play<'a>(&self, past: &[Step], future: impl Iterator<Item = &'a Step>, likes: bool) -> Option<Vec<Step>> {
         let mut run = past.to_vec();
         for old in future {
             let world = run.last().map_or(&self.system.start, |step| &step.world);
-            let Some(action) = fitting(world, old) else { continue };
+            let action = if likes { fitting(world, old) } else { Some(old.action.clone()) };
+            let Some(action) = action else { continue };
             let Some(next) = step(self.system, world, &action) else { continue };
             if next.world == *world || old.sent && !next.sent {
                 continue;
@@ -120,6 +123,7 @@ impl Shortener<'_> {
         (system, run)
     }
 
+    /// Without what concerns one server, or as if another had done it.
     fn without_one_server(&self, run: &[Step]) -> Option<(System, Vec<Step>)> {
         let last = ServerId::new(self.system.bounds.servers);
         let servers = last.number() - 1;
@@ -129,21 +133,15 @@ impl Shortener<'_> {
         let bounds = Bounds { servers, ..self.system.bounds };
         let system = System { bounds, start: World::new(servers), ..self.system.clone() };
         let smaller = Shortener { system: &system, ..*self };
-        let found = self.system.start.ids().find_map(|id| {
-            let renamed = run.iter().map(|step| {
-                let swap = |other| {
-                    if other == id {
-                        last
-                    } else if other == last {
-                        id
-                    } else {
-                        other
-                    }
-                };
-                Step { action: step.action.renamed(&swap), ..step.clone() }
-            });
-            let rest: Vec<_> = renamed.filter(|step| !step.action.concerns(last)).collect();
-            smaller.play(&[], rest.iter())
+        let ids = || self.system.start.ids();
+        let ways = ids().map(|id| (id, id)).chain(ids().flat_map(|id| ids().map(move |other| (id, other))));
+        let found = ways.into_iter().find_map(|(gone, other)| {
+            let name = |id| if id == gone { other } else { id };
+            let close = |id| if id == last { gone } else { id };
+            let rest = run.iter().filter(|step| gone != other || !step.action.concerns(gone));
+            let renamed = rest.map(|step| Step { action: step.action.renamed(&name).renamed(&close), ..step.clone() });
+            let rest: Vec<_> = renamed.filter(|step| step.action.other() != Some(step.action.server())).collect();
+            smaller.play(&[], rest.iter(), true)
         })?;
         Some((system, found))
     }
