@@ -9,8 +9,9 @@ use std::sync::Arc;
 use rafttree_model::{Faulty, Index, Log, Node, Role, ServerId};
 
 use crate::swarm::dice::Dice;
-use crate::swarm::habits::Kind;
+use crate::swarm::habits::{Habits, Kind, Reader};
 use crate::swarm::post::Post;
+use crate::swarm::rules::{MESSAGES, kind};
 use crate::system::{Action, System, network};
 use crate::world::{DiskMutant, Leadership, Letter, Server, World};
 
@@ -20,6 +21,7 @@ pub(super) struct Draw<'a> {
     pub(super) world: &'a World,
     pub(super) dice: &'a mut Dice,
     pub(super) post: &'a mut Post,
+    pub(super) habits: &'a Habits,
 }
 
 /// What is unlikely to matter happens once in so many times.
@@ -30,7 +32,7 @@ impl Draw<'_> {
     pub(super) fn action(&mut self, kind: Kind) -> Option<Action> {
         let bounds = self.system.bounds;
         match kind {
-            Kind::ElectionTimeout => self.server(|server| !server.leads()).map(Action::ElectionTimeout),
+            Kind::ElectionTimeout => self.election_timeout(),
             Kind::HeartbeatTimeout => self.server(|server| !is_follower(server)).map(Action::HeartbeatTimeout),
             Kind::MinimumTimeout => self.minimum_timeout(),
             Kind::Deliver => self.post.next(self.dice, self.world).map(Action::Deliver),
@@ -55,16 +57,40 @@ impl Draw<'_> {
         self.dice.one_of(&fitting)
     }
 
+    /// The group is divided, some leader with few others where that is a habit; or it is whole again.
+    pub(super) fn divide(&mut self) {
+        let servers = self.world.servers.len();
+        let leader = self.server(Server::leads).filter(|_| self.habits.isolates && self.post.is_whole());
+        match leader {
+            Some(leader) => self.post.isolate(self.dice, servers, leader),
+            None => self.post.divide(self.dice, servers),
+        }
+    }
+
+    fn election_timeout(&mut self) -> Option<Action> {
+        let seldom = self.dice.once_in(SELDOM);
+        self.server(|server| seldom || !server.leads()).map(Action::ElectionTimeout)
+    }
+
     /// Whoever follows is free to help another; a leader has to have been answered.
     fn minimum_timeout(&mut self) -> Option<Action> {
         let seldom = self.dice.once_in(SELDOM);
         self.server(|server| seldom || is_follower(server)).map(Action::MinimumTimeout)
     }
 
+    /// A message by its kind, so that the seldom ones arrive late as often as those of which there are many. Where a
+    /// reader waits, what is said there is more likely to matter.
     fn sent(&mut self) -> Option<Arc<Letter>> {
         let all = &self.world.network;
-        let at = self.dice.below(all.len() as u64) as usize;
-        all.get(at).filter(|letter| self.post.are_together(letter.from, letter.to)).cloned()
+        let at = self.dice.below(MESSAGES.len() as u64) as usize;
+        let reader = self.world.reads.waiting.map(|reader| reader.server).filter(|_| self.dice.once_in(2));
+        let fits = |letter: &&Arc<Letter>| match reader {
+            Some(server) => letter.to == server,
+            None => kind(&letter.message) == at,
+        };
+        let fitting: Vec<_> = all.iter().filter(fits).collect();
+        let letter = self.dice.one_of(&fitting)?;
+        self.post.are_together(letter.from, letter.to).then(|| Arc::clone(letter))
     }
 
     /// Some part of some leader's log, mostly what a follower lacks of the latest leader's.
@@ -108,8 +134,10 @@ impl Draw<'_> {
     }
 
     fn crash(&mut self) -> Option<Action> {
-        let server = self.server(|_| true)?;
-        let has_waiting = !self.world.server(server).unsynced.is_empty();
+        let waits = |server: &Server| !server.unsynced.is_empty();
+        let any = self.dice.once_in(2);
+        let server = self.server(|server| any || waits(server))?;
+        let has_waiting = waits(self.world.server(server));
         if self.system.ground.disk_mutant == Some(DiskMutant::TornVote) && has_waiting && self.dice.once_in(2) {
             return Some(Action::CrashTorn(server));
         }
@@ -139,16 +167,24 @@ impl Draw<'_> {
         Some(Action::Snapshot { server, through: Index::new(through) })
     }
 
-    /// One reader is followed in a run; mostly it asks a leader that knows all that is committed.
+    /// One reader is followed in a run; mostly it asks as the run is in the habit of.
     fn read(&mut self) -> Option<Action> {
         let may_ask = self.system.follows_reads() && self.system.bounds.reads;
         let reads = &self.world.reads;
         if !may_ask || reads.waiting.is_some() || reads.ended.is_some() {
             return None;
         }
-        let seldom = self.dice.once_in(SELDOM);
+        // Whoever is asked, there is no second reader.
+        let seldom = self.dice.once_in(SELDOM * SELDOM);
         let knows_all = |node: &Node| node.log().term_at(node.commit()) == Some(node.term());
-        self.server(|server| seldom || server.leads() && knows_all(&server.node)).map(Action::Read)
+        let latest = self.world.servers.iter().filter(|it| it.leads()).map(|it| it.node.term()).max();
+        let reader = self.habits.reader;
+        let is_asked = |node: &Node| match reader {
+            Reader::Knowing => knows_all(node),
+            Reader::New => !knows_all(node),
+            Reader::Deposed => Some(node.term()) < latest,
+        };
+        self.server(|server| seldom || server.leads() && is_asked(&server.node)).map(Action::Read)
     }
 }
 

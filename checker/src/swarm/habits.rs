@@ -72,11 +72,16 @@ impl Kind {
         match self {
             Kind::Deliver | Kind::Flush => 240,
             Kind::Append => 160,
-            Kind::Propose | Kind::Apply => 40,
-            Kind::MinimumTimeout | Kind::DeliverAgain | Kind::HeartbeatTimeout | Kind::Snapshot | Kind::Read => 16,
+            Kind::Propose | Kind::Apply | Kind::Read => 40,
+            Kind::MinimumTimeout | Kind::DeliverAgain | Kind::HeartbeatTimeout | Kind::Snapshot => 16,
             Kind::ElectionTimeout | Kind::Crash => 6,
             Kind::Transfer | Kind::StepDown | Kind::Damage => 3,
         }
+    }
+
+    /// Whether leaders change by it.
+    fn unsettles(self) -> bool {
+        matches!(self, Kind::ElectionTimeout | Kind::MinimumTimeout)
     }
 
     /// Whether nothing goes on for long without it.
@@ -95,7 +100,25 @@ pub(super) struct Habits {
     pub(super) weights: [u64; Kind::COUNT],
     /// The group is divided anew, or whole again, once in so many steps; never, if 0.
     pub(super) division: u64,
+    /// Whether a division leaves some leader with few others, who elect another.
+    pub(super) isolates: bool,
+    pub(super) reader: Reader,
+    /// Of the run's actions nobody reads before so many hundredths.
+    pub(super) reads_after: u64,
 }
+
+/// Whom the reader of a run asks, most of the time.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Reader {
+    /// A leader that knows all that is committed.
+    Knowing,
+    /// A leader that has not committed anything yet.
+    New,
+    /// A leader while another leads in a later term.
+    Deposed,
+}
+
+const READERS: [Reader; 3] = [Reader::Knowing, Reader::New, Reader::Deposed];
 
 /// A kind that is not needed is left out once in so many runs.
 const LEFT_OUT_ONCE_IN: u64 = 4;
@@ -105,14 +128,25 @@ const FAVOURS: [u64; 5] = [1, 2, 4, 8, 16];
 
 const DIVISIONS: [u64; 4] = [0, 50, 150, 400];
 
+/// How many times as often somebody wants to lead, and others are free to help it.
+const UNREST: [u64; 4] = [1, 1, 1, 8];
+
 impl Habits {
     pub(super) fn drawn(dice: &mut Dice) -> Habits {
+        let unrest = dice.one_of(&UNREST).unwrap_or_default();
         let weights = Kind::ALL.map(|kind| {
             let is_left_out = dice.once_in(LEFT_OUT_ONCE_IN) && !kind.is_needed();
             let favour = dice.one_of(&FAVOURS).unwrap_or_default();
-            if is_left_out { 0 } else { kind.usual_weight() * favour / 4 }
+            let unrest = if kind.unsettles() { unrest } else { 1 };
+            if is_left_out { 0 } else { kind.usual_weight() * favour * unrest / 4 }
         });
-        Habits { weights, division: dice.one_of(&DIVISIONS).unwrap_or_default() }
+        Habits {
+            weights,
+            division: dice.one_of(&DIVISIONS).unwrap_or_default(),
+            isolates: dice.once_in(2),
+            reader: dice.one_of(&READERS).unwrap_or(Reader::Knowing),
+            reads_after: dice.below(100),
+        }
     }
 
     /// What a run does next, if it does anything.

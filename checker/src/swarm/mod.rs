@@ -11,9 +11,9 @@ mod habits;
 
 mod post;
 
-mod draw;
-
 mod rules;
+
+mod draw;
 
 mod coverage;
 

@@ -58,6 +58,19 @@ impl Post {
         self.sides = if self.sides == 0 { dice.below(1 << servers) } else { 0 };
     }
 
+    /// Leaves this server with so few others that they are no majority.
+    pub(super) fn isolate(&mut self, dice: &mut Dice, servers: usize, id: ServerId) {
+        self.sides = 1 << (id.number() - 1);
+        for _ in 0..dice.below((servers.saturating_sub(1) / 2) as u64) {
+            self.sides |= 1 << dice.below(servers as u64);
+        }
+    }
+
+    /// Whether all hear all.
+    pub(super) fn is_whole(&self) -> bool {
+        self.sides == 0
+    }
+
     pub(super) fn are_together(&self, one: ServerId, other: ServerId) -> bool {
         let side = |id: ServerId| self.sides >> (id.number() - 1) & 1;
         side(one) == side(other)

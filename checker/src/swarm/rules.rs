@@ -65,7 +65,8 @@ pub(super) const MESSAGES: [&str; 15] = [
     "word of a newer term",
 ];
 
-fn kind(message: &Message<Slice<Tag>>) -> usize {
+/// The place of a message's kind among all.
+pub(super) fn kind(message: &Message<Slice<Tag>>) -> usize {
     match message {
         Message::PreVoteRequest { .. } => 0,
         Message::PreVoteReply { granted: true } => 1,

@@ -27,7 +27,7 @@ pub(crate) struct Run {
 }
 
 /// A run does not end before it has as many steps as it may have, unless nothing can be drawn this often.
-const MOST_VAIN: u32 = 1_000;
+const MOST_VAIN: u32 = 10_000;
 
 /// The run with this number: at most so many actions, each judged.
 pub(super) fn run(system: &System, seed: u64, number: u64, most: u64) -> Run {
@@ -39,13 +39,15 @@ pub(super) fn run(system: &System, seed: u64, number: u64, most: u64) -> Run {
     let _ = rules::taken();
     let (mut choices, mut in_vain) = (0, 0);
     while choices < most && in_vain < MOST_VAIN && world.broken.is_empty() {
-        if habits.division != 0 && dice.once_in(habits.division) {
-            post.divide(&mut dice, world.servers.len());
+        let mut draw = Draw { system, world: &world, dice: &mut dice, post: &mut post, habits: &habits };
+        if habits.division != 0 && draw.dice.once_in(habits.division) {
+            draw.divide();
         }
-        let drawn = habits.next(&mut dice).and_then(|kind| {
-            let mut draw = Draw { system, world: &world, dice: &mut dice, post: &mut post };
-            draw.action(kind).map(|action| (kind, action))
-        });
+        let may_read = habits.reads_after * most <= choices * 100;
+        let drawn = habits
+            .next(draw.dice)
+            .filter(|kind| may_read || *kind != Kind::Read)
+            .and_then(|kind| draw.action(kind).map(|action| (kind, action)));
         let Some((kind, action)) = drawn else {
             in_vain += 1;
             continue;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use rafttree_model::Message;
+use rafttree_model::{Message, ServerId};
 
 use crate::mutants::catalogue;
 use crate::properties::witness::Witness;
@@ -13,6 +13,7 @@ use crate::scope::Part;
 use crate::swarm::coverage::Coverage;
 use crate::swarm::dice::Dice;
 use crate::swarm::habits::{Habits, Kind};
+use crate::swarm::post::Post;
 use crate::swarm::report::Verdict;
 use crate::swarm::rules::RULES;
 use crate::swarm::run::{Run, run};
@@ -142,7 +143,9 @@ fn every_kind_of_action_and_message_and_every_answer_is_met() {
 
 #[test]
 fn what_was_never_met_is_named() {
-    let coverage = run(&system(5, None), 0, 0, 30).coverage;
+    // The first in which anybody asks for anything.
+    let mut runs = (0..20).map(|number| run(&system(5, None), 0, number, 30).coverage);
+    let coverage = runs.find(|coverage| !coverage.rules().is_empty()).expect("there is one");
     assert_eq!(coverage.choices(), 30);
     let never = coverage.never();
     for what in ["'step down' was never offered", "no snapshot arrived", "may_commit never answered 'yes'"] {
@@ -215,11 +218,45 @@ fn what_was_sent_is_what_is_listed() {
     }
 }
 
+/// A leader that knows less is asked while it matters, and leaders are asked to campaign as well.
+#[test]
+fn what_depends_on_who_leads_and_who_reads_is_found() {
+    for (mutant, runs) in [("read_at_once", 60), ("read_of_earlier_terms", 60), ("leader_campaigns", 20)] {
+        let broken = found(mutant, 5, runs).broken;
+        assert!(broken.contains(catalogue::find(mutant).expect("it is in the catalogue").caught_by));
+    }
+}
+
+#[test]
+fn a_leader_that_is_isolated_has_no_majority_on_its_side() {
+    for servers in 2..=9_usize {
+        let members: Vec<_> = (1..=servers as u32).map(ServerId::new).collect();
+        let mut dice = Dice::of_run(0, servers as u64);
+        let sizes = members.iter().cycle().take(60).map(|&leader| {
+            let mut post = Post::default();
+            post.isolate(&mut dice, servers, leader);
+            members.iter().filter(|&&id| post.are_together(leader, id)).count()
+        });
+        let sizes: BTreeSet<_> = sizes.collect();
+        assert!(sizes.iter().all(|size| size * 2 <= servers), "{servers}: {sizes:?}");
+        assert!(sizes.contains(&1) && (servers < 5 || 1 < sizes.len()), "{servers}: {sizes:?}");
+    }
+}
+
+#[test]
+fn a_run_that_breaks_in_a_small_group_is_told_in_one() {
+    let run = found("vote_again", 7, 40);
+    let short = made_short("vote_again", 7, &run);
+    let servers = short.system.bounds.servers;
+    assert!(servers < 7 && short.steps.iter().all(|step| step.action.server().number() <= servers));
+    assert!(short.steps.iter().all(|step| step.sent));
+}
+
 /// As a file it is a scenario like any other, and breaks the same; without any of its steps it does not.
 #[test]
 fn mutants_are_found_and_their_runs_made_short() {
     for (name, servers, runs, most) in
-        [("vote_again", 5, 20, 40), ("commit_any_term", 5, 20, 100), ("snapshot_forgets_suffix", 7, 80, 80)]
+        [("vote_again", 5, 20, 40), ("commit_any_term", 5, 20, 100), ("snapshot_forgets_suffix", 5, 150, 80)]
     {
         let run = found(name, servers, runs);
         let short = made_short(name, servers, &run);
