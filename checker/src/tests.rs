@@ -49,6 +49,8 @@ pub(crate) fn limits(threads: usize) -> Limits {
         checkpoint: None,
         resume: None,
         stop: Default::default(),
+        #[cfg(feature = "hosts")]
+        hosts: None,
     }
 }
 

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use crate::cli::artifacts::{self, ArtifactArgs, Run, Runs};
+#[cfg(feature = "hosts")]
+use crate::cli::hosts::{self, HostArgs};
 use crate::cli::inductive as command;
 use crate::cli::options::{CheckpointArgs, Chosen, LimitArgs, SystemArgs};
 use crate::cli::report::Subject;
@@ -44,6 +46,9 @@ pub(crate) struct CheckArgs {
     narrow: Option<Narrowed>,
     #[command(flatten)]
     artifacts: ArtifactArgs,
+    #[cfg(feature = "hosts")]
+    #[command(flatten)]
+    hosts: HostArgs,
 }
 
 /// Runs the check, to its exit code.
@@ -66,10 +71,16 @@ pub(crate) fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
         return Err(Usage("--narrow is for runs of any length with logs, where I1 is judged".into()));
     }
     let limits = args.checkpoints.put_into(args.limits.limits(), &chosen.parts)?;
+    #[cfg(feature = "hosts")]
+    let limits = args.hosts.put_into(limits, &chosen.parts)?;
     let name = chosen.mutant.as_ref().map_or(chosen.preset.name, |mutant| mutant.name).to_owned();
     let mut all = Runs { name, runs: Vec::new(), worst: 0 };
     for (at, part) in chosen.parts.iter().enumerate().filter(|(_, part)| part.judges(only)) {
         let (mut outcome, watched) = search(&chosen, at, *part, only, args.narrow, &limits)?;
+        #[cfg(feature = "hosts")]
+        if let Some(hosts) = limits.hosts.as_ref().filter(|hosts| !hosts.is_first()) {
+            return Ok(hosts::ended(hosts, &outcome));
+        }
         let mutant = chosen.mutant.as_ref().map(|mutant| mutant.name);
         let in_catalogue = mutant.is_some() && args.system.preset.is_none();
         let name = if in_catalogue { "as in the catalogue" } else { chosen.preset.name };
@@ -167,6 +178,11 @@ fn search(
             let mut quotient = part.quotient(ground).expect("it is one");
             quotient.watched.keep(only);
             quotient.narrowed = narrow;
+            #[cfg(feature = "hosts")]
+            if let Some(hosts) = &limits.hosts {
+                let outcome = verdict::explore_on(hosts, &quotient, limits, expected, &mut tick);
+                return outcome.map(|outcome| (outcome, quotient.watched)).map_err(|why| Usage(why.to_string()));
+            }
             (verdict::explore(&quotient, limits, expected, &mut tick), quotient.watched)
         }
         Part::Recovery(scope) => {

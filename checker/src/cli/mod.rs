@@ -30,6 +30,9 @@ mod show;
 
 mod artifacts;
 
+#[cfg(feature = "hosts")]
+mod hosts;
+
 mod check;
 
 mod catalogue;

@@ -123,6 +123,8 @@ impl LimitArgs {
             checkpoint: None,
             resume: None,
             stop: stop_at_signals(),
+            #[cfg(feature = "hosts")]
+            hosts: None,
         }
     }
 }

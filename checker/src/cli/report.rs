@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use crate::console::{grouped, seconds, wrap};
 use crate::properties::{Property, PropertySet};
 use crate::scope::Part;
+use crate::search::Held;
 use crate::system::Action;
 use crate::verdict::{CODE, Kind, Met, Outcome, Verdict, names};
 
@@ -80,6 +81,7 @@ pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) ->
         subject.memory >> 20,
         outcome.table >> 20
     ));
+    process_lines(outcome).into_iter().for_each(&mut line);
     if let Some(tally) = &outcome.simulated {
         line(format!("simulated   {}", wrap(&tally.words(), 12)));
     }
@@ -107,6 +109,16 @@ pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) ->
     }
     counterexample_lines(outcome, story).into_iter().for_each(line);
     out
+}
+
+/// What each process held, where several have searched together.
+fn process_lines(outcome: &Outcome) -> Vec<String> {
+    let line = |(process, held): (usize, &Held)| {
+        let what = if process == 0 { "hosts" } else { "" };
+        let (states, peak) = (grouped(held.states), held.peak_resident >> 20);
+        format!("{what:<12}process {process}: {states} states, {peak} MiB in all")
+    };
+    outcome.held.iter().enumerate().map(line).collect()
 }
 
 /// What became of checkpoints.
@@ -169,6 +181,8 @@ pub(crate) fn value(subject: &Subject, outcome: &Outcome) -> Value {
     let actions: serde_json::Map<_, _> = outcome.kinds.iter().map(|it| (it.name.to_owned(), counts(it))).collect();
     let witness = |it: &Met| json!({"name": it.name, "reached": it.reached, "expected": it.expected});
     let witnesses: Vec<_> = outcome.witnesses.iter().map(witness).collect();
+    let process = |it: &Held| json!({"states": it.states, "peak_memory_bytes": it.peak_resident});
+    let processes: Vec<_> = outcome.held.iter().map(process).collect();
     json!({
         "verdict": outcome.verdict.word(),
         "reasons": outcome.verdict.reasons(),
@@ -192,6 +206,7 @@ pub(crate) fn value(subject: &Subject, outcome: &Outcome) -> Value {
         "peak_memory_bytes": outcome.peak_memory,
         "memory_limit_bytes": subject.memory,
         "visited_set_bytes": outcome.table,
+        "processes": processes,
         "properties": properties,
         "witnesses": witnesses,
         "actions": actions,

@@ -1,8 +1,5 @@
 //! From where the deployed rules recover, and that others do not.
 
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-
 use rafttree_model::{Index, Members, Rules, step_by};
 
 use crate::liveness::lasso;
@@ -12,7 +9,8 @@ use crate::mutants::{catalogue, rules};
 use crate::properties::Property;
 use crate::scope::{Premise, Scope};
 use crate::search::Space;
-use crate::verdict::{self, Limits, NOTHING, Outcome, Verdict};
+use crate::tests::limits;
+use crate::verdict::{self, NOTHING, Outcome, Verdict};
 use crate::world::{Ground, PAPER, StepBy, Tag};
 
 const fn elections(servers: u8, spread: u8) -> Scope {
@@ -20,10 +18,7 @@ const fn elections(servers: u8, spread: u8) -> Scope {
 }
 
 fn searched(recovery: &Recovery) -> Outcome {
-    let stop = Arc::new(AtomicBool::new(false));
-    let (time, states, checkpoint, resume) = (None, None, None, None);
-    let limits = Limits { threads: 2, time, memory: 8 << 30, states, seed: 0, wide: false, checkpoint, resume, stop };
-    verdict::explore(recovery, &limits, NOTHING, &mut |_| {}).expect("nothing is resumed")
+    verdict::explore(recovery, &limits(2), NOTHING, &mut |_| {}).expect("nothing is resumed")
 }
 
 fn outcome(scope: Scope, step_by: StepBy) -> Outcome {

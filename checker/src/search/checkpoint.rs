@@ -123,7 +123,7 @@ fn write_body<S: Space, P: Print>(out: &mut impl Write, space: &S, explored: &Ex
 }
 
 /// All that what was found rests on.
-fn identity<S: Space, P: Print>(search: &Search, space: &S) -> Identity {
+pub(super) fn identity<S: Space, P: Print>(search: &Search, space: &S) -> Identity {
     let of_space = space.identity().unwrap_or_default();
     of_space.with("seed", search.seed).with("bits of a fingerprint", 8 * P::BYTES).with("code", search.code)
 }

@@ -134,6 +134,10 @@ pub(super) trait Print: Copy + Debug + Eq + Hash + Ord + Send + Sync {
     /// The bits that say where in a table it belongs.
     fn place(self) -> u64;
 
+    /// As a number, of which `of` makes the same again.
+    #[cfg(feature = "hosts")]
+    fn number(self) -> u128;
+
     fn write(self, out: &mut Vec<u8>);
 
     fn read(bytes: &[u8]) -> Option<Self>;
@@ -151,6 +155,11 @@ impl Print for u64 {
     #[inline]
     fn place(self) -> u64 {
         self
+    }
+
+    #[cfg(feature = "hosts")]
+    fn number(self) -> u128 {
+        self.into()
     }
 
     fn write(self, out: &mut Vec<u8>) {
@@ -174,6 +183,11 @@ impl Print for u128 {
     #[inline]
     fn place(self) -> u64 {
         (self >> 64) as u64
+    }
+
+    #[cfg(feature = "hosts")]
+    fn number(self) -> u128 {
+        self
     }
 
     fn write(self, out: &mut Vec<u8>) {

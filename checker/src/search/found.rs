@@ -41,6 +41,16 @@ pub enum Ended {
     Cut(String),
 }
 
+/// What one of several processes that search together holds in the end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Held {
+    /// Resident memory at its highest, in bytes.
+    pub peak_resident: u64,
+    /// The states that belong to it.
+    pub states: u64,
+}
+
 /// What a search found.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -83,4 +93,6 @@ pub struct Found<A> {
     pub resumed_from: Option<u64>,
     /// What became of the latest checkpoint, if one was to be written.
     pub saved: Option<Result<(), String>>,
+    /// What each process holds in the end, if several have searched together.
+    pub held: Vec<Held>,
 }

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 /// a layer grows without being copied and shrinks as it is worked off.
 pub(super) const BLOCK: usize = 64;
 /// Blocks between two looks at limits, signals and checkpoints.
-const BATCH: usize = 256;
+pub(super) const BATCH: usize = 256;
 
 pub(super) type Block<T> = Vec<T>;
 
@@ -51,6 +51,14 @@ impl<T> Frontier<T> {
     /// Adds to the next layer.
     pub(super) fn push(&mut self, blocks: impl IntoIterator<Item = Block<T>>) {
         self.next.extend(blocks.into_iter().filter(|block| !block.is_empty()));
+    }
+
+    /// Takes one block of the current layer.
+    #[cfg(feature = "hosts")]
+    pub(super) fn pop(&mut self) -> Option<Block<T>> {
+        let block = self.current.pop()?;
+        self.waiting -= block.len() as u64;
+        Some(block)
     }
 
     /// Lets each hand take blocks of the current layer and work on them, until a batch is done or

@@ -7,10 +7,9 @@ use crate::search::checkpoint::{self, Saver};
 use crate::search::explored::Explored;
 use crate::search::fingerprint::Print;
 use crate::search::found::{Ended, Progress};
-use crate::search::frontier::Pile;
+use crate::search::hand::Hand;
 use crate::search::settings::Search;
-use crate::search::space::{Bits, Judgement, Panicked, Space, attempt, first_step};
-use crate::search::table::Table;
+use crate::search::space::Space;
 use crate::search::trail::Violation;
 use crate::search::watch::Watch;
 
@@ -23,20 +22,6 @@ pub(super) struct Layers<'a, S: Space, P> {
     /// How many states the checkpoint held that this began with.
     pub(super) resumed_from: Option<u64>,
     hands: Vec<Hand<S, P>>,
-}
-
-/// What one thread has to itself, and what it found in this batch.
-struct Hand<S: Space, P> {
-    worker: S::Worker,
-    pile: Pile<S::State>,
-    /// New states of one expansion.
-    fresh: Vec<S::State>,
-    states: u64,
-    transitions: u64,
-    fired: Vec<u64>,
-    met: Bits,
-    broken: Bits,
-    violation: Option<Violation<S::Action, P>>,
 }
 
 impl<'a, S: Space, P: Print> Layers<'a, S, P> {
@@ -102,7 +87,7 @@ impl<'a, S: Space, P: Print> Layers<'a, S, P> {
         let alarm = watch.alarm(self.reserve());
         self.explored.frontier.batch(&mut self.hands, alarm, |hand, block| {
             for state in block {
-                hand.expand(space, seed, table, &state);
+                hand.expand(space, seed, &state, |print, target| table.insert(print).then_some(target));
             }
         });
         self.gather();
@@ -156,100 +141,5 @@ impl<'a, S: Space, P: Print> Layers<'a, S, P> {
             is_retracing: false,
             simulated: None,
         }
-    }
-}
-
-impl<S: Space, P: Print> Hand<S, P> {
-    fn new(space: &S) -> Hand<S, P> {
-        Hand {
-            worker: space.worker(),
-            pile: Pile::new(),
-            fresh: Vec::new(),
-            states: 0,
-            transitions: 0,
-            fired: vec![0; space.kinds()],
-            met: 0,
-            broken: 0,
-            violation: None,
-        }
-    }
-
-    fn expand(&mut self, space: &S, seed: u64, table: &Table<P>, state: &S::State) {
-        if let Err(panicked) = attempt(space, || self.visit(space, seed, table, state)) {
-            self.broken |= panicked.broken;
-            let source = P::of(space.fingerprint(state, seed));
-            keep_least(&mut self.violation, Violation::of_panic(source, panicked));
-        }
-        // What was found before a panic was found all the same.
-        self.judge_fresh(space, seed, Some(state));
-    }
-
-    fn visit(&mut self, space: &S, seed: u64, table: &Table<P>, state: &S::State) {
-        let Hand { worker, fresh, transitions, fired, broken: all_broken, met: all_met, violation, .. } = self;
-        space.expand(worker, state, &mut |action, target, Judgement { broken, met }| {
-            *transitions += 1;
-            *all_met |= met;
-            fired[space.kind(&action)] += 1;
-            let print = P::of(space.fingerprint(&target, seed));
-            if broken != 0 {
-                *all_broken |= broken;
-                let source = P::of(space.fingerprint(state, seed));
-                let found = Violation::of_step(print, source, action, broken);
-                keep_least(violation, found);
-            }
-            if table.insert(print) {
-                fresh.push(target);
-            }
-        });
-    }
-
-    /// Judges the states that nobody had seen before, and keeps them for the next layer.
-    fn judge_fresh(&mut self, space: &S, seed: u64, source: Option<&S::State>) {
-        self.states += self.fresh.len() as u64;
-        let mut fresh = std::mem::take(&mut self.fresh);
-        for state in fresh.drain(..) {
-            match attempt(space, || space.judge(&mut self.worker, &state)) {
-                Ok(Judgement { broken: 0, met }) => self.met |= met,
-                Ok(Judgement { broken, met }) => {
-                    self.met |= met;
-                    self.note_broken_state(space, seed, source, &state, (broken, None));
-                }
-                Err(Panicked { broken, why }) => {
-                    self.note_broken_state(space, seed, source, &state, (broken, Some(why)));
-                }
-            }
-            self.pile.push(state);
-        }
-        self.fresh = fresh;
-    }
-
-    fn note_broken_state(
-        &mut self,
-        space: &S,
-        seed: u64,
-        source: Option<&S::State>,
-        state: &S::State,
-        (broken, panic): (Bits, Option<String>),
-    ) {
-        self.broken |= broken;
-        let print = |state: &S::State| P::of(space.fingerprint(state, seed));
-        let target = print(state);
-        let mut found = Violation::of_state(target, broken, panic);
-        if self.violation.as_ref().is_some_and(|kept| kept.order() <= found.order()) {
-            return;
-        }
-        if let Some(source) = source {
-            // By another worker, since what this one tries is counted.
-            let step = first_step(space, &mut space.worker(), source, |state, _| print(state) == target);
-            found.last = step.map(|(action, _, _)| action);
-        }
-        self.violation = Some(found);
-    }
-}
-
-fn keep_least<A, P: Print>(kept: &mut Option<Violation<A, P>>, found: Violation<A, P>) {
-    // Of one state's steps the first stays.
-    if kept.as_ref().is_none_or(|kept| found.order() < kept.order()) {
-        *kept = Some(found);
     }
 }

@@ -50,7 +50,7 @@
 
 pub use checkpoint::CheckpointError;
 pub use fingerprint::{Fingerprinter, fingerprint};
-pub use found::{Ended, Found, Progress};
+pub use found::{Ended, Found, Held, Progress};
 pub use identity::Identity;
 pub(crate) use memory::{allowed_bytes, resident_bytes};
 pub use model::{OfModel, Unsuitable};
@@ -86,9 +86,14 @@ mod checkpoint;
 
 mod trail;
 
+mod hand;
+
 mod layers;
 
 mod run;
+
+#[cfg(feature = "hosts")]
+pub(crate) mod hosts;
 
 #[cfg(test)]
 mod tests;

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::search::checkpoint::{self, CheckpointError, Saver};
+use crate::search::explored::Totals;
 use crate::search::fingerprint::Print;
 use crate::search::found::{Ended, Found, Progress};
 use crate::search::layers::Layers;
@@ -56,7 +57,7 @@ impl Search {
         Ok(self.go_on(layers, &mut watch, progress))
     }
 
-    fn watch<S: Space>(&self, space: &S) -> Watch<'_> {
+    fn watch<S: Space>(&self, space: &S) -> Watch {
         assert!(
             self.checkpoint.is_none() || space.identity().is_some(),
             "a space that cannot write checkpoints is asked to"
@@ -93,7 +94,11 @@ impl Search {
 
 impl<A> Found<A> {
     fn new<S: Space<Action = A>, P: Print>(layers: &Layers<S, P>, ended: Ended) -> Found<A> {
-        let totals = layers.explored.totals.clone();
+        let found = Found::of_totals::<P>(layers.explored.totals.clone(), ended, layers.explored.table.bytes());
+        Found { resumed_from: layers.resumed_from, ..found }
+    }
+
+    pub(super) fn of_totals<P: Print>(totals: Totals, ended: Ended, table_bytes: u64) -> Found<A> {
         Found {
             ended,
             states: totals.states,
@@ -109,16 +114,17 @@ impl<A> Found<A> {
             panic: None,
             partial: None,
             peak_resident: 0,
-            table_bytes: layers.explored.table.bytes(),
+            table_bytes,
             elapsed: Duration::ZERO,
-            resumed_from: layers.resumed_from,
+            resumed_from: None,
             collision_probability: (totals.states as f64).powi(2) / 2_f64.powi(8 * P::BYTES as i32 + 1),
             saved: None,
+            held: Vec::new(),
         }
     }
 
     /// The violation stands, whether the way to it was found or not.
-    fn violated<P: Print>(&mut self, violation: Violation<A, P>, route: Result<Route<A>, String>) {
+    pub(super) fn violated<P: Print>(&mut self, violation: Violation<A, P>, route: Result<Route<A>, String>) {
         self.panic = violation.panic;
         match route {
             Ok(Route { start, actions, broken }) => {

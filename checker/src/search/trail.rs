@@ -54,9 +54,15 @@ impl<A, P: Print> Violation<A, P> {
         Violation { target, source: Some(source), last: Some(action), broken, panic: None }
     }
 
-    /// Whether the way ends before a step, since none can be taken.
+    /// As another process tells it, which keeps the action to itself.
+    #[cfg(feature = "hosts")]
+    pub(super) fn told(target: P, source: Option<P>, broken: Bits, panic: Option<String>) -> Violation<A, P> {
+        Violation { target, source, last: None, broken, panic }
+    }
+
+    /// Whether the way ends before a step, since none can be taken: that state was expanded, and it panicked.
     fn ends_at_source(&self) -> bool {
-        self.source == Some(self.target) && self.last.is_none()
+        self.source.is_some() && self.panic.is_some()
     }
 
     /// The least violation of a layer is the one that is told.
@@ -88,7 +94,7 @@ struct Hand<S: Space, P> {
 }
 
 /// How a search for the path failed.
-const AMBIGUOUS: &str = "two states share a fingerprint, or the space does not answer the same twice";
+pub(super) const AMBIGUOUS: &str = "two states share a fingerprint, or the space does not answer the same twice";
 
 /// The whole path to a violation at a depth, or why it was not found.
 pub(super) fn retrace<S: Space, P: Print>(
@@ -115,8 +121,8 @@ pub(super) fn retrace<S: Space, P: Print>(
 }
 
 /// The states that were found: those of finished layers, and with parents those of the next one.
-struct Known<P> {
-    table: Table<P>,
+pub(super) struct Known<P> {
+    pub(super) table: Table<P>,
     /// In parts that have a lock each.
     young: Vec<Mutex<Parents<P>>>,
 }
@@ -126,12 +132,12 @@ type Parents<P> = HashMap<P, P, BuildHasherDefault<AsItIs>>;
 const PART_BITS: u32 = 8;
 
 impl<P: Print> Known<P> {
-    fn new() -> Known<P> {
+    pub(super) fn new() -> Known<P> {
         Known { table: Table::new(), young: (0..1 << PART_BITS).map(|_| Mutex::default()).collect() }
     }
 
     /// Whether this state is new, too; a parent is kept if there is no lesser one.
-    fn insert(&self, state: P, parent: P) -> bool {
+    pub(super) fn insert(&self, state: P, parent: P) -> bool {
         if self.table.contains(state) {
             return false;
         }
@@ -147,7 +153,7 @@ impl<P: Print> Known<P> {
     }
 
     /// The next layer is finished: its states, with their parents.
-    fn finish_layer(&mut self) -> Vec<(P, P)> {
+    pub(super) fn finish_layer(&mut self) -> Vec<(P, P)> {
         let mut parts: Vec<_> = self.young.iter_mut().map(|part| part.get_mut().expect("nobody panicked")).collect();
         let mut layer = Vec::with_capacity(parts.iter().map(|part| part.len()).sum());
         for part in &mut parts {
@@ -283,7 +289,7 @@ impl<S: Space, P: Print> Hand<S, P> {
 
 /// Walks along the fingerprints from a start, and then on to the violation: this turns them into
 /// actions, and shows that they can happen one after the other.
-fn walk<S: Space, P: Print>(
+pub(super) fn walk<S: Space, P: Print>(
     search: &Search,
     space: &S,
     prints: &[P],

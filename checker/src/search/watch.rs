@@ -1,5 +1,6 @@
 //! What ends a search early.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -16,13 +17,20 @@ pub struct Limits {
     pub states: Option<u64>,
 }
 
+impl Limits {
+    pub(super) fn struck_by_states(&self, states: u64) -> Option<String> {
+        let limit = self.states.filter(|limit| *limit <= states)?;
+        Some(format!("the limit of {limit} states was reached"))
+    }
+}
+
 /// How often the resident memory is looked at: asking costs more than a small layer does.
 const GLANCE: Duration = Duration::from_millis(20);
 
 /// Looks at the clock, the memory and the signal.
-pub(super) struct Watch<'a> {
+pub(super) struct Watch {
     limits: Limits,
-    stop: &'a AtomicBool,
+    stop: Arc<AtomicBool>,
     started: Instant,
     /// How long the search took before it was resumed.
     before: Duration,
@@ -40,9 +48,9 @@ struct Gauge {
     stride: AtomicU64,
 }
 
-impl<'a> Watch<'a> {
-    pub(super) fn new(limits: Limits, stop: &'a AtomicBool) -> Watch<'a> {
-        Watch { limits, stop, started: Instant::now(), before: Duration::ZERO, gauge: Gauge::new() }
+impl Watch {
+    pub(super) fn new(limits: Limits, stop: &Arc<AtomicBool>) -> Watch {
+        Watch { limits, stop: Arc::clone(stop), started: Instant::now(), before: Duration::ZERO, gauge: Gauge::new() }
     }
 
     /// The search took this long already; what limits it is the time from here on. What was read of
@@ -78,6 +86,11 @@ impl<'a> Watch<'a> {
     /// Why the search must end, if it must; asked while no thread works. So many bytes are to be
     /// left for what comes after it.
     pub(super) fn struck(&self, states: u64, reserve: u64) -> Option<String> {
+        self.struck_here(reserve).or_else(|| self.limits.struck_by_states(states))
+    }
+
+    /// The same, as far as it is this process alone that is told to stop or short of something.
+    pub(super) fn struck_here(&self, reserve: u64) -> Option<String> {
         self.gauge.glance();
         if self.stop.load(Ordering::Relaxed) {
             return Some("it was told to stop".to_owned());
@@ -85,15 +98,12 @@ impl<'a> Watch<'a> {
         if let Some(limit) = self.limits.time.filter(|limit| *limit <= self.started.elapsed()) {
             return Some(format!("the time limit of {limit:?} was reached"));
         }
-        if let Some(limit) = self.limits.memory.filter(|limit| *limit < self.gauge.foreseen() + reserve) {
-            let [limit, used, kept] = [limit, self.resident(), reserve].map(|bytes| bytes >> 20);
-            return Some(format!(
-                "the memory limit of {limit} MiB would be passed ({used} MiB are in use, {kept} MiB kept for the way \
-                 to a violation)"
-            ));
-        }
-        let limit = self.limits.states.filter(|limit| *limit <= states)?;
-        Some(format!("the limit of {limit} states was reached"))
+        let limit = self.limits.memory.filter(|limit| *limit < self.gauge.foreseen() + reserve)?;
+        let [limit, used, kept] = [limit, self.resident(), reserve].map(|bytes| bytes >> 20);
+        Some(format!(
+            "the memory limit of {limit} MiB would be passed ({used} MiB are in use, {kept} MiB kept for the way \
+             to a violation)"
+        ))
     }
 
     pub(super) fn look(&self) {

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+#[cfg(feature = "hosts")]
+use crate::search::hosts::Hosts;
 use crate::search::{self, Search};
 
 /// How to search, and what ends a search early.
@@ -25,6 +27,9 @@ pub(crate) struct Limits {
     pub(crate) resume: Option<PathBuf>,
     /// Set by a signal.
     pub(crate) stop: Arc<AtomicBool>,
+    /// Other processes to search with.
+    #[cfg(feature = "hosts")]
+    pub(crate) hosts: Option<Hosts>,
 }
 
 /// A digest of all that a search is made of: the sources of the model and of the checker, what they

@@ -15,4 +15,6 @@ mod outcome;
 pub(crate) use expected::{Expected, Kind, Met, NOTHING};
 pub(crate) use figures::{Linked, Tally};
 pub(crate) use limits::{CODE, Limits};
+#[cfg(feature = "hosts")]
+pub(crate) use outcome::explore_on;
 pub(crate) use outcome::{Checked, Failure, Outcome, Simulated, Verdict, explore, names};

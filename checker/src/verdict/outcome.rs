@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use crate::properties::witness::Witness;
 use crate::properties::{Property, PropertySet};
-use crate::search::{CheckpointError, Ended, Found, Progress, Space, panics};
+#[cfg(feature = "hosts")]
+use crate::search::hosts::{Hosts, Refused};
+use crate::search::{CheckpointError, Ended, Found, Held, Progress, Space, panics};
 use crate::system::Action;
 use crate::verdict::expected::{Expected, Kind, Met, kinds};
 use crate::verdict::figures::{Linked, Tally};
@@ -105,6 +107,8 @@ pub(crate) struct Outcome {
     pub(crate) resumed_from: Option<u64>,
     /// What became of the checkpoint.
     pub(crate) saved: Option<Result<(), String>>,
+    /// What each process held, if several have searched together.
+    pub(crate) held: Vec<Held>,
 }
 
 /// Searches until nothing is left, something is broken, or a limit strikes.
@@ -115,16 +119,43 @@ pub(crate) fn explore<S: Checked>(
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<Outcome, CheckpointError> {
     let search = limits.search();
+    conclude(space, limits, expected, progress, |seen| match &limits.resume {
+        Some(path) => search.resume(space, path, seen),
+        None => Ok(search.run(space, seen)),
+    })
+}
+
+/// The same, with the other processes that the limits name. What single servers do is tried by the first alone, which
+/// has what all have gathered.
+#[cfg(feature = "hosts")]
+pub(crate) fn explore_on<S: Checked + Clone + Send + 'static>(
+    hosts: &Hosts,
+    space: &S,
+    limits: &Limits,
+    expected: Expected,
+    progress: &mut dyn FnMut(&Progress),
+) -> Result<Outcome, Refused> {
+    let search = limits.search();
+    if hosts.is_first() {
+        return conclude(space, limits, expected, progress, |seen| search.run_on(hosts, space, seen));
+    }
+    Ok(Outcome::of(space, search.run_on(hosts, space, progress)?, expected))
+}
+
+/// What comes of what a search finds.
+fn conclude<S: Checked, E>(
+    space: &S,
+    limits: &Limits,
+    expected: Expected,
+    progress: &mut dyn FnMut(&Progress),
+    search: impl FnOnce(&mut dyn FnMut(&Progress)) -> Result<Found<S::Action>, E>,
+) -> Result<Outcome, E> {
     let mut last = None;
     let mut seen = |now: &Progress| {
         last = Some(*now);
         progress(now);
     };
-    let found = match &limits.resume {
-        Some(path) => search.resume(space, path, &mut seen)?,
-        None => search.run(space, &mut seen),
-    };
-    let outcome = Outcome::of(space, found, expected);
+    let outcome = Outcome::of(space, search(&mut seen)?, expected);
     let mut tick = |done, all| {
         if let Some(last) = &last {
             progress(&Progress { simulated: Some((done, all)), ..*last });
@@ -164,6 +195,7 @@ impl Outcome {
             broken_in_layer: PropertySet::of_bits(found.broken),
             resumed_from: found.resumed_from,
             saved: found.saved,
+            held: found.held,
         };
         if outcome.verdict == Verdict::Violated && outcome.counterexample.is_ok() {
             outcome.tell(space, &found.path);

@@ -1,0 +1,19 @@
+//! What all workers of a process have in common.
+
+use std::time::Duration;
+
+use crate::search::hosts::settings::Hosts;
+use crate::search::settings::Search;
+use crate::search::space::Space;
+use crate::search::watch::Watch;
+
+/// Workers agree so often, and an expansion later.
+pub(super) const ROUND: Duration = Duration::from_millis(500);
+
+/// What all workers of a process have in common.
+pub(super) struct Ground<S: Space> {
+    pub(super) space: S,
+    pub(super) search: Search,
+    pub(super) hosts: Hosts,
+    pub(super) watch: Watch,
+}
