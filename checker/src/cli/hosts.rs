@@ -58,6 +58,7 @@ impl HostArgs {
             process,
             listen: self.listen.clone(),
             secret: self.secret()?,
+            resume: limits.resume.clone(),
             join: self.join_time,
             silence: self.silence,
         };

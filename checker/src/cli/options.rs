@@ -335,7 +335,7 @@ impl SystemArgs {
 #[derive(Args)]
 pub(crate) struct CheckpointArgs {
     /// Write what was searched to this file every ten minutes and when a limit or a signal ends the
-    /// search, so that --resume can go on.
+    /// search, so that --resume can go on. With several processes (--hosts) it is a directory that all reach.
     #[arg(long)]
     checkpoint: Option<PathBuf>,
     /// Go on from such a file. It must be of the same search: system, bounds, mutant, properties,

@@ -90,36 +90,39 @@ impl Saver {
 /// Writes all that a search is at a moment at which nobody works.
 pub(super) fn write<S: Space, P: Print>(
     path: &Path,
-    search: &Search,
+    identity: &Identity,
     space: &S,
     explored: &Explored<S, P>,
     elapsed: Duration,
+    gathered: &[u8],
 ) -> io::Result<()> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".part");
     let mut out = Sealed { file: BufWriter::new(File::create(&beside)?), checksum: crc32fast::Hasher::new() };
     out.write_all(MAGIC)?;
     out.write_all(&VERSION.to_le_bytes())?;
-    write_identity(&mut out, &identity::<S, P>(search, space))?;
+    write_identity(&mut out, identity)?;
     put(&mut out, elapsed.as_nanos() as u64)?;
     write_body(&mut out, space, explored)?;
+    put_bytes(&mut out, gathered)?;
     let checksum = out.checksum.finalize();
     out.file.write_all(&checksum.to_le_bytes())?;
     out.file.into_inner()?.sync_all()?;
-    std::fs::rename(&beside, path)?;
-    // The name is only there for good when the directory is.
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
+    put_in_place(beside.as_ref(), path)
 }
 
 fn write_body<S: Space, P: Print>(out: &mut impl Write, space: &S, explored: &Explored<S, P>) -> io::Result<()> {
     write_totals(out, &explored.totals)?;
     write_table(out, &explored.table)?;
     write_blocks(out, space, explored.frontier.current())?;
-    write_blocks(out, space, explored.frontier.next())?;
-    let mut gathered = Vec::new();
-    space.encode_gathered(&mut gathered);
-    put_bytes(out, &gathered)
+    write_blocks(out, space, explored.frontier.next())
+}
+
+/// Puts a file in its place for good: the name is only there when the directory is flushed.
+pub(super) fn put_in_place(beside: &Path, path: &Path) -> io::Result<()> {
+    std::fs::rename(beside, path)?;
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    File::open(directory.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// All that what was found rests on.
@@ -201,22 +204,29 @@ impl Write for Sealed {
     }
 }
 
-/// The search as it was written down, and how long it had taken.
+/// The search as it was written down.
+pub(super) struct Saved<S: Space, P> {
+    pub(super) explored: Explored<S, P>,
+    /// How long it had taken.
+    pub(super) elapsed: Duration,
+    pub(super) gathered: Vec<u8>,
+}
+
 pub(super) fn read<S: Space, P: Print>(
     path: &Path,
-    search: &Search,
+    identity: &Identity,
     space: &S,
-) -> Result<(Explored<S, P>, Duration), CheckpointError> {
+) -> Result<Saved<S, P>, CheckpointError> {
     check_seal(path)?;
     // What the checksum covers was written by this code, so an end in the middle means damage.
-    read_body(BufReader::new(File::open(path)?), search, space).map_err(|error| match error {
+    read_body(BufReader::new(File::open(path)?), identity, space).map_err(|error| match error {
         CheckpointError::Unreadable(error) if error.kind() == io::ErrorKind::UnexpectedEof => CheckpointError::Damaged,
         error => error,
     })
 }
 
 /// Looks at the whole file before anything in it is believed.
-fn check_seal(path: &Path) -> Result<(), CheckpointError> {
+pub(super) fn check_seal(path: &Path) -> Result<(), CheckpointError> {
     let file = File::open(path)?;
     let length = file.metadata()?.len();
     let mut input = BufReader::new(file);
@@ -246,12 +256,12 @@ fn check_seal(path: &Path) -> Result<(), CheckpointError> {
 
 fn read_body<S: Space, P: Print>(
     mut input: impl Read,
-    search: &Search,
+    identity: &Identity,
     space: &S,
-) -> Result<(Explored<S, P>, Duration), CheckpointError> {
+) -> Result<Saved<S, P>, CheckpointError> {
     let input = &mut input;
     input.read_exact(&mut [0; MAGIC.len() + 4])?;
-    let differences = identity::<S, P>(search, space).differences(&read_identity(input)?);
+    let differences = identity.differences(&read_identity(input)?);
     if !differences.is_empty() {
         return Err(CheckpointError::OtherSearch(differences));
     }
@@ -262,8 +272,8 @@ fn read_body<S: Space, P: Print>(
     }
     let table = read_table(input)?;
     let frontier = Frontier::new(read_blocks(input, space)?, read_blocks(input, space)?);
-    space.decode_gathered(&get_bytes(input)?).ok_or(CheckpointError::Damaged)?;
-    Ok((Explored { table, frontier, totals }, elapsed))
+    let gathered = get_bytes(input)?;
+    Ok(Saved { explored: Explored { table, frontier, totals }, elapsed, gathered })
 }
 
 fn read_identity(input: &mut impl Read) -> io::Result<Identity> {

@@ -79,7 +79,10 @@ impl<'a, S: Space, P: Print> Layers<'a, S, P> {
 
     fn save(&mut self, saver: &mut Saver, watch: &Watch) {
         self.close_layer();
-        saver.save(|path| checkpoint::write(path, self.search, self.space, &self.explored, watch.elapsed()));
+        let identity = checkpoint::identity::<S, P>(self.search, self.space);
+        let mut gathered = Vec::new();
+        self.space.encode_gathered(&mut gathered);
+        saver.save(|path| checkpoint::write(path, &identity, self.space, &self.explored, watch.elapsed(), &gathered));
     }
 
     fn batch(&mut self, watch: &Watch) {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use crate::search::checkpoint::{self, CheckpointError, Saver};
+use crate::search::checkpoint::{self, CheckpointError, Saved, Saver};
 use crate::search::explored::Totals;
 use crate::search::fingerprint::Print;
 use crate::search::found::{Ended, Found, Progress};
@@ -50,7 +50,9 @@ impl Search {
         progress: &mut dyn FnMut(&Progress),
     ) -> Result<Found<S::Action>, CheckpointError> {
         let mut watch = self.watch(space);
-        let (explored, elapsed) = checkpoint::read::<S, P>(path, self, space)?;
+        let identity = checkpoint::identity::<S, P>(self, space);
+        let Saved { explored, elapsed, gathered } = checkpoint::read::<S, P>(path, &identity, space)?;
+        space.decode_gathered(&gathered).ok_or(CheckpointError::Damaged)?;
         watch.went_on_for(elapsed);
         let mut layers = Layers::at(self, space, explored);
         layers.resumed_from = Some(layers.explored.totals.states);

@@ -1,7 +1,9 @@
 //! What all workers of a process have in common.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::search::hosts::pieces::Manifest;
 use crate::search::hosts::settings::Hosts;
 use crate::search::settings::Search;
 use crate::search::space::Space;
@@ -16,4 +18,6 @@ pub(super) struct Ground<S: Space> {
     pub(super) search: Search,
     pub(super) hosts: Hosts,
     pub(super) watch: Watch,
+    /// The checkpoint to go on from, and its directory.
+    pub(super) resumed: Option<(PathBuf, Manifest)>,
 }

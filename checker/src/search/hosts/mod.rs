@@ -29,6 +29,8 @@ mod post;
 
 mod shares;
 
+mod pieces;
+
 mod ground;
 
 mod summary;

@@ -17,6 +17,7 @@ use crate::search::found::{Ended, Found, Held, Progress};
 use crate::search::hosts::alive::Alive;
 use crate::search::hosts::ground::Ground;
 use crate::search::hosts::join::{Lines, join};
+use crate::search::hosts::pieces::{self, Manifest};
 use crate::search::hosts::post::{Lost, Post};
 use crate::search::hosts::settings::Hosts;
 use crate::search::hosts::summary::Least;
@@ -47,6 +48,7 @@ struct Left<P> {
     way: Option<Way<P>>,
     table_bytes: u64,
     held: Vec<Held>,
+    saved: Option<Result<(), String>>,
 }
 
 impl Search {
@@ -71,16 +73,28 @@ impl Search {
         space: &S,
         progress: &mut dyn FnMut(&Progress),
     ) -> Result<Found<S::Action>, Refused> {
-        let parts = self.must_agree::<S, P>(hosts, space);
+        let resumed = match &hosts.resume {
+            Some(directory) => {
+                let manifest =
+                    Manifest::read(directory, &checkpoint::identity::<S, P>(self, space)).map_err(Refused)?;
+                Some((directory.clone(), manifest))
+            }
+            None => None,
+        };
+        let resumed_from = resumed.as_ref().map(|(_, manifest)| manifest.states);
+        let parts = self.must_agree::<S, P>(hosts, space, resumed.as_ref().map(|(_, manifest)| manifest));
         let lines = join(hosts, &parts, &self.stop).map_err(Refused)?;
         eprintln!("all {} processes have joined", hosts.addresses.len());
-        let watch = Watch::new(self.limits, &self.stop);
-        let ground = Ground { space: space.clone(), search: self.clone(), hosts: hosts.clone(), watch };
+        let mut watch = Watch::new(self.limits, &self.stop);
+        if let Some((_, manifest)) = &resumed {
+            watch.went_on_for(manifest.elapsed());
+        }
+        let ground = Ground { space: space.clone(), search: self.clone(), hosts: hosts.clone(), watch, resumed };
         let (left, watch) = together::<S, P>(ground, lines, progress).map_err(Refused)?;
         watch.look();
         let totals = left.totals;
         let mut found = Found::of_totals::<P>(totals, left.ended, left.table_bytes);
-        found.held = left.held;
+        (found.held, found.saved, found.resumed_from) = (left.held, left.saved, resumed_from);
         if let Some(least) = left.least.filter(|_| matches!(found.ended, Ended::Violated(_))) {
             let violation = least.violation::<S, P>();
             let way = left.way.unwrap_or_else(|| Err("it was not looked for".to_owned()));
@@ -97,12 +111,19 @@ impl Search {
     }
 
     /// All in which processes must agree to search together.
-    fn must_agree<S: Space, P: Print>(&self, hosts: &Hosts, space: &S) -> Vec<(String, String)> {
+    fn must_agree<S: Space, P: Print>(
+        &self,
+        hosts: &Hosts,
+        space: &S,
+        resumed: Option<&Manifest>,
+    ) -> Vec<(String, String)> {
         let limit = self.limits.states.map_or("none".to_owned(), |limit| limit.to_string());
         let identity = checkpoint::identity::<S, P>(self, space)
             .with("processes", hosts.addresses.len())
             .with("threads of each process", self.threads.max(1))
-            .with("limit of states", limit);
+            .with("limit of states", limit)
+            .with("checkpoints", if self.checkpoint.is_some() { "yes" } else { "no" })
+            .with("goes on from", resumed.map_or("nothing".to_owned(), Manifest::name));
         identity.parts().to_vec()
     }
 }
@@ -168,17 +189,25 @@ fn work<S: Space, P: Print>(
     });
     let done = match ran {
         Ok(Ok(done)) => Ok(done),
-        Ok(Err(Lost)) => Ok(worker.lost(why_lost(alive))),
-        Err(panicked) => cause(alive, panicked, &ground.hosts).map(|why| worker.lost(why)),
+        Ok(Err(Lost)) => Ok(worker.lost(way_on(ground, why_lost(alive)))),
+        Err(panicked) => cause(alive, panicked, &ground.hosts).map(|why| worker.lost(way_on(ground, why))),
     };
-    let Worker { totals, least, table_bytes, held, .. } = worker;
+    let Worker { explored, least, table_bytes, held, saved, .. } = worker;
     std::mem::forget(post);
     let (ended, way) = done?;
-    Ok(Left { ended, way, totals, least, table_bytes, held })
+    Ok(Left { ended, way, totals: explored.totals, least, table_bytes, held, saved })
 }
 
 fn why_lost(alive: &Alive) -> String {
     alive.lost().unwrap_or_else(|| "a process is lost".to_owned())
+}
+
+/// The reason, and how to go on, if that is possible.
+fn way_on<S: Space>(ground: &Ground<S>, why: String) -> String {
+    match ground.search.checkpoint.as_deref().filter(|directory| pieces::is_there(directory)) {
+        Some(directory) => format!("{why}; '--resume {}' at all goes on from the last checkpoint", directory.display()),
+        None => why,
+    }
 }
 
 /// What timely says of a connection that broke, by a panic; who is behind it, the connection for life will tell.

@@ -1,5 +1,6 @@
 //! Which processes search together.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Which processes search together, and which of them this one is.
@@ -13,6 +14,8 @@ pub(crate) struct Hosts {
     pub(crate) listen: Option<String>,
     /// What only those who may join know; none, where all are on this machine.
     pub(crate) secret: Option<Vec<u8>>,
+    /// The directory of a checkpoint to go on from.
+    pub(crate) resume: Option<PathBuf>,
     /// For how long those that have not joined are waited for.
     pub(crate) join: Duration,
     /// After how long without a word from another it is taken for dead.

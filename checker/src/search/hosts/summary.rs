@@ -25,6 +25,8 @@ pub(super) struct Summary {
     pub(super) received: u64,
     /// Why the search must end, if this process thinks so.
     pub(super) stop: Option<String>,
+    /// Whether it is time to write a checkpoint; the first worker says so.
+    pub(super) save: bool,
     /// Resident memory of the process, told by its first worker.
     pub(super) resident: u64,
     pub(super) table_bytes: u64,
@@ -84,6 +86,7 @@ impl Summary {
             sent: self.sent + other.sent,
             received: self.received + other.received,
             stop: self.stop.or(other.stop),
+            save: self.save || other.save,
             resident: self.resident + other.resident,
             table_bytes: self.table_bytes + other.table_bytes,
         }

@@ -1,13 +1,16 @@
 //! One worker: expands states, sends what belongs to others, and agrees with them on what is next.
 
+use std::path::Path;
 use std::time::Instant;
 
-use crate::search::explored::Totals;
+use crate::search::checkpoint::{self, Saved};
+use crate::search::explored::Explored;
 use crate::search::fingerprint::Print;
 use crate::search::found::{Ended, Held, Progress};
-use crate::search::frontier::{BATCH, Frontier};
+use crate::search::frontier::{BATCH, Frontier, Pile};
 use crate::search::hand::Hand;
 use crate::search::hosts::ground::{Ground, ROUND};
+use crate::search::hosts::pieces::{Manifest, Piece};
 use crate::search::hosts::post::{Lost, Post};
 use crate::search::hosts::shares::{Outbox, owner, records, take_print};
 use crate::search::hosts::summary::{Least, Summary};
@@ -15,54 +18,95 @@ use crate::search::hosts::way::{Trail, Way};
 use crate::search::space::Space;
 use crate::search::table::Table;
 
+/// What is to be done after a round.
+struct Agreed {
+    /// Why the search must end, if it must.
+    stop: Option<String>,
+    save: bool,
+}
+
 /// One worker, and what it knows of all.
 pub(super) struct Worker<'a, S: Space, P> {
     ground: &'a Ground<S>,
     post: &'a mut Post,
     hand: Hand<S, P>,
-    /// Of the states that belong here.
-    table: Table<P>,
-    frontier: Frontier<S::State>,
+    /// The states that belong here, and what all have agreed on.
+    pub(super) explored: Explored<S, P>,
     outbox: Outbox<P>,
     received: u64,
     /// States that belong here.
     own: u64,
-    /// What all have agreed on.
-    pub(super) totals: Totals,
     /// Of the layer, not expanded yet.
     waiting: u64,
     pub(super) least: Option<Least>,
     pub(super) table_bytes: u64,
     pub(super) held: Vec<Held>,
+    /// The latest piece that was written here, if any.
+    piece: Option<Piece>,
+    latest_save: Instant,
+    pub(super) saved: Option<Result<(), String>>,
 }
 
 impl<'a, S: Space, P: Print> Worker<'a, S, P> {
     pub(super) fn new(ground: &'a Ground<S>, post: &'a mut Post) -> Worker<'a, S, P> {
-        let (space, kinds) = (&ground.space, ground.space.kinds());
         let outbox = Outbox::new(post.me(), post.workers());
         Worker {
             ground,
             post,
-            hand: Hand::new(space),
-            table: Table::new(),
-            frontier: Frontier::new(Vec::new(), Vec::new()),
+            hand: Hand::new(&ground.space),
+            explored: Explored::nothing(ground.space.kinds()),
             outbox,
             received: 0,
             own: 0,
-            totals: Totals { offered: vec![0; kinds], fired: vec![0; kinds], ..Totals::default() },
             waiting: 0,
             least: None,
             table_bytes: 0,
             held: Vec::new(),
+            piece: None,
+            latest_save: Instant::now(),
+            saved: None,
         }
     }
 
-    /// The start states that belong here are found, as any layer is.
+    /// Begins where the search begins, or goes on from where it was.
     pub(super) fn start(&mut self) {
+        match &self.ground.resumed {
+            Some((directory, manifest)) => self.go_on(directory, manifest),
+            None => self.begin(),
+        }
+    }
+
+    /// Takes what belongs here from all pieces.
+    fn go_on(&mut self, directory: &Path, manifest: &Manifest) {
+        let Ground { space, search, .. } = self.ground;
+        let identity = checkpoint::identity::<S, P>(search, space);
+        let (workers, me) = (self.post.workers(), self.post.me());
+        let [mut current, mut next] = [Pile::new(), Pile::new()];
+        for saved in manifest.saved::<S, P>(directory, &identity, space) {
+            let Saved { explored, gathered, .. } = saved.unwrap_or_else(|why| panic!("{why}, though it was whole"));
+            let prints = explored.table.shards().flat_map(|(_, prints)| prints);
+            for print in prints.filter(|print| owner(*print, workers) == me) {
+                self.own += u64::from(self.explored.table.insert(print));
+            }
+            let frontier = [explored.frontier.current(), explored.frontier.next()];
+            for (blocks, pile) in frontier.into_iter().zip([&mut current, &mut next]) {
+                let is_ours = |state: &&S::State| owner(P::of(space.fingerprint(state, search.seed)), workers) == me;
+                blocks.iter().flatten().filter(is_ours).for_each(|state| pile.push(state.clone()));
+            }
+            if me == 0 {
+                space.decode_gathered(&gathered).expect("it was written by this code");
+            }
+            self.explored.totals = explored.totals;
+        }
+        self.explored.frontier = Frontier::new(current.take_all(), next.take_all());
+    }
+
+    /// The start states that belong here are found, as any layer is.
+    fn begin(&mut self) {
         let Ground { space, search, .. } = self.ground;
         for start in space.starts() {
             let print = P::of(space.fingerprint(&start, search.seed));
-            if owner(print, self.post.workers()) == self.post.me() && self.table.insert(print) {
+            if owner(print, self.post.workers()) == self.post.me() && self.explored.table.insert(print) {
                 self.hand.fresh.push(start);
             }
         }
@@ -74,9 +118,15 @@ impl<'a, S: Space, P: Print> Worker<'a, S, P> {
         loop {
             self.expand_some()?;
             self.receive_rest()?;
-            let stop = self.agree(progress)?;
-            if let Some(ended) = self.next_layer().or_else(|| stop.map(|why| self.cut(why))) {
+            let Agreed { stop, save } = self.agree(progress)?;
+            if let Some(ended) = self.next_layer() {
                 return Ok(ended);
+            }
+            if self.least.is_none() && (stop.is_some() || save) {
+                self.save()?;
+            }
+            if let Some(why) = stop {
+                return Ok(self.cut(why));
             }
         }
     }
@@ -88,9 +138,9 @@ impl<'a, S: Space, P: Print> Worker<'a, S, P> {
             if alarm() || ROUND <= began.elapsed() {
                 break;
             }
-            let Some(block) = self.frontier.pop() else { break };
+            let Some(block) = self.explored.frontier.pop() else { break };
             block.iter().for_each(|state| self.expand(state));
-            self.frontier.push(self.hand.pile.take_full());
+            self.explored.frontier.push(self.hand.pile.take_full());
             self.send(|outbox| outbox.take_full());
             for letter in self.post.take()? {
                 self.receive(&letter);
@@ -103,7 +153,7 @@ impl<'a, S: Space, P: Print> Worker<'a, S, P> {
 
     fn expand(&mut self, state: &S::State) {
         let Ground { space, search, .. } = self.ground;
-        let Worker { hand, table, outbox, .. } = self;
+        let Worker { hand, explored: Explored { table, .. }, outbox, .. } = self;
         hand.expand(space, search.seed, state, |print, target| {
             outbox.keep_or_put(space, print, target).filter(|_| table.insert(print))
         });
@@ -119,7 +169,7 @@ impl<'a, S: Space, P: Print> Worker<'a, S, P> {
         while let Some(letters) = self.post.wait()? {
             letters.iter().for_each(|letter| self.receive(letter));
         }
-        self.frontier.push(self.hand.pile.take_full());
+        self.explored.frontier.push(self.hand.pile.take_full());
         Ok(())
     }
 
@@ -128,7 +178,7 @@ impl<'a, S: Space, P: Print> Worker<'a, S, P> {
         let Ground { space, search, .. } = self.ground;
         for mut record in records(letter) {
             self.received += 1;
-            if self.table.insert(take_print(&mut record)) {
+            if self.explored.table.insert(take_print(&mut record)) {
                 self.hand.fresh.push(space.decode(&mut record).expect("a state comes as it was sent"));
             }
         }
@@ -136,27 +186,29 @@ impl<'a, S: Space, P: Print> Worker<'a, S, P> {
     }
 
     /// Tells the others what was done in this round, and adds up what all have. Nothing of the next round is
-    /// here yet, whoever is ahead, since letters of later epochs wait. Says why to stop, if so.
-    fn agree(&mut self, progress: &mut dyn FnMut(&Progress)) -> Result<Option<String>, Lost> {
+    /// here yet, whoever is ahead, since letters of later epochs wait.
+    fn agree(&mut self, progress: &mut dyn FnMut(&Progress)) -> Result<Agreed, Lost> {
         let ours = self.summary();
         let all = Summary::of_all(self.ground.space.kinds(), &self.post.exchange(&ours.words())?);
-        self.totals.add_states(all.states);
-        self.totals.transitions += all.transitions;
-        for (totals, new) in [(&mut self.totals.offered, &all.offered), (&mut self.totals.fired, &all.fired)] {
+        self.explored.totals.add_states(all.states);
+        self.explored.totals.transitions += all.transitions;
+        for (totals, new) in
+            [(&mut self.explored.totals.offered, &all.offered), (&mut self.explored.totals.fired, &all.fired)]
+        {
             totals.iter_mut().zip(new).for_each(|(total, new)| *total += new);
         }
-        self.totals.met |= all.met;
-        self.totals.broken |= all.broken;
+        self.explored.totals.met |= all.met;
+        self.explored.totals.broken |= all.broken;
         self.waiting = all.waiting;
         self.least = all.violation.clone();
         self.table_bytes = all.table_bytes;
         if self.least.is_some() {
             // Of a step into a state that was seen before, only the step is in the next layer.
-            self.totals.reach_layer();
+            self.explored.totals.reach_layer();
         }
         progress(&self.progress(&all));
-        let limit = self.ground.search.limits.struck_by_states(self.totals.states);
-        Ok(all.stop.or(limit))
+        let limit = self.ground.search.limits.struck_by_states(self.explored.totals.states);
+        Ok(Agreed { stop: all.stop.or(limit), save: all.save })
     }
 
     fn summary(&mut self) -> Summary {
@@ -170,15 +222,17 @@ impl<'a, S: Space, P: Print> Worker<'a, S, P> {
         ours.fired = hand.fired.iter_mut().map(std::mem::take).collect();
         (ours.met, ours.broken) = (hand.met, hand.broken);
         ours.violation = hand.violation.as_ref().map(Least::of);
-        ours.waiting = self.frontier.waiting();
+        ours.waiting = self.explored.frontier.waiting();
         ours.sent = std::mem::take(&mut self.outbox.count);
         ours.received = std::mem::take(&mut self.received);
-        ours.table_bytes = self.table.bytes();
+        ours.table_bytes = self.explored.table.bytes();
         let why = watch.struck_here(self.reserve());
         ours.stop = why.map(|why| format!("{}: {why}", hosts.name(hosts.process)));
         if self.is_first_here() {
             ours.resident = watch.resident();
         }
+        let every = self.ground.search.checkpoint_every.filter(|_| self.post.me() == 0);
+        ours.save = every.is_some_and(|every| every <= self.latest_save.elapsed());
         ours
     }
 
@@ -187,21 +241,60 @@ impl<'a, S: Space, P: Print> Worker<'a, S, P> {
         if 0 < self.waiting {
             return None;
         }
-        self.frontier.push(self.hand.pile.take_all());
+        self.explored.frontier.push(self.hand.pile.take_all());
         if self.least.is_some() {
-            return Some(Ended::Violated(self.totals.broken));
+            return Some(Ended::Violated(self.explored.totals.broken));
         }
-        self.frontier.advance();
-        if self.totals.layers.len() == self.totals.layer {
+        self.explored.frontier.advance();
+        if self.explored.totals.layers.len() == self.explored.totals.layer {
             return Some(Ended::Exhausted);
         }
-        self.totals.layer += 1;
+        self.explored.totals.layer += 1;
         None
+    }
+
+    /// Writes down where the search is, if that is wanted: each worker its piece, and the first then the manifest.
+    fn save(&mut self) -> Result<(), Lost> {
+        let Ground { space, search, hosts, watch, .. } = self.ground;
+        let Some(directory) = &search.checkpoint else { return Ok(()) };
+        self.explored.frontier.push(self.hand.pile.take_all());
+        let (me, workers, number) = (self.post.me(), self.post.workers(), self.piece.map_or(0, |it| it.number + 1));
+        // The first knows what the run is called, for all.
+        let drawn: u64 = rand::random();
+        let drawn = self.post.exchange(&drawn.to_le_bytes())?;
+        let run = u64::from_le_bytes(drawn[0][..].try_into().expect("eight bytes"));
+        let piece = Piece { run: self.piece.map_or(run, |it| it.run), number, worker: me, workers };
+        let identity = checkpoint::identity::<S, P>(search, space);
+        let mut gathered = Vec::new();
+        if self.is_first_here() {
+            space.encode_gathered(&mut gathered);
+        }
+        let written = piece.write(directory, &identity, space, &self.explored, watch.elapsed(), &gathered);
+        let written = written.map_err(|why| format!("{}: {why}", hosts.name(hosts.process)));
+        let manifest = Manifest::new(piece, self.explored.totals.states, watch.elapsed(), &identity);
+        let mut saved = self.all_say(written)?;
+        if saved.is_ok() {
+            saved = self.all_say(if me == 0 { manifest.write(directory) } else { Ok(()) })?;
+        }
+        match &saved {
+            Ok(()) if self.is_first_here() => manifest.tidy(directory),
+            Ok(()) => {}
+            Err(_) => piece.remove(directory),
+        }
+        (self.piece, self.saved, self.latest_save) = (Some(piece), Some(saved), Instant::now());
+        Ok(())
+    }
+
+    /// Whether all could do it, or why the first who could not could not.
+    fn all_say(&mut self, ours: Result<(), String>) -> Result<Result<(), String>, Lost> {
+        let said = self.post.exchange(ours.err().unwrap_or_default().as_bytes())?;
+        let why = said.into_iter().find(|why| !why.is_empty());
+        Ok(why.map_or(Ok(()), |why| Err(String::from_utf8_lossy(&why).into_owned())))
     }
 
     /// What was found in a layer that is not finished was found all the same.
     fn cut(&mut self, why: String) -> Ended {
-        if self.least.is_some() { Ended::Violated(self.totals.broken) } else { Ended::Cut(why) }
+        if self.least.is_some() { Ended::Violated(self.explored.totals.broken) } else { Ended::Cut(why) }
     }
 
     /// The end of a search that has lost somebody: what was found by then was found all the same.
@@ -211,8 +304,8 @@ impl<'a, S: Space, P: Print> Worker<'a, S, P> {
 
     /// Makes room for the search for the way to a violation.
     fn forget(&mut self) {
-        self.table = Table::new();
-        self.frontier = Frontier::new(Vec::new(), Vec::new());
+        self.explored.table = Table::new();
+        self.explored.frontier = Frontier::new(Vec::new(), Vec::new());
         self.outbox = Outbox::new(self.post.me(), self.post.workers());
     }
 
@@ -220,7 +313,9 @@ impl<'a, S: Space, P: Print> Worker<'a, S, P> {
     pub(super) fn way(&mut self, progress: &mut dyn FnMut(&Progress)) -> Result<Option<Way<P>>, Lost> {
         let Some(least) = self.least.clone() else { return Ok(None) };
         self.forget();
-        Trail::new(self.ground, self.post).find(&least.violation::<S, P>(), self.totals.depth(), progress).map(Some)
+        Trail::new(self.ground, self.post)
+            .find(&least.violation::<S, P>(), self.explored.totals.depth(), progress)
+            .map(Some)
     }
 
     /// What each process has gathered comes to the first.
@@ -257,17 +352,17 @@ impl<'a, S: Space, P: Print> Worker<'a, S, P> {
 
     /// What the search for the path to a violation holds beyond what this one holds, at this process.
     fn reserve(&self) -> u64 {
-        let widest = self.totals.layers.iter().max().copied().unwrap_or_default();
-        2 * P::BYTES as u64 * (self.totals.states + widest) / self.ground.hosts.addresses.len() as u64
+        let widest = self.explored.totals.layers.iter().max().copied().unwrap_or_default();
+        2 * P::BYTES as u64 * (self.explored.totals.states + widest) / self.ground.hosts.addresses.len() as u64
     }
 
     fn progress(&self, all: &Summary) -> Progress {
         Progress {
-            states: self.totals.states,
-            transitions: self.totals.transitions,
-            depth: self.totals.depth(),
+            states: self.explored.totals.states,
+            transitions: self.explored.totals.transitions,
+            depth: self.explored.totals.depth(),
             waiting: all.waiting,
-            layers: self.totals.current_layers(),
+            layers: self.explored.totals.current_layers(),
             resident: all.resident,
             table_bytes: all.table_bytes,
             elapsed: self.ground.watch.elapsed(),
