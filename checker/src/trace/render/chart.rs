@@ -6,7 +6,6 @@
 use serde::Serialize;
 
 use crate::properties::PropertySet;
-use crate::system::Action;
 use crate::trace::language;
 use crate::trace::render::arrows::{Arrow, arrows};
 use crate::trace::render::state::ServerState;
@@ -119,7 +118,7 @@ impl ChartStep {
             step: number,
             verb: action.split_whitespace().next().unwrap_or_default().to_owned(),
             action,
-            server: actor(&step.action),
+            server: step.action.server().number(),
             sent: step.sent,
             line: None,
             partition: None,
@@ -145,23 +144,4 @@ fn names(broken: PropertySet) -> Vec<String> {
 
 fn lines(text: &str) -> Vec<String> {
     text.lines().map(str::to_owned).collect()
-}
-
-/// The server that an action happens to.
-fn actor(action: &Action) -> u32 {
-    let id = match action {
-        Action::ElectionTimeout(id)
-        | Action::HeartbeatTimeout(id)
-        | Action::MinimumTimeout(id)
-        | Action::Propose(id)
-        | Action::Read(id)
-        | Action::Apply(id)
-        | Action::StepDown(id)
-        | Action::Flush(id)
-        | Action::CrashTorn(id) => *id,
-        Action::Deliver(letter) => letter.to,
-        Action::Transfer { from, .. } => *from,
-        Action::Snapshot { server, .. } | Action::Crash { server, .. } | Action::Damage { server, .. } => *server,
-    };
-    id.number()
 }
