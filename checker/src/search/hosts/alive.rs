@@ -1,4 +1,4 @@
-//! Whether the others are alive: each says so once a second on a connection that has nothing else to carry.
+//! Whether the others are alive: each says so twice a second on a connection that has nothing else to carry.
 //!
 //! A process that dies closes its connections, and one that is stopped, or cut off, falls silent. Whoever
 //! notices tells all others why it ends, and they end for the same reason.
