@@ -51,6 +51,18 @@ fn run(driver: &mut Driver, recorder: &mut Recorder) {
     }
 }
 
+/// Lets things happen, each handed over by itself, until the trace has ended; when that was.
+fn until_it_ends(recorder: &mut Recorder, driver: &mut Driver, wait: impl Fn(&Recorder)) -> Stamp {
+    let mut now = Stamp(0);
+    while recorder.trouble().is_none() {
+        now = now.after(CHUNK_AGE);
+        driver.handle(Input::Event(Event::HeartbeatTimeout), now);
+        recorder.take_from(driver, now);
+        wait(recorder);
+    }
+    now
+}
+
 fn frames(mut bytes: &[u8], mut chain: Chain) -> Vec<Frame> {
     let mut frames = Vec::new();
     while let Opened::Body(body) = chain.open(bytes) {
@@ -115,12 +127,7 @@ fn a_trace_that_is_written_too_slowly_ends_with_a_mark_and_holds_up_nothing() {
     let (mut reader, writer) = std::io::pipe().unwrap();
     let (mut recorder, mut driver) = (recorder(writer), driver());
     recorder.attach(&mut driver, CLUSTER, Stamp(0));
-    let mut now = Stamp(0);
-    while recorder.trouble().is_none() {
-        now = now.after(CHUNK_AGE);
-        driver.handle(Input::Event(Event::HeartbeatTimeout), now);
-        recorder.take_from(&mut driver, now);
-    }
+    let now = until_it_ends(&mut recorder, &mut driver, |_| {});
     assert_eq!(recorder.trouble(), Some(Trouble::Overrun));
     assert_eq!(driver.recorded(), 0);
     driver.handle(Input::Event(Event::HeartbeatTimeout), now);
@@ -142,17 +149,12 @@ fn a_trace_that_cannot_be_written_ends_and_says_why() {
     std::fs::write(&file, "").unwrap();
     let (mut recorder, mut driver) = (recorder(File::open(&file).unwrap()), driver());
     recorder.attach(&mut driver, CLUSTER, Stamp(0));
-    let mut now = Stamp(0);
-    while recorder.trouble().is_none() {
-        now = now.after(CHUNK_AGE);
-        driver.handle(Input::Event(Event::HeartbeatTimeout), now);
-        recorder.take_from(&mut driver, now);
+    until_it_ends(&mut recorder, &mut driver, |recorder| {
         // Whatever is handed over until the thread has failed would fill its queue.
-        let has_failed = || recorder.writer.as_ref().is_none_or(|writer| writer.failed().is_some());
-        while !has_failed() {
+        while recorder.writer.as_ref().is_some_and(|writer| writer.failed().is_none()) {
             std::thread::yield_now();
         }
-    }
+    });
     assert!(matches!(recorder.trouble(), Some(Trouble::Failed(_))), "{:?}", recorder.trouble());
     assert_eq!(driver.recorded(), 0);
 }
