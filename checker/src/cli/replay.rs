@@ -50,8 +50,7 @@ fn tell(replayed: &Replayed) {
         say!("");
     }
     let steps: u64 = servers.iter().map(|line| line.steps).sum();
-    let word = if wrong.is_none() { "COMPLETE" } else { "VIOLATED" };
-    say!("{word}: {} steps of {} servers in {}", grouped(steps), servers.len(), seconds(*time));
+    say!("{}: {} steps of {} servers in {}", word(replayed), grouped(steps), servers.len(), seconds(*time));
     servers.iter().for_each(of_server);
     if !absent.is_empty() {
         let ids: Vec<String> = absent.iter().map(ServerId::to_string).collect();
@@ -62,6 +61,11 @@ fn tell(replayed: &Replayed) {
     }
     let names: Vec<_> = judged.iter().map(|property| property.name()).collect();
     say!("  {}", wrap(&format!("judged to the end: {}", names.join(", ")), 2));
+}
+
+/// No search has ended here, so nothing is COMPLETE: what was recorded was judged, as far as it goes.
+fn word(replayed: &Replayed) -> &'static str {
+    if replayed.wrong.is_none() { "ACCEPTED" } else { "VIOLATED" }
 }
 
 fn of_server(line: &Line) {
@@ -129,7 +133,7 @@ fn as_json(replayed: &Replayed) -> Value {
         json!({"id": line.id().number(), "steps": line.steps, "parts": line.parts, "ends": cuts})
     };
     json!({
-        "verdict": if replayed.wrong.is_none() { "COMPLETE" } else { "VIOLATED" },
+        "verdict": word(replayed),
         "servers": replayed.servers.iter().map(server).collect::<Vec<_>>(),
         "wrong": replayed.wrong.as_ref().map(wrong_as_json),
         "steps_before": replayed.wrong.as_ref().map(|_| replayed.chart()),
