@@ -1,10 +1,10 @@
 //! That runs become easier to follow, and stay runs that break the same.
 
-use rafttree_model::{Relabelled, ServerId};
+use rafttree_model::{Relabelled, Role, ServerId};
 
 use crate::mutants::catalogue;
 use crate::properties::Property;
-use crate::system::{Action, System, network};
+use crate::system::{Action, Bounds, System, network};
 use crate::trace::run::{Step, play, step};
 use crate::trace::scenario::Scenario;
 use crate::trace::shorten::Shortener;
@@ -157,4 +157,52 @@ fn what_can_no_longer_happen_is_left_out_with_its_cause() {
     let sound = System { ground: crate::world::PAPER, ..system };
     let played = play(&sound, &actions(&steps[..12])).expect("up to there the mutant does nothing");
     assert_eq!(actions(&shortener(&sound).shortest(played.clone())), actions(&played), "what never ends stays");
+}
+
+/// Another order, or other names, are taken for the same run only if each step still counts and the last one ends it.
+#[test]
+fn what_is_played_differently_is_taken_only_if_it_ends_the_same() {
+    let (system, steps) = kept("vote_again");
+    let all = actions(&steps);
+    let shortener = shortener(&system);
+    let taken = |actions: &[Action]| shortener.played(actions.iter().cloned()).is_some();
+    assert!(taken(&all));
+    assert!(!taken(&all[..all.len() - 1]), "it does not end so");
+    let elsewhere = Action::ElectionTimeout(ServerId::new(3));
+    assert!(!taken(&[&all[..], &[elsewhere]].concat()), "it was over before");
+    assert!(!taken(&[&all[..1], &all].concat()), "the second of two equal steps changes nothing");
+}
+
+/// What breaks the property without one of its steps does so by a message that nobody has sent.
+#[test]
+fn a_run_in_which_something_arrives_that_was_not_sent_is_not_taken() {
+    let mut count = 0;
+    for (name, system, steps) in kept_and_eased() {
+        let all = actions(&steps);
+        for left_out in 0..all.len() {
+            let rest = [&all[..left_out], &all[left_out + 1..]].concat();
+            let run = play(&system, &rest).unwrap_or_default();
+            let end = run.iter().position(|step| breaks(&step.world));
+            count += usize::from(end.is_some_and(|at| at + 1 == rest.len()));
+            assert!(shortener(&system).played(rest.into_iter()).is_none(), "{name} without step {left_out}");
+        }
+    }
+    assert!(20 < count, "only {count} would have been taken");
+}
+
+/// Two steps of which neither can be left out without the other, with one between them that matters.
+#[test]
+fn two_steps_that_matter_only_together_are_left_out() {
+    let is_candidate =
+        |world: &World, id| !matches!(world.server(ServerId::new(id)).node.role(), Role::Follower { .. });
+    let ends = |world: &World| {
+        is_candidate(world, 3) && is_candidate(world, 4) && is_candidate(world, 1) == is_candidate(world, 2)
+    };
+    let (kept, _) = kept("vote_again");
+    let bounds = Bounds { servers: 5, ..kept.bounds };
+    let system = System { bounds, start: World::new(5), ..kept };
+    let timeouts = [1, 4, 2, 3].map(|id| Action::ElectionTimeout(ServerId::new(id)));
+    let run = play(&system, &timeouts).expect("timeouts fire at any time");
+    let shorter = Shortener { system: &system, ends: &ends, tick: &|_| {} }.shortest(run);
+    assert_eq!(actions(&shorter), [timeouts[1].clone(), timeouts[3].clone()]);
 }

@@ -35,7 +35,7 @@ impl Shortener<'_> {
     }
 
     /// A run of these actions, if each changes something, no message arrives that was not sent and only the last ends it.
-    fn played(&self, actions: impl Iterator<Item = Action>) -> Option<Vec<Step>> {
+    pub(super) fn played(&self, actions: impl Iterator<Item = Action>) -> Option<Vec<Step>> {
         let run = play(self.system, &actions.collect::<Vec<_>>()).ok()?;
         let worlds = || std::iter::once(&self.system.start).chain(run.iter().map(|step| &step.world));
         let is_moving = worlds().zip(worlds().skip(1)).all(|(before, after)| before != after);
