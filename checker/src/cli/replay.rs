@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::cli::play;
 use crate::console::{Usage, grouped, seconds, wrap};
-use crate::production::{self, Difference, End, Line, Place, Replayed, Step, Unreadable, Wrong};
+use crate::production::{self, Broken, Difference, End, Line, Place, Replayed, Step, Unreadable, Wrong};
 use crate::properties::PropertySet;
 use crate::verdict;
 
@@ -37,16 +37,16 @@ fn traces(files: &[PathBuf], json: bool) -> Result<u8, Usage> {
 }
 
 fn tell(replayed: &Replayed) {
-    let Replayed { servers, wrong, judged, absent, unknown, time } = replayed;
+    let Replayed { servers, wrong, consequence, chart, judged, absent, unknown, time } = replayed;
     match wrong {
-        Some(Wrong::Differs(difference)) => differs(difference),
-        Some(Wrong::Broken { properties, at }) => broken(*properties, at),
+        Some(Wrong::Differs(difference)) => differs(difference, consequence.as_ref()),
+        Some(Wrong::Broken(broken)) => breaks(broken),
         Some(Wrong::Unsent { at }) => unsent(at),
         None => {}
     }
     if wrong.is_some() {
         say!("the last steps before it, each in the lane of its server:");
-        replayed.chart().iter().for_each(|line| say!("  {line}"));
+        chart.iter().for_each(|line| say!("  {line}"));
         say!("");
     }
     let steps: u64 = servers.iter().map(|line| line.steps).sum();
@@ -91,28 +91,39 @@ fn ended(end: End) -> String {
     }
 }
 
-fn differs(difference: &Difference) {
+fn differs(difference: &Difference, consequence: Option<&Broken>) {
     let Difference { id, place, after, call, before, expected, found } = difference;
     say!("server {id} does not do what the checked code does: {place}, {}", since(*after));
     say!("  before:   {before}");
     say!("  happens:  {call}");
     say!("  expected: {}", expected.join("\n            "));
     say!("  found:    {found}");
+    if let Some(Broken { properties, at: Step { id, place, after, call } }) = consequence {
+        say!(
+            "the others, which took it at its word, break what must hold by this step of server {id}, or a little before"
+        );
+        say!("it: {place}, {}", since(*after));
+        say!("  happens:  {call}");
+        name(*properties);
+    }
     say!(
         "Its code is not what it says, its memory or the trace is damaged, or the trace was changed. Keep the data \
          directory.\n"
     );
 }
 
-fn broken(properties: PropertySet, at: &Step) {
-    let Step { id, place, after, call } = at;
+fn breaks(Broken { properties, at: Step { id, place, after, call } }: &Broken) {
     say!(
         "the group breaks what must hold, by this step of server {id} or a little before it: {place}, {}",
         since(*after)
     );
     say!("  happens:  {call}");
-    properties.iter().for_each(|property| say!("  BROKEN:   {}: {}", property.name(), property.statement()));
+    name(*properties);
     say!("Every server did what the checked code does: look at disks, directories and who was started on them.\n");
+}
+
+fn name(broken: PropertySet) {
+    broken.iter().for_each(|property| say!("  BROKEN:   {}: {}", property.name(), property.statement()));
 }
 
 fn unsent(at: &Step) {
@@ -136,7 +147,8 @@ fn as_json(replayed: &Replayed) -> Value {
         "verdict": word(replayed),
         "servers": replayed.servers.iter().map(server).collect::<Vec<_>>(),
         "wrong": replayed.wrong.as_ref().map(wrong_as_json),
-        "steps_before": replayed.wrong.as_ref().map(|_| replayed.chart()),
+        "consequence": replayed.consequence.as_ref().map(broken_as_json),
+        "steps_before": replayed.wrong.as_ref().map(|_| &replayed.chart),
         "judged": verdict::names(replayed.judged),
         "absent": replayed.absent.iter().map(|id| id.number()).collect::<Vec<_>>(),
         "unknown_messages": replayed.unknown,
@@ -144,18 +156,24 @@ fn as_json(replayed: &Replayed) -> Value {
     })
 }
 
+fn place(it: &Place) -> Value {
+    json!({"file": it.file.to_string_lossy(), "part": it.part, "step": it.step, "byte": it.offset})
+}
+
+fn broken_as_json(Broken { properties, at }: &Broken) -> Value {
+    json!({
+        "what": "broken", "properties": verdict::names(*properties), "server": at.id.number(),
+        "at": place(&at.place), "nanoseconds": at.after, "call": at.call,
+    })
+}
+
 fn wrong_as_json(wrong: &Wrong) -> Value {
-    let place =
-        |it: &Place| json!({"file": it.file.to_string_lossy(), "part": it.part, "step": it.step, "byte": it.offset});
     match wrong {
         Wrong::Differs(it) => json!({
             "what": "differs", "server": it.id.number(), "at": place(&it.place), "nanoseconds": it.after,
             "call": it.call, "before": it.before, "expected": it.expected, "found": it.found,
         }),
-        Wrong::Broken { properties, at } => json!({
-            "what": "broken", "properties": verdict::names(*properties), "server": at.id.number(),
-            "at": place(&at.place), "nanoseconds": at.after, "call": at.call,
-        }),
+        Wrong::Broken(broken) => broken_as_json(broken),
         Wrong::Unsent { at } => json!({
             "what": "not_sent", "server": at.id.number(), "at": place(&at.place), "nanoseconds": at.after, "call": at.call,
         }),

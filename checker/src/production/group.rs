@@ -20,6 +20,10 @@ pub(crate) struct Replayed {
     pub(crate) servers: Vec<Line>,
     /// What is wrong first, if something is.
     pub(crate) wrong: Option<Wrong>,
+    /// Where a server differs: what the others break that go on without it, if they do.
+    pub(crate) consequence: Option<Broken>,
+    /// The last steps before what is wrong, as a chart.
+    pub(crate) chart: Vec<String>,
     /// What every step was judged by.
     pub(crate) judged: PropertySet,
     /// Members of which there is no trace.
@@ -33,10 +37,18 @@ pub(crate) struct Replayed {
 pub(crate) enum Wrong {
     /// A server does what the deployed code does not.
     Differs(Box<Difference>),
-    /// These properties do not hold once this step is taken, or have not held a little before it.
-    Broken { properties: PropertySet, at: Step },
+    Broken(Broken),
     /// What arrives here was sent by nobody.
-    Unsent { at: Step },
+    Unsent {
+        at: Step,
+    },
+}
+
+/// What does not hold.
+pub(crate) struct Broken {
+    pub(crate) properties: PropertySet,
+    /// They do not hold once this step is taken, or have not held a little before it.
+    pub(crate) at: Step,
 }
 
 /// A step that is wrong.
@@ -48,23 +60,18 @@ pub(crate) struct Step {
     pub(crate) call: String,
 }
 
-impl Replayed {
-    /// The last steps before what is wrong, as a chart.
-    pub(crate) fn chart(&self) -> Vec<String> {
-        let start = self.servers.iter().map(|line| line.first_began).min().unwrap_or(0);
-        let pasts: Vec<_> = self.servers.iter().map(|line| (line.id(), &line.past)).collect();
-        chart::lines(&pasts, start)
-    }
-}
-
 /// Replays the traces of a group, merged: nothing arrives before it was sent, and otherwise what is earlier by the
 /// servers' clocks comes first.
 pub(crate) fn replay(files: &[PathBuf]) -> Result<Replayed, Unreadable> {
     let began = Instant::now();
     let mut group = Group::new(lines(files)?);
     let wrong = group.run()?;
+    let chart = group.chart();
+    let consequence =
+        if let Some(Wrong::Differs(difference)) = &wrong { group.run_without(difference.id) } else { None };
     let Group { servers, judge, unknown, absent, .. } = group;
-    Ok(Replayed { servers, wrong, judged: judge.judged(), absent, unknown, time: began.elapsed() })
+    let (judged, time) = (judge.judged(), began.elapsed());
+    Ok(Replayed { servers, wrong, consequence, chart, judged, absent, unknown, time })
 }
 
 /// So much after a server's first start may arrive what it has sent before that, when it kept no trace.
@@ -78,6 +85,8 @@ struct Group {
     sent: Sent,
     judge: Judge,
     absent: Vec<ServerId>,
+    /// The server that was followed no further.
+    left: Option<ServerId>,
     unknown: u64,
 }
 
@@ -88,7 +97,28 @@ impl Group {
         let absent: Vec<ServerId> = members.iter().flat_map(|it| it.ids()).filter(|id| !is_here(id)).collect();
         let members = members.unwrap_or_else(|| Members::new([ServerId::new(1)]).expect("one server is a group"));
         let judge = Judge::new(&members, absent.is_empty());
-        Group { waits: vec![None; servers.len()], servers, sent: Sent::default(), judge, absent, unknown: 0 }
+        let waits = vec![None; servers.len()];
+        Group { waits, servers, sent: Sent::default(), judge, absent, left: None, unknown: 0 }
+    }
+
+    /// The last steps, as a chart.
+    fn chart(&self) -> Vec<String> {
+        let start = self.servers.iter().map(|line| line.first_began).min().unwrap_or(0);
+        let pasts: Vec<_> = self.servers.iter().map(|line| (line.id(), &line.past)).collect();
+        chart::lines(&pasts, start)
+    }
+
+    /// What the others break that go on without this server, and take it at its word, as far as they can be followed.
+    fn run_without(&mut self, id: ServerId) -> Option<Broken> {
+        self.left = Some(id);
+        self.judge.end(id, false, true);
+        self.servers.iter_mut().filter(|line| line.id() == id).for_each(Line::leave);
+        if let Ok(Some(Wrong::Broken(broken))) = self.run() { Some(broken) } else { None }
+    }
+
+    /// Whether what a server says is not known from a trace.
+    fn is_unseen(&self, id: ServerId) -> bool {
+        self.left == Some(id) || self.absent.contains(&id)
     }
 
     fn run(&mut self) -> Result<Option<Wrong>, Unreadable> {
@@ -108,7 +138,8 @@ impl Group {
             };
             let properties = self.follow(place, &happened);
             if !properties.is_empty() {
-                return Ok(Some(Wrong::Broken { properties, at: self.last(place, &happened) }));
+                let at = self.last(place, &happened);
+                return Ok(Some(Wrong::Broken(Broken { properties, at })));
             }
             if let Happened::Called(call) = happened {
                 let Line { past, now, outcome, .. } = &mut self.servers[place];
@@ -118,7 +149,7 @@ impl Group {
         let properties = self.judge.judge();
         let last = (0..self.servers.len()).max_by_key(|place| self.servers[*place].now);
         let at = last.map(|place| self.last(place, &Happened::Ended(End::Cut { left: 0 })));
-        Ok(at.filter(|_| !properties.is_empty()).map(|at| Wrong::Broken { properties, at }))
+        Ok(at.filter(|_| !properties.is_empty()).map(|at| Wrong::Broken(Broken { properties, at })))
     }
 
     fn follow(&mut self, place: usize, happened: &Happened) -> PropertySet {
@@ -128,6 +159,9 @@ impl Group {
             Happened::Called(call) => {
                 if let Call::Step(Event::Receive(letter)) = call {
                     self.sent.arrive(letter);
+                    if self.is_unseen(letter.from) {
+                        self.judge.hear(letter);
+                    }
                 }
                 line.outcome.outputs.iter().for_each(|output| self.sent.note(output));
                 self.judge.step(call, line)
@@ -178,7 +212,7 @@ impl Group {
     /// The message that comes next to this server, from a server of which there is a trace.
     fn letter(&self, place: usize) -> Option<&Envelope<Slice<Digest>>> {
         let Some(Call::Step(Event::Receive(letter))) = self.servers[place].next_call() else { return None };
-        (!self.absent.contains(&letter.from)).then_some(letter)
+        (!self.is_unseen(letter.from)).then_some(letter)
     }
 
     /// Whether it may have been sent when no trace was kept.

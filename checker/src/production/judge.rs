@@ -10,7 +10,8 @@ use std::sync::Arc;
 use rafttree_model::digest::Digest;
 use rafttree_model::trace::Call;
 use rafttree_model::{
-    Durable, Entries, Entry, Index, Members, Message, Output, Range, Record, Relabelled, ServerId, Traced,
+    Durable, Entries, Entry, Envelope, Index, Members, Message, Output, Range, Record, Relabelled, ServerId, Slice,
+    Traced,
 };
 
 use crate::checks;
@@ -155,6 +156,16 @@ impl Judge {
             broken.extend(self.judge());
         }
         self.kept(broken)
+    }
+
+    /// What a server says whose steps are not known: a vote counts as given.
+    pub(crate) fn hear(&mut self, letter: &Envelope<Slice<Digest>>) {
+        if let Message::VoteReply { granted } = letter.message {
+            let Envelope { from, to, term, .. } = *letter;
+            let vote: Letter = Envelope { from, to, term, message: Message::VoteReply { granted } };
+            self.world.note_vote(&vote.relabelled(&self.window));
+            self.forget_votes();
+        }
     }
 
     /// What does not hold in this state, and then what all servers have settled is taken out of the world.

@@ -139,6 +139,12 @@ impl Line {
         self.file.place()
     }
 
+    /// It is followed no further.
+    pub(crate) fn leave(&mut self) {
+        self.next = None;
+        self.later.clear();
+    }
+
     /// Goes on by one step, start or end; nothing, where the trace has ended.
     pub(crate) fn advance(&mut self) -> Result<Option<Happened>, Stop> {
         let Some(item) = self.next.take().transpose()? else { return Ok(None) };

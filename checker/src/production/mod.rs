@@ -17,7 +17,7 @@ mod judge;
 mod group;
 
 pub(crate) use file::{Place, Unreadable, is_trace};
-pub(crate) use group::{Replayed, Step, Wrong, replay};
+pub(crate) use group::{Broken, Replayed, Step, Wrong, replay};
 pub(crate) use line::{Difference, End, Line};
 
 #[cfg(test)]

@@ -228,7 +228,7 @@ fn lively_of(group: u64) -> Group {
 
 fn broken(replayed: &Replayed) -> Vec<Property> {
     match &replayed.wrong {
-        Some(Wrong::Broken { properties, .. }) => properties.iter().collect(),
+        Some(Wrong::Broken(broken)) => broken.properties.iter().collect(),
         Some(Wrong::Differs(difference)) => panic!("{difference:?}"),
         Some(Wrong::Unsent { at }) => panic!("{} was not sent", at.call),
         None => Vec::new(),
@@ -427,6 +427,8 @@ fn is_of_a_leader(it: &Envelope<Slice<Command>>) -> bool {
 fn a_server_by_a_mutant_of_a_rule_is_named_with_the_step() {
     assert_eq!(broken(&asked_twice::<Paper>(|_| {}).traces().replay()), []);
     let replayed = asked_twice::<MayVote>(|_| {}).traces().replay();
+    let consequence = replayed.consequence.expect("whoever it votes for is elected");
+    assert!(consequence.properties.contains(Property::VoteOnce), "it is believed");
     let Some(Wrong::Differs(difference)) = replayed.wrong else { panic!("it votes twice") };
     assert_eq!(difference.id, id(3));
     assert!(difference.call.starts_with("deliver 2->3 term 1 vote_request"), "{}", difference.call);

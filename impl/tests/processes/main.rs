@@ -44,6 +44,11 @@ fn a_leader_that_is_killed_is_replaced_in_a_higher_term() {
 }
 
 #[test]
+fn a_directory_that_was_put_back_leaves_traces_of_what_that_breaks() {
+    traces::of_a_directory_that_was_put_back();
+}
+
+#[test]
 fn a_leader_that_was_stopped_follows_when_it_goes_on() {
     let cluster = Cluster::start(3);
     let stopped = cluster.wait_for_leader_after(0);

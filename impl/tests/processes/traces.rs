@@ -6,6 +6,7 @@ use rafttree_model::chain::{Chain, MAGIC, Opened};
 use rafttree_model::replayed::Outcome;
 use rafttree_model::trace::{Ending, Frame};
 use rafttree_model::{ServerId, Traced};
+use rustix::process::Signal;
 
 use crate::cluster::Cluster;
 use crate::store::Store;
@@ -74,4 +75,33 @@ fn replayed(id: u32, mut part: &[u8]) -> (usize, Option<Ending>) {
     }
     // Of the last step a server that is killed may have written a part.
     (steps, None)
+}
+
+/// Each server is right, and the disk of one gives back what it held before it ever ran. The traces are kept for the
+/// checker, which has to name what that breaks.
+pub(crate) fn of_a_directory_that_was_put_back() {
+    let mut cluster = Cluster::new(3);
+    let mut later = cluster.copy();
+    (cluster.is_traced, later.is_traced) = (true, true);
+    [1, 3].into_iter().for_each(|server| cluster.launch(server));
+    let former = cluster.wait_for_leader_after(0);
+    let voter = if former.server == 1 { 3 } else { 1 };
+    cluster.wait_for_follower(voter, former.fence);
+    // The voter first, so that no leadership is transferred to it; both traces end in order.
+    for server in [voter, former.server] {
+        cluster.signal(server, Signal::TERM);
+        assert!(cluster.wait_for_end(server).success());
+    }
+    [2, voter].into_iter().for_each(|server| later.launch(server));
+    later.wait_for_leader_after(0);
+    later.kill_all();
+    let kept = Path::new(env!("CARGO_TARGET_TMPDIR")).join("put-back");
+    std::fs::create_dir_all(&kept).unwrap();
+    let traces = [(&cluster, former.server, ""), (&cluster, voter, ""), (&later, voter, "-later"), (&later, 2, "")];
+    for entry in std::fs::read_dir(&kept).unwrap() {
+        std::fs::remove_file(entry.unwrap().path()).unwrap();
+    }
+    for (cluster, server, part) in traces {
+        std::fs::copy(cluster.trace(server), kept.join(format!("{server}{part}.trace"))).unwrap();
+    }
 }
