@@ -7,7 +7,7 @@ use super::scale::Scale;
 use super::server::guarded;
 use crate::fuzz::{Draw, Parser};
 use crate::simulate::{Digest, Random};
-use crate::{machine, storage, transport};
+use crate::{machine, record, storage, transport};
 
 /// Of so many changed encodings one keeps its checksums as they are, once they were made right.
 const UNREPAIRED: u64 = 3;
@@ -26,7 +26,7 @@ pub(super) struct Bytes<'a> {
 /// All parsers, in an order that no seed changes.
 fn parsers() -> Vec<Box<dyn Parser>> {
     let rooms = [transport::parsers::parsers(), storage::parsers::parsers(), machine::parsers::parsers()];
-    rooms.into_iter().flatten().chain(lines::parsers()).collect()
+    rooms.into_iter().flatten().chain(lines::parsers()).chain(record::parsers::parsers()).collect()
 }
 
 /// The parsers that have accepted nothing that was changed, or refused nothing: these were not tested.

@@ -5,6 +5,9 @@
 
 mod writer;
 
+#[cfg(any(test, feature = "simulate"))]
+pub(crate) mod parsers;
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
