@@ -1,0 +1,48 @@
+//! What several processes find.
+
+use serde_json::Value;
+
+use crate::SMALL;
+use crate::process::{alone, found, json, together};
+
+#[test]
+fn any_number_of_processes_finds_what_one_does() {
+    let (code, expected) = alone(&SMALL);
+    assert_eq!((code, &expected["verdict"]), (0, &Value::from("COMPLETE")));
+    for (processes, further) in [(1, &[][..]), (2, &["--wide-fingerprints"]), (3, &["--seed", "7"])] {
+        let ends = together(processes, &[&SMALL, further].concat());
+        for (process, (code, printed, said)) in ends.iter().enumerate() {
+            assert_eq!(*code, 0, "{said}");
+            assert_eq!(process == 0, !printed.is_empty(), "process 0 alone tells the verdict: {printed}");
+        }
+        let value = json(&ends[0].1);
+        let mut now = found(&value);
+        now["collision_probability"] = expected["collision_probability"].clone();
+        assert_eq!(now, expected, "{processes} processes");
+        let held = value["parts"][0]["processes"].as_array().expect("each is told");
+        let states: Vec<u64> = held.iter().map(|it| it["states"].as_u64().expect("a number")).collect();
+        assert_eq!(states.len(), processes);
+        assert_eq!(Value::from(states.iter().sum::<u64>()), expected["states"], "each belongs to one: {states:?}");
+        let share = expected["states"].as_u64().expect("a number") / processes as u64;
+        assert!(states.iter().all(|states| share * 9 / 10 < *states), "each has its share: {states:?}");
+    }
+}
+
+#[test]
+fn threads_of_several_processes_find_the_same() {
+    let (_, expected) = alone(&SMALL);
+    let ends = together(2, &[&SMALL[..], &["--threads", "2"]].concat());
+    assert_eq!(found(&json(&ends[0].1)), expected);
+}
+
+#[test]
+fn a_mutant_has_the_counterexample_that_it_has_on_one_machine() {
+    for mutant in ["commit_any_term", "never_truncate", "commit_unverified"] {
+        let arguments = ["--mutant", mutant];
+        let (code, expected) = alone(&arguments);
+        assert_eq!((code, &expected["verdict"]), (1, &Value::from("VIOLATED")), "{mutant}");
+        let ends = together(2, &arguments);
+        assert_eq!(ends.iter().map(|(code, ..)| *code).collect::<Vec<_>>(), [1, 1], "{mutant}: {ends:?}");
+        assert_eq!(found(&json(&ends[0].1)), expected, "{mutant}");
+    }
+}

@@ -1,0 +1,51 @@
+//! What ends a search early, and how the others end then.
+
+use std::time::{Duration, Instant};
+
+use crate::ENDLESS;
+use crate::process::{Process, addresses, reason, together};
+
+#[test]
+fn a_limit_or_a_signal_at_any_process_ends_all() {
+    let ends = together(2, &[&ENDLESS[..], &["--states", "2000"]].concat());
+    assert_eq!(
+        reason(&ends[0].1),
+        "the limit of 2000 states was reached; nothing is known of the states that were not reached"
+    );
+    assert!(ends.iter().all(|(code, ..)| *code == 3), "{ends:?}");
+    let hosts = addresses(2);
+    let mut all = [0, 1].map(|process| Process::start(&hosts, process, &ENDLESS));
+    all.iter_mut().for_each(|process| drop(process.says("all 2 processes have joined")));
+    all[1].signal("TERM");
+    let [first, second] = all.map(Process::end);
+    assert!(reason(&first.1).starts_with(&format!("process 1 ({}): it was told to stop", hosts[1])), "{first:?}");
+    assert_eq!([first.0, second.0], [3, 3], "{second:?}");
+}
+
+/// Starts two endless ones, does something to the second, and says why the first ends, and within what time.
+fn when(happens: impl FnOnce(&Process)) -> (String, Duration, [String; 2]) {
+    let hosts = addresses(2);
+    let start = |process| Process::start(&hosts, process, &[&ENDLESS[..], &["--silence", "2s"]].concat());
+    let [mut first, mut second] = [start(0), start(1)];
+    first.says("all 2 processes have joined");
+    second.says("all 2 processes have joined");
+    happens(&second);
+    let began = Instant::now();
+    let (code, printed, said) = first.end();
+    assert_eq!(code, 3, "{said}");
+    assert!(!said.contains("panic") && !said.contains("internal"), "{said}");
+    (reason(&printed), began.elapsed(), [hosts[0].clone(), hosts[1].clone()])
+}
+
+#[test]
+fn a_process_that_dies_ends_the_others_at_once() {
+    let (reason, _, hosts) = when(|second| second.signal("KILL"));
+    assert!(reason.starts_with(&format!("process 1 ({}) is gone", hosts[1])), "{reason}");
+}
+
+#[test]
+fn a_process_that_falls_silent_ends_the_others_within_a_bound() {
+    let (reason, time, hosts) = when(|second| second.signal("STOP"));
+    assert!(reason.starts_with(&format!("process 1 ({}) has said nothing for 2s", hosts[1])), "{reason}");
+    assert!(time < Duration::from_secs(20), "{time:?}");
+}

@@ -1,0 +1,17 @@
+//! One search by several processes: what it finds is what one process finds, and whatever goes wrong has a clear end.
+#![cfg(feature = "hosts")]
+
+mod process;
+
+mod counts;
+
+mod ends;
+
+mod joining;
+
+mod checkpoints;
+
+/// Thousands of states, in a second.
+const SMALL: [&str; 5] = ["log-3", "--spread", "1", "--window", "1"];
+/// More than anybody waits for here.
+const ENDLESS: [&str; 1] = ["log-3-wide"];
