@@ -3,8 +3,15 @@
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::time::Duration;
 
 use serde_json::Value;
+
+/// A process that takes longer hangs, whatever it waits for: it is ended, and its test fails.
+const LIMIT: Duration = Duration::from_secs(120);
 
 /// Addresses of this machine at which nobody listens.
 pub(crate) fn addresses(processes: usize) -> Vec<String> {
@@ -23,6 +30,10 @@ pub(crate) fn checker(arguments: &[&str]) -> Command {
 pub(crate) struct Process {
     child: Child,
     stderr: BufReader<std::process::ChildStderr>,
+    /// Set if it had to be ended.
+    hung: Arc<AtomicBool>,
+    /// Gone when nobody watches over it any more.
+    _watched: Sender<()>,
 }
 
 impl Process {
@@ -35,7 +46,21 @@ impl Process {
     pub(crate) fn spawn(command: &mut Command) -> Process {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the checker starts");
         let stderr = BufReader::new(child.stderr.take().expect("it is piped"));
-        Process { child, stderr }
+        let hung = Arc::new(AtomicBool::new(false));
+        let (watched, is_over) = channel::<()>();
+        let (flag, id) = (Arc::clone(&hung), child.id());
+        std::thread::spawn(move || {
+            if is_over.recv_timeout(LIMIT) == Err(RecvTimeoutError::Timeout) {
+                flag.store(true, Ordering::Relaxed);
+                signal(id, "KILL");
+            }
+        });
+        Process { child, stderr, hung, _watched: watched }
+    }
+
+    /// What is to be said of one that has ended otherwise than it should.
+    fn end_of_hung(&self) -> String {
+        if self.hung.load(Ordering::Relaxed) { format!("it hung, and was ended after {LIMIT:?}; ") } else { String::new() }
     }
 
     /// Reads what it says until a line has these words.
@@ -46,12 +71,11 @@ impl Process {
                 return said;
             }
         }
-        panic!("it never said '{words}', but: {said}");
+        panic!("{}it never said '{words}', but: {said}", self.end_of_hung());
     }
 
     pub(crate) fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status();
-        assert!(sent.expect("there is a kill").success());
+        signal(self.child.id(), name);
     }
 
     /// Its exit code, what it printed, and what it said since it was last read.
@@ -60,7 +84,8 @@ impl Process {
         let out = self.child.stdout.as_mut().expect("it is piped");
         out.read_to_string(&mut printed).expect("it speaks UTF-8");
         self.stderr.read_to_string(&mut said).expect("it speaks UTF-8");
-        let code = self.child.wait().expect("it ends").code().expect("it ends by itself");
+        let code = self.child.wait().expect("it ends").code();
+        let code = code.unwrap_or_else(|| panic!("{}it said: {said}", self.end_of_hung()));
         (code, printed, said)
     }
 }
@@ -71,6 +96,11 @@ impl Drop for Process {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn signal(process: u32, name: &str) {
+    let sent = Command::new("kill").args([format!("-{name}"), process.to_string()]).status();
+    assert!(sent.expect("there is a kill").success());
 }
 
 /// So many processes to their ends, each with its code, and what it printed and said.
