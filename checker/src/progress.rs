@@ -154,8 +154,12 @@ fn rough(time: Duration) -> String {
 impl Progress {
     fn words(&self) -> String {
         let rate = self.transitions as f64 / self.elapsed.as_secs_f64().max(0.001) / 1000.0;
+        let on_disk = match self.on_disk >> 20 {
+            0 => String::new(),
+            on_disk => format!(", {on_disk} MiB on disk"),
+        };
         format!(
-            "{}{} states, {rate:.0}k transitions/s, {}, {}, {} MiB, {} of them for what was visited",
+            "{}{} states, {rate:.0}k transitions/s, {}, {}, {} MiB, {} of them for what was visited{on_disk}",
             if self.is_retracing { "the way to it: " } else { "" },
             grouped(self.states),
             self.layer_words(),
@@ -201,6 +205,7 @@ mod tests {
             layers: [100_000, 80_000],
             resident: 300 << 20,
             table_bytes: 16 << 20,
+            on_disk: 0,
             elapsed: Duration::from_secs(3),
             is_retracing: false,
             simulated: None,
@@ -208,6 +213,8 @@ mod tests {
         let known = "1,500,000 states, 2000k transitions/s, layer 12: 25 % of 80,000, shrinking (0.80), 3.0 s, 300 MiB, \
                      16 of them for what was visited";
         assert_eq!(progress.words(), known);
+        let on_disk = Progress { on_disk: 700 << 20, ..progress };
+        assert_eq!(on_disk.words(), format!("{known}, 700 MiB on disk"));
     }
 
     #[test]

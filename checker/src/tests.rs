@@ -44,6 +44,8 @@ pub(crate) fn limits(threads: usize) -> Limits {
         time: None,
         memory: 8 << 30,
         states: None,
+        frontier_memory: 1 << 30,
+        frontier_directory: None,
         seed: 0,
         wide: false,
         checkpoint: None,

@@ -8,7 +8,7 @@ use crate::cli::artifacts::{self, ArtifactArgs, Run, Runs};
 #[cfg(feature = "hosts")]
 use crate::cli::hosts::{self, HostArgs};
 use crate::cli::inductive as command;
-use crate::cli::options::{CheckpointArgs, Chosen, LimitArgs, SystemArgs};
+use crate::cli::options::{CheckpointArgs, Chosen, FrontierArgs, LimitArgs, SystemArgs};
 use crate::cli::report::Subject;
 use crate::console::{Usage, worse};
 use crate::inductive;
@@ -34,6 +34,8 @@ pub(crate) struct CheckArgs {
     limits: LimitArgs,
     #[command(flatten)]
     checkpoints: CheckpointArgs,
+    #[command(flatten)]
+    frontier: FrontierArgs,
     /// Only these properties count (ids or names); may be given several times.
     #[arg(long)]
     property: Vec<String>,
@@ -73,6 +75,7 @@ pub(crate) fn check(args: &CheckArgs, json: bool) -> Result<u8, Usage> {
     let limits = args.checkpoints.put_into(args.limits.limits(), &chosen.parts)?;
     #[cfg(feature = "hosts")]
     let limits = args.hosts.put_into(limits, &chosen.parts)?;
+    let limits = args.frontier.put_into(limits, &chosen.parts)?;
     let name = chosen.mutant.as_ref().map_or(chosen.preset.name, |mutant| mutant.name).to_owned();
     let mut all = Runs { name, runs: Vec::new(), worst: 0 };
     for (at, part) in chosen.parts.iter().enumerate().filter(|(_, part)| part.judges(only)) {
@@ -153,8 +156,10 @@ fn check_inductive(args: &CheckArgs, chosen: &inductive::Chosen, json: bool) -> 
         return Err(Usage(why.to_owned()));
     }
     let limits = args.limits.limits();
-    if limits.states.is_some() || limits.wide {
-        return Err(Usage("no states are kept for the invariant: no --states, no --wide-fingerprints".to_owned()));
+    if limits.states.is_some() || limits.wide || args.frontier.are_given() {
+        let why =
+            "no states are kept for the invariant: no --states, --wide-fingerprints, --frontier-memory, --frontier-dir";
+        return Err(Usage(why.to_owned()));
     }
     command::check(chosen, &limits, json)
 }

@@ -97,6 +97,9 @@ fn most_memory() -> u64 {
     allowed_bytes().map_or(WHERE_NOTHING_IS_TOLD, |allowed| allowed / 5 * 4)
 }
 
+/// The part of the memory that states may wait in, if nothing is said: the rest is for those that were visited.
+const FRONTIER_PART: u64 = 4;
+
 const WHERE_NOTHING_IS_TOLD: u64 = 16 << 30;
 
 fn parse_memory(text: &str) -> Result<u64, String> {
@@ -113,11 +116,14 @@ fn parse_memory(text: &str) -> Result<u64, String> {
 
 impl LimitArgs {
     pub(crate) fn limits(&self) -> Limits {
+        let memory = self.memory.unwrap_or_else(most_memory);
         Limits {
             threads: self.threads.map_or_else(cores, |threads| threads as usize),
             time: self.time,
-            memory: self.memory.unwrap_or_else(most_memory),
+            memory,
             states: self.states,
+            frontier_memory: memory / FRONTIER_PART,
+            frontier_directory: None,
             seed: self.seed,
             wide: self.wide_fingerprints,
             checkpoint: None,
@@ -358,5 +364,33 @@ impl CheckpointArgs {
         }
         let checkpoint = self.checkpoint.clone().or(self.resume.clone());
         Ok(Limits { checkpoint, resume: self.resume.clone(), ..limits })
+    }
+}
+
+/// How much of the frontier stays in memory, and where the rest goes.
+#[derive(Args)]
+pub(crate) struct FrontierArgs {
+    /// Let states that wait to be expanded take so much memory, as in 2G, and the rest of them wait in a file.
+    /// Without it: a quarter of what --memory is.
+    #[arg(long, value_parser = parse_memory, value_name = "SIZE")]
+    frontier_memory: Option<u64>,
+    /// Where that file is; it has no name, and is gone with the process. Without it: where the checkpoint is, or else
+    /// where the system has temporary files.
+    #[arg(long, value_name = "DIR")]
+    frontier_dir: Option<PathBuf>,
+}
+
+impl FrontierArgs {
+    pub(crate) fn are_given(&self) -> bool {
+        self.frontier_memory.is_some() || self.frontier_dir.is_some()
+    }
+
+    pub(crate) fn put_into(&self, limits: Limits, parts: &[Part]) -> Result<Limits, Usage> {
+        if self.are_given() && !parts.iter().all(|part| matches!(part, Part::Quotient(_) | Part::Lease(_))) {
+            let why = "--frontier-memory and --frontier-dir are for presets of runs of any length, such as log-3";
+            return Err(Usage(why.into()));
+        }
+        let frontier_memory = self.frontier_memory.unwrap_or(limits.frontier_memory);
+        Ok(Limits { frontier_memory, frontier_directory: self.frontier_dir.clone(), ..limits })
     }
 }

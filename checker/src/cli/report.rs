@@ -70,16 +70,17 @@ pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) ->
         grouped(outcome.states),
         grouped(outcome.transitions),
         outcome.depth,
-        grouped(outcome.widest)
+        grouped(outcome.widest())
     ));
     line(format!("missed      a state with probability {:.0e} at most (fingerprints collide)", outcome.collision));
     line(format!(
-        "resources   {}, {} threads, {} MiB in all of {} MiB allowed, {} MiB for what was visited",
+        "resources   {}, {} threads, {} MiB in all of {} MiB allowed, {} MiB for what was visited{}",
         seconds(outcome.time),
         subject.threads,
         outcome.peak_memory >> 20,
         subject.memory >> 20,
-        outcome.table >> 20
+        outcome.table >> 20,
+        on_disk(outcome.most_on_disk)
     ));
     process_lines(outcome).into_iter().for_each(&mut line);
     if let Some(tally) = &outcome.simulated {
@@ -116,9 +117,14 @@ fn process_lines(outcome: &Outcome) -> Vec<String> {
     let line = |(process, held): (usize, &Held)| {
         let what = if process == 0 { "hosts" } else { "" };
         let (states, peak) = (grouped(held.states), held.peak_resident >> 20);
-        format!("{what:<12}process {process}: {states} states, {peak} MiB in all")
+        format!("{what:<12}process {process}: {states} states, {peak} MiB in all{}", on_disk(held.most_on_disk))
     };
     outcome.held.iter().enumerate().map(line).collect()
+}
+
+/// How much of the frontier memory had no room for.
+fn on_disk(bytes: u64) -> String {
+    if bytes == 0 { String::new() } else { format!(", up to {} MiB on disk", bytes.div_ceil(1 << 20)) }
 }
 
 /// What became of checkpoints.
@@ -181,7 +187,10 @@ pub(crate) fn value(subject: &Subject, outcome: &Outcome) -> Value {
     let actions: serde_json::Map<_, _> = outcome.kinds.iter().map(|it| (it.name.to_owned(), counts(it))).collect();
     let witness = |it: &Met| json!({"name": it.name, "reached": it.reached, "expected": it.expected});
     let witnesses: Vec<_> = outcome.witnesses.iter().map(witness).collect();
-    let process = |it: &Held| json!({"states": it.states, "peak_memory_bytes": it.peak_resident});
+    let process = |it: &Held| {
+        let Held { states, peak_resident, most_on_disk, .. } = *it;
+        json!({"states": states, "peak_memory_bytes": peak_resident, "frontier_disk_bytes": most_on_disk})
+    };
     let processes: Vec<_> = outcome.held.iter().map(process).collect();
     json!({
         "verdict": outcome.verdict.word(),
@@ -198,7 +207,8 @@ pub(crate) fn value(subject: &Subject, outcome: &Outcome) -> Value {
         "steps": outcome.steps,
         "local_simulation": outcome.simulated,
         "invariant_link": outcome.linked,
-        "widest_layer": outcome.widest,
+        "widest_layer": outcome.widest(),
+        "layers": outcome.layers,
         "resumed_from_states": outcome.resumed_from,
         "collision_probability": outcome.collision,
         "seconds": outcome.time.as_secs_f64(),
@@ -206,6 +216,7 @@ pub(crate) fn value(subject: &Subject, outcome: &Outcome) -> Value {
         "peak_memory_bytes": outcome.peak_memory,
         "memory_limit_bytes": subject.memory,
         "visited_set_bytes": outcome.table,
+        "frontier_disk_bytes": outcome.most_on_disk,
         "processes": processes,
         "properties": properties,
         "witnesses": witnesses,

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use crate::search::explored::{Explored, Totals};
 use crate::search::fingerprint::Print;
-use crate::search::frontier::{Block, Frontier};
+use crate::search::frontier::{Block, Frontier, Layer, Room, decode, encode};
 use crate::search::identity::Identity;
 use crate::search::settings::Search;
 use crate::search::space::Space;
@@ -114,8 +114,8 @@ pub(super) fn write<S: Space, P: Print>(
 fn write_body<S: Space, P: Print>(out: &mut impl Write, space: &S, explored: &Explored<S, P>) -> io::Result<()> {
     write_totals(out, &explored.totals)?;
     write_table(out, &explored.table)?;
-    write_blocks(out, space, explored.frontier.current())?;
-    write_blocks(out, space, explored.frontier.next())
+    write_layer(out, space, explored.frontier.current())?;
+    write_layer(out, space, explored.frontier.next())
 }
 
 /// Puts a file in its place for good: the name is only there when the directory is flushed.
@@ -163,18 +163,23 @@ fn write_totals(out: &mut impl Write, totals: &Totals) -> io::Result<()> {
     Ok(())
 }
 
-fn write_blocks<S: Space>(out: &mut impl Write, space: &S, blocks: &[Block<S::State>]) -> io::Result<()> {
-    put(out, blocks.len() as u64)?;
-    let mut bytes = Vec::new();
-    for block in blocks {
-        bytes.clear();
-        for state in block {
-            space.encode(state, &mut bytes);
-        }
-        put(out, block.len() as u64)?;
-        put_bytes(out, &bytes)?;
+fn write_layer<S: Space>(out: &mut impl Write, space: &S, layer: &Layer<S::State>) -> io::Result<()> {
+    put(out, (layer.spill.blocks() + layer.blocks.len()) as u64)?;
+    for block in layer.spill.iter() {
+        let (states, bytes) = block?;
+        write_block(out, states, &bytes)?;
     }
-    Ok(())
+    let mut bytes = Vec::new();
+    layer.blocks.iter().try_for_each(|block| {
+        bytes.clear();
+        encode(space, block, &mut bytes);
+        write_block(out, block.len(), &bytes)
+    })
+}
+
+fn write_block(out: &mut impl Write, states: usize, bytes: &[u8]) -> io::Result<()> {
+    put(out, states as u64)?;
+    put_bytes(out, bytes)
 }
 
 fn put(out: &mut impl Write, number: u64) -> io::Result<()> {
@@ -212,14 +217,16 @@ pub(super) struct Saved<S: Space, P> {
     pub(super) gathered: Vec<u8>,
 }
 
+/// What is more of the frontier than there is room for goes to disk.
 pub(super) fn read<S: Space, P: Print>(
     path: &Path,
     identity: &Identity,
     space: &S,
+    room: Option<Room>,
 ) -> Result<Saved<S, P>, CheckpointError> {
     check_seal(path)?;
     // What the checksum covers was written by this code, so an end in the middle means damage.
-    read_body(BufReader::new(File::open(path)?), identity, space).map_err(|error| match error {
+    read_body(BufReader::new(File::open(path)?), identity, space, room).map_err(|error| match error {
         CheckpointError::Unreadable(error) if error.kind() == io::ErrorKind::UnexpectedEof => CheckpointError::Damaged,
         error => error,
     })
@@ -258,6 +265,7 @@ fn read_body<S: Space, P: Print>(
     mut input: impl Read,
     identity: &Identity,
     space: &S,
+    room: Option<Room>,
 ) -> Result<Saved<S, P>, CheckpointError> {
     let input = &mut input;
     input.read_exact(&mut [0; MAGIC.len() + 4])?;
@@ -271,7 +279,10 @@ fn read_body<S: Space, P: Print>(
         return Err(CheckpointError::Damaged);
     }
     let table = read_table(input)?;
-    let frontier = Frontier::new(read_blocks(input, space)?, read_blocks(input, space)?);
+    let mut frontier = Frontier::new(room);
+    read_layer(input, space, &mut frontier)?;
+    frontier.advance();
+    read_layer(input, space, &mut frontier)?;
     let gathered = get_bytes(input)?;
     Ok(Saved { explored: Explored { table, frontier, totals }, elapsed, gathered })
 }
@@ -301,17 +312,22 @@ fn read_table<P: Print>(input: &mut impl Read) -> Result<Table<P>, CheckpointErr
     Table::of_shards(read_shard)
 }
 
-fn read_blocks<S: Space>(input: &mut impl Read, space: &S) -> Result<Vec<Block<S::State>>, CheckpointError> {
-    let blocks = get(input)?;
-    (0..blocks).map(|_| read_block(input, space)).collect()
+/// As the next one.
+fn read_layer<S: Space>(
+    input: &mut impl Read,
+    space: &S,
+    frontier: &mut Frontier<S::State>,
+) -> Result<(), CheckpointError> {
+    for _ in 0..get(input)? {
+        frontier.push([read_block(input, space)?]);
+        frontier.spill(space);
+    }
+    Ok(())
 }
 
 fn read_block<S: Space>(input: &mut impl Read, space: &S) -> Result<Block<S::State>, CheckpointError> {
-    let states = get(input)?;
-    let bytes = get_bytes(input)?;
-    let mut rest = &bytes[..];
-    let block: Option<_> = (0..states).map(|_| space.decode(&mut rest)).collect();
-    block.filter(|_| rest.is_empty()).ok_or(CheckpointError::Damaged)
+    let states = get(input)? as usize;
+    decode(space, states, &get_bytes(input)?).ok_or(CheckpointError::Damaged)
 }
 
 fn get(input: &mut impl Read) -> io::Result<u64> {

@@ -1,7 +1,7 @@
 //! What a search knows at a moment at which no thread works.
 
 use crate::search::fingerprint::Print;
-use crate::search::frontier::Frontier;
+use crate::search::frontier::{Frontier, Room};
 use crate::search::space::{Bits, Space};
 use crate::search::table::Table;
 
@@ -29,9 +29,9 @@ pub(super) struct Totals {
 }
 
 impl<S: Space, P: Print> Explored<S, P> {
-    pub(super) fn nothing(kinds: usize) -> Explored<S, P> {
+    pub(super) fn nothing(kinds: usize, room: Option<Room>) -> Explored<S, P> {
         let totals = Totals { offered: vec![0; kinds], fired: vec![0; kinds], ..Totals::default() };
-        Explored { table: Table::new(), frontier: Frontier::new(Vec::new(), Vec::new()), totals }
+        Explored { table: Table::new(), frontier: Frontier::new(room), totals }
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Progress {
     pub resident: u64,
     /// Bytes of the set of visited states.
     pub table_bytes: u64,
+    /// Bytes on disk, of states that wait to be expanded.
+    pub on_disk: u64,
     /// With the time before it was resumed.
     pub elapsed: Duration,
     /// A violation was found, and this is the second search, for the way to it.
@@ -49,6 +51,8 @@ pub struct Held {
     pub peak_resident: u64,
     /// The states that belong to it.
     pub states: u64,
+    /// Bytes on disk at their highest, of states that wait to be expanded.
+    pub most_on_disk: u64,
 }
 
 /// What a search found.
@@ -85,6 +89,8 @@ pub struct Found<A> {
     pub peak_resident: u64,
     /// Of the visited set.
     pub table_bytes: u64,
+    /// Bytes on disk at their highest, of states that wait to be expanded; of several processes those of all.
+    pub most_on_disk: u64,
     /// With the time before it was resumed.
     pub elapsed: Duration,
     /// The probability that a fingerprint collision hid a state.

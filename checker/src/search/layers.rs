@@ -27,7 +27,7 @@ pub(super) struct Layers<'a, S: Space, P> {
 impl<'a, S: Space, P: Print> Layers<'a, S, P> {
     /// Before the start states, which are found already, as any layer is.
     pub(super) fn start(search: &'a Search, space: &'a S) -> Layers<'a, S, P> {
-        let mut layers = Layers::at(search, space, Explored::nothing(space.kinds()));
+        let mut layers = Layers::at(search, space, Explored::nothing(space.kinds(), search.room(space, 1)));
         let hand = &mut layers.hands[0];
         for start in space.starts() {
             if layers.explored.table.insert(P::of(space.fingerprint(&start, search.seed))) {
@@ -57,7 +57,8 @@ impl<'a, S: Space, P: Print> Layers<'a, S, P> {
                 }
                 self.explored.totals.layer += 1;
             }
-            if let Some(reason) = watch.struck(self.explored.totals.states, self.reserve()) {
+            let struck = watch.struck(self.explored.totals.states, self.reserve());
+            if let Some(reason) = struck.or_else(|| self.explored.frontier.trouble()) {
                 return self.cut(reason, saver, watch);
             }
             if self.violation.is_none() && saver.is_due() {
@@ -88,12 +89,13 @@ impl<'a, S: Space, P: Print> Layers<'a, S, P> {
     fn batch(&mut self, watch: &Watch) {
         let (space, seed, table) = (self.space, self.search.seed, &self.explored.table);
         let alarm = watch.alarm(self.reserve());
-        self.explored.frontier.batch(&mut self.hands, alarm, |hand, block| {
+        self.explored.frontier.batch(space, &mut self.hands, alarm, |hand, block| {
             for state in block {
                 hand.expand(space, seed, &state, |print, target| table.insert(print).then_some(target));
             }
         });
         self.gather();
+        self.explored.frontier.spill(space);
     }
 
     /// What the search for the path to a violation holds beyond what this one holds: each state with
@@ -140,6 +142,7 @@ impl<'a, S: Space, P: Print> Layers<'a, S, P> {
             layers: self.explored.totals.current_layers(),
             resident: watch.resident(),
             table_bytes: self.explored.table.bytes(),
+            on_disk: self.explored.frontier.on_disk(),
             elapsed: watch.elapsed(),
             is_retracing: false,
             simulated: None,

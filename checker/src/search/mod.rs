@@ -72,6 +72,8 @@ mod model;
 
 mod table;
 
+mod spill;
+
 mod frontier;
 
 mod watch;

@@ -51,7 +51,8 @@ impl Search {
     ) -> Result<Found<S::Action>, CheckpointError> {
         let mut watch = self.watch(space);
         let identity = checkpoint::identity::<S, P>(self, space);
-        let Saved { explored, elapsed, gathered } = checkpoint::read::<S, P>(path, &identity, space)?;
+        let Saved { explored, elapsed, gathered } =
+            checkpoint::read::<S, P>(path, &identity, space, self.room(space, 1))?;
         space.decode_gathered(&gathered).ok_or(CheckpointError::Damaged)?;
         watch.went_on_for(elapsed);
         let mut layers = Layers::at(self, space, explored);
@@ -97,7 +98,7 @@ impl Search {
 impl<A> Found<A> {
     fn new<S: Space<Action = A>, P: Print>(layers: &Layers<S, P>, ended: Ended) -> Found<A> {
         let found = Found::of_totals::<P>(layers.explored.totals.clone(), ended, layers.explored.table.bytes());
-        Found { resumed_from: layers.resumed_from, ..found }
+        Found { resumed_from: layers.resumed_from, most_on_disk: layers.explored.frontier.most_on_disk(), ..found }
     }
 
     pub(super) fn of_totals<P: Print>(totals: Totals, ended: Ended, table_bytes: u64) -> Found<A> {
@@ -117,6 +118,7 @@ impl<A> Found<A> {
             partial: None,
             peak_resident: 0,
             table_bytes,
+            most_on_disk: 0,
             elapsed: Duration::ZERO,
             resumed_from: None,
             collision_probability: (totals.states as f64).powi(2) / 2_f64.powi(8 * P::BYTES as i32 + 1),

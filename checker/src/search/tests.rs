@@ -10,6 +10,7 @@ mod counterexamples;
 mod counts;
 mod cuts;
 mod fingerprints;
+mod frontiers;
 mod tables;
 mod toys;
 

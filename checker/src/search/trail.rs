@@ -177,7 +177,9 @@ impl<'a, S: Space, P: Print> Trail<'a, S, P> {
                 states += 1;
             }
         }
-        let frontier = Frontier::new(pile.take_all(), Vec::new());
+        let mut frontier = Frontier::new(search.room(space, 1));
+        frontier.push(pile.take_all());
+        frontier.advance();
         let hands = (0..search.threads.max(1)).map(|_| Hand::new(space)).collect();
         Trail { space, search, known, frontier, hands, parents: Vec::new(), states, transitions: 0 }
     }
@@ -205,11 +207,11 @@ impl<'a, S: Space, P: Print> Trail<'a, S, P> {
         work: impl Fn(&mut Hand<S, P>, &S, u64, &Known<P>, &S::State) + Sync,
     ) -> Result<(), String> {
         while !self.frontier.is_layer_done() {
-            if let Some(reason) = watch.struck(self.states, 0) {
+            if let Some(reason) = watch.struck(self.states, 0).or_else(|| self.frontier.trouble()) {
                 return Err(reason);
             }
             let (space, seed, known, alarm) = (self.space, self.search.seed, &self.known, watch.alarm(0));
-            self.frontier.batch(&mut self.hands, alarm, |hand, block| {
+            self.frontier.batch(space, &mut self.hands, alarm, |hand, block| {
                 for state in block {
                     work(hand, space, seed, known, &state);
                 }
@@ -219,6 +221,7 @@ impl<'a, S: Space, P: Print> Trail<'a, S, P> {
                 self.states += std::mem::take(&mut hand.states);
                 self.transitions += std::mem::take(&mut hand.transitions);
             }
+            self.frontier.spill(space);
             progress(&self.progress(watch));
         }
         Ok(())
@@ -246,6 +249,7 @@ impl<'a, S: Space, P: Print> Trail<'a, S, P> {
             layers: [2, 1].map(|back| self.parents.iter().nth_back(back - 1).map_or(0, |layer| layer.len() as u64)),
             resident: watch.resident(),
             table_bytes: self.known.table.bytes(),
+            on_disk: self.frontier.on_disk(),
             elapsed: watch.elapsed(),
             is_retracing: true,
             simulated: None,

@@ -17,6 +17,10 @@ pub(crate) struct Limits {
     /// Resident memory of the whole process, in bytes.
     pub(crate) memory: u64,
     pub(crate) states: Option<u64>,
+    /// Of states that wait, in bytes: the rest waits in a file.
+    pub(crate) frontier_memory: u64,
+    /// Where that file is, if not where the checkpoint is, or else where the system has temporary files.
+    pub(crate) frontier_directory: Option<PathBuf>,
     /// Chooses the fingerprints.
     pub(crate) seed: u64,
     /// Fingerprints of 128 bits instead of 64.
@@ -48,10 +52,21 @@ impl Limits {
             seed: self.seed,
             wide_fingerprints: self.wide,
             limits,
+            frontier_memory: Some(self.frontier_memory),
+            frontier_directory: self.frontier_directory.clone().or_else(|| self.checkpoint_directory()),
             stop: Arc::clone(&self.stop),
             checkpoint: self.checkpoint.clone(),
             checkpoint_every: self.checkpoint.as_ref().map(|_| CHECKPOINT_EVERY),
             code: CODE,
         }
+    }
+    /// The checkpoint of one process is a file, and that of several a directory.
+    fn checkpoint_directory(&self) -> Option<PathBuf> {
+        #[cfg(feature = "hosts")]
+        if self.hosts.is_some() {
+            return self.checkpoint.clone();
+        }
+        let parent = self.checkpoint.as_ref()?.parent()?;
+        Some(if parent.as_os_str().is_empty() { ".".into() } else { parent.to_owned() })
     }
 }

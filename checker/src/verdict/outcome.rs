@@ -78,12 +78,14 @@ pub(crate) struct Outcome {
     pub(crate) states: u64,
     pub(crate) transitions: u64,
     pub(crate) depth: u64,
-    /// States of the largest layer.
-    pub(crate) widest: u64,
+    /// States by their distance from the start.
+    pub(crate) layers: Vec<u64>,
     pub(crate) time: Duration,
     pub(crate) peak_memory: u64,
     /// Bytes of the set of visited states.
     pub(crate) table: u64,
+    /// Bytes on disk at their highest, of states that waited.
+    pub(crate) most_on_disk: u64,
     pub(crate) collision: f64,
     pub(crate) kinds: Vec<Kind>,
     pub(crate) witnesses: Vec<Met>,
@@ -177,10 +179,11 @@ impl Outcome {
             states: found.states,
             transitions: found.transitions,
             depth: found.depth,
-            widest: found.layers.iter().copied().max().unwrap_or_default(),
+            layers: found.layers,
             time: found.elapsed,
             peak_memory: found.peak_resident,
             table: found.table_bytes,
+            most_on_disk: found.most_on_disk,
             collision: found.collision_probability,
             kinds: kinds(space.kind_names(), &found.offered, &found.fired),
             witnesses: Witness::ALL.map(|witness| expected.met(witness, found.met)).to_vec(),
@@ -201,6 +204,11 @@ impl Outcome {
             outcome.tell(space, &found.path);
         }
         outcome
+    }
+
+    /// States of the largest layer.
+    pub(crate) fn widest(&self) -> u64 {
+        self.layers.iter().copied().max().unwrap_or_default()
     }
 
     /// Tells the counterexample, in actions and, where they are not all, as a story.

@@ -2,11 +2,10 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::Value;
 
-use crate::process::{Process, addresses, alone, checker, found, json, reason, together};
+use crate::process::{Process, addresses, alone, checker, found, json, reason, together, with_a_full_disk, words};
 use crate::{ENDLESS, SMALL};
 
 /// The names of what is in a directory.
@@ -16,10 +15,6 @@ fn names(directory: &Path) -> Vec<String> {
         entries.map(|entry| entry.expect("it is there").file_name().to_string_lossy().into_owned()).collect();
     names.sort();
     names
-}
-
-fn words(path: &Path) -> &str {
-    path.to_str().expect("it is text")
 }
 
 /// A small search by two processes, cut in the middle, and the directory that it was written to.
@@ -41,13 +36,14 @@ fn any_number_of_processes_goes_on_from_a_checkpoint_to_the_same_counts() {
     let (directory, states) = cut();
     expected["resumed_from_states"] = Value::from(states);
     assert!(3000 <= states && states < expected["states"].as_u64().expect("a number"));
-    for processes in [1, 2, 3] {
-        let ends = together(processes, &[&SMALL[..], &["--resume", words(directory.path())]].concat());
+    for (processes, room) in [(1, "1G"), (2, "0K"), (3, "1G")] {
+        let further = ["--resume", words(directory.path()), "--frontier-memory", room];
+        let ends = together(processes, &[&SMALL[..], &further].concat());
         assert_eq!(ends[0].0, 0, "{ends:?}");
         assert_eq!(found(&json(&ends[0].1)), expected, "{processes} processes");
     }
     // Cut once more, by more of them: only the newest checkpoint stays, and it is as good.
-    let further = ["--resume", words(directory.path()), "--states", "6000"];
+    let further = ["--resume", words(directory.path()), "--states", "6000", "--frontier-memory", "0K"];
     let ends = together(3, &[&SMALL[..], &further].concat());
     assert_eq!(ends[0].0, 3, "{ends:?}");
     let names = names(directory.path());
@@ -111,23 +107,14 @@ fn a_process_that_dies_leaves_the_checkpoint_to_go_on_from() {
     assert_eq!(json(&ends[0].1)["parts"][0]["resumed_from_states"], states);
 }
 
-/// What a full disk says: no file may have more than a block.
 #[cfg(unix)]
 #[test]
 fn a_full_disk_is_told_and_leaves_nothing_behind() {
     let directory = tempfile::tempdir().expect("there is room");
     let hosts = addresses(2);
-    let arguments = |process: &str| {
-        let of_checkpoint = ["--checkpoint", words(directory.path()), "--states", "3000", "--threads", "1"];
-        let of_hosts = ["--hosts", &hosts.join(","), "--process", process].map(str::to_owned);
-        [&SMALL[..], &of_checkpoint].concat().into_iter().map(str::to_owned).chain(of_hosts).collect::<Vec<_>>()
-    };
-    let program = env!("CARGO_BIN_EXE_rafttree-checker");
-    let first = Process::spawn(Command::new(program).arg("check").args(arguments("0")));
-    let mut shell = Command::new("sh");
-    shell.args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" check \"$@\"", program]).args(arguments("1"));
-    let second = Process::spawn(&mut shell);
-    let [first, second] = [first, second].map(Process::end);
+    let of_checkpoint = ["--checkpoint", words(directory.path()), "--states", "3000", "--format", "text"];
+    let arguments = [&SMALL[..], &of_checkpoint].concat();
+    let [first, second] = with_a_full_disk(&hosts, &arguments);
     assert_eq!([first.0, second.0], [3, 3], "{first:?} {second:?}");
     let line = first.1.lines().find(|line| line.starts_with("checkpoint")).expect("it is told");
     assert!(line.starts_with(&format!("checkpoint  not written: process 1 ({}): ", hosts[1])), "{line}");

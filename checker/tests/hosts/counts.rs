@@ -9,8 +9,9 @@ use crate::process::{alone, found, json, together};
 fn any_number_of_processes_finds_what_one_does() {
     let (code, expected) = alone(&SMALL);
     assert_eq!((code, &expected["verdict"]), (0, &Value::from("COMPLETE")));
-    for (processes, further) in [(1, &[][..]), (2, &["--wide-fingerprints"]), (3, &["--seed", "7"])] {
-        let ends = together(processes, &[&SMALL, further].concat());
+    let others: [&[&str]; 3] = [&[], &["--wide-fingerprints"], &["--seed", "7", "--frontier-memory", "0K"]];
+    for (processes, further) in (1..).zip(others) {
+        let ends = together(processes, &[&SMALL[..], further].concat());
         for (process, (code, printed, said)) in ends.iter().enumerate() {
             assert_eq!(*code, 0, "{said}");
             assert_eq!(process == 0, !printed.is_empty(), "process 0 alone tells the verdict: {printed}");
@@ -20,8 +21,12 @@ fn any_number_of_processes_finds_what_one_does() {
         now["collision_probability"] = expected["collision_probability"].clone();
         assert_eq!(now, expected, "{processes} processes");
         let held = value["parts"][0]["processes"].as_array().expect("each is told");
-        let states: Vec<u64> = held.iter().map(|it| it["states"].as_u64().expect("a number")).collect();
+        let of_each = |what: &str| held.iter().map(|it| it[what].as_u64().expect("a number")).collect::<Vec<_>>();
+        let (states, on_disk) = (of_each("states"), of_each("frontier_disk_bytes"));
         assert_eq!(states.len(), processes);
+        let has_no_room = further.contains(&"0K");
+        assert!(on_disk.iter().all(|bytes| (0 < *bytes) == has_no_room), "{on_disk:?} bytes on disk");
+        assert_eq!(value["parts"][0]["frontier_disk_bytes"], on_disk.iter().sum::<u64>());
         assert_eq!(Value::from(states.iter().sum::<u64>()), expected["states"], "each belongs to one: {states:?}");
         let share = expected["states"].as_u64().expect("a number") / processes as u64;
         assert!(states.iter().all(|states| share * 9 / 10 < *states), "each has its share: {states:?}");
@@ -41,7 +46,8 @@ fn a_mutant_has_the_counterexample_that_it_has_on_one_machine() {
         let arguments = ["--mutant", mutant];
         let (code, expected) = alone(&arguments);
         assert_eq!((code, &expected["verdict"]), (1, &Value::from("VIOLATED")), "{mutant}");
-        let ends = together(2, &arguments);
+        // States that wait on disk are expanded like any others, in both searches.
+        let ends = together(2, &[&arguments[..], &["--frontier-memory", "0K"]].concat());
         assert_eq!(ends.iter().map(|(code, ..)| *code).collect::<Vec<_>>(), [1, 1], "{mutant}: {ends:?}");
         assert_eq!(found(&json(&ends[0].1)), expected, "{mutant}");
     }

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::ENDLESS;
-use crate::process::{Process, addresses, reason, together};
+use crate::process::{Process, addresses, reason, together, with_a_full_disk, words};
 
 #[test]
 fn a_limit_or_a_signal_at_any_process_ends_all() {
@@ -23,9 +23,9 @@ fn a_limit_or_a_signal_at_any_process_ends_all() {
 }
 
 /// Starts two endless ones, does something to the second, and says why the first ends, and within what time.
-fn when(happens: impl FnOnce(&Process)) -> (String, Duration, [String; 2]) {
+pub(crate) fn when(further: &[&str], happens: impl FnOnce(&Process)) -> (String, Duration, [String; 2]) {
     let hosts = addresses(2);
-    let start = |process| Process::start(&hosts, process, &[&ENDLESS[..], &["--silence", "2s"]].concat());
+    let start = |process| Process::start(&hosts, process, &[&ENDLESS[..], &["--silence", "2s"], further].concat());
     let [mut first, mut second] = [start(0), start(1)];
     first.says("all 2 processes have joined");
     second.says("all 2 processes have joined");
@@ -39,13 +39,25 @@ fn when(happens: impl FnOnce(&Process)) -> (String, Duration, [String; 2]) {
 
 #[test]
 fn a_process_that_dies_ends_the_others_at_once() {
-    let (reason, _, hosts) = when(|second| second.signal("KILL"));
+    let (reason, _, hosts) = when(&[], |second| second.signal("KILL"));
     assert!(reason.starts_with(&format!("process 1 ({}) is gone", hosts[1])), "{reason}");
 }
 
 #[test]
 fn a_process_that_falls_silent_ends_the_others_within_a_bound() {
-    let (reason, time, hosts) = when(|second| second.signal("STOP"));
+    let (reason, time, hosts) = when(&[], |second| second.signal("STOP"));
     assert!(reason.starts_with(&format!("process 1 ({}) has said nothing for 2s", hosts[1])), "{reason}");
     assert!(time < Duration::from_secs(20), "{time:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_disk_that_is_full_of_waiting_states_ends_all_with_the_reason() {
+    let (directory, hosts) = (tempfile::tempdir().expect("there is room"), addresses(2));
+    let further = ["--frontier-memory", "0K", "--frontier-dir", words(directory.path())];
+    let [first, second] = with_a_full_disk(&hosts, &[&ENDLESS[..], &further].concat());
+    assert_eq!([first.0, second.0], [3, 3], "{first:?} {second:?}");
+    let beginning = format!("process 1 ({}): states that wait cannot be written to ", hosts[1]);
+    assert!(reason(&first.1).starts_with(&beginning), "{first:?}");
+    assert_eq!(directory.path().read_dir().expect("it is there").count(), 0, "nothing is left behind");
 }

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpListener;
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +23,8 @@ pub(crate) fn addresses(processes: usize) -> Vec<String> {
 pub(crate) fn checker(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rafttree-checker"));
     let threads: &[&str] = if arguments.contains(&"--threads") { &[] } else { &["--threads", "1"] };
-    command.arg("check").args(threads).args(arguments).args(["--format", "json"]).env_remove("RAFTTREE_SECRET");
+    let format: &[&str] = if arguments.contains(&"--format") { &[] } else { &["--format", "json"] };
+    command.arg("check").args(threads).args(arguments).args(format).env_remove("RAFTTREE_SECRET");
     command
 }
 
@@ -60,7 +62,11 @@ impl Process {
 
     /// What is to be said of one that has ended otherwise than it should.
     fn end_of_hung(&self) -> String {
-        if self.hung.load(Ordering::Relaxed) { format!("it hung, and was ended after {LIMIT:?}; ") } else { String::new() }
+        if self.hung.load(Ordering::Relaxed) {
+            format!("it hung, and was ended after {LIMIT:?}; ")
+        } else {
+            String::new()
+        }
     }
 
     /// Reads what it says until a line has these words.
@@ -125,7 +131,7 @@ pub(crate) fn alone(arguments: &[&str]) -> (i32, Value) {
 pub(crate) fn found(value: &Value) -> Value {
     let mut part = value["parts"][0].clone();
     let fields = part.as_object_mut().expect("a part has fields");
-    for other in ["seconds", "peak_memory_bytes", "visited_set_bytes", "processes", "threads"] {
+    for other in ["seconds", "peak_memory_bytes", "visited_set_bytes", "frontier_disk_bytes", "processes", "threads"] {
         fields.remove(other).unwrap_or_else(|| panic!("there is no '{other}'"));
     }
     part
@@ -136,4 +142,20 @@ pub(crate) fn reason(printed: &str) -> String {
     let value = json(printed);
     assert_eq!(value["verdict"], "INCOMPLETE", "{printed}");
     value["parts"][0]["reasons"][0].as_str().expect("it is told").to_owned()
+}
+
+/// Two processes to their ends, of which the second may write no file of more than a block, as on a full disk.
+#[cfg(unix)]
+pub(crate) fn with_a_full_disk(hosts: &[String], arguments: &[&str]) -> [(i32, String, String); 2] {
+    let first = Process::start(hosts, 0, arguments);
+    let search = checker(arguments);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\""]).arg(search.get_program());
+    shell.args(search.get_args()).args(["--hosts", &hosts.join(","), "--process", "1"]);
+    let second = Process::spawn(shell.env_remove("RAFTTREE_SECRET"));
+    [first, second].map(Process::end)
+}
+
+pub(crate) fn words(path: &Path) -> &str {
+    path.to_str().expect("it is text")
 }

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::search::frontier::Room;
 use crate::search::hosts::pieces::Manifest;
 use crate::search::hosts::settings::Hosts;
 use crate::search::settings::Search;
@@ -20,4 +21,11 @@ pub(super) struct Ground<S: Space> {
     pub(super) watch: Watch,
     /// The checkpoint to go on from, and its directory.
     pub(super) resumed: Option<(PathBuf, Manifest)>,
+}
+
+impl<S: Space> Ground<S> {
+    /// How much of its frontier a worker has in memory.
+    pub(super) fn room(&self) -> Option<Room> {
+        self.search.room(&self.space, self.search.threads.max(1))
+    }
 }

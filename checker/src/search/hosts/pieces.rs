@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::search::checkpoint::{self, CheckpointError, Saved};
 use crate::search::explored::Explored;
 use crate::search::fingerprint::Print;
+use crate::search::frontier::Room;
 use crate::search::identity::Identity;
 use crate::search::space::Space;
 
@@ -160,10 +161,11 @@ impl Manifest {
         directory: &Path,
         identity: &Identity,
         space: &S,
+        room: Option<Room>,
     ) -> impl Iterator<Item = Result<Saved<S, P>, String>> {
         self.pieces().map(move |piece| {
             let path = directory.join(piece.file());
-            checkpoint::read(&path, &piece.identity(identity), space).map_err(|error| told(&path, error))
+            checkpoint::read(&path, &piece.identity(identity), space, room.clone()).map_err(|error| told(&path, error))
         })
     }
 }

@@ -95,6 +95,7 @@ impl Search {
         let totals = left.totals;
         let mut found = Found::of_totals::<P>(totals, left.ended, left.table_bytes);
         (found.held, found.saved, found.resumed_from) = (left.held, left.saved, resumed_from);
+        found.most_on_disk = found.held.iter().map(|held| held.most_on_disk).sum();
         if let Some(least) = left.least.filter(|_| matches!(found.ended, Ended::Violated(_))) {
             let violation = least.violation::<S, P>();
             let way = left.way.unwrap_or_else(|| Err("it was not looked for".to_owned()));

@@ -30,6 +30,7 @@ pub(super) struct Summary {
     /// Resident memory of the process, told by its first worker.
     pub(super) resident: u64,
     pub(super) table_bytes: u64,
+    pub(super) on_disk: u64,
 }
 
 /// A violation in words that can be sent: but for the action, which whoever looks for the way finds again.
@@ -89,6 +90,7 @@ impl Summary {
             save: self.save || other.save,
             resident: self.resident + other.resident,
             table_bytes: self.table_bytes + other.table_bytes,
+            on_disk: self.on_disk + other.on_disk,
         }
     }
 }

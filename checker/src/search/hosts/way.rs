@@ -50,18 +50,20 @@ enum Work<P> {
 impl<'a, S: Space, P: Print> Trail<'a, S, P> {
     pub(super) fn new(ground: &'a Ground<S>, post: &'a mut Post) -> Trail<'a, S, P> {
         let (space, seed) = (&ground.space, ground.search.seed);
-        let (known, mut pile) = (Known::new(), Pile::new());
+        let (known, mut pile, mut frontier) = (Known::new(), Pile::new(), Frontier::new(ground.room()));
         for start in space.starts() {
             let print = P::of(space.fingerprint(&start, seed));
             if owner(print, post.workers()) == post.me() && known.table.insert(print) {
                 pile.push(start);
             }
         }
+        frontier.push(pile.take_all());
+        frontier.advance();
         Trail {
             ground,
             worker: space.worker(),
             known,
-            frontier: Frontier::new(pile.take_all(), Vec::new()),
+            frontier,
             pile,
             outbox: Outbox::new(post.me(), post.workers()),
             post,
@@ -165,8 +167,9 @@ impl<'a, S: Space, P: Print> Trail<'a, S, P> {
             if alarm() || ROUND <= began.elapsed() {
                 break;
             }
-            let Some(block) = self.frontier.pop() else { break };
+            let Some(block) = self.frontier.pop(&ground.space) else { break };
             block.iter().for_each(|state| self.expand(work, state));
+            self.keep();
             for (to, letter) in self.outbox.take_full() {
                 self.post.send(to, letter);
             }
@@ -180,9 +183,15 @@ impl<'a, S: Space, P: Print> Trail<'a, S, P> {
         self.post.close();
         while let Some(letters) = self.post.wait()? {
             letters.iter().for_each(|letter| self.receive(letter));
+            self.keep();
         }
-        self.frontier.push(self.pile.take_full());
         Ok(())
+    }
+
+    /// Leaves blocks that are full to the frontier.
+    fn keep(&mut self) {
+        self.frontier.push(self.pile.take_full());
+        self.frontier.spill(&self.ground.space);
     }
 
     fn expand(&mut self, work: &mut Work<P>, state: &S::State) {
@@ -232,7 +241,9 @@ impl<'a, S: Space, P: Print> Trail<'a, S, P> {
         ours.waiting = self.frontier.waiting();
         ours.sent = std::mem::take(&mut self.outbox.count);
         ours.table_bytes = self.known.table.bytes();
-        ours.stop = watch.struck_here(0).map(|why| format!("{}: {why}", hosts.name(hosts.process)));
+        ours.on_disk = self.frontier.on_disk();
+        let why = watch.struck_here(0).or_else(|| self.frontier.trouble());
+        ours.stop = why.map(|why| format!("{}: {why}", hosts.name(hosts.process)));
         if self.post.me() == hosts.process * search.threads.max(1) {
             ours.resident = watch.resident();
         }
@@ -248,6 +259,7 @@ impl<'a, S: Space, P: Print> Trail<'a, S, P> {
             layers: [3, 2].map(|back| self.layers.iter().nth_back(back - 1).copied().unwrap_or_default()),
             resident: all.resident,
             table_bytes: all.table_bytes,
+            on_disk: all.on_disk,
             elapsed: watch.elapsed(),
             is_retracing: true,
             simulated: None,

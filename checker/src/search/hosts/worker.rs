@@ -54,7 +54,7 @@ impl<'a, S: Space, P: Print> Worker<'a, S, P> {
             ground,
             post,
             hand: Hand::new(&ground.space),
-            explored: Explored::nothing(ground.space.kinds()),
+            explored: Explored::nothing(ground.space.kinds(), ground.room()),
             outbox,
             received: 0,
             own: 0,
@@ -81,24 +81,33 @@ impl<'a, S: Space, P: Print> Worker<'a, S, P> {
         let Ground { space, search, .. } = self.ground;
         let identity = checkpoint::identity::<S, P>(search, space);
         let (workers, me) = (self.post.workers(), self.post.me());
-        let [mut current, mut next] = [Pile::new(), Pile::new()];
-        for saved in manifest.saved::<S, P>(directory, &identity, space) {
-            let Saved { explored, gathered, .. } = saved.unwrap_or_else(|why| panic!("{why}, though it was whole"));
+        let mut layers = [(); 2].map(|()| (Pile::new(), Frontier::new(self.ground.room())));
+        for saved in manifest.saved::<S, P>(directory, &identity, space, self.ground.room()) {
+            let Saved { mut explored, gathered, .. } = saved.unwrap_or_else(|why| panic!("{why}, though it was whole"));
             let prints = explored.table.shards().flat_map(|(_, prints)| prints);
             for print in prints.filter(|print| owner(*print, workers) == me) {
                 self.own += u64::from(self.explored.table.insert(print));
             }
-            let frontier = [explored.frontier.current(), explored.frontier.next()];
-            for (blocks, pile) in frontier.into_iter().zip([&mut current, &mut next]) {
-                let is_ours = |state: &&S::State| owner(P::of(space.fingerprint(state, search.seed)), workers) == me;
-                blocks.iter().flatten().filter(is_ours).for_each(|state| pile.push(state.clone()));
+            for (pile, frontier) in &mut layers {
+                let is_ours = |state: &S::State| owner(P::of(space.fingerprint(state, search.seed)), workers) == me;
+                while let Some(block) = explored.frontier.pop(space) {
+                    block.into_iter().filter(is_ours).for_each(|state| pile.push(state));
+                    frontier.push(pile.take_full());
+                    frontier.spill(space);
+                }
+                assert!(explored.frontier.is_layer_done(), "{:?}", explored.frontier.trouble());
+                explored.frontier.advance();
             }
             if me == 0 {
                 space.decode_gathered(&gathered).expect("it was written by this code");
             }
             self.explored.totals = explored.totals;
         }
-        self.explored.frontier = Frontier::new(current.take_all(), next.take_all());
+        let [current, next] = layers.map(|(mut pile, mut frontier)| {
+            frontier.push(pile.take_all());
+            frontier
+        });
+        self.explored.frontier = Frontier::of_layers(current, next);
     }
 
     /// The start states that belong here are found, as any layer is.
@@ -138,9 +147,9 @@ impl<'a, S: Space, P: Print> Worker<'a, S, P> {
             if alarm() || ROUND <= began.elapsed() {
                 break;
             }
-            let Some(block) = self.explored.frontier.pop() else { break };
+            let Some(block) = self.explored.frontier.pop(&self.ground.space) else { break };
             block.iter().for_each(|state| self.expand(state));
-            self.explored.frontier.push(self.hand.pile.take_full());
+            self.keep();
             self.send(|outbox| outbox.take_full());
             for letter in self.post.take()? {
                 self.receive(&letter);
@@ -168,9 +177,15 @@ impl<'a, S: Space, P: Print> Worker<'a, S, P> {
     fn receive_rest(&mut self) -> Result<(), Lost> {
         while let Some(letters) = self.post.wait()? {
             letters.iter().for_each(|letter| self.receive(letter));
+            self.keep();
         }
-        self.explored.frontier.push(self.hand.pile.take_full());
         Ok(())
+    }
+
+    /// Leaves blocks that are full to the frontier.
+    fn keep(&mut self) {
+        self.explored.frontier.push(self.hand.pile.take_full());
+        self.explored.frontier.spill(&self.ground.space);
     }
 
     /// States that belong here and that others have found.
@@ -226,7 +241,8 @@ impl<'a, S: Space, P: Print> Worker<'a, S, P> {
         ours.sent = std::mem::take(&mut self.outbox.count);
         ours.received = std::mem::take(&mut self.received);
         ours.table_bytes = self.explored.table.bytes();
-        let why = watch.struck_here(self.reserve());
+        ours.on_disk = self.explored.frontier.on_disk();
+        let why = watch.struck_here(self.reserve()).or_else(|| self.explored.frontier.trouble());
         ours.stop = why.map(|why| format!("{}: {why}", hosts.name(hosts.process)));
         if self.is_first_here() {
             ours.resident = watch.resident();
@@ -305,7 +321,7 @@ impl<'a, S: Space, P: Print> Worker<'a, S, P> {
     /// Makes room for the search for the way to a violation.
     fn forget(&mut self) {
         self.explored.table = Table::new();
-        self.explored.frontier = Frontier::new(Vec::new(), Vec::new());
+        self.explored.frontier.forget();
         self.outbox = Outbox::new(self.post.me(), self.post.workers());
     }
 
@@ -321,21 +337,21 @@ impl<'a, S: Space, P: Print> Worker<'a, S, P> {
     /// What each process has gathered comes to the first.
     pub(super) fn finish(&mut self) -> Result<(), Lost> {
         let Ground { space, hosts, watch, .. } = self.ground;
-        let mut ours = [self.own, watch.peak()].iter().flat_map(|count| count.to_le_bytes()).collect::<Vec<u8>>();
+        let counts = [self.own, watch.peak(), self.explored.frontier.most_on_disk()];
+        let mut ours = counts.iter().flat_map(|count| count.to_le_bytes()).collect::<Vec<u8>>();
         if self.is_first_here() {
             space.encode_gathered(&mut ours);
         }
         let said = self.post.exchange(&ours)?;
         let threads = said.len() / hosts.addresses.len();
         for (process, of_process) in said.chunks(threads).enumerate() {
-            let counts = of_process.iter().map(|said| {
-                let (counts, gathered) = said.split_at(16);
-                let [states, peak] = [0, 8].map(|at| u64::from_le_bytes(counts[at..at + 8].try_into().expect("eight")));
-                (states, peak, gathered)
-            });
-            let mut held = Held { peak_resident: 0, states: 0 };
-            for (worker, (states, peak, gathered)) in counts.enumerate() {
-                held = Held { peak_resident: held.peak_resident.max(peak), states: held.states + states };
+            let mut held = Held { peak_resident: 0, states: 0, most_on_disk: 0 };
+            for (worker, said) in of_process.iter().enumerate() {
+                let (counts, gathered) = said.split_at(size_of::<[u64; 3]>());
+                let [states, peak, on_disk] = [0, 1, 2].map(|at| u64::from_le_bytes(counts.as_chunks().0[at]));
+                held.states += states;
+                held.peak_resident = held.peak_resident.max(peak);
+                held.most_on_disk += on_disk;
                 if worker == 0 && process != hosts.process && self.post.me() == 0 {
                     space.decode_gathered(gathered).expect("it was written by this code");
                 }
@@ -365,6 +381,7 @@ impl<'a, S: Space, P: Print> Worker<'a, S, P> {
             layers: self.explored.totals.current_layers(),
             resident: all.resident,
             table_bytes: all.table_bytes,
+            on_disk: all.on_disk,
             elapsed: self.ground.watch.elapsed(),
             is_retracing: false,
             simulated: None,

@@ -8,22 +8,22 @@ use super::toys::{Counters, Endless, Turn, counters, sum};
 use super::{counts, flag, search, with_threads};
 use crate::search::{CheckpointError, Ended, Found, Identity, Limits, Search, Space};
 
-fn saving(path: &Path, threads: usize) -> Search {
+pub(super) fn saving(path: &Path, threads: usize) -> Search {
     Search { checkpoint: Some(path.to_owned()), code: "this", ..with_threads(threads) }
 }
 
-fn resume<S: Space>(search: &Search, space: &S, path: &Path) -> Result<Found<S::Action>, CheckpointError> {
+pub(super) fn resume<S: Space>(search: &Search, space: &S, path: &Path) -> Result<Found<S::Action>, CheckpointError> {
     search.resume(space, path, &mut |_| {})
 }
 
-fn place() -> (tempfile::TempDir, PathBuf) {
+pub(super) fn place() -> (tempfile::TempDir, PathBuf) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("search");
     (directory, path)
 }
 
 /// Stops in the middle of the layers of these sums, one after the other, and goes on each time.
-fn interrupted(space: &Counters, stops: &[u32], search: Search, path: &Path) -> Found<Turn> {
+pub(super) fn interrupted(space: &Counters, stops: &[u32], search: Search, path: &Path) -> Found<Turn> {
     let stop_at = |sum_to_stop_at: u32, resumed: bool| {
         let search = Search { stop: flag(), ..search.clone() };
         let hook = |state: &[u8]| {
