@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::ends::when;
 use crate::process::{Process, addresses, alone, checker, found, json, reason, together, with_a_full_disk, words};
 use crate::{ENDLESS, SMALL};
 
@@ -103,6 +104,9 @@ fn a_process_that_dies_leaves_the_checkpoint_to_go_on_from() {
     let reason = reason(&printed);
     assert!(reason.contains(&format!("is gone; '--resume {at}' at all goes on from the last checkpoint")), "{reason}");
     assert_eq!(names(directory.path()), before);
+    let (reason, ..) = when(&["--seed", "3", "--checkpoint", at], |second| second.signal("KILL"));
+    let words = format!("is gone; no checkpoint had been written to {at} yet");
+    assert!(reason.contains(&words), "that of another search is none: {reason}");
     let ends = together(1, &[&ENDLESS[..], &["--resume", at, "--states", "3000"]].concat());
     assert_eq!(json(&ends[0].1)["parts"][0]["resumed_from_states"], states);
 }
@@ -118,5 +122,6 @@ fn a_full_disk_is_told_and_leaves_nothing_behind() {
     assert_eq!([first.0, second.0], [3, 3], "{first:?} {second:?}");
     let line = first.1.lines().find(|line| line.starts_with("checkpoint")).expect("it is told");
     assert!(line.starts_with(&format!("checkpoint  not written: process 1 ({}): ", hosts[1])), "{line}");
+    assert!(second.2.contains("the checkpoint was not written: "), "{second:?}");
     assert_eq!(names(directory.path()), [""; 0]);
 }

@@ -95,11 +95,16 @@ fn one_that_never_comes_is_not_waited_for_for_ever() {
 
 #[test]
 fn what_cannot_be_searched_so_is_refused_with_the_reason() {
-    let refused: [(&[&str], &str); 4] = [
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml");
+    let refused: [(&[&str], &str); 5] = [
         (&["quick", "--hosts", "127.0.0.1:1", "--process", "0"], "--hosts is for presets of one system"),
         (&["log-3", "--hosts", "127.0.0.1:1,127.0.0.1:2"], "which of them is this?"),
         (&["log-3", "--hosts", "127.0.0.1:1,127.0.0.1:2", "--process", "2"], "--process 0 to 1"),
         (&["log-3", "--hosts", "127.0.0.1:1", "--process", "0", "--silence", "1s"], "at least 2s"),
+        (
+            &["log-3", "--hosts", "127.0.0.1:1", "--process", "0", "--checkpoint", file],
+            "a checkpoint cannot be written",
+        ),
     ];
     for (arguments, why) in refused {
         let (code, printed, said) = Process::spawn(&mut checker(arguments)).end();

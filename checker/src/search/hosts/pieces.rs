@@ -125,20 +125,23 @@ impl Manifest {
 
     /// The manifest of a directory, if it is of this search and all its pieces are there, whole.
     pub(super) fn read(directory: &Path, ours: &Identity) -> Result<Manifest, String> {
+        let manifest = Manifest::of_search(directory, ours)?;
+        for piece in manifest.pieces() {
+            let path = directory.join(piece.file());
+            checkpoint::check_seal(&path).map_err(|error| told(&path, error))?;
+        }
+        Ok(manifest)
+    }
+
+    /// The manifest of a directory, if it is of this search.
+    fn of_search(directory: &Path, ours: &Identity) -> Result<Manifest, String> {
         let path = directory.join(MANIFEST);
         let text = fs::read_to_string(&path).map_err(|error| told(&path, CheckpointError::Unreadable(error)))?;
         let manifest = Manifest::parse(&text).map_err(|error| told(&path, error))?;
         let theirs = manifest.identity.iter();
         let theirs = theirs.fold(Identity::default(), |identity, (name, value)| identity.with(name, value));
         let differences = ours.differences(&theirs);
-        if !differences.is_empty() {
-            return Err(told(&path, CheckpointError::OtherSearch(differences)));
-        }
-        for piece in manifest.pieces() {
-            let path = directory.join(piece.file());
-            checkpoint::check_seal(&path).map_err(|error| told(&path, error))?;
-        }
-        Ok(manifest)
+        if differences.is_empty() { Ok(manifest) } else { Err(told(&path, CheckpointError::OtherSearch(differences))) }
     }
 
     fn parse(text: &str) -> Result<Manifest, CheckpointError> {
@@ -170,9 +173,16 @@ impl Manifest {
     }
 }
 
-/// Whether there is a checkpoint to go on from.
-pub(super) fn is_there(directory: &Path) -> bool {
-    directory.join(MANIFEST).is_file()
+/// Whether there is a checkpoint of this search to go on from.
+pub(super) fn is_there(directory: &Path, ours: &Identity) -> bool {
+    Manifest::of_search(directory, ours).is_ok()
+}
+
+/// Makes sure that pieces can be written there, before hours go into what nobody could write down.
+pub(super) fn make_ready(directory: &Path) -> Result<(), String> {
+    let probe = directory.join(format!("probe-{}", std::process::id()));
+    let tried = fs::create_dir_all(directory).and_then(|()| File::create(&probe)).and_then(|_| fs::remove_file(&probe));
+    tried.map_err(|error| told(directory, format!("a checkpoint cannot be written there: {error}")))
 }
 
 fn told(path: &Path, error: impl Display) -> String {

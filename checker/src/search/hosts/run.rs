@@ -81,6 +81,7 @@ impl Search {
             }
             None => None,
         };
+        self.checkpoint.as_deref().map_or(Ok(()), pieces::make_ready).map_err(Refused)?;
         let resumed_from = resumed.as_ref().map(|(_, manifest)| manifest.states);
         let parts = self.must_agree::<S, P>(hosts, space, resumed.as_ref().map(|(_, manifest)| manifest));
         let lines = join(hosts, &parts, &self.stop).map_err(Refused)?;
@@ -190,8 +191,8 @@ fn work<S: Space, P: Print>(
     });
     let done = match ran {
         Ok(Ok(done)) => Ok(done),
-        Ok(Err(Lost)) => Ok(worker.lost(way_on(ground, why_lost(alive)))),
-        Err(panicked) => cause(alive, panicked, &ground.hosts).map(|why| worker.lost(way_on(ground, why))),
+        Ok(Err(Lost)) => Ok(worker.lost(way_on::<S, P>(ground, why_lost(alive)))),
+        Err(panicked) => cause(alive, panicked, &ground.hosts).map(|why| worker.lost(way_on::<S, P>(ground, why))),
     };
     let Worker { explored, least, table_bytes, held, saved, .. } = worker;
     std::mem::forget(post);
@@ -203,11 +204,14 @@ fn why_lost(alive: &Alive) -> String {
     alive.lost().unwrap_or_else(|| "a process is lost".to_owned())
 }
 
-/// The reason, and how to go on, if that is possible.
-fn way_on<S: Space>(ground: &Ground<S>, why: String) -> String {
-    match ground.search.checkpoint.as_deref().filter(|directory| pieces::is_there(directory)) {
-        Some(directory) => format!("{why}; '--resume {}' at all goes on from the last checkpoint", directory.display()),
-        None => why,
+/// The reason, and how to go on, if checkpoints were wanted.
+fn way_on<S: Space, P: Print>(ground: &Ground<S>, why: String) -> String {
+    let Some(directory) = ground.search.checkpoint.as_deref() else { return why };
+    let (identity, place) = (checkpoint::identity::<S, P>(&ground.search, &ground.space), directory.display());
+    if pieces::is_there(directory, &identity) {
+        format!("{why}; '--resume {place}' at all goes on from the last checkpoint")
+    } else {
+        format!("{why}; no checkpoint had been written to {place} yet")
     }
 }
 

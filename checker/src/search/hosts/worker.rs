@@ -295,7 +295,13 @@ impl<'a, S: Space, P: Print> Worker<'a, S, P> {
         match &saved {
             Ok(()) if self.is_first_here() => manifest.tidy(directory),
             Ok(()) => {}
-            Err(_) => piece.remove(directory),
+            Err(why) => {
+                // At once, not with the verdict hours later.
+                if self.is_first_here() {
+                    eprintln!("the checkpoint was not written: {why}");
+                }
+                piece.remove(directory);
+            }
         }
         (self.piece, self.saved, self.latest_save) = (Some(piece), Some(saved), Instant::now());
         Ok(())
