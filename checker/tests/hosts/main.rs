@@ -11,6 +11,8 @@ mod joining;
 
 mod checkpoints;
 
+mod namespaces;
+
 /// Thousands of states, in a second.
 const SMALL: [&str; 5] = ["log-3", "--spread", "1", "--window", "1"];
 /// More than anybody waits for here.
