@@ -7,9 +7,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::content::Content;
+use super::sectors::Sectors;
 use crate::storage::disk::{Disk, DiskFile, Syncs};
 
 const SECTOR: usize = 512;
@@ -26,6 +29,8 @@ pub(crate) struct SimulatedDisk {
 pub(crate) struct SimulatedFile {
     state: Arc<Mutex<State>>,
     inode: usize,
+    /// Held as long as the file is open.
+    _open: Arc<()>,
 }
 
 /// What goes wrong at a call.
@@ -64,15 +69,16 @@ struct State {
     keeps_cached: bool,
 }
 
-/// Its bytes are shared with other disks that were the same once, until they are changed.
 #[derive(Clone, Debug, Default)]
 struct Inode {
     /// What reads find.
-    current: Arc<Vec<u8>>,
+    current: Content,
     /// What the disk has.
-    durable: Arc<Vec<u8>>,
+    durable: Content,
     /// The sectors that were written and not flushed.
-    dirty: BTreeSet<usize>,
+    dirty: Sectors,
+    /// Held by all that have it open.
+    open: Arc<()>,
 }
 
 #[derive(Clone, Debug)]
@@ -146,11 +152,7 @@ impl SimulatedDisk {
         let mut state = self.state();
         let Some(&inode) = state.names.get(name) else { return };
         let Inode { current, durable, .. } = &mut state.inodes[inode];
-        for bytes in [current, durable] {
-            if let Some(byte) = Arc::make_mut(bytes).get_mut(offset) {
-                *byte ^= 1 << (bit % 8);
-            }
-        }
+        [current, durable].into_iter().for_each(|content| content.flip(offset, bit % 8));
     }
 
     /// The operating system does not follow the advice to forget.
@@ -202,8 +204,8 @@ impl SimulatedDisk {
     /// A disk that holds these files, durably.
     pub(crate) fn holding(files: &BTreeMap<String, Vec<u8>>) -> SimulatedDisk {
         let inode = |bytes: &Vec<u8>| {
-            let bytes = Arc::new(bytes.clone());
-            Inode { current: bytes.clone(), durable: bytes, dirty: BTreeSet::new() }
+            let bytes = Content::of(bytes);
+            Inode { current: bytes.clone(), durable: bytes, ..Inode::default() }
         };
         let inodes = files.values().map(inode);
         let names: BTreeMap<String, usize> = files.keys().cloned().zip(0..).collect();
@@ -211,8 +213,14 @@ impl SimulatedDisk {
         SimulatedDisk::of(state)
     }
 
-    fn of(state: State) -> SimulatedDisk {
+    /// Nobody has a file of it open.
+    fn of(mut state: State) -> SimulatedDisk {
+        state.inodes.iter_mut().for_each(|inode| inode.open = Arc::default());
         SimulatedDisk { state: Arc::new(Mutex::new(state)), syncs: Syncs::default() }
+    }
+
+    fn opened(&self, state: &State, inode: usize) -> SimulatedFile {
+        SimulatedFile { state: self.state.clone(), inode, _open: state.inodes[inode].open.clone() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -278,6 +286,19 @@ impl State {
             change.apply(&mut self.durable_names);
             self.forgotten.iter_mut().for_each(|former| former.give_way(&change));
         }
+        self.free();
+    }
+
+    /// Files without a name, which nobody has open, take no room.
+    fn free(&mut self) {
+        let undecided = self.forgotten.iter().filter_map(|change| change.added.as_ref()).map(|(_, inode)| inode);
+        let named: BTreeSet<usize> =
+            self.names.values().chain(self.durable_names.values()).chain(undecided).copied().collect();
+        for (at, inode) in self.inodes.iter_mut().enumerate() {
+            if !named.contains(&at) && Arc::strong_count(&inode.open) == 1 {
+                *inode = Inode::default();
+            }
+        }
     }
 
     fn found(&self, name: &str) -> io::Result<usize> {
@@ -314,49 +335,33 @@ impl Change {
 
 impl Inode {
     fn write(&mut self, bytes: &[u8], offset: usize) {
-        let end = offset + bytes.len();
-        let current = Arc::make_mut(&mut self.current);
-        if current.len() < end {
-            current.resize(end, 0);
-        }
-        current[offset..end].copy_from_slice(bytes);
-        self.dirty.extend(offset / SECTOR..end.div_ceil(SECTOR));
+        self.current.write(bytes, offset);
+        self.dirty.add(offset / SECTOR..(offset + bytes.len()).div_ceil(SECTOR));
     }
 
     fn flush(&mut self) {
-        let dirty = std::mem::take(&mut self.dirty);
-        self.resize();
-        dirty.into_iter().for_each(|sector| self.keep(sector));
-    }
-
-    fn keep(&mut self, sector: usize) {
-        let end = ((sector + 1) * SECTOR).min(self.current.len());
-        let durable = Arc::make_mut(&mut self.durable);
-        if durable.len() < end {
-            durable.resize(end, 0);
-        }
-        durable[sector * SECTOR..end].copy_from_slice(&self.current[sector * SECTOR..end]);
-    }
-
-    /// The length that reads find becomes that of the disk.
-    fn resize(&mut self) {
-        if self.durable.len() != self.current.len() {
-            Arc::make_mut(&mut self.durable).resize(self.current.len(), 0);
+        self.durable.grow(self.current.len());
+        for sectors in std::mem::take(&mut self.dirty).into_ranges() {
+            self.durable.take_over(&self.current, self.bytes_of(sectors));
         }
     }
 
     fn crash(&mut self, keeps: &mut impl FnMut() -> bool) {
         if self.current.len() != self.durable.len() && keeps() {
-            self.resize();
+            self.durable.grow(self.current.len());
         }
-        for sector in std::mem::take(&mut self.dirty) {
-            let end = ((sector + 1) * SECTOR).min(self.current.len());
-            let is_new = self.durable.get(sector * SECTOR..end) != Some(&self.current[sector * SECTOR..end]);
-            if is_new && keeps() {
-                self.keep(sector);
+        for sector in std::mem::take(&mut self.dirty).into_ranges().flatten() {
+            let bytes = self.bytes_of(sector..sector + 1);
+            if !self.durable.agrees(&self.current, bytes.clone()) && keeps() {
+                self.durable.take_over(&self.current, bytes);
             }
         }
         self.current = self.durable.clone();
+    }
+
+    /// The bytes of these sectors, as far as the file has them.
+    fn bytes_of(&self, sectors: Range<usize>) -> Range<usize> {
+        sectors.start * SECTOR..(sectors.end * SECTOR).min(self.current.len())
     }
 }
 
@@ -377,7 +382,7 @@ impl Disk for SimulatedDisk {
         let mut state = self.state();
         state.whole_call()?;
         let inode = state.found(name)?;
-        Ok(SimulatedFile { state: self.state.clone(), inode })
+        Ok(self.opened(&state, inode))
     }
 
     fn open_to_read(&self, name: &str) -> io::Result<SimulatedFile> {
@@ -390,7 +395,7 @@ impl Disk for SimulatedDisk {
         let inode = state.inodes.len();
         state.inodes.push(Inode::default());
         state.change(Change { removed: None, added: Some((name.to_owned(), inode)) });
-        Ok(SimulatedFile { state: self.state.clone(), inode })
+        Ok(self.opened(&state, inode))
     }
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
@@ -451,10 +456,7 @@ impl DiskFile for SimulatedFile {
     fn read_at(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
         let mut state = self.state();
         state.whole_call()?;
-        let held = state.inodes[self.inode].current.get(offset as usize..).unwrap_or_default();
-        let count = bytes.len().min(held.len());
-        bytes[..count].copy_from_slice(&held[..count]);
-        Ok(count)
+        Ok(state.inodes[self.inode].current.read(bytes, offset as usize))
     }
 
     fn write_at(&self, bytes: &[u8], offset: u64) -> io::Result<usize> {
@@ -491,7 +493,7 @@ impl DiskFile for SimulatedFile {
             Some(Fault::Crash) => Err(Fault::Crash.into()),
             // The system counts as written what it failed to write.
             Some(fault) => {
-                inode.dirty.clear();
+                inode.dirty = Sectors::default();
                 Err(fault.into())
             }
         }

@@ -2,6 +2,10 @@
 
 #![cfg_attr(not(test), allow(dead_code, reason = "each user of it, of which there may be none, needs other faults"))]
 
+mod content;
+
+mod sectors;
+
 mod disk;
 
 pub(crate) mod former;
