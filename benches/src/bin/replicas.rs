@@ -3,9 +3,9 @@
 //! `cargo run --release -p rafttree-benches --features peers,servers --bin replicas -- 1 64 256 1024`
 //!
 //! Three servers, so many clients with one command of 256 bytes in flight each, and state machines that keep nothing. Ours
-//! are the deployed servers of `rafttree::testing::Group`: three threads each, the very log over a disk in memory, whose
-//! flush is a copy, and messages that are handed over as values. Those of openraft are tasks of a runtime, with a log that
-//! is a vector. Processor time is that of everything, clients included.
+//! are the deployed servers of `rafttree::testing::Group`: tasks of one thread, and a thread for each state machine; the
+//! very log over a disk in memory, which is written at once, and messages that are handed over as values. Those of openraft
+//! are tasks of a runtime, with a log that is a vector. Processor time is that of everything, clients included.
 
 use std::io::{self, Read};
 use std::process::ExitCode;

@@ -1,5 +1,7 @@
-//! The disk as its server sees it: a thread that writes, and whether it can go on.
+//! The disk as its server sees it: what writes, and whether it can go on.
 
+use std::collections::VecDeque;
+use std::future::pending;
 use std::io;
 use std::time::Duration;
 
@@ -8,36 +10,63 @@ use rafttree_model::Record;
 use tokio::sync::mpsc;
 
 use crate::api::status::Warning;
-use crate::storage::writer::{Flushed, Writer};
+use crate::storage::writer::{Flushed, Scribe, Writer};
 use crate::storage::{Room, Storage};
 
 /// A lease is shorter than T, and what it rests on travels: a flush must leave one part in so many.
 const FLUSH_MARGIN_DIVISOR: u32 = 8;
 
-/// The thread that writes, and what was said of the disk.
-pub(super) struct Disk {
-    writer: Writer,
-    flushed: mpsc::UnboundedReceiver<Flushed>,
+/// What writes, and what was said of the disk.
+pub(crate) struct Disk {
+    hand: Hand,
     room: Room,
     /// Whether it was said that flushes take too long.
     is_slow: bool,
 }
 
+/// What writes.
+enum Hand {
+    /// A thread, and its reports.
+    Thread(Writer, mpsc::UnboundedReceiver<Flushed>),
+    /// Whoever asks for it, at once; the reports that were not taken yet.
+    Here(Scribe, VecDeque<Flushed>),
+}
+
 impl Disk {
-    /// Starts the thread.
-    pub(super) fn start(storage: impl Storage) -> io::Result<Disk> {
+    /// Starts a thread that writes.
+    pub(crate) fn start(storage: impl Storage) -> io::Result<Disk> {
         let (writer, flushed) = Writer::start(storage)?;
-        Ok(Disk { writer, flushed, room: Room::Enough, is_slow: false })
+        Ok(Disk::of(Hand::Thread(writer, flushed)))
+    }
+
+    /// A disk on which nothing takes time, so that nobody need write apart.
+    pub(crate) fn in_memory(storage: impl Storage) -> Disk {
+        Disk::of(Hand::Here(Scribe::new(storage), VecDeque::new()))
+    }
+
+    fn of(hand: Hand) -> Disk {
+        Disk { hand, room: Room::Enough, is_slow: false }
     }
 
     /// Writes a batch. The batch before it must have been reported durable.
-    pub(super) fn write(&self, records: Vec<Record<Bytes>>) {
-        self.writer.write(records);
+    pub(super) fn write(&mut self, records: Vec<Record<Bytes>>) {
+        match &mut self.hand {
+            Hand::Thread(writer, _) => writer.write(records),
+            Hand::Here(scribe, reports) => {
+                let written = scribe.write(&records);
+                let prepared = if written.is_ok() { scribe.prepare() } else { None };
+                reports.extend([written].into_iter().chain(prepared));
+            }
+        }
     }
 
-    /// The next report of the thread. Nothing is lost if the future is dropped.
+    /// The next report. Nothing is lost if the future is dropped.
     pub(super) async fn next(&mut self) -> Option<Flushed> {
-        self.flushed.recv().await
+        match &mut self.hand {
+            Hand::Thread(_, flushed) => flushed.recv().await,
+            Hand::Here(_, reports) if reports.is_empty() => pending().await,
+            Hand::Here(_, reports) => reports.pop_front(),
+        }
     }
 
     /// Says so when the disk is full, and when it has room again. Whether that is news.
@@ -72,7 +101,10 @@ impl Disk {
 
     /// Lets the thread end, and waits for that, but not for ever. Whether it has ended.
     pub(super) async fn close(self, patience: Duration) -> bool {
-        self.writer.close(self.flushed, patience).await
+        match self.hand {
+            Hand::Thread(writer, flushed) => writer.close(flushed, patience).await,
+            Hand::Here(..) => true,
+        }
     }
 }
 

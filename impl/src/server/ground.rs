@@ -1,12 +1,14 @@
 //! The ground that a server stands on: where its data is, and how it reaches its peers. All else is the same
 //! whatever that is.
 
+use std::io;
 use std::sync::Arc;
 
 use rafttree_model::Members;
-use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
+use super::disk::Disk as LogDisk;
+use super::executor::Executor;
 use crate::api::error::Error;
 use crate::api::node::WeakNode;
 use crate::api::settings::Settings;
@@ -28,8 +30,18 @@ pub(crate) trait Ground: Send + 'static {
     /// Refuses another group than the one that it was started with first.
     fn expect_group(&self, group: &Members) -> Result<(), StorageError>;
 
+    /// The runtime for the server's tasks.
+    fn executor(&self) -> io::Result<Executor> {
+        Executor::own()
+    }
+
     /// Opens the log; called once.
     fn open_log(&mut self) -> Result<Self::Log, StorageError>;
+
+    /// Begins to write the log: on a thread of its own, since nobody knows how long a flush takes.
+    fn start_disk(log: Self::Log) -> io::Result<LogDisk> {
+        LogDisk::start(log)
+    }
 
     /// Opens the snapshots; called once.
     fn open_snapshots(&mut self) -> Result<Snapshots<Self::Disk>, StorageError>;
@@ -40,10 +52,10 @@ pub(crate) trait Ground: Send + 'static {
         settings: &Settings,
         snapshots: &Arc<Snapshots<Self::Disk>>,
         incoming: mpsc::Sender<Incoming>,
-        runtime: &Runtime,
+        executor: &Executor,
     ) -> Result<Box<dyn Carrier>, Error>;
 
     /// The server will run: writes the group down, if no start did so before, and lets others ask after the
     /// server once that can be done.
-    fn settle(&mut self, group: &Members, node: WeakNode, runtime: &Runtime) -> Result<(), Error>;
+    fn settle(&mut self, group: &Members, node: WeakNode, executor: &Executor) -> Result<(), Error>;
 }

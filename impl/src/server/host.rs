@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rafttree_model::Members;
-use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use super::executor::Executor;
 use super::ground::Ground;
 use crate::admin::{self, Door};
 use crate::api::error::Error;
@@ -67,22 +67,22 @@ impl<S: Storage, W: FnOnce(FileStorage) -> S + Send + 'static> Ground for Host<W
         settings: &Settings,
         snapshots: &Arc<Snapshots>,
         incoming: mpsc::Sender<Incoming>,
-        runtime: &Runtime,
+        executor: &Executor,
     ) -> Result<Box<dyn Carrier>, Error> {
         let config = config(&self.directory, settings, snapshots.clone())?;
-        let transport = runtime.block_on(listen(config, incoming));
+        let transport = executor.block_on(listen(config, incoming));
         let refused = |source| Error::Listen { address: settings.listen.clone(), source };
         Ok(Box::new(transport.map_err(refused)?))
     }
 
-    fn settle(&mut self, group: &Members, node: WeakNode, runtime: &Runtime) -> Result<(), Error> {
+    fn settle(&mut self, group: &Members, node: WeakNode, executor: &Executor) -> Result<(), Error> {
         self.directory.keep_group(group)?;
         let door = {
-            let _entered = runtime.enter();
+            let _entered = executor.enter();
             let lacks_door = |source| Error::System { what: "socket for whoever asks after it", source };
             Door::open(&self.directory.path).map_err(lacks_door)?
         };
-        runtime.spawn(async move { door.serve(move |request| admin::answer(node.clone(), request)).await });
+        executor.spawn(async move { door.serve(move |request| admin::answer(node.clone(), request)).await });
         Ok(())
     }
 }

@@ -2,7 +2,9 @@
 
 mod precise_timer;
 
-mod disk;
+pub(crate) mod executor;
+
+pub(crate) mod disk;
 
 mod network;
 

@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::{io, panic, thread};
 
 use rafttree_model::{Applying, Index, Members, ServerId};
-use tokio::runtime::{self, Runtime};
 use tokio::sync::{mpsc, oneshot, watch};
-use tracing::Span;
 use tracing::field::Empty;
+use tracing::{Instrument as _, Span};
 
-use super::disk::Disk;
+use super::executor::Executor;
 use super::ground::Ground;
 use super::host::Host;
 use super::network::Network;
@@ -34,28 +33,6 @@ use crate::storage::{FileStorage, Identity, Recovered, Storage, StorageError, di
 
 /// Messages that may wait for the server; more wait with the peers.
 const MAX_WAITING_MESSAGES: usize = 1024;
-
-/// The runtime of a server. Its end waits for no name that is being resolved: the system may take
-/// long, and nothing can interrupt it.
-struct Executor(Option<Runtime>);
-
-impl Executor {
-    fn new() -> io::Result<Executor> {
-        runtime::Builder::new_current_thread().enable_all().build().map(|runtime| Executor(Some(runtime)))
-    }
-
-    fn runtime(&self) -> &Runtime {
-        self.0.as_ref().expect("it is taken only when this is dropped")
-    }
-}
-
-impl Drop for Executor {
-    fn drop(&mut self) {
-        if let Some(runtime) = self.0.take() {
-            runtime.shutdown_background();
-        }
-    }
-}
 
 impl Builder {
     /// Starts the server: on threads of its own, so that nothing that the service does delays
@@ -131,7 +108,7 @@ fn run<G: Ground>(
     let _ = started.send(Ok(node));
     // As a task, it takes its turn after those that read the connections; what a runtime blocks on
     // goes before them, and a timer that has fired would be heard before what has arrived.
-    let outcome = executor.runtime().block_on(executor.runtime().spawn(server.serve()));
+    let outcome = executor.block_on(executor.spawn(server.serve().instrument((*span).clone())));
     let outcome = outcome.unwrap_or_else(|panic| panic::resume_unwind(panic.into_panic()));
     drop((executor, ground));
     match &outcome {
@@ -183,19 +160,19 @@ fn prepare<G: Ground>(
     recorder.attach(&mut driver, owner.0.cluster, clock::now());
     let snapshots = Arc::new(ground.open_snapshots()?);
     let requests = start_machine(machine, &snapshots, &mut driver, settings.snapshot_after)?;
-    let executor = Executor::new().map_err(lacks("runtime"))?;
+    let executor = ground.executor().map_err(lacks("runtime"))?;
     let timer = {
-        let _entered = executor.runtime().enter();
+        let _entered = executor.enter();
         PreciseTimer::new().map_err(lacks("timer"))?
     };
     let (report, incoming) = mpsc::channel(MAX_WAITING_MESSAGES);
-    let carrier = ground.reach_peers(&settings, &snapshots, report, executor.runtime())?;
-    let disk = Disk::start(log).map_err(lacks("disk thread"))?;
+    let carrier = ground.reach_peers(&settings, &snapshots, report, &executor)?;
+    let disk = G::start_disk(log).map_err(lacks("disk thread"))?;
     let takeover_timeout = 3 * settings.policy.minimum_timeout;
     let (node, ends) = Node::connect(id, driver.node().term(), takeover_timeout, stopped);
     // Only now, so that a start that was refused leaves nothing behind. The runtime stands still
     // until the server serves: not a word was said to a peer yet, and no vote given.
-    ground.settle(&members, node.downgrade(), executor.runtime())?;
+    ground.settle(&members, node.downgrade(), &executor)?;
     let network = Network::new(carrier, incoming, &settings.peers);
     let server = Server::new(Parts { settings, driver, network, disk, requests, timer, owner, recorder }, ends);
     Ok(Prepared { executor, server, node, ground })
@@ -258,25 +235,4 @@ fn members(id: ServerId, settings: &Settings) -> Result<Members, Error> {
 
 fn lacks(what: &'static str) -> impl FnOnce(io::Error) -> Error {
     move |source| Error::System { what, source }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use super::*;
-
-    #[test]
-    fn the_end_of_a_runtime_does_not_wait_for_what_blocks() {
-        let executor = Executor::new().unwrap();
-        let (go_on, blocked) = std::sync::mpsc::channel::<()>();
-        let (ended, end) = std::sync::mpsc::channel();
-        executor.runtime().spawn_blocking(move || blocked.recv());
-        thread::spawn(move || {
-            drop(executor);
-            let _ = ended.send(());
-        });
-        end.recv_timeout(Duration::from_secs(20)).unwrap();
-        drop(go_on);
-    }
 }

@@ -35,8 +35,8 @@ impl Writer {
     pub(crate) fn start(storage: impl Storage) -> io::Result<(Writer, mpsc::UnboundedReceiver<Flushed>)> {
         let (batches, work) = mpsc::unbounded_channel();
         let (reports, flushed) = mpsc::unbounded_channel();
-        let span = tracing::Span::current();
-        let body = move || span.in_scope(|| run(storage, work, &reports));
+        let (scribe, span) = (Scribe::new(storage), tracing::Span::current());
+        let body = move || span.in_scope(|| run(scribe, work, &reports));
         thread::Builder::new().name("rafttree-disk".into()).spawn(body)?;
         Ok((Writer { batches }, flushed))
     }
@@ -56,22 +56,43 @@ impl Writer {
     }
 }
 
+/// A log, and what was said of its room.
+pub(crate) struct Scribe {
+    storage: Box<dyn Storage>,
+    room: Room,
+}
+
+impl Scribe {
+    /// Nothing was said yet.
+    pub(crate) fn new(storage: impl Storage) -> Scribe {
+        Scribe { storage: Box::new(storage), room: Room::Enough }
+    }
+
+    /// Writes a batch; the report of it.
+    pub(crate) fn write(&mut self, records: &[Record<Bytes>]) -> Flushed {
+        self.storage.write(records).map(|()| DiskReport::Durable)
+    }
+
+    /// Makes room for the next batches; the report of that, if there is something new.
+    pub(crate) fn prepare(&mut self) -> Option<Flushed> {
+        match self.storage.prepare() {
+            Ok(room) if std::mem::replace(&mut self.room, room) == room => None,
+            prepared => Some(prepared.map(DiskReport::Room)),
+        }
+    }
+}
+
 fn run(
-    mut storage: impl Storage,
+    mut scribe: Scribe,
     mut work: mpsc::UnboundedReceiver<Vec<Record<Bytes>>>,
     reports: &mpsc::UnboundedSender<Flushed>,
 ) {
-    let mut room = Room::Enough;
+    let goes_on = |report: Flushed| {
+        let failed = report.is_err();
+        reports.send(report).is_ok() && !failed
+    };
     while let Some(records) = work.blocking_recv() {
-        let written = storage.write(&records).map(|()| DiskReport::Durable);
-        let failed = written.is_err();
-        if reports.send(written).is_err() || failed {
-            return;
-        }
-        let prepared = storage.prepare();
-        let failed = prepared.is_err();
-        let is_news = !matches!(prepared, Ok(found) if found == std::mem::replace(&mut room, found));
-        if is_news && reports.send(prepared.map(DiskReport::Room)).is_err() || failed {
+        if !goes_on(scribe.write(&records)) || !scribe.prepare().is_none_or(goes_on) {
             return;
         }
     }

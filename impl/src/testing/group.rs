@@ -11,6 +11,7 @@ use rafttree_model::ServerId;
 use tokio::time::sleep;
 
 use super::seat::{Seat, format};
+use super::stage::Stage;
 use super::switchboard::Switchboard;
 use crate::api::builder::Builder;
 use crate::api::error::Error;
@@ -64,6 +65,7 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(1);
 pub struct Group<M> {
     settings: GroupBuilder<M>,
     cluster: ClusterId,
+    stage: Arc<Stage>,
     switchboard: Switchboard,
     servers: BTreeMap<ServerId, Server>,
 }
@@ -145,7 +147,7 @@ impl<M> GroupBuilder<M> {
     }
 
     /// About how many bytes of the log make the next snapshot: see
-    /// [`snapshot_after`](crate::ReplicaBuilder::snapshot_after). Default: 64 MiB. All of the log is in memory, twice.
+    /// [`snapshot_after`](crate::ReplicaBuilder::snapshot_after). Default: 64 MiB. All of the log is in memory.
     pub fn snapshot_after(mut self, bytes: u64) -> GroupBuilder<M> {
         self.snapshot_after = bytes;
         self
@@ -161,8 +163,10 @@ impl<M> GroupBuilder<M> {
             let problem = "a group has at least one".to_owned();
             return Err(Error::Configuration { setting: "servers", problem });
         }
+        let stage = Stage::start().map_err(|source| Error::System { what: "thread for the servers", source })?;
         let (cluster, switchboard) = (ClusterId::random(), Switchboard::default());
-        let mut group = Group { settings: self, cluster, switchboard, servers: BTreeMap::new() };
+        let mut group =
+            Group { settings: self, cluster, stage: Arc::new(stage), switchboard, servers: BTreeMap::new() };
         for id in group.settings.ids() {
             let (disk, incarnation) = (SimulatedDisk::default(), Incarnation::random());
             format(&disk, incarnation)?;
@@ -272,9 +276,9 @@ impl<M> Group<M> {
     }
 
     async fn launch(&self, id: ServerId, disk: &SimulatedDisk, incarnation: Incarnation) -> Result<Node, Error> {
-        let (disk, switchboard) = (disk.clone(), self.switchboard.clone());
+        let (disk, switchboard, stage) = (disk.clone(), self.switchboard.clone(), self.stage.clone());
         let identity = Identity { cluster: self.cluster, id };
-        let seat = Seat { identity, incarnation, disk, switchboard };
+        let seat = Seat { identity, incarnation, disk, switchboard, stage };
         start(self.settings.settings_of(id)?, (self.settings.machine)(), |_| Ok(seat)).await
     }
 }

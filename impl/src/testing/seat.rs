@@ -1,18 +1,21 @@
 //! The ground of a server of a group in one process: a disk in memory, and a plug of the switchboard.
 
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use rafttree_model::{Members, Position, ServerId};
-use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
 
+use super::stage::Stage;
 use super::switchboard::{Life, Plug, Switchboard};
 use super::transfer::Transfers;
 use crate::api::error::Error;
 use crate::api::node::WeakNode;
 use crate::api::settings::Settings;
 use crate::core::frame::Packet;
+use crate::server::disk::Disk;
+use crate::server::executor::Executor;
 use crate::server::ground::Ground;
 use crate::storage::layout::Layout;
 use crate::storage::log::SegmentedLog;
@@ -30,6 +33,8 @@ pub(super) struct Seat {
     pub(super) incarnation: Incarnation,
     pub(super) disk: SimulatedDisk,
     pub(super) switchboard: Switchboard,
+    /// Kept until the server has ended.
+    pub(super) stage: Arc<Stage>,
 }
 
 /// A server's end of the switchboard.
@@ -59,8 +64,16 @@ impl Ground for Seat {
         Ok(())
     }
 
+    fn executor(&self) -> io::Result<Executor> {
+        Ok(self.stage.executor())
+    }
+
     fn open_log(&mut self) -> Result<Self::Log, StorageError> {
         SegmentedLog::open(self.disk.clone(), self.incarnation, SEGMENT)
+    }
+
+    fn start_disk(log: Self::Log) -> io::Result<Disk> {
+        Ok(Disk::in_memory(log))
     }
 
     fn open_snapshots(&mut self) -> Result<Snapshots<SimulatedDisk>, StorageError> {
@@ -72,10 +85,10 @@ impl Ground for Seat {
         settings: &Settings,
         snapshots: &Arc<Snapshots<SimulatedDisk>>,
         incoming: mpsc::Sender<Incoming>,
-        runtime: &Runtime,
+        executor: &Executor,
     ) -> Result<Box<dyn Carrier>, Error> {
         let (inbox, mut arrived) = mpsc::unbounded_channel();
-        runtime.spawn(async move {
+        executor.spawn(async move {
             while let Some(news) = arrived.recv().await {
                 // A server that has ended needs no news.
                 let _ = incoming.send(news).await;
@@ -88,7 +101,7 @@ impl Ground for Seat {
         Ok(Box::new(Extension { switchboard, life, transfers, _inbox: inbox }))
     }
 
-    fn settle(&mut self, _: &Members, _: WeakNode, _: &Runtime) -> Result<(), Error> {
+    fn settle(&mut self, _: &Members, _: WeakNode, _: &Executor) -> Result<(), Error> {
         Ok(())
     }
 }
