@@ -15,8 +15,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// Nobody but the server's own user reads a file of its directory.
 const PRIVATE_MODE: u32 = 0o600;
 
-/// One directory. What is created, renamed or removed in it is durable only after [`sync`](Disk::sync).
-pub(crate) trait Disk: fmt::Debug + Send + 'static {
+/// One directory, and every clone the same one. What is created, renamed or removed in it is durable only after
+/// [`sync`](Disk::sync).
+pub(crate) trait Disk: Clone + fmt::Debug + Send + 'static {
     /// A file that is open.
     type File: DiskFile;
 

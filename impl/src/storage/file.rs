@@ -6,6 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rafttree_model::Record;
 
+use super::ahead::Helper;
 use super::convert;
 use super::directory::Directory;
 use super::disk::{Disk, DiskFile, FileSystem};
@@ -22,9 +23,10 @@ pub(super) const USUAL: Layout = Layout { blocks: SEGMENT_BLOCKS };
 /// Keeps records in the append-only, checksummed log of a locked directory.
 #[derive(Debug)]
 pub struct FileStorage {
+    // Dropped first: somebody may be at work in the directory for it until then.
+    log: SegmentedLog<FileSystem>,
     /// Locked until the log is closed.
     _directory: Arc<Directory>,
-    log: SegmentedLog<FileSystem>,
 }
 
 impl FileStorage {
@@ -38,8 +40,8 @@ impl FileStorage {
     pub(crate) fn within(directory: Arc<Directory>) -> Result<FileStorage, StorageError> {
         let disk = directory.disk();
         convert::convert(&disk, directory.incarnation, USUAL)?;
-        let log = SegmentedLog::open(disk, directory.incarnation, USUAL)?;
-        Ok(FileStorage { _directory: directory, log })
+        let log = SegmentedLog::open(disk, directory.incarnation, USUAL)?.with_helper(Helper::Thread);
+        Ok(FileStorage { log, _directory: directory })
     }
 }
 

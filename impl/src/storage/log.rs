@@ -6,27 +6,21 @@
 //! that were lost.
 
 use std::collections::VecDeque;
-use std::io;
-use std::path::PathBuf;
 
 use bytes::Bytes;
 use rafttree_model::{Durable, Index, Log, Position, Record, Term};
 
+use super::ahead::{Ahead, Helper, Made, begin_segment, finish_segment};
 use super::batch::{self, Header, MAX_BATCH_BYTES};
-use super::disk::{Disk, DiskFile, lacks_room};
+use super::current::{Current, highest_of, slot_bytes};
+use super::disk::{Disk, DiskFile as _};
 use super::error::{Attempt, StorageError};
 use super::identity::Incarnation;
 use super::interface::{Recovered, Room, Storage};
-use super::layout::{self, BLOCK_BYTES, Layout, Seal};
+use super::layout::{self, BLOCK_BYTES, Layout};
 use super::record::{self, START_BYTES};
 use super::recovery::{self, Recovery};
-use super::slot::{Effect, HardState, Slot};
-
-/// The name of a segment that is being made.
-const NEW_FILE: &str = "log.new";
-
-/// Bytes that are written at a time while a segment is made.
-const CHUNK_BYTES: usize = 1 << 20;
+use super::slot::{Effect, HardState};
 
 /// The log of one directory.
 #[derive(Debug)]
@@ -35,14 +29,15 @@ pub(crate) struct SegmentedLog<D: Disk> {
     owner: Incarnation,
     /// How large segments are made.
     usual: Layout,
+    helper: Helper,
     /// What is known once the log was read.
-    open: Option<Open<D::File>>,
+    open: Option<Open<D>>,
     is_sealed: bool,
 }
 
 /// A log that can be continued.
 #[derive(Debug)]
-struct Open<F> {
+struct Open<D: Disk> {
     /// What the batches written so far add up to, without the entries' payloads.
     shape: Durable,
     /// The number of the last batch that counts, and its checksum.
@@ -51,31 +46,14 @@ struct Open<F> {
     highest: u64,
     /// The segments that are full, from the oldest on.
     full: VecDeque<Full>,
-    current: Current<F>,
-    /// The segment after the current one, ready for use.
-    spare: Option<Current<F>>,
+    current: Current<D::File>,
+    ahead: Ahead<D>,
 }
 
 /// A segment that is no longer written.
 #[derive(Debug)]
 struct Full {
     number: u64,
-    /// The highest index of an entry that it holds.
-    highest: u64,
-}
-
-/// A segment to write to.
-#[derive(Debug)]
-struct Current<F> {
-    number: u64,
-    layout: Layout,
-    seal: Seal,
-    file: F,
-    path: PathBuf,
-    /// The block at which the next batch begins.
-    block: u16,
-    /// Whether a batch stands in it that counts.
-    is_begun: bool,
     /// The highest index of an entry that it holds.
     highest: u64,
 }
@@ -102,7 +80,13 @@ impl<D: Disk> SegmentedLog<D> {
         }
         // The process may have ended between giving a segment its name and flushing that.
         disk.sync().attempt("flush", &disk.path(""))?;
-        Ok(SegmentedLog { disk, owner, usual, open: None, is_sealed: false })
+        let helper = Helper::Itself(usize::MAX);
+        Ok(SegmentedLog { disk, owner, usual, helper, open: None, is_sealed: false })
+    }
+
+    /// The same with somebody else who does its errands.
+    pub(crate) fn with_helper(self, helper: Helper) -> SegmentedLog<D> {
+        SegmentedLog { helper, ..self }
     }
 
     /// Makes a log without records, where there is none.
@@ -169,25 +153,14 @@ impl<D: Disk> SegmentedLog<D> {
         })
     }
 
-    /// Makes the next segment before it is needed, and removes those whose entries were all compacted.
+    /// Sees to it that the next segment is there before it is needed, and removes those whose entries were all compacted.
     /// A disk without room harms nobody yet.
     pub(crate) fn prepare(&mut self) -> Result<Room, StorageError> {
         self.sealing(|log| {
             log.remove_compacted()?;
-            let usual = log.usual;
-            let open = log.opened()?;
-            let left = open.current.left();
-            if usual.blocks / 4 < left || open.spare.is_some() {
-                return Ok(Room::Enough);
-            }
-            let number = open.current.number + 1;
-            Ok(match make_segment(&log.disk, log.owner, number, usual)? {
-                Made::Whole(spare) => {
-                    log.opened()?.spare = Some(spare);
-                    Room::Enough
-                }
-                Made::NoRoom(_) => Room::Scarce { left: u64::from(left) * BLOCK_BYTES as u64 },
-            })
+            let Open { current, ahead, .. } = log.opened()?;
+            let left = u64::from(current.left()) * BLOCK_BYTES as u64;
+            Ok(if ahead.prepare(current)? { Room::Enough } else { Room::Scarce { left } })
         })
     }
 
@@ -212,32 +185,22 @@ impl<D: Disk> SegmentedLog<D> {
 
     /// Goes on to the next segment if so many blocks do not fit into this one.
     fn make_room(&mut self, blocks: usize) -> Result<(), StorageError> {
-        let usual = self.usual;
         let open = self.opened()?;
         let left = open.current.left();
         if blocks <= usize::from(left) {
             return Ok(());
         }
-        let number = open.current.number + 1;
-        let spare = open.spare.take().filter(|spare| blocks <= usize::from(spare.layout.blocks));
-        let path = open.current.path.clone();
-        let next = match spare {
-            Some(spare) => spare,
-            None => {
-                let layout = Layout { blocks: usual.blocks.max(within_a_segment(blocks)?) };
-                match make_segment(&self.disk, self.owner, number, layout)? {
-                    Made::Whole(next) => next,
-                    Made::NoRoom(source) => {
-                        let left = u64::from(left) * BLOCK_BYTES as u64;
-                        return Err(StorageError::NoRoom { file: path, left, source });
-                    }
-                }
+        match open.ahead.next(&open.current, within_a_segment(blocks)?)? {
+            Made::Whole(next) => {
+                let former = std::mem::replace(&mut open.current, next);
+                open.full.push_back(Full { number: former.number, highest: former.highest });
+                Ok(())
             }
-        };
-        let open = self.opened()?;
-        let former = std::mem::replace(&mut open.current, next);
-        open.full.push_back(Full { number: former.number, highest: former.highest });
-        Ok(())
+            Made::NoRoom(source) => {
+                let left = u64::from(left) * BLOCK_BYTES as u64;
+                Err(StorageError::NoRoom { file: open.current.path.clone(), left, source })
+            }
+        }
     }
 
     /// Removes the oldest segments as far as all their entries are in a snapshot, by a record that is
@@ -290,7 +253,7 @@ impl<D: Disk> SegmentedLog<D> {
     }
 
     /// Where the log goes on.
-    fn continue_after(&self, recovery: &Recovery) -> Result<Open<D::File>, StorageError> {
+    fn continue_after(&self, recovery: &Recovery) -> Result<Open<D>, StorageError> {
         // Whatever comes after the first one that is unused was made ahead and never used either.
         let used = recovery.segments.iter().rposition(|segment| !segment.is_unused()).unwrap_or(0);
         let entries = recovery.highest_entries();
@@ -302,7 +265,9 @@ impl<D: Disk> SegmentedLog<D> {
         };
         let last = recovery.chain.last().map_or((0, 0), |link| (link.sequence, link.checksum));
         let shape = recovery.recovered.durable.clone();
-        Ok(Open { shape, last, highest: recovery.highest, full: (0..used).map(full).collect(), current, spare })
+        let ahead = Ahead::found(&self.disk, self.owner, (self.usual, self.helper), spare);
+        let full = (0..used).map(full).collect();
+        Ok(Open { shape, last, highest: recovery.highest, full, current, ahead })
     }
 
     fn current(&self, recovery: &Recovery, at: usize, highest: u64) -> Result<Current<D::File>, StorageError> {
@@ -313,7 +278,7 @@ impl<D: Disk> SegmentedLog<D> {
         Ok(Current { number, layout, seal, file, path, block: segment.unused, is_begun, highest })
     }
 
-    fn opened(&mut self) -> Result<&mut Open<D::File>, StorageError> {
+    fn opened(&mut self) -> Result<&mut Open<D>, StorageError> {
         self.open.as_mut().ok_or(StorageError::NotLoaded)
     }
 
@@ -344,39 +309,6 @@ impl<D: Disk> Storage for SegmentedLog<D> {
 
     fn prepare(&mut self) -> Result<Room, StorageError> {
         SegmentedLog::prepare(self)
-    }
-}
-
-impl<F: DiskFile> Current<F> {
-    /// How many blocks are left.
-    fn left(&self) -> u16 {
-        self.layout.blocks - self.block
-    }
-
-    /// Writes a batch, which must fit, and its slot; its checksum.
-    fn append(&mut self, header: Header, records: &[u8], effect: Effect) -> Result<u32, StorageError> {
-        let offset = self.layout.offset(self.block);
-        let (blocks, checksum) = batch::encode(&self.seal, offset, header, records);
-        let Header { sequence, void, .. } = header;
-        let slot = Slot { sequence, void, block: self.block, length: records.len() as u32, checksum, effect };
-        let (place, slot) = slot_bytes(&self.seal, self.layout, &slot);
-        for (bytes, offset) in [(&blocks, offset), (&slot, place)] {
-            match self.file.write_all_at(bytes, offset) {
-                // A file system that writes nothing in place needs room for what was made ahead as well.
-                Err(source) if lacks_room(&source) => {
-                    let left = u64::from(self.left()) * BLOCK_BYTES as u64;
-                    return Err(StorageError::NoRoom { file: self.path.clone(), left, source });
-                }
-                written => written.attempt("write", &self.path)?,
-            }
-        }
-        self.file.sync_data().attempt("flush", &self.path)?;
-        self.block += (blocks.len() / BLOCK_BYTES) as u16;
-        self.is_begun = true;
-        if 0 < effect.count {
-            self.highest = self.highest.max(highest_of(&effect));
-        }
-        Ok(checksum)
     }
 }
 
@@ -442,16 +374,6 @@ impl Recovery {
     }
 }
 
-fn highest_of(effect: &Effect) -> u64 {
-    effect.last.index.number()
-}
-
-/// The slot, and where it stands.
-fn slot_bytes(seal: &Seal, layout: Layout, slot: &Slot) -> (u64, Vec<u8>) {
-    let offset = layout.slot_offset(slot.block, slot.sequence);
-    (offset, slot.encode(seal, offset))
-}
-
 fn encode(record: &Record<Bytes>, shape: &Durable, out: &mut Vec<u8>) {
     match record {
         Record::Compact { through } => {
@@ -501,67 +423,6 @@ fn within_a_segment(blocks: usize) -> Result<u16, StorageError> {
 fn check_size(bytes: usize) -> Result<(), StorageError> {
     let limit = MAX_BATCH_BYTES - START_BYTES;
     if bytes <= limit { Ok(()) } else { Err(StorageError::TooLarge { bytes, limit }) }
-}
-
-/// A new segment, or why there is no room for it.
-enum Made<F> {
-    Whole(Current<F>),
-    NoRoom(io::Error),
-}
-
-/// Makes a segment that is filled with zeros, and durable.
-fn make_segment<D: Disk>(
-    disk: &D,
-    owner: Incarnation,
-    number: u64,
-    layout: Layout,
-) -> Result<Made<D::File>, StorageError> {
-    let made = begin_segment(disk, owner, number, layout)?;
-    if let Made::Whole(segment) = &made {
-        finish_segment(disk, segment)?;
-    }
-    Ok(made)
-}
-
-/// Makes a segment that is not found yet.
-fn begin_segment<D: Disk>(
-    disk: &D,
-    owner: Incarnation,
-    number: u64,
-    layout: Layout,
-) -> Result<Made<D::File>, StorageError> {
-    let unfinished = disk.path(NEW_FILE);
-    let file = disk.create(NEW_FILE).attempt("create", &unfinished)?;
-    match fill(&file, owner, number, layout) {
-        Err(source) if lacks_room(&source) => {
-            disk.remove(NEW_FILE).attempt("remove", &unfinished)?;
-            return Ok(Made::NoRoom(source));
-        }
-        filled => filled.attempt("write", &unfinished)?,
-    }
-    file.sync_all().attempt("flush", &unfinished)?;
-    let (seal, path) = (Seal::new(owner, number), disk.path(&layout::file_name(number)));
-    Ok(Made::Whole(Current { number, layout, seal, file, path, block: 0, is_begun: false, highest: 0 }))
-}
-
-/// Gives a segment its name, durably.
-fn finish_segment<D: Disk>(disk: &D, segment: &Current<D::File>) -> Result<(), StorageError> {
-    let name = layout::file_name(segment.number);
-    disk.rename(NEW_FILE, &name).attempt("rename the new file to", &segment.path)?;
-    disk.sync().attempt("flush", &disk.path(""))
-}
-
-/// Writes every byte of it, so that a batch changes no more of the file system than its own blocks.
-fn fill<F: DiskFile>(file: &F, owner: Incarnation, number: u64, layout: Layout) -> io::Result<()> {
-    file.reserve(layout.size())?;
-    let zeros = vec![0; CHUNK_BYTES];
-    let mut offset = 0;
-    while offset < layout.size() {
-        let chunk = (layout.size() - offset).min(CHUNK_BYTES as u64);
-        file.write_all_at(&zeros[..chunk as usize], offset)?;
-        offset += chunk;
-    }
-    file.write_all_at(&layout::header(owner, number, layout), 0)
 }
 
 #[cfg(test)]

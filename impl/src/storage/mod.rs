@@ -38,6 +38,10 @@ mod image;
 
 mod recovery;
 
+mod current;
+
+pub(crate) mod ahead;
+
 pub(crate) mod log;
 
 mod format1;

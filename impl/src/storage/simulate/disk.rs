@@ -22,6 +22,8 @@ const SECTOR: usize = 512;
 pub(crate) struct SimulatedDisk {
     state: Arc<Mutex<State>>,
     syncs: Syncs,
+    #[cfg(test)]
+    held: Arc<Mutex<()>>,
 }
 
 /// A file of it that is open.
@@ -31,6 +33,8 @@ pub(crate) struct SimulatedFile {
     inode: usize,
     /// Held as long as the file is open.
     _open: Arc<()>,
+    #[cfg(test)]
+    held: Arc<Mutex<()>>,
 }
 
 /// What goes wrong at a call.
@@ -97,6 +101,12 @@ impl SimulatedDisk {
     #[cfg(test)]
     pub(crate) fn fail_next_sync(&self) {
         self.state().next_sync_fails = true;
+    }
+
+    /// As long as this is held, no flush of a file with its length comes to an end.
+    #[cfg(test)]
+    pub(crate) fn hold(&self) -> MutexGuard<'_, ()> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many calls were made.
@@ -216,11 +226,22 @@ impl SimulatedDisk {
     /// Nobody has a file of it open.
     fn of(mut state: State) -> SimulatedDisk {
         state.inodes.iter_mut().for_each(|inode| inode.open = Arc::default());
-        SimulatedDisk { state: Arc::new(Mutex::new(state)), syncs: Syncs::default() }
+        SimulatedDisk {
+            state: Arc::new(Mutex::new(state)),
+            syncs: Syncs::default(),
+            #[cfg(test)]
+            held: Arc::default(),
+        }
     }
 
     fn opened(&self, state: &State, inode: usize) -> SimulatedFile {
-        SimulatedFile { state: self.state.clone(), inode, _open: state.inodes[inode].open.clone() }
+        SimulatedFile {
+            state: self.state.clone(),
+            inode,
+            _open: state.inodes[inode].open.clone(),
+            #[cfg(test)]
+            held: self.held.clone(),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -500,6 +521,8 @@ impl DiskFile for SimulatedFile {
     }
 
     fn sync_all(&self) -> io::Result<()> {
+        #[cfg(test)]
+        let _free = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         self.sync_data()
     }
 

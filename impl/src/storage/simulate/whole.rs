@@ -8,6 +8,7 @@ use rafttree_model::{Members, Record, ServerId};
 
 use super::disk::SimulatedDisk;
 use super::former;
+use crate::storage::ahead::Helper;
 use crate::storage::disk::{Disk as _, DiskFile as _};
 use crate::storage::error::{Attempt as _, StorageError};
 use crate::storage::identity::{Identity, Incarnation};
@@ -64,7 +65,7 @@ impl Whole {
         let (identity, owner) = directory::read_identity(disk)?.ok_or_else(missing)?;
         let group = group::read(disk)?;
         convert::convert(disk, owner, usual)?;
-        let mut log = SegmentedLog::open(disk.clone(), owner, usual)?;
+        let mut log = SegmentedLog::open(disk.clone(), owner, usual)?.with_helper(Helper::Itself(1));
         let recovered = log.load()?;
         let snapshots = Snapshots::within(disk.clone(), owner, None)?;
         let pins = pins::read(disk)?;
