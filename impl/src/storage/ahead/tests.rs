@@ -64,17 +64,25 @@ fn prepare_until(
 fn batches_are_written_while_the_next_segment_is_made_and_wait_for_it_only_where_they_need_it() {
     let disk = created();
     let (mut log, mut held) = log(&disk);
-    let mut write = |log: &mut SegmentedLog<_>, index| {
-        log.write(&append(index)).unwrap();
-        log.prepare().unwrap();
-        held.apply(&append(index)[0]);
+    let mut write = move |indices: std::ops::RangeInclusive<u64>| {
+        for index in indices {
+            log.write(&append(index)).unwrap();
+            log.prepare().unwrap();
+            held.apply(&append(index)[0]);
+        }
+        held.clone()
     };
     let being_made = disk.hold();
-    (1..=u64::from(SMALL.blocks)).for_each(|index| write(&mut log, index));
+    let (ended, end) = channel();
+    let writing = thread::spawn(move || {
+        write(1..=u64::from(SMALL.blocks));
+        let _ = ended.send(());
+        write(u64::from(SMALL.blocks) + 1..=50)
+    });
+    end.recv_timeout(PATIENCE).expect("no batch waits while there is room");
     assert_eq!(segments(&disk), [1], "the second one is not durable");
     drop(being_made);
-    (1..=40).for_each(|more| write(&mut log, u64::from(SMALL.blocks) + more));
-    drop(log);
+    let held = writing.join().unwrap();
     assert_eq!(self::log(&disk.crashed(|| false)).1, held);
 }
 
