@@ -109,6 +109,12 @@ impl SimulatedDisk {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Bytes of all files, of those without a name as well.
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> usize {
+        self.state().inodes.iter().map(|inode| inode.current.len()).sum()
+    }
+
     /// How many calls were made.
     pub(crate) fn calls(&self) -> u64 {
         self.state().calls

@@ -1,6 +1,11 @@
 //! The simulated disk does what its front page says.
 
+use std::collections::BTreeSet;
+
+use super::content::Content;
+use super::sectors::Sectors;
 use super::{Fault, SimulatedDisk};
+use crate::simulate::Random;
 use crate::storage::disk::{Disk as _, DiskFile as _};
 
 fn written() -> SimulatedDisk {
@@ -124,4 +129,50 @@ fn a_flush_of_the_directory_that_fails_forgets_and_none_after_it_is_believed() {
     let restarted = disk.restarted();
     restarted.sync().unwrap();
     assert_eq!(names(&restarted.crashed(|| false)), ["forgotten", "later"], "the next process begins anew");
+}
+
+/// What is kept in pages and ranges is what an array and a set of sectors would keep.
+#[test]
+fn bytes_and_sectors_are_those_that_were_written() {
+    let mut random = Random::stream(3, 1);
+    let (mut content, mut copy) = (Content::default(), Content::default());
+    let (mut bytes, mut copied) = (Vec::new(), Vec::new());
+    let (mut sectors, mut dirty) = (Sectors::default(), BTreeSet::new());
+    for number in 0..2000 {
+        let (start, length) = (random.below(20_000) as usize, random.below(9_000) as usize);
+        let written = vec![if random.chance(40) { 0 } else { number as u8 }; length];
+        content.write(&written, start);
+        bytes.resize(bytes.len().max(start + length), 0);
+        bytes[start..start + length].copy_from_slice(&written);
+        let range = start / 512..(start + length).div_ceil(512).min(start / 512 + 3);
+        sectors.add(range.clone());
+        dirty.extend(range);
+        assert_eq!(content.to_vec(), bytes, "{number}");
+        assert_eq!(sectors.clone().into_ranges().flatten().collect::<BTreeSet<_>>(), dirty, "{number}");
+        if random.chance(10) {
+            (copy, copied) = (content.clone(), bytes.clone());
+        }
+        let range = start / 2..(start + length / 2).min(bytes.len());
+        let agree = copied.get(range.clone()) == Some(&bytes[range.clone()]);
+        assert_eq!(copy.agrees(&content, range.clone()), agree, "{number}");
+        copy.take_over(&content, range.clone());
+        copied.resize(copied.len().max(range.end), 0);
+        copied[range.clone()].copy_from_slice(&bytes[range]);
+        assert_eq!(copy.to_vec(), copied, "{number}");
+        if random.chance(20) {
+            (sectors, dirty) = Default::default();
+        }
+    }
+}
+
+#[test]
+fn a_file_without_a_name_takes_no_room_once_nobody_has_it_open() {
+    let disk = written();
+    let file = disk.open("file").unwrap();
+    disk.remove("file").unwrap();
+    disk.sync().unwrap();
+    assert_eq!((file.len().unwrap(), disk.held_bytes()), (1024, 1024));
+    drop(file);
+    disk.sync().unwrap();
+    assert_eq!(disk.held_bytes(), 0);
 }
