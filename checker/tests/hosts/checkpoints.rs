@@ -43,12 +43,13 @@ fn any_number_of_processes_goes_on_from_a_checkpoint_to_the_same_counts() {
         assert_eq!(ends[0].0, 0, "{ends:?}");
         assert_eq!(found(&json(&ends[0].1)), expected, "{processes} processes");
     }
-    // Cut once more, by more of them: only the newest checkpoint stays, and it is as good.
-    let further = ["--resume", words(directory.path()), "--states", "6000", "--frontier-memory", "0K"];
+    // Cut once more, by more of them and of more threads: only the newest checkpoint stays, and it is as good.
+    let further =
+        ["--resume", words(directory.path()), "--states", "6000", "--frontier-memory", "0K", "--threads", "2"];
     let ends = together(3, &[&SMALL[..], &further].concat());
     assert_eq!(ends[0].0, 3, "{ends:?}");
     let names = names(directory.path());
-    assert_eq!(names.len(), 4, "a manifest and three pieces: {names:?}");
+    assert_eq!(names.len(), 7, "a manifest and six pieces: {names:?}");
     expected["resumed_from_states"] = json(&ends[0].1)["parts"][0]["states"].clone();
     let ends = together(2, &[&SMALL[..], &["--resume", words(directory.path())]].concat());
     assert_eq!(found(&json(&ends[0].1)), expected);

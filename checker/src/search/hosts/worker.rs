@@ -98,7 +98,8 @@ impl<'a, S: Space, P: Print> Worker<'a, S, P> {
                 assert!(explored.frontier.is_layer_done(), "{:?}", explored.frontier.trouble());
                 explored.frontier.advance();
             }
-            if me == 0 {
+            // Of several workers of a process the first has written it down for all.
+            if me == 0 && !gathered.is_empty() {
                 space.decode_gathered(&gathered).expect("it was written by this code");
             }
             self.explored.totals = explored.totals;
