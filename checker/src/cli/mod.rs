@@ -122,6 +122,8 @@ enum Command {
         /// A scenario or counterexample ('-' reads standard input), or traces of one group.
         #[arg(required = true)]
         files: Vec<PathBuf>,
+        #[command(flatten)]
+        picture: show::PictureArgs,
     },
     /// Write a scenario or a counterexample as a picture or in the format of another tool: html, svg,
     /// mermaid, itf, shiviz, json or text.
@@ -197,7 +199,7 @@ fn run(cli: &Cli) -> Result<u8, Usage> {
         Command::Lasso { servers } => Ok(tables::lasso(*servers, json)),
         Command::Odds(args) => timing::run(args, json),
         Command::Explore(args) => play::explore(args),
-        Command::Replay { files } => replay::replay(files, json),
+        Command::Replay { files, picture } => replay::replay(files, picture, json),
         Command::Show(args) => show::show(args),
         Command::List { what } => {
             match what {

@@ -1,24 +1,30 @@
 //! `replay`: what is written down of a run, through the deployed transitions.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use rafttree_model::ServerId;
 use rafttree_model::trace::Ending;
 use serde_json::{Value, json};
 
 use crate::cli::play;
+use crate::cli::show::{self, PictureArgs};
 use crate::console::{Usage, grouped, seconds, wrap};
-use crate::production::{self, Broken, Difference, End, Line, Place, Replayed, Step, Unreadable, Wrong};
+use crate::production::{self, Broken, Difference, End, Line, Place, Replayed, Run, Step, Unreadable, Wrong};
 use crate::properties::PropertySet;
+use crate::trace::render::Chart;
 use crate::verdict;
 
 /// Plays a scenario, or replays the traces of a group, whichever the files are.
-pub(crate) fn replay(files: &[PathBuf], json: bool) -> Result<u8, Usage> {
+pub(crate) fn replay(files: &[PathBuf], picture: &PictureArgs, json: bool) -> Result<u8, Usage> {
     let Some(odd) = files.iter().find(|file| !production::is_trace(file)) else {
-        return traces(files, json);
+        return traces(files, picture, json);
     };
     match files {
-        [file] => play::play(file, json),
+        [file] if picture.is_printed() => picture.draw(|| scenario(file)).map(|()| 0),
+        [file] => {
+            picture.draw(|| scenario(file))?;
+            play::play(file, json)
+        }
         _ => Err(Usage(format!(
             "{} is no trace of a server that ran, and other files are played one at a time: give it alone, or leave it out",
             odd.display()
@@ -26,18 +32,54 @@ pub(crate) fn replay(files: &[PathBuf], json: bool) -> Result<u8, Usage> {
     }
 }
 
-fn traces(files: &[PathBuf], json: bool) -> Result<u8, Usage> {
+fn scenario(file: &Path) -> Result<Chart, Usage> {
+    let (title, text) = show::found(file)?;
+    show::charted(&title, &text)
+}
+
+fn traces(files: &[PathBuf], picture: &PictureArgs, json: bool) -> Result<u8, Usage> {
     let replayed = production::replay(files).map_err(|Unreadable(why)| Usage(why))?;
-    if json {
-        say!("{:#}", as_json(&replayed));
-    } else {
-        tell(&replayed);
+    picture.draw(|| last_steps(files, &replayed))?;
+    match json {
+        _ if picture.is_printed() => {}
+        true => say!("{:#}", as_json(&replayed)),
+        false => tell(&replayed),
     }
     Ok(u8::from(replayed.wrong.is_some()))
 }
 
+/// The chart of the last steps, up to what is wrong.
+fn last_steps(files: &[PathBuf], replayed: &Replayed) -> Result<Chart, Usage> {
+    let film = production::film(files, replayed).map_err(|Unreadable(why)| Usage(why))?;
+    let Run { start, steps, base } =
+        film.ok_or_else(|| Usage("the traces have no step that could be drawn".to_owned()))?;
+    let mut chart = Chart::of(title(replayed.wrong.as_ref()), &start, &steps);
+    let named = replayed.servers.iter().map(|line| line.id()).zip(1..).filter(|(id, place)| id.number() != *place);
+    chart.remarks.extend(named.map(|(id, place)| format!("server {place} of the picture is server {id} of the group")));
+    if base != 0 {
+        chart.remarks.push(format!("index 1 of the picture is index {} of the log", base + 1));
+    }
+    if let Some(Wrong::Differs(difference)) = &replayed.wrong {
+        chart.remarks.push("the last step is what the checked code does".to_owned());
+        chart.afterwards.push(format!("But server {}: {}.", difference.id, difference.found));
+    }
+    if let Some(Broken { properties, .. }) = &replayed.consequence {
+        chart.afterwards.push(format!("What the others do then breaks {}.", verdict::names(*properties).join(", ")));
+    }
+    Ok(chart)
+}
+
+fn title(wrong: Option<&Wrong>) -> &'static str {
+    match wrong {
+        Some(Wrong::Differs(_)) => "a server does not do what the checked code does",
+        Some(Wrong::Broken(_)) => "the group breaks what must hold",
+        Some(Wrong::Unsent { .. }) => "a server hears what nobody has sent",
+        None => "the last steps of the group",
+    }
+}
+
 fn tell(replayed: &Replayed) {
-    let Replayed { servers, wrong, consequence, chart, judged, absent, unknown, time } = replayed;
+    let Replayed { servers, wrong, consequence, chart, judged, absent, unknown, time, .. } = replayed;
     match wrong {
         Some(Wrong::Differs(difference)) => differs(difference, consequence.as_ref()),
         Some(Wrong::Broken(broken)) => breaks(broken),

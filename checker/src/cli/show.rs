@@ -22,15 +22,43 @@ pub(crate) struct ShowArgs {
     to: Option<PathBuf>,
 }
 
+/// Whether a picture is wanted of what is replayed, and as what.
+#[derive(Args)]
+pub(crate) struct PictureArgs {
+    /// Draw the run; of the traces of a group their last steps, up to what is wrong.
+    #[arg(short, long, value_enum, value_name = "FORMAT")]
+    output: Option<Picture>,
+    /// Where to write the picture; without it, it is printed instead of what is said otherwise.
+    #[arg(long, value_name = "FILE", requires = "output")]
+    to: Option<PathBuf>,
+}
+
+impl PictureArgs {
+    /// Draws this, if a picture is wanted.
+    pub(crate) fn draw(&self, chart: impl FnOnce() -> Result<Chart, Usage>) -> Result<(), Usage> {
+        let Some(output) = self.output else { return Ok(()) };
+        put(&output.of(&chart()?), self.to.as_deref())
+    }
+
+    /// Whether the picture is printed, and nothing else.
+    pub(crate) fn is_printed(&self) -> bool {
+        self.output.is_some() && self.to.is_none()
+    }
+}
+
 /// Prints or writes the picture.
 pub(crate) fn show(args: &ShowArgs) -> Result<u8, Usage> {
     let (title, text) = found(&args.trace)?;
-    let picture = args.output.of(&charted(&title, &text)?);
-    match &args.to {
-        Some(path) => write(path, &picture)?,
+    put(&args.output.of(&charted(&title, &text)?), args.to.as_deref())?;
+    Ok(0)
+}
+
+fn put(picture: &str, to: Option<&Path>) -> Result<(), Usage> {
+    match to {
+        Some(path) => write(path, picture)?,
         None => say!("{}", picture.trim_end_matches('\n')),
     }
-    Ok(0)
+    Ok(())
 }
 
 /// The chart of a trace's text.

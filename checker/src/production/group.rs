@@ -9,6 +9,7 @@ use rafttree_model::trace::{Call, Ending, Origin};
 use rafttree_model::{Envelope, Event, Members, ServerId, Slice};
 
 use crate::production::file::{Item, Place, TraceFile, Unreadable};
+use crate::production::film::{Film, Run, Shot};
 use crate::production::judge::Judge;
 use crate::production::line::{Difference, End, Happened, Line, Stop, named};
 use crate::production::sent::{Known, Sent};
@@ -30,6 +31,8 @@ pub(crate) struct Replayed {
     pub(crate) absent: Vec<ServerId>,
     /// Messages of which it is not known whether they were sent.
     pub(crate) unknown: u64,
+    /// Steps and starts up to what is wrong, or to the end.
+    pub(crate) taken: u64,
     pub(crate) time: Duration,
 }
 
@@ -66,12 +69,23 @@ pub(crate) fn replay(files: &[PathBuf]) -> Result<Replayed, Unreadable> {
     let began = Instant::now();
     let mut group = Group::new(lines(files)?);
     let wrong = group.run()?;
-    let chart = group.chart();
+    let (chart, taken) = (group.chart(), group.taken);
     let consequence =
         if let Some(Wrong::Differs(difference)) = &wrong { group.run_without(difference.id) } else { None };
     let Group { servers, judge, unknown, absent, .. } = group;
     let (judged, time) = (judge.judged(), began.elapsed());
-    Ok(Replayed { servers, wrong, consequence, chart, judged, absent, unknown, time })
+    Ok(Replayed { servers, wrong, consequence, chart, judged, absent, unknown, taken, time })
+}
+
+/// So many steps are looked at for a film: not every one is shown.
+const MAX_FILMED_STEPS: u64 = 120;
+
+/// The last steps up to what is wrong first, or to the end, as a run of the world; nothing, where there is none.
+pub(crate) fn film(files: &[PathBuf], replayed: &Replayed) -> Result<Option<Run>, Unreadable> {
+    let mut group = Group::new(lines(files)?);
+    group.film = Some(Film::after(replayed.taken.saturating_sub(MAX_FILMED_STEPS)));
+    group.run()?;
+    Ok(group.film.and_then(Film::run))
 }
 
 /// So much after a server's first start may arrive what it has sent before that, when it kept no trace.
@@ -88,6 +102,8 @@ struct Group {
     /// The server that was followed no further.
     left: Option<ServerId>,
     unknown: u64,
+    taken: u64,
+    film: Option<Film>,
 }
 
 impl Group {
@@ -98,7 +114,8 @@ impl Group {
         let members = members.unwrap_or_else(|| Members::new([ServerId::new(1)]).expect("one server is a group"));
         let judge = Judge::new(&members, absent.is_empty());
         let waits = vec![None; servers.len()];
-        Group { waits, servers, sent: Sent::default(), judge, absent, left: None, unknown: 0 }
+        let sent = Sent::default();
+        Group { waits, servers, sent, judge, absent, left: None, unknown: 0, taken: 0, film: None }
     }
 
     /// The last steps, as a chart.
@@ -127,16 +144,24 @@ impl Group {
             if !is_sent {
                 match self.who_may_have_sent(place) {
                     true => self.unknown += 1,
-                    false => return Ok(Some(Wrong::Unsent { at: self.upcoming(place) })),
+                    false => {
+                        self.film_unsent(place);
+                        return Ok(Some(Wrong::Unsent { at: self.upcoming(place) }));
+                    }
                 }
             }
+            let upcoming = self.film.is_some().then(|| self.servers[place].next_call().cloned()).flatten();
             let happened = match self.servers[place].advance() {
                 Ok(Some(happened)) => happened,
                 Ok(None) => continue,
                 Err(Stop::Unreadable(why)) => return Err(why),
-                Err(Stop::Differs(found)) => return Ok(Some(Wrong::Differs(found))),
+                Err(Stop::Differs(found)) => {
+                    self.film_as_expected(place, upcoming);
+                    return Ok(Some(Wrong::Differs(found)));
+                }
             };
             let properties = self.follow(place, &happened);
+            self.take(place, &happened, is_sent, properties);
             if !properties.is_empty() {
                 let at = self.last(place, &happened);
                 return Ok(Some(Wrong::Broken(Broken { properties, at })));
@@ -150,6 +175,32 @@ impl Group {
         let last = (0..self.servers.len()).max_by_key(|place| self.servers[*place].now);
         let at = last.map(|place| self.last(place, &Happened::Ended(End::Cut { left: 0 })));
         Ok(at.filter(|_| !properties.is_empty()).map(|at| Wrong::Broken(Broken { properties, at })))
+    }
+
+    /// Counts what has happened, and films it.
+    fn take(&mut self, place: usize, happened: &Happened, is_sent: bool, broken: PropertySet) {
+        self.taken += 1;
+        let Group { film, judge, servers, .. } = self;
+        if let Some(film) = film {
+            film.take(&Shot { judge, line: &servers[place], happened, is_sent, broken });
+        }
+    }
+
+    /// Films what the checked code does where the server did something else.
+    fn film_as_expected(&mut self, place: usize, call: Option<Call>) {
+        if let Some(call) = call {
+            let happened = Happened::Called(call);
+            self.servers[place].has_changed = true;
+            let broken = self.follow(place, &happened);
+            self.take(place, &happened, true, broken);
+        }
+    }
+
+    /// Films what nobody has sent as it arrives.
+    fn film_unsent(&mut self, place: usize) {
+        if let Some(call) = self.servers[place].next_call().cloned() {
+            self.take(place, &Happened::Called(call), false, PropertySet::default());
+        }
     }
 
     fn follow(&mut self, place: usize, happened: &Happened) -> PropertySet {

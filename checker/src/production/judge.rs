@@ -27,6 +27,7 @@ const MAX_STEPS_BETWEEN: u64 = 4096;
 const MIN_SPARE_ENTRIES: u64 = 1024;
 
 /// A group's world, and what is not judged yet.
+#[derive(Clone)]
 pub(crate) struct Judge {
     world: World,
     window: Window,
@@ -178,6 +179,26 @@ impl Judge {
             self.rebase(settled);
         }
         self.kept(broken)
+    }
+
+    /// The world, and what is called how in it, without the entries up to here.
+    pub(crate) fn based_on(&self, base: u64) -> (World, Window) {
+        let mut judge = self.clone();
+        if judge.window.base() < base {
+            judge.rebase(base);
+        }
+        (judge.world, judge.window)
+    }
+
+    /// Entries up to here are not in the world.
+    pub(crate) fn base(&self) -> u64 {
+        self.window.base()
+    }
+
+    /// Up to where each server that has started knows its log to be committed.
+    pub(crate) fn known(&self) -> Vec<u64> {
+        let started = self.servers.iter().zip(&self.world.servers).filter(|(followed, _)| followed.is_known);
+        started.map(|(_, server)| server.node.commit().number() + self.window.base()).collect()
     }
 
     fn kept(&self, mut broken: PropertySet) -> PropertySet {

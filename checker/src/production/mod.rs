@@ -14,10 +14,13 @@ mod window;
 
 mod judge;
 
+mod film;
+
 mod group;
 
 pub(crate) use file::{Place, Unreadable, is_trace};
-pub(crate) use group::{Broken, Replayed, Step, Wrong, replay};
+pub(crate) use film::Run;
+pub(crate) use group::{Broken, Replayed, Step, Wrong, film, replay};
 pub(crate) use line::{Difference, End, Line};
 
 #[cfg(test)]

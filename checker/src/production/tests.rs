@@ -12,8 +12,9 @@ use rafttree_model::{
 };
 use tempfile::TempDir;
 
-use crate::production::{End, Replayed, Wrong, replay};
+use crate::production::{End, Replayed, Run, Wrong, film, replay};
 use crate::properties::Property;
+use crate::system::Action;
 
 type Command = Vec<u8>;
 
@@ -490,4 +491,58 @@ fn traces_are_merged_though_clocks_differ() {
         }
     }
     assert_eq!(broken(&group.traces().replay()), []);
+}
+
+fn filmed(traces: &Traces) -> Run {
+    let replayed = traces.replay();
+    let film = film(&traces.files, &replayed).unwrap_or_else(|unreadable| panic!("{}", unreadable.0));
+    film.expect("something happens")
+}
+
+#[test]
+fn the_last_steps_are_a_run_in_which_whatever_arrives_was_sent() {
+    let mut group = Group::new();
+    group.elect(id(1));
+    group.propose(id(1), "a");
+    group.restart(id(2));
+    group.elect(id(3));
+    let Run { start, steps, base } = filmed(&group.traces());
+    assert_eq!(base, 0, "little has happened");
+    assert!(start == crate::world::World::new(3), "all of it is shown");
+    let verbs = |verb: &str| steps.iter().filter(|step| step.action.to_string().starts_with(verb)).count();
+    assert_eq!((verbs("propose"), verbs("crash"), verbs("election_timeout")), (1, 1, 2));
+    let mut before = &start;
+    for step in &steps {
+        assert!(step.sent && step.world.broken.is_empty(), "{}", step.action);
+        if let Action::Deliver(letter) = &step.action {
+            assert!(before.network.binary_search(letter).is_ok(), "{} was sent", step.action);
+        }
+        before = &step.world;
+    }
+    let logs: Vec<usize> = before.servers.iter().map(|server| server.entries.len()).collect();
+    assert_eq!(logs, [3, 3, 3], "two leaders' own entries and a command");
+}
+
+#[test]
+fn where_a_server_differs_the_last_step_is_what_the_checked_code_does() {
+    let Run { steps, .. } = filmed(&asked_twice::<MayVote>(|_| {}).traces());
+    let last = steps.last().expect("there are steps");
+    assert!(last.action.to_string().starts_with("deliver 2->3 term 1 vote_request"), "{}", last.action);
+    let voter = last.world.server(id(3));
+    assert_eq!(voter.node.vote(), Some(id(1)), "it does not vote again");
+}
+
+/// Of a long run the last steps are shown, and of its log the end.
+#[test]
+fn of_a_long_run_the_end_is_shown() {
+    let mut group = Group::new();
+    group.elect(id(1));
+    (0..150).for_each(|number| group.propose(id(1), &number.to_string()));
+    let Run { steps, base, .. } = filmed(&group.traces());
+    assert_eq!(steps.len(), 40);
+    assert!(100 < base && base < 151, "{base}");
+    for step in &steps {
+        let longest = step.world.servers.iter().map(|server| server.entries.len()).max();
+        assert!(longest.is_some_and(|longest| longest < 16), "{longest:?} entries are shown");
+    }
 }

@@ -45,7 +45,8 @@ fn with_tags(event: &Event<Digest>) -> Event<Tag> {
     }
 }
 
-fn letter(envelope: &Envelope<Slice<Digest>>) -> Letter {
+/// The message with tags for its commands.
+pub(crate) fn letter(envelope: &Envelope<Slice<Digest>>) -> Letter {
     let tagged = |slice: Slice<Digest>| Slice::new(slice.previous(), slice.entries().iter().map(tagged).collect());
     envelope.clone().with_entries(tagged).expect("the same entries follow one another")
 }

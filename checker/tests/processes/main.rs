@@ -46,6 +46,8 @@ struct Process {
 struct Judged {
     said: String,
     code: Option<i32>,
+    /// The last steps, drawn.
+    picture: String,
 }
 
 impl Group {
@@ -104,9 +106,16 @@ impl Group {
     /// Judges the traces, once no server runs any more.
     fn judged(mut self) -> Judged {
         self.servers.clear();
-        let traces = (1..=3).map(|id| self.folder.path().join(format!("{id}.trace")));
-        let judged = Command::new(env!("CARGO_BIN_EXE_rafttree-checker")).arg("replay").args(traces).output().unwrap();
-        Judged { said: String::from_utf8(judged.stdout).unwrap(), code: judged.status.code() }
+        let (traces, drawn) = ((1..=3).map(|id| format!("{id}.trace")), self.folder.path().join("drawn.svg"));
+        let judged = Command::new(env!("CARGO_BIN_EXE_rafttree-checker"))
+            .current_dir(self.folder.path())
+            .arg("replay")
+            .args(traces)
+            .args(["-o", "svg", "--to", "drawn.svg"])
+            .output()
+            .unwrap();
+        let picture = std::fs::read_to_string(drawn).unwrap();
+        Judged { said: String::from_utf8(judged.stdout).unwrap(), code: judged.status.code(), picture }
     }
 }
 
@@ -174,23 +183,27 @@ fn processes_that_are_right_are_accepted() {
 
 #[test]
 fn a_process_by_a_mutant_of_the_step_is_named_with_the_property_that_it_breaks() {
-    let Judged { said, code } = asked_twice(Fault::VotesAgain);
+    let Judged { said, code, picture } = asked_twice(Fault::VotesAgain);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("server 3 does not do what the checked code does"), "{said}");
     assert!(said.contains("deliver 2->3 term 1 vote_request"), "{said}");
     assert!(said.contains("BROKEN:   C2 VoteOnce"), "{said}");
+    assert!(picture.contains("the last step is what the checked code does"), "{picture}");
+    assert!(picture.contains("But server 3: the server asked for something else"), "{picture}");
 }
 
 #[test]
 fn a_process_whose_disk_loses_a_vote_is_named_with_the_property() {
-    let Judged { said, code } = asked_twice(Fault::LosesVotes);
+    let Judged { said, code, picture } = asked_twice(Fault::LosesVotes);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("BROKEN:   C2 VoteOnce"), "{said}");
+    assert!(picture.contains("BROKEN: C2 VoteOnce") && picture.contains("2-&gt;3 term 1 vote_request"), "{picture}");
 }
 
 #[test]
 fn a_process_whose_disk_loses_entries_is_named_with_the_property() {
-    let Judged { said, code } = committed_and_killed(Fault::LosesEntries);
+    let Judged { said, code, picture } = committed_and_killed(Fault::LosesEntries);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("BROKEN:   C6 LeaderCompleteness"), "{said}");
+    assert!(picture.contains("BROKEN: C6 LeaderCompleteness") && picture.contains("crash 3"), "{picture}");
 }
