@@ -55,8 +55,6 @@ mod production;
 
 mod concrete;
 
-mod explorer;
-
 mod swarm;
 
 mod inductive;
@@ -66,6 +64,8 @@ mod quotient;
 mod liveness;
 
 mod hunt;
+
+mod explorer;
 
 mod presets;
 

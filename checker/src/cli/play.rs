@@ -5,15 +5,17 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use crate::cli::options::SystemArgs;
+use crate::cli::options::{LimitArgs, SystemArgs};
 use crate::cli::show;
 use crate::console::Usage;
-use crate::explorer::{self, Walk};
+use crate::explorer::{self, NamedQuotient, Walk, Walked};
 use crate::presets;
+use crate::system::System;
 use crate::trace::counterexample::{offered_in, walked_in};
 use crate::trace::scenario::{Played, Scenario};
 use crate::trace::{kept, language};
 use crate::verdict;
+use crate::world::PAPER;
 
 /// What is explored, and where it is served.
 #[derive(Args)]
@@ -29,6 +31,12 @@ pub(crate) struct ExploreArgs {
     /// Serve Stateright's Explorer instead, which counts states; with --from it begins at the trace's end.
     #[arg(long)]
     stateright: bool,
+    /// Walk through the quotient, which the search exhausts, instead of the concrete system: of a preset its first part
+    /// of any length. With a mutant it is searched, and what is found can be followed.
+    #[arg(long, conflicts_with_all = ["from", "stateright"])]
+    quotient: bool,
+    #[command(flatten)]
+    limits: LimitArgs,
 }
 
 /// Serves the states to a browser.
@@ -49,15 +57,18 @@ pub(crate) fn explore(args: &ExploreArgs) -> Result<u8, Usage> {
         offered.serve(address);
         return Ok(0);
     }
-    let walk = walk(args)?;
-    let address = listener.local_addr().map_or_else(|_| address.clone(), |address| address.to_string());
+    if args.quotient { serve(quotient(args)?, listener) } else { serve(walk(args)?, listener) }
+}
+
+fn serve<W: Walked>(walk: Walk<W>, listener: TcpListener) -> Result<u8, Usage> {
+    let address = listener.local_addr().map_err(|why| Usage(format!("cannot serve: {why}")))?;
     say!("explore {} at http://{address}/ (end it with Ctrl-C)", walk.title);
     explorer::serve(walk, listener).map_err(|why| Usage(format!("cannot serve at {address}: {why}")))?;
     Ok(0)
 }
 
 /// The system of the trace or of the preset.
-fn walk(args: &ExploreArgs) -> Result<Walk, Usage> {
+fn walk(args: &ExploreArgs) -> Result<Walk<System>, Usage> {
     let named = args.system.preset.as_deref().filter(|name| presets::named(name).is_none()).map(PathBuf::from);
     let is_trace = |path: &PathBuf| path.exists() || kept::named(&path.to_string_lossy()).is_some();
     if let Some(path) = args.from.clone().or(named.filter(is_trace)) {
@@ -72,6 +83,23 @@ fn walk(args: &ExploreArgs) -> Result<Walk, Usage> {
     let name = chosen.mutant.as_ref().map_or(chosen.preset.name, |mutant| mutant.name);
     let system = walked_in(chosen.mutant.as_ref(), chosen.parts[0]);
     Ok(Walk { title: name.replace('_', " "), system, trace: Vec::new() })
+}
+
+/// The quotient of the preset or of the mutant, and what the search finds in it.
+fn quotient(args: &ExploreArgs) -> Result<Walk<NamedQuotient>, Usage> {
+    let chosen = args.system.chosen()?;
+    let name = chosen.mutant.as_ref().map_or(chosen.preset.name, |mutant| mutant.name);
+    let ground = chosen.mutant.as_ref().map_or(PAPER, |mutant| mutant.ground);
+    let searched = chosen.parts.iter().find_map(|part| part.quotient(ground));
+    let mut searched = searched.ok_or_else(|| Usage(format!("nothing of {name} is searched in a quotient")))?;
+    let title = format!("{} in its quotient", name.replace('_', " "));
+    let Some(mutant) = &chosen.mutant else {
+        return Ok(Walk { title, system: NamedQuotient::of(&searched), trace: Vec::new() });
+    };
+    searched.watched.keep(mutant.counted());
+    let (system, found) = (NamedQuotient::of(&searched), args.limits.limits().search().run(&searched, &mut |_| {}));
+    let trace = system.named(&searched, &found.path).map_err(Usage)?;
+    Ok(Walk { title, system, trace })
 }
 
 /// Plays a file, and tells what happens.

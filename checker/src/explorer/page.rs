@@ -2,10 +2,9 @@
 
 use std::fmt::Write as _;
 
-use crate::explorer::seek::GOALS;
-use crate::explorer::walk::{Choice, GROUPS, Place, Walk};
-use crate::trace::language::Picture;
-use crate::trace::render::{drawn_with_links, xml};
+use crate::explorer::walk::{Choice, Place, Walk};
+use crate::explorer::walked::{GOALS, Walked};
+use crate::trace::render::{Chart, drawn_with_links, xml};
 
 const STYLE: &str = include_str!("page.css");
 
@@ -20,19 +19,42 @@ fn numbers(path: &[usize]) -> String {
 }
 
 /// A place; with a note, if there is something to say.
-pub(crate) fn page(walk: &Walk, place: &Place, note: Option<&str>) -> String {
+pub(crate) fn page<W: Walked>(walk: &Walk<W>, place: &Place<W>, note: Option<&str>) -> String {
     let links: Vec<_> = (1..=place.path.len()).map(|length| link(&place.path[..length])).collect();
     let chart = drawn_with_links(&walk.chart(place), &links);
     let note = note.map_or(String::new(), |note| format!("<p class=\"note\">{}</p>\n", xml(note)));
-    let state = xml(&Picture(walk.world(place)).to_string());
+    let state = xml(&walk.system.whole(&walk.state(place)));
     framed(
         &walk.title,
         &format!(
-            "<main>{chart}</main>\n<aside>\n{note}{}{}{}<details><summary>the whole state</summary><pre>{state}</pre></details>\n</aside>\n",
+            "<main>{chart}</main>\n<aside>\n{note}{}{}{}{}<details><summary>the whole state</summary><pre>{state}</pre></details>\n</aside>\n",
             ways(walk, place),
-            choices(place, &walk.choices(place)),
-            goals(place)
+            about::<W>(&place.path),
+            choices::<W>(&place.path, &walk.choices(place)),
+            goals(&place.path)
         ),
+    )
+}
+
+/// What is walked through, if that has to be said, and how it looks in the concrete system.
+fn about<W: Walked>(path: &[usize]) -> String {
+    if W::ABOUT.is_empty() {
+        return String::new();
+    }
+    let link = format!("/concrete?path={}", numbers(path));
+    format!(
+        "<p><small>{} <a id=\"concrete\" href=\"{link}\">A run of the concrete system that leads here.</a></small></p>\n",
+        xml(W::ABOUT)
+    )
+}
+
+/// A run of the concrete system that leads to a place of another one.
+pub(crate) fn concrete(path: &[usize], chart: &Chart) -> String {
+    let links: Vec<_> = (1..=chart.steps.len()).map(|step| format!("#step-{step}")).collect();
+    let (chart, back) = (drawn_with_links(chart, &links), xml(&link(path)));
+    framed(
+        "in the concrete system",
+        &format!("<main>{chart}</main>\n<aside><nav><a id=\"back\" href=\"{back}\">back</a></nav></aside>\n"),
     )
 }
 
@@ -65,7 +87,7 @@ fn framed(title: &str, body: &str) -> String {
 }
 
 /// Back, to the start, and along the trace that is followed.
-fn ways(walk: &Walk, place: &Place) -> String {
+fn ways<W: Walked>(walk: &Walk<W>, place: &Place<W>) -> String {
     let mut out = format!("<nav><span>step {}</span> ", place.path.len());
     let mut to = |id: &str, words: &str, path: &[usize]| {
         let _ = write!(out, "<a id=\"{id}\" href=\"{}\">{words}</a> ", xml(&link(path)));
@@ -86,47 +108,47 @@ fn ways(walk: &Walk, place: &Place) -> String {
 }
 
 /// What would break something first, then by groups; what changes nothing is folded.
-fn choices(place: &Place, all: &[Choice]) -> String {
+fn choices<W: Walked>(path: &[usize], all: &[Choice]) -> String {
     let mut out = String::from("<h2>What can happen next</h2>\n");
-    let (changing, idle): (Vec<_>, Vec<_>) = all.iter().partition(|choice| !choice.changes.is_empty());
-    let breaking: Vec<_> = changing.iter().filter(|choice| !choice.broken.is_empty()).copied().collect();
-    out.push_str(&list(place, "would break a property", &breaking));
-    for group in GROUPS {
+    let (changing, idle): (Vec<_>, Vec<_>) = all.iter().partition(|choice| !choice.told.changes.is_empty());
+    let breaking: Vec<_> = changing.iter().filter(|choice| !choice.told.broken.is_empty()).copied().collect();
+    out.push_str(&list(path, "would break a property", &breaking));
+    for group in W::GROUPS {
         let of_group: Vec<_> =
-            changing.iter().filter(|it| it.group == group && it.broken.is_empty()).copied().collect();
-        out.push_str(&list(place, group, &of_group));
+            changing.iter().filter(|it| it.told.group == *group && it.told.broken.is_empty()).copied().collect();
+        out.push_str(&list(path, group, &of_group));
     }
     if !idle.is_empty() {
         let _ = writeln!(out, "<details><summary>{} that change nothing</summary>", idle.len());
-        out.push_str(&list(place, "", &idle));
+        out.push_str(&list(path, "", &idle));
         out.push_str("</details>\n");
     }
     out
 }
 
-fn list(place: &Place, heading: &str, choices: &[&Choice]) -> String {
+fn list(path: &[usize], heading: &str, choices: &[&Choice]) -> String {
     if choices.is_empty() {
         return String::new();
     }
     let mut out = if heading.is_empty() { String::new() } else { format!("<h3>{heading}</h3>\n") };
     out.push_str("<ul class=\"choices\">\n");
-    for choice in choices {
-        let path: Vec<_> = place.path.iter().copied().chain([choice.number]).collect();
-        let broken: String = choice.broken.iter().map(|name| format!(" <b class=\"bad\">{name}</b>")).collect();
-        let changes = xml(&choice.changes.join("; "));
+    for Choice { number, told } in choices {
+        let path: Vec<_> = path.iter().copied().chain([*number]).collect();
+        let broken: String = told.broken.iter().map(|name| format!(" <b class=\"bad\">{name}</b>")).collect();
+        let changes = xml(&told.changes.join("; "));
         let _ = writeln!(
             out,
             "<li><a href=\"{}\">{}</a>{broken}<small>{changes}</small></li>",
             xml(&link(&path)),
-            xml(&choice.action)
+            xml(&told.action)
         );
     }
     out + "</ul>\n"
 }
 
 /// Links that run on.
-fn goals(place: &Place) -> String {
-    let path = numbers(&place.path);
+fn goals(path: &[usize]) -> String {
+    let path = numbers(path);
     let links: Vec<_> = GOALS
         .iter()
         .map(|(name, words, _)| {

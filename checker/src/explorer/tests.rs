@@ -5,15 +5,19 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use serde_json::Value;
 
-use crate::explorer::seek::{Goal, run_to};
-use crate::explorer::walk::Walk;
-use crate::explorer::{page, serve};
+use crate::explorer::seek::run_to;
+use crate::explorer::walk::{Place, Walk};
+use crate::explorer::walked::{Goal, Walked};
+use crate::explorer::{NamedQuotient, page, serve};
+use crate::mutants::catalogue;
+use crate::quotient::Quotient;
 use crate::system::System;
+use crate::tests::limits;
 use crate::trace::kept;
 use crate::trace::run::{self, play};
 use crate::trace::scenario::Scenario;
 
-fn walk(trace: &str) -> Walk {
+fn walk(trace: &str) -> Walk<System> {
     let scenario = Scenario::parse(kept::named(trace).expect("it is kept")).expect("it is well-formed");
     let system = scenario.system();
     let trace = scenario.play(&system).expect("it can be played").steps.into_iter().map(|step| step.action).collect();
@@ -24,8 +28,18 @@ fn deployed() -> System {
     System { symmetric: false, ..crate::system::deployed(run::concrete(3)) }
 }
 
+/// The quotient of a mutant's bounds, what the search finds in it, and that quotient as it is searched.
+fn quotient_of(mutant: &str) -> (Walk<NamedQuotient>, Quotient) {
+    let mutant = catalogue::find(mutant).expect("it is in the catalogue");
+    let mut searched = mutant.part.quotient(mutant.ground).expect("it is caught in a quotient");
+    searched.watched.keep(mutant.counted());
+    let (system, found) = (NamedQuotient::of(&searched), limits(1).search().run(&searched, &mut |_| {}));
+    let trace = system.named(&searched, &found.path).unwrap_or_else(|why| panic!("{why}"));
+    (Walk { title: mutant.name.to_owned(), system, trace }, searched)
+}
+
 /// Serves a walk for as long as the tests run.
-fn served(walk: Walk) -> SocketAddr {
+fn served<W: Walked>(walk: Walk<W>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let address = listener.local_addr().expect("it has an address");
     std::thread::spawn(move || serve(walk, listener));
@@ -123,7 +137,7 @@ fn every_kept_trace_can_be_followed() {
         let start = walk.place(&[]).expect("a start is a place");
         let end = walk.after(&start, &walk.trace).unwrap_or_else(|why| panic!("{name}: {why}"));
         let again = walk.place(&end.path).unwrap_or_else(|why| panic!("{name}: {why}"));
-        assert!(walk.world(&again) == walk.world(&end), "{name}: its link leads there as well");
+        assert!(walk.state(&again) == walk.state(&end), "{name}: its link leads there as well");
         assert!(walk.next_of_trace(&end).is_none(), "{name}");
     }
 }
@@ -142,9 +156,10 @@ fn what_leaves_the_trace_cannot_follow_it() {
 #[test]
 fn what_nobody_sent_is_told_from_what_was_sent() {
     let walk = Walk { title: String::new(), system: deployed(), trace: Vec::new() };
-    let at = |place: &crate::explorer::walk::Place, action: &str| {
+    let at = |place: &Place<System>, action: &str| {
         let choices = walk.choices(place);
-        choices.iter().find(|choice| choice.action == action).map(|choice| (choice.number, choice.group, choice.sent))
+        let choice = choices.iter().find(|choice| choice.told.action == action);
+        choice.map(|choice| (choice.number, choice.told.group, choice.told.sent))
     };
     let start = walk.place(&[]).expect("a start is a place");
     let (number, group, _) = at(&start, "election_timeout 1").expect("it can happen");
@@ -199,4 +214,47 @@ fn what_is_not_there_is_said() {
     assert!(asked(address, "/").1.contains("<title>&lt;i&gt;</title>"));
     assert_eq!(page::link(&[]), "/");
     assert_eq!(page::link(&[3, 0, 12]), "/?path=3.0.12#step-3");
+}
+
+#[test]
+fn what_a_search_of_the_quotient_finds_is_followed_to_its_end_and_told_concretely() {
+    for mutant in ["vote_again", "vote_for_any_log"] {
+        let (walk, searched) = quotient_of(mutant);
+        let broken = catalogue::find(mutant).expect("it is in the catalogue").caught_by.name();
+        let steps = walk.trace.len();
+        let address = served(walk);
+        let mut page = asked(address, "/").1;
+        for step in 1..=steps {
+            let before = page;
+            page = asked(address, &link(&before, "follow").unwrap_or_else(|| panic!("{step} of {steps}"))).1;
+            let foretold = before.contains(&format!("<b class=\"bad\">{broken}</b>"));
+            assert_eq!(foretold, step == steps, "{mutant}: step {step} of {steps}");
+        }
+        assert_eq!(link(&page, "follow"), None);
+        assert!(page.contains(&format!("BROKEN: {broken}")), "{page}");
+        let (head, concrete) = asked(address, &link(&page, "concrete").expect("it is told concretely as well"));
+        assert!(head.contains("200 OK") && concrete.contains(&format!("BROKEN: {broken}")), "{mutant}: {concrete}");
+        assert!(searched.symmetric, "what is searched are states without names");
+    }
+}
+
+#[test]
+fn every_link_of_the_quotient_leads_to_a_page_and_back() {
+    let (walk, _) = quotient_of("vote_again");
+    let address = served(Walk { trace: Vec::new(), ..walk });
+    let start = asked(address, "/").1;
+    assert!(start.contains("States of the quotient") && link(&start, "follow").is_none(), "{start}");
+    let campaign = state(address, "/")["next"][0].clone();
+    assert_eq!(campaign["action"], "campaign 1, promised votes by 2 3", "{campaign}");
+    let next = state(address, "/")["next"].as_array().map_or(0, Vec::len);
+    for number in 0..next {
+        let (head, page) = asked(address, &format!("/?path={number}"));
+        assert!(head.contains("200 OK") && page.contains("class=\"step\" id=\"step-1\""), "{number}: {head}");
+        assert_eq!(link(&page, "back").as_deref(), Some("/"), "{number}");
+    }
+    let (head, _) = asked(address, &link(&start, "run-leader").expect("it can be sought"));
+    let found = head.lines().find_map(|line| line.strip_prefix("location: ")).unwrap_or_else(|| panic!("{head}"));
+    let (head, led) = asked(address, &found.replacen("/?", "/concrete?", 1));
+    assert!(head.contains("200 OK") && led.contains("leader"), "a run of the concrete system leads there: {led}");
+    assert!(asked(address, "/concrete?path=999").0.contains("404 Not Found"));
 }

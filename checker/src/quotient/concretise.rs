@@ -118,7 +118,8 @@ impl Quotient {
         Some(if self.symmetric { settled.canonical() } else { settled })
     }
 
-    fn led_to(&self, state: &State, step: Move) -> Result<(State, u64), String> {
+    /// Where a move leads, and what it breaks.
+    pub(crate) fn led_to(&self, state: &State, step: Move) -> Result<(State, u64), String> {
         let mut led = None;
         self.moves(&mut self.new_worker(), state, &mut |other, next, broken, _| {
             if other == step {

@@ -63,6 +63,8 @@ mod offers;
 
 mod successors;
 
+mod words;
+
 mod simulation;
 
 mod concretise;

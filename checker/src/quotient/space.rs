@@ -167,17 +167,21 @@ impl Checked for Quotient {
 impl State {
     /// The witnesses of a state, one bit each.
     fn witnesses(&self) -> Bits {
-        let leads = self.seats().any(|(_, seat)| seat.is(Part::Leader));
         let terms: Vec<u8> = [self.base].into_iter().chain(self.committed.iter().map(term_of)).collect();
         let later = terms.windows(2).any(|pair| 0 < pair[0] && pair[0] < pair[1]);
         let met = [
-            (leads, Witness::Leader),
+            (self.has_leader(), Witness::Leader),
             (self.is_split(), Witness::SplitVote),
             (later, Witness::LaterCommit),
             (self.is_leased(), Witness::Lease),
             (self.is_leased() && self.is_known_in_newer_term(), Witness::LeaseInNewerTerm),
         ];
         met.into_iter().filter(|(holds, _)| *holds).map(|(_, witness)| 1 << witness as u8).sum()
+    }
+
+    /// Whether somebody leads.
+    pub(crate) fn has_leader(&self) -> bool {
+        self.seats().any(|(_, seat)| seat.is(Part::Leader))
     }
 
     /// A majority has answered the round that a lease is counted from.
@@ -191,7 +195,7 @@ impl State {
     }
 
     /// §5.2: everyone voted in this term, and no candidate can get a majority.
-    fn is_split(&self) -> bool {
+    pub(crate) fn is_split(&self) -> bool {
         let term = self.seats[0].term();
         let votes_for = |id: u8| self.seats().filter(|(_, seat)| seat.vote() == id).count();
         let voted = |seat: Seat| seat.term() == term && seat.vote() != 0;

@@ -62,10 +62,19 @@ impl Move {
         if self.is_cut_off() { KINDS.len() } else { kind_of(self.stimulus) }
     }
 
-    fn is_cut_off(&self) -> bool {
+    /// Its group, for people; crashes are the last.
+    pub(crate) fn group(&self) -> usize {
+        GROUPS[self.kind()]
+    }
+
+    pub(super) fn is_cut_off(&self) -> bool {
         self.cut.is_some() && !matches!(self.stimulus, Stimulus::Crash { .. } | Stimulus::Damage { .. })
     }
 }
+
+/// Which of the groups a kind of move belongs to: elections, logs, timeouts, disks, clients and administration, leases,
+/// crashes.
+const GROUPS: [usize; KINDS.len() + 1] = [0, 0, 0, 0, 0, 1, 1, 1, 2, 2, 4, 4, 4, 3, 6, 1, 3, 1, 5, 5, 5, 6, 6];
 
 fn kind_of(stimulus: Stimulus) -> usize {
     match stimulus {

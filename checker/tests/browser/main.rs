@@ -95,9 +95,9 @@ struct Explorer {
 }
 
 impl Explorer {
-    fn start(trace: &str) -> Explorer {
+    fn start(of: &[&str]) -> Explorer {
         let mut process = Command::new(env!("CARGO_BIN_EXE_rafttree-checker"))
-            .args(["explore", trace, "--address", "127.0.0.1:0"])
+            .args([&["explore", "--address", "127.0.0.1:0"], of].concat())
             .stdout(Stdio::piped())
             .spawn()
             .expect("it starts");
@@ -125,7 +125,7 @@ fn link(dom: &str, id: &str) -> String {
 #[test]
 fn the_explorer_is_clicked_through() {
     let Some(browser) = browser() else { return };
-    let explorer = Explorer::start("vote_again");
+    let explorer = Explorer::start(&["vote_again"]);
     let at = |path: &str| dom(&browser, &format!("{}{path}", explorer.address));
     let start = at("/");
     assert!(start.contains("election_timeout 1</a>") && start.contains("<span>step 0</span>"), "{start}");
@@ -137,4 +137,20 @@ fn the_explorer_is_clicked_through() {
     assert_eq!(link(&first, "back"), "/");
     let end = at(&link(&first, "end"));
     assert!(end.contains("BROKEN: C2 VoteOnce") && end.contains("<span>step 13</span>"), "{end}");
+}
+
+#[test]
+fn the_quotient_is_clicked_through() {
+    let Some(browser) = browser() else { return };
+    let explorer = Explorer::start(&["--quotient", "--mutant", "vote_again"]);
+    let at = |path: &str| dom(&browser, &format!("{}{path}", explorer.address));
+    let start = at("/");
+    assert!(
+        start.contains("States of the quotient") && start.contains("campaign 1, promised votes by 2 3</a>"),
+        "{start}"
+    );
+    let end = at(&link(&start, "end"));
+    assert!(end.contains("BROKEN: C2 VoteOnce") && !end.contains("id=\"follow\""), "{end}");
+    let concrete = at(&link(&end, "concrete"));
+    assert!(concrete.contains("vote_granted") && concrete.contains("BROKEN: C2 VoteOnce"), "{concrete}");
 }

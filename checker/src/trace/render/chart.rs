@@ -76,10 +76,20 @@ impl Chart {
 
     /// The chart of these steps.
     pub(crate) fn of(title: &str, start: &World, steps: &[Step]) -> Chart {
-        let before = std::iter::once(start).chain(steps.iter().map(|step| &step.world));
-        let charted =
-            steps.iter().zip(before).enumerate().map(|(at, (step, before))| ChartStep::of(at + 1, before, step));
-        let broken = steps.last().map_or(start, |step| &step.world).broken;
+        let told = steps.iter().map(|step| {
+            let Step { action, world, sent } = step;
+            Told { action: action.to_string(), server: action.server().number(), world, sent: *sent }
+        });
+        Chart { messages: arrows(start, steps), ..Chart::in_words(title, start, told) }
+    }
+
+    /// The chart of steps that are no actions of the concrete system: it has no messages.
+    pub(crate) fn in_words<'a>(title: &str, start: &'a World, steps: impl Iterator<Item = Told<'a>>) -> Chart {
+        let (mut before, mut charted) = (start, Vec::new());
+        for told in steps {
+            charted.push(ChartStep::of(charted.len() + 1, before, &told));
+            before = told.world;
+        }
         Chart {
             schema: SCHEMA,
             title: title.to_owned(),
@@ -87,9 +97,9 @@ impl Chart {
             mutant: None,
             servers: start.servers.len(),
             start: states(start),
-            steps: charted.collect(),
-            messages: arrows(start, steps),
-            broken: names(broken),
+            steps: charted,
+            messages: Vec::new(),
+            broken: names(before.broken),
             afterwards: Vec::new(),
         }
     }
@@ -110,21 +120,31 @@ impl Chart {
     }
 }
 
+/// A step in words.
+pub(crate) struct Told<'a> {
+    pub(crate) action: String,
+    /// The server that it happens to.
+    pub(crate) server: u32,
+    /// Where it leads.
+    pub(crate) world: &'a World,
+    /// Whether what arrives was sent before.
+    pub(crate) sent: bool,
+}
+
 impl ChartStep {
-    fn of(number: usize, before: &World, step: &Step) -> ChartStep {
-        let action = step.action.to_string();
+    fn of(number: usize, before: &World, step: &Told<'_>) -> ChartStep {
         let new = step.world.broken.without(before.broken);
         ChartStep {
             step: number,
-            verb: action.split_whitespace().next().unwrap_or_default().to_owned(),
-            action,
-            server: step.action.server().number(),
+            verb: step.action.split_whitespace().next().unwrap_or_default().to_owned(),
+            action: step.action.clone(),
+            server: step.server,
             sent: step.sent,
             line: None,
             partition: None,
-            changes: language::came_of(before, &step.world),
+            changes: language::came_of(before, step.world),
             broken: names(new),
-            states: states(&step.world),
+            states: states(step.world),
         }
     }
 
