@@ -130,6 +130,8 @@ impl Segment {
             let Some(slot) = Slot::decode(&self.seal, offset, self.slot_bytes(offset)) else { continue };
             if self.may_stand(&slot, offset) {
                 self.found.entry(slot.sequence).or_default().slot = Some(slot);
+                // All of its batch may read as zeros. A batch in its place would take the slot's place as well.
+                self.unused = self.unused.max(end_of(&slot) as u16);
             }
         }
     }
@@ -137,8 +139,7 @@ impl Segment {
     /// Whether the slot stands where its batch has one, and the batch is within the segment: a length that is beyond
     /// it is not believed.
     fn may_stand(&self, slot: &Slot, offset: u64) -> bool {
-        let end = usize::from(slot.block) + batch::blocks(slot.length as usize);
-        end <= usize::from(self.layout.blocks) && self.layout.slot_offset(slot.block, slot.sequence) == offset
+        end_of(slot) <= usize::from(self.layout.blocks) && self.layout.slot_offset(slot.block, slot.sequence) == offset
     }
 
     fn sector(&self, place: usize) -> Sector {
@@ -153,6 +154,11 @@ impl Segment {
     fn slot_bytes(&self, offset: u64) -> &[u8] {
         &self.bytes[offset as usize..offset as usize + SLOT_BYTES]
     }
+}
+
+/// The block behind its batch.
+fn end_of(slot: &Slot) -> usize {
+    usize::from(slot.block) + batch::blocks(slot.length as usize)
 }
 
 /// Refuses a file that is no segment of this number and directory, or not all of one.

@@ -396,7 +396,7 @@ fn assert_faulty(recovered: &Recovered, last: &Recovered, batches: &Batches) {
 }
 
 /// A crash has cut a batch of two blocks short, of which the second is empty, and the batch that says so was written
-/// there: a bit of that one must not bring back the other.
+/// behind it: a bit of that one must not bring back the other.
 #[test]
 fn a_bit_that_flips_brings_no_batch_back_that_does_not_count() {
     let disk = created();
@@ -412,7 +412,7 @@ fn a_bit_that_flips_brings_no_batch_back_that_does_not_count() {
     });
     let expected = states(&batches())[2].clone();
     assert_eq!(load(&crashed).unwrap().1, expected);
-    let empty = SMALL.offset(3) as usize;
+    let empty = SMALL.offset(4) as usize;
     let (name, bytes) = crashed.files().pop_first().unwrap();
     assert!(bytes[empty..empty + 512].iter().any(|&byte| byte != 0), "the batch that says so");
     for bit in 0..8 * 512 {
@@ -449,4 +449,28 @@ fn a_segment_whose_first_slot_is_lost_stays_while_its_entries_do() {
     drop(log);
     assert!(disk.files().contains_key(&layout::file_name(4)), "its entries are not compacted");
     assert_eq!((&found, &load(&disk).unwrap().1), (&held, &held));
+}
+
+/// Two batches are known by their slots alone, since every sector of theirs reads as zeros: the first one was followed,
+/// so it was acknowledged, and the second one was cut short. What is written next takes neither's place, nor that of
+/// the first one's slot.
+#[test]
+fn where_all_sectors_of_a_batch_are_lost_nothing_takes_its_place() {
+    let disk = created();
+    let (mut log, _) = load(&disk).unwrap();
+    log.write(&[Record::Term(Term::new(1)), append(1, 1, 10)]).unwrap();
+    log.write(&[append(1, 2, 10)]).unwrap();
+    let mut files = disk.files();
+    let bytes = files.get_mut(&layout::file_name(1)).unwrap();
+    bytes[SMALL.offset(0) as usize..SMALL.offset(SMALL.blocks) as usize].fill(0);
+    let damaged = SimulatedDisk::holding(&files);
+    let (mut log, mut found) = load(&damaged).unwrap();
+    let first = Position { term: Term::new(1), index: Index::new(1) };
+    assert_eq!((found.durable.log().last(), found.durable.faulty().first()), (first, Some(first.index)));
+    for term in 2..5 {
+        let next = Record::Term(Term::new(term));
+        log.write(std::slice::from_ref(&next)).unwrap();
+        found.apply(&next);
+        assert_eq!(load(&damaged).unwrap().1, found);
+    }
 }
