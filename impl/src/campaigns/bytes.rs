@@ -1,5 +1,6 @@
 //! Every parser of bytes from outside, fed with encodings that were changed.
 
+use super::hexadecimal::hexadecimal;
 use super::lines;
 use super::mutation::mutated;
 use super::report::{Counts, Violation};
@@ -12,9 +13,6 @@ use crate::{machine, record, storage, transport};
 /// Of so many changed encodings one keeps its checksums as they are, once they were made right.
 const UNREPAIRED: u64 = 3;
 
-/// As many zeros are written out.
-const MAX_ZEROS: usize = 16;
-
 /// One campaign over all parsers.
 pub(super) struct Bytes<'a> {
     pub(super) seed: u64,
@@ -24,7 +22,7 @@ pub(super) struct Bytes<'a> {
 }
 
 /// All parsers, in an order that no seed changes.
-fn parsers() -> Vec<Box<dyn Parser>> {
+pub(super) fn parsers() -> Vec<Box<dyn Parser>> {
     let rooms = [transport::parsers::parsers(), storage::parsers::parsers(), machine::parsers::parsers()];
     rooms.into_iter().flatten().chain(lines::parsers()).chain(record::parsers::parsers()).collect()
 }
@@ -87,14 +85,4 @@ impl Bytes<'_> {
         self.counts.add(counted(parser.name(), if accepted { ACCEPTED } else { REFUSED }));
         Ok(())
     }
-}
-
-/// Two digits a byte; long runs of zeros by their length.
-fn hexadecimal(bytes: &[u8]) -> String {
-    let runs = bytes.chunk_by(|one, next| (*one == 0) == (*next == 0));
-    let text = runs.map(|run| match run {
-        [0, ..] if MAX_ZEROS < run.len() => format!(" 00*{} ", run.len()),
-        run => run.iter().map(|byte| format!("{byte:02x}")).collect(),
-    });
-    text.collect()
 }

@@ -50,13 +50,19 @@ mod mutation;
 
 mod lines;
 
+mod hexadecimal;
+
 mod bytes;
+
+mod target;
 
 mod run;
 
+pub use hexadecimal::hexadecimal;
 pub use report::{Counts, Violation};
 pub use run::{Campaign, Run};
 pub use scale::Scale;
+pub use target::Target;
 
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,9 @@
 //! Small campaigns, and what they find of faults that are put in on purpose.
 
-use super::{Campaign, Counts, Scale};
+use super::{Campaign, Counts, Scale, Target};
+
+/// The fewest inputs that reach as much as all that the fuzzer has tried: `fuzz/run` writes them.
+const KEPT: &str = include_str!("kept.txt");
 
 /// What these runs have counted; none may find anything.
 fn run(campaign: Campaign, seeds: std::ops::Range<u64>) -> Counts {
@@ -53,4 +56,14 @@ fn a_parser_that_accepts_or_refuses_nothing_is_named() {
     let counts = Campaign::Bytes.run(1, Scale { encodings: 0, ..Scale::SMALL }).counts;
     assert!(Campaign::Bytes.untested(&counts).contains(&"messages"));
     assert_eq!(Campaign::Bits.untested(&counts), [""; 0]);
+}
+
+#[test]
+fn what_fuzzers_have_kept_is_refused_or_read_as_what_can_be_written_again() {
+    for target in Target::all() {
+        let (name, kept) = (target.name(), target.inputs_in(KEPT).unwrap());
+        let judged = kept.iter().map(|input| target.judge(input).unwrap_or_else(|words| panic!("{name}: {words}")));
+        let accepted = judged.flatten().filter(|&is_accepted| is_accepted).count();
+        assert!(0 < accepted && accepted < 2 * kept.len(), "{name}: {accepted} of {} inputs", kept.len());
+    }
 }
