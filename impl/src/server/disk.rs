@@ -29,6 +29,7 @@ enum Hand {
     /// A thread, and its reports.
     Thread(Writer, mpsc::UnboundedReceiver<Flushed>),
     /// Whoever asks for it, at once; the reports that were not taken yet.
+    #[allow(dead_code, reason = "only the groups of `testing` have it, which services do not link")]
     Here(Scribe, VecDeque<Flushed>),
 }
 
@@ -40,6 +41,7 @@ impl Disk {
     }
 
     /// A disk on which nothing takes time, so that nobody need write apart.
+    #[allow(dead_code, reason = "only the groups of `testing` have it, which services do not link")]
     pub(crate) fn in_memory(storage: impl Storage) -> Disk {
         Disk::of(Hand::Here(Scribe::new(storage), VecDeque::new()))
     }

@@ -20,6 +20,7 @@ impl Executor {
     }
 
     /// A share of this one.
+    #[allow(dead_code, reason = "only the groups of `testing` have it, which services do not link")]
     pub(crate) fn shared(handle: Handle) -> Executor {
         Executor { handle, own: None }
     }
