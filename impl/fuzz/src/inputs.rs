@@ -14,7 +14,7 @@ usage: inputs names          prints the parsers
        inputs pack DIR       prints what is to be kept, of what is in DIR/PARSER";
 
 /// Where the inputs are that are kept.
-const KEPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../src/campaigns/kept.txt");
+const KEPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../src/campaigns/tests/kept.txt");
 
 /// So many encodings of its own each parser is given, beside what is kept.
 const EXAMPLES: u64 = 64;

@@ -3,7 +3,7 @@
 use super::{Campaign, Counts, Scale, Target};
 
 /// The fewest inputs that reach as much as all that the fuzzer has tried: `fuzz/run` writes them.
-const KEPT: &str = include_str!("kept.txt");
+const KEPT: &str = include_str!("tests/kept.txt");
 
 /// What these runs have counted; none may find anything.
 fn run(campaign: Campaign, seeds: std::ops::Range<u64>) -> Counts {
