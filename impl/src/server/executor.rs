@@ -16,13 +16,12 @@ impl Executor {
     /// A runtime of its own.
     pub(crate) fn own() -> io::Result<Executor> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        Ok(Executor { handle: runtime.handle().clone(), own: Some(runtime) })
+        Ok(Executor::of(runtime.handle().clone(), Some(runtime)))
     }
 
-    /// A share of this one.
-    #[allow(dead_code, reason = "only the groups of `testing` have it, which services do not link")]
-    pub(crate) fn shared(handle: Handle) -> Executor {
-        Executor { handle, own: None }
+    /// A share of this runtime, or the one that it has of its own.
+    pub(crate) fn of(handle: Handle, own: Option<Runtime>) -> Executor {
+        Executor { handle, own }
     }
 
     /// Lets what needs a runtime be made.

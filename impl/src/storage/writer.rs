@@ -24,27 +24,32 @@ pub(crate) enum DiskReport {
     Room(Room),
 }
 
-/// Hands batches to the thread, one at a time. When this is dropped the thread ends once its batch
-/// is done; then it lets go of the directory, and its reports end.
+/// Hands batches to whoever writes, one at a time. When this is dropped that ends once its batch is done; then it lets
+/// go of the directory, and its reports end.
 pub(crate) struct Writer {
-    batches: mpsc::UnboundedSender<Vec<Record<Bytes>>>,
+    hand_over: Box<dyn FnMut(Vec<Record<Bytes>>) + Send>,
 }
 
 impl Writer {
-    /// Starts the thread; what it reports arrives at the receiver.
+    /// Starts a thread that writes; what it reports arrives at the receiver.
     pub(crate) fn start(storage: impl Storage) -> io::Result<(Writer, mpsc::UnboundedReceiver<Flushed>)> {
-        let (batches, work) = mpsc::unbounded_channel();
-        let (reports, flushed) = mpsc::unbounded_channel();
-        let (scribe, span) = (Scribe::new(storage), tracing::Span::current());
-        let body = move || span.in_scope(|| run(scribe, work, &reports));
-        thread::Builder::new().name("rafttree-disk".into()).spawn(body)?;
-        Ok((Writer { batches }, flushed))
+        let (batches, mut work) = mpsc::unbounded_channel::<Vec<Record<Bytes>>>();
+        let ((mut scribe, flushed), span) = (Scribe::new(storage), tracing::Span::current());
+        let body = move || while work.blocking_recv().is_some_and(|records| scribe.write(&records)) {};
+        thread::Builder::new().name("rafttree-disk".into()).spawn(move || span.in_scope(body))?;
+        // If the thread ended, it has reported why, and its report stops the server.
+        let writer = Writer::by(move |records| drop(batches.send(records)));
+        Ok((writer, flushed))
+    }
+
+    /// Hands batches over by this.
+    pub(crate) fn by(hand_over: impl FnMut(Vec<Record<Bytes>>) + Send + 'static) -> Writer {
+        Writer { hand_over: Box::new(hand_over) }
     }
 
     /// Writes a batch. The batch before it must have been reported durable.
-    pub(crate) fn write(&self, records: Vec<Record<Bytes>>) {
-        // If the thread ended, it has reported why, and its report stops the server.
-        let _ = self.batches.send(records);
+    pub(crate) fn write(&mut self, records: Vec<Record<Bytes>>) {
+        (self.hand_over)(records);
     }
 
     /// Lets the thread end, and waits for that, but not for ever: a disk may hang. Whether it has.
@@ -56,44 +61,37 @@ impl Writer {
     }
 }
 
-/// A log, and what was said of its room.
+/// A log, and what is reported of it.
 pub(crate) struct Scribe {
     storage: Box<dyn Storage>,
     room: Room,
+    /// Dropped last: when reports end the directory is let go of.
+    reports: mpsc::UnboundedSender<Flushed>,
 }
 
 impl Scribe {
-    /// Nothing was said yet.
-    pub(crate) fn new(storage: impl Storage) -> Scribe {
-        Scribe { storage: Box::new(storage), room: Room::Enough }
+    /// Nothing was reported yet; what is arrives at the receiver.
+    pub(crate) fn new(storage: impl Storage) -> (Scribe, mpsc::UnboundedReceiver<Flushed>) {
+        let (reports, flushed) = mpsc::unbounded_channel();
+        (Scribe { storage: Box::new(storage), room: Room::Enough, reports }, flushed)
     }
 
-    /// Writes a batch; the report of it.
-    pub(crate) fn write(&mut self, records: &[Record<Bytes>]) -> Flushed {
-        self.storage.write(records).map(|()| DiskReport::Durable)
+    /// Writes a batch, and then makes room for the next ones. Whether it can go on, and anybody hears of it.
+    pub(crate) fn write(&mut self, records: &[Record<Bytes>]) -> bool {
+        let written = self.storage.write(records).map(|()| DiskReport::Durable);
+        self.report(written) && self.prepare().is_none_or(|prepared| self.report(prepared))
     }
 
-    /// Makes room for the next batches; the report of that, if there is something new.
-    pub(crate) fn prepare(&mut self) -> Option<Flushed> {
+    /// Makes room; the report of that, if there is something new.
+    fn prepare(&mut self) -> Option<Flushed> {
         match self.storage.prepare() {
             Ok(room) if std::mem::replace(&mut self.room, room) == room => None,
             prepared => Some(prepared.map(DiskReport::Room)),
         }
     }
-}
 
-fn run(
-    mut scribe: Scribe,
-    mut work: mpsc::UnboundedReceiver<Vec<Record<Bytes>>>,
-    reports: &mpsc::UnboundedSender<Flushed>,
-) {
-    let goes_on = |report: Flushed| {
+    fn report(&self, report: Flushed) -> bool {
         let failed = report.is_err();
-        reports.send(report).is_ok() && !failed
-    };
-    while let Some(records) = work.blocking_recv() {
-        if !goes_on(scribe.write(&records)) || !scribe.prepare().is_none_or(goes_on) {
-            return;
-        }
+        self.reports.send(report).is_ok() && !failed
     }
 }

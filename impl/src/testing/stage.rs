@@ -30,6 +30,6 @@ impl Stage {
 
     /// A share of it.
     pub(super) fn executor(&self) -> Executor {
-        Executor::shared(self.handle.clone())
+        Executor::of(self.handle.clone(), None)
     }
 }
