@@ -14,7 +14,7 @@ use crate::quotient::state::{Reach, State};
 use crate::quotient::successors::Move;
 use crate::system::{Action, System};
 use crate::trace::concretise::concretise;
-use crate::trace::language;
+use crate::trace::language::{self, Picture};
 use crate::trace::run::{self, Step};
 use crate::world::{DiskMutant, Letter, Server, Tag, World};
 
@@ -29,6 +29,11 @@ impl Labels for FromZero {
 
 const FROM_THE_BEGINNING: Reach = Reach { spread: 30, window: LONGEST as u8, absolute: true, damages: false };
 
+/// What a run of the search is that the concrete system cannot follow.
+const UNTOLD: &str = "\
+    either the search allows what cannot happen, or the telling falls short: a fault of the checker, please report it.
+the steps of the search; after each, servers may have other names, and terms other numbers:";
+
 /// How often a leader hears its minimum timeout until it steps down for want of answers.
 const PATIENCE: usize = 2;
 
@@ -36,7 +41,21 @@ impl Quotient {
     /// The actions of the concrete system that such a run consists of; an error says where it cannot be
     /// followed, or that it breaks nothing and must.
     pub(crate) fn concretised(&self, path: &[Move], must_break: bool) -> Result<Vec<Action>, String> {
-        Ok(self.followed(path, must_break)?.0)
+        let told = self.followed(path, must_break).map(|(actions, _)| actions);
+        told.map_err(|why| format!("{why}\n{}", self.story_of_states(path).join("\n")))
+    }
+
+    /// A run as the search has it, for where it cannot be made concrete: each step, and the state that it leads to.
+    fn story_of_states(&self, path: &[Move]) -> Vec<String> {
+        let mut lines = vec![UNTOLD.to_owned()];
+        let mut state = self.start();
+        for step in path {
+            lines.push(format!("{step}"));
+            let Ok((next, _)) = self.led_to(&state, *step) else { break };
+            state = next;
+            lines.extend(Picture(&state.world(self.members)).to_string().lines().map(|line| format!("    {line}")));
+        }
+        lines
     }
 
     /// A run of the concrete system to the state to which this one leads, and that state as a world,
