@@ -214,7 +214,9 @@ impl State {
 
     /// Dissertation 6.4: a leader may begin a round at any time, and whoever follows it then, or begins to,
     /// may answer at once. As long as the leader does not know all that was committed, a round that began
-    /// earlier was answered by as many or more, and may be read for less. So the earliest stands for all.
+    /// earlier was answered by as many or more, and may be read for less. So the earliest stands for all; but
+    /// not for those that begin once the leader has committed an entry of its term, as it is read for nothing
+    /// if it began before.
     fn answer_again(&mut self) {
         let state = *self;
         for (id, seat) in state.seats().filter(|_| !state.leases) {
@@ -239,6 +241,11 @@ impl State {
             let serves = state.is_majority_with(id, hold);
             self.answered[id as usize - 1] = if serves { without((1 << state.servers) - 1, id) } else { hold };
         }
+    }
+
+    /// Whether a server knows an entry of its own term to be committed.
+    pub(crate) fn has_committed_in_term(&self, seat: Seat) -> bool {
+        seat.cells().term_at(self.base, seat.commit()) == seat.term()
     }
 
     /// Whether a server and these others are a majority.

@@ -250,6 +250,10 @@ impl State {
             self.heard[id as usize - 1] = 0;
             self.answered[id as usize - 1] = 0;
         }
+        // What began before that is read for nothing, so it does not stand for the rounds that begin now.
+        if !self.leases && !self.has_committed_in_term(old) && self.has_committed_in_term(new) {
+            self.answered[id as usize - 1] = 0;
+        }
         self.seats[id as usize - 1] = new;
         let mut broken = PropertySet::default();
         for at in old.commit()..new.commit().min(new.len()) {

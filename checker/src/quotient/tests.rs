@@ -7,8 +7,9 @@ use stateright::{Checker, Model};
 use crate::presets::named;
 use crate::properties::Property;
 use crate::quotient::cross_check::{all_states, compare, renamings};
+use crate::quotient::inputs::Stimulus;
 use crate::quotient::packed::Packed;
-use crate::quotient::server::{Part as Role, term_of};
+use crate::quotient::server::{Cells, Part as Role, Seat, term_of};
 use crate::quotient::settings::Quotient;
 use crate::quotient::state::{Asked, Reach, State};
 use crate::scope::{Part, Scope};
@@ -161,6 +162,40 @@ fn each_state_has_one_form_and_the_renamings_of_all_forms_are_all_states() {
         assert_eq!(sizes, renamed.len(), "no state has two forms");
         assert_eq!(renamed, all);
     }
+}
+
+/// A leader that two followers have left learns late that they held an entry of its term. By then they have
+/// committed more with another, and a round that they answered before has no read index.
+#[test]
+fn a_round_from_before_the_first_commit_of_the_term_is_read_for_nothing() {
+    let log = |terms: &[u8]| {
+        terms.iter().fold(Cells::default(), |mut log, &term| {
+            log.push(term);
+            log
+        })
+    };
+    let seat = |term, vote, terms| Seat::default().with_term(term).with_vote(vote).with_cells(log(terms));
+    let leader = |seat: Seat| seat.with_role(2);
+    let mut state = State { committed: log(&[1, 2, 3]), known_in: [1, 3, 3, 0], ..State::start(3) };
+    state.seats[0] = seat(3, 3, &[1, 2, 3]).with_synced(3).with_commit(1);
+    state.seats[1] = leader(seat(2, 2, &[1, 2]).with_synced(1));
+    state.seats[2] = leader(seat(3, 3, &[1, 2, 3]).with_synced(3).with_commit(3));
+    (state.heard[1], state.answered[1]) = (2 | 2 << 6, 0b101);
+    let quotient = Quotient { symmetric: false, ..quotient(3, 2, 3) };
+    let state = state.settled(quotient.reach).expect("it is within these bounds");
+    let mut worker = quotient.new_worker();
+    let mut late = Vec::new();
+    quotient.moves(&mut worker, &state, &mut |step, next, broken, _| {
+        assert!(broken.is_empty(), "{step:?} breaks {broken:?}");
+        if step.server == 2 && matches!(step.stimulus, Stimulus::Acknowledge { .. }) && step.cut.is_none() {
+            late.push(next);
+        }
+    });
+    assert_eq!(late.len(), 1);
+    assert_eq!(late[0].seat(2).commit() + 1, late[0].committed.len, "it does not know all that was committed");
+    quotient.moves(&mut worker, &late[0], &mut |step, _, broken, _| {
+        assert!(broken.is_empty(), "{step:?} breaks {broken:?}");
+    });
 }
 
 #[test]
