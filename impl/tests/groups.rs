@@ -101,6 +101,20 @@ async fn commands_survive_the_crash_of_each_server_in_turn() {
     }
 }
 
+/// Nobody looks at them, and nobody waits there for an answer.
+#[tokio::test]
+async fn servers_that_are_left_alone_apply_what_is_committed() {
+    let group = running().await;
+    leader(&group).await;
+    group.replica(1).propose(Vec::new()).await.unwrap();
+    let committed = group.replica(1).status().await.unwrap().protocol.commit;
+    for id in 1..=3 {
+        let replica = group.replica(id);
+        let applies = async { while replica.status().await.unwrap().applied < committed {} };
+        soon("what is committed is applied", applies).await;
+    }
+}
+
 /// At the same time, so that nobody can send another what it lacks.
 #[tokio::test]
 async fn what_was_answered_is_on_the_disks_of_a_majority() {

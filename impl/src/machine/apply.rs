@@ -14,10 +14,12 @@ use tokio::time::timeout;
 
 use super::codec::encode;
 use super::failure::MachineFailure;
+use super::gathering::Gathering;
 use super::interface::Snapshot;
 use super::sessions::{Applied, Sessions};
 use crate::core::request::{Job, MAX_COMMAND_BYTES, Outcome, Proposer};
 use crate::core::service::Committed;
+use crate::core::stamp::Stamp;
 use crate::storage::disk::Disk;
 use crate::storage::snapshot::Snapshots;
 
@@ -37,6 +39,14 @@ pub(crate) enum Task {
     Snapshot(SnapshotReply),
     /// Remove the snapshots that a log which begins behind this entry has no use for.
     RemoveOlder(Position),
+}
+
+impl Task {
+    /// Whether somebody waits for it. A server that does not lead applies most entries for nobody.
+    fn is_awaited(&self) -> bool {
+        let Task::Apply(committed) = self else { return true };
+        committed.iter().any(|entry| entry.proposer.is_some())
+    }
 }
 
 /// The way back to whoever wants a snapshot: the last entry in it.
@@ -81,7 +91,7 @@ pub(crate) enum Report {
 
 /// The handle to the thread. When this is dropped the thread ends with what it was told before.
 pub(crate) struct Apply {
-    tasks: mpsc::UnboundedSender<Task>,
+    tasks: Gathering<Task>,
     applied: Arc<AtomicU64>,
 }
 
@@ -131,16 +141,25 @@ impl Apply {
         let (reports, reported) = mpsc::unbounded_channel();
         let begin: Begin = begin_thread;
         let applier = Applier::new(sessions, snapshots, begin, applied, snapshot_after, reports);
-        let handle = Apply { tasks, applied: applier.told.clone() };
+        let handle = Apply { tasks: Gathering::new(tasks), applied: applier.told.clone() };
         let span = tracing::Span::current();
         thread::Builder::new().name("rafttree-apply".into()).spawn(move || span.in_scope(|| applier.run(work)))?;
         Ok((handle, reported))
     }
 
-    /// Lets the thread do this, after what it was told before.
-    pub(crate) fn tell(&self, task: Task) {
-        // If the thread ended, it has reported why, and its report stops the server.
-        let _ = self.tasks.send(task);
+    /// Lets the thread do this, after what it was told before: now, or a little later if nobody waits for it.
+    pub(crate) fn tell(&mut self, task: Task, now: Stamp) {
+        if task.is_awaited() { self.tasks.tell(task) } else { self.tasks.keep(task, now) }
+    }
+
+    /// When [`tell_due`](Apply::tell_due) has something to do.
+    pub(crate) fn next_deadline(&self) -> Option<Stamp> {
+        self.tasks.next_deadline()
+    }
+
+    /// Lets the thread do what nobody waits for, if it is time for that.
+    pub(crate) fn tell_due(&mut self, now: Stamp) {
+        self.tasks.tell_due(now);
     }
 
     /// The index of the last entry that the state machine has applied.
@@ -150,7 +169,8 @@ impl Apply {
 
     /// Lets the thread end, and waits for that, but not for ever: the service's code may hang. Whether it
     /// has.
-    pub(crate) async fn close(self, mut reports: mpsc::UnboundedReceiver<Report>, patience: Duration) -> bool {
+    pub(crate) async fn close(mut self, mut reports: mpsc::UnboundedReceiver<Report>, patience: Duration) -> bool {
+        self.tasks.tell_kept();
         drop(self);
         // What it still reports interests nobody.
         let end = async { while reports.recv().await.is_some() {} };
@@ -330,3 +350,6 @@ fn bytes_of(entry: &Committed) -> u64 {
         Payload::Command(command) => command.len() as u64,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,8 @@ pub(crate) mod sessions;
 #[cfg(any(test, feature = "simulate"))]
 pub(crate) mod parsers;
 
+mod gathering;
+
 pub(crate) mod apply;
 
 pub use codec::CodecError;

@@ -5,8 +5,9 @@ use std::time::Duration;
 use rafttree_model::Position;
 use tokio::sync::mpsc;
 
+use crate::clock;
 use crate::core::service::Service;
-use crate::machine::apply::{Apply, Report};
+use crate::machine::apply::{Apply, Report, Task};
 use crate::storage::StorageError;
 
 /// The requests that are open, and the thread that applies.
@@ -29,6 +30,11 @@ pub(super) struct Requests {
 }
 
 impl Requests {
+    /// Lets the state machine's thread do this, after what it was told before.
+    pub(super) fn tell_machine(&mut self, task: Task) {
+        self.apply.tell(task, clock::now());
+    }
+
     /// Lets the thread end, and waits for that, but not for ever. Whether it has ended.
     pub(super) async fn close(self, patience: Duration) -> bool {
         // Whoever waits for what became of a command learns that nobody knows.

@@ -119,7 +119,8 @@ impl Server {
 
     fn next_deadline(&self) -> Option<Stamp> {
         let transfer = self.leading.transfer.as_ref().map(|transfer| transfer.until);
-        [self.driver.next_deadline(clock::now()), transfer, self.closing, self.leading.unclaimed]
+        let apply = self.requests.apply.next_deadline();
+        [self.driver.next_deadline(clock::now()), apply, transfer, self.closing, self.leading.unclaimed]
             .into_iter()
             .flatten()
             .min()
@@ -136,6 +137,7 @@ impl Server {
             self.on_incoming(incoming);
         }
         self.handle(Input::Deadline);
+        self.requests.apply.tell_due(clock::now());
         if self.leading.transfer.as_ref().is_some_and(|transfer| transfer.until <= clock::now()) {
             self.on_work_that_does_not_end();
         }
@@ -235,8 +237,8 @@ impl Server {
                 self.requests.service.propose(self.driver.node(), command, reply);
             }
             Command::Read(job) => self.requests.service.read(self.driver.node(), job),
-            Command::ReadStale(job) => self.requests.apply.tell(Task::Read(job)),
-            Command::Snapshot(reply) => self.requests.apply.tell(Task::Snapshot(reply)),
+            Command::ReadStale(job) => self.requests.tell_machine(Task::Read(job)),
+            Command::Snapshot(reply) => self.requests.tell_machine(Task::Snapshot(reply)),
             Command::ShutDown => self.on_shut_down(),
             Command::Halt => drop(self.outcome.get_or_insert(Ok(()))),
         }

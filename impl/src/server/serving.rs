@@ -64,7 +64,7 @@ impl Server {
         self.requests.held_back = if is_held_back { self.requests.held_back + 1 } else { 0 };
         if let Some(previous) = previous.filter(|_| !is_held_back) {
             self.handle(Input::Event(Event::Snapshotted(previous.index)));
-            self.requests.apply.tell(Task::RemoveOlder(previous));
+            self.requests.tell_machine(Task::RemoveOlder(previous));
         }
     }
 }

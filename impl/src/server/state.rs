@@ -155,12 +155,12 @@ impl Server {
         match work {
             Work::Propose(commands) => self.drive(Input::Propose(commands)),
             Work::Send(to, message) => self.send_service(to, message),
-            Work::Apply(committed) => self.requests.apply.tell(Task::Apply(committed)),
+            Work::Apply(committed) => self.requests.tell_machine(Task::Apply(committed)),
             Work::Restore(last) => {
                 self.requests.snapshot = Some(last);
-                self.requests.apply.tell(Task::Restore(last));
+                self.requests.tell_machine(Task::Restore(last));
             }
-            Work::Read(job) => self.requests.apply.tell(Task::Read(job)),
+            Work::Read(job) => self.requests.tell_machine(Task::Read(job)),
         }
     }
 
