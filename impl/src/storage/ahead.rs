@@ -72,7 +72,7 @@ enum Step<F> {
 
 /// A thread that is waited for.
 #[derive(Debug)]
-struct Running<T>(Option<JoinHandle<T>>);
+pub(super) struct Running<T>(Option<JoinHandle<T>>);
 
 impl<D: Disk> Ahead<D> {
     /// The segment that was found, if one was made before.
@@ -155,17 +155,20 @@ impl<D: Disk> Ahead<D> {
 }
 
 impl<T: Send + 'static> Running<T> {
-    fn start(body: impl FnOnce() -> T + Send + 'static) -> io::Result<Running<T>> {
+    /// Starts it.
+    pub(super) fn start(body: impl FnOnce() -> T + Send + 'static) -> io::Result<Running<T>> {
         let span = tracing::Span::current();
         let body = move || span.in_scope(body);
         thread::Builder::new().name("rafttree-ahead".into()).spawn(body).map(|thread| Running(Some(thread)))
     }
 
-    fn is_over(&self) -> bool {
+    /// Whether it has ended.
+    pub(super) fn is_over(&self) -> bool {
         self.0.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    fn wait(mut self) -> T {
+    /// Waits for its end.
+    pub(super) fn wait(mut self) -> T {
         let thread = self.0.take().expect("it is taken only here and when this is dropped");
         thread.join().unwrap_or_else(|panic| panic::resume_unwind(panic))
     }

@@ -20,6 +20,7 @@ use super::interface::{Recovered, Room, Storage};
 use super::layout::{self, BLOCK_BYTES, Layout};
 use super::record::{self, START_BYTES};
 use super::recovery::{self, Recovery};
+use super::removal::Removal;
 use super::slot::{Effect, HardState};
 
 /// The log of one directory.
@@ -48,6 +49,7 @@ struct Open<D: Disk> {
     full: VecDeque<Full>,
     current: Current<D::File>,
     ahead: Ahead<D>,
+    removal: Removal,
 }
 
 /// A segment that is no longer written.
@@ -153,7 +155,7 @@ impl<D: Disk> SegmentedLog<D> {
         })
     }
 
-    /// Sees to it that the next segment is there before it is needed, and removes those whose entries were all compacted.
+    /// Sees to it that the next segment is there before it is needed, and that those whose entries were all compacted go.
     /// A disk without room harms nobody yet.
     pub(crate) fn prepare(&mut self) -> Result<Room, StorageError> {
         self.sealing(|log| {
@@ -207,20 +209,13 @@ impl<D: Disk> SegmentedLog<D> {
     /// durable in one that stays.
     fn remove_compacted(&mut self) -> Result<(), StorageError> {
         let open = self.open.as_mut().ok_or(StorageError::NotLoaded)?;
+        if !open.removal.is_over()? || !open.current.is_begun {
+            return Ok(());
+        }
         let through = open.shape.log().base().index.number();
-        let mut removed = false;
-        while open.current.is_begun && open.full.front().is_some_and(|oldest| oldest.highest <= through) {
-            let Some(oldest) = open.full.pop_front() else { break };
-            let name = layout::file_name(oldest.number);
-            self.disk.remove(&name).attempt("remove", &self.disk.path(&name))?;
-            // One after the other, so that no crash leaves a gap.
-            self.disk.sync().attempt("flush", &self.disk.path(""))?;
-            removed = true;
-        }
-        if removed {
-            tracing::debug!(through, "the log's compacted segments are removed");
-        }
-        Ok(())
+        let compacted = open.full.iter().take_while(|segment| segment.highest <= through).count();
+        let numbers = open.full.drain(..compacted).map(|segment| segment.number).collect();
+        open.removal.begin(&self.disk, numbers)
     }
 
     /// Writes the last batch again, as it was read, and slots that were lost. Bytes that were read may
@@ -267,7 +262,8 @@ impl<D: Disk> SegmentedLog<D> {
         let shape = recovery.recovered.durable.clone();
         let ahead = Ahead::found(&self.disk, self.owner, (self.usual, self.helper), spare);
         let full = (0..used).map(full).collect();
-        Ok(Open { shape, last, highest: recovery.highest, full, current, ahead })
+        let removal = Removal::new(self.helper);
+        Ok(Open { shape, last, highest: recovery.highest, full, current, ahead, removal })
     }
 
     fn current(&self, recovery: &Recovery, at: usize, highest: u64) -> Result<Current<D::File>, StorageError> {

@@ -42,6 +42,8 @@ mod current;
 
 pub(crate) mod ahead;
 
+mod removal;
+
 pub(crate) mod log;
 
 mod format1;

@@ -133,3 +133,51 @@ fn a_disk_that_is_full_is_told_of_until_it_has_room() {
     prepare_until(&mut log, |prepared| matches!(prepared, Ok(Room::Enough))).unwrap();
     assert_eq!(segments(&disk), [1, 2]);
 }
+
+/// A log of several segments, of which all but the last are compacted, and what it holds.
+fn compacted(disk: &SimulatedDisk) -> (SegmentedLog<SimulatedDisk>, Recovered) {
+    let (mut log, mut held) = log(disk);
+    let last = 4 * u64::from(SMALL.blocks);
+    let compact = [Record::Compact { through: Index::new(last) }];
+    for record in (1..=last).map(append).chain([compact, append(last + 1)]) {
+        log.write(&record).unwrap();
+        held.apply(&record[0]);
+    }
+    (log, held)
+}
+
+#[test]
+fn batches_are_written_while_compacted_segments_are_removed() {
+    let disk = created();
+    let (mut log, mut held) = compacted(&disk);
+    let former = segments(&disk);
+    let being_removed = disk.hold();
+    let (ended, end) = channel();
+    let writing = thread::spawn(move || {
+        log.prepare().unwrap();
+        let record = append(held.durable.log().last().index.next().number());
+        log.write(&record).unwrap();
+        log.prepare().unwrap();
+        held.apply(&record[0]);
+        let _ = ended.send(());
+        (log, held)
+    });
+    end.recv_timeout(PATIENCE).expect("no batch waits for a segment that goes");
+    let meanwhile = segments(&disk);
+    drop(being_removed);
+    let (mut log, held) = writing.join().unwrap();
+    assert!(former[1..].iter().all(|number| meanwhile.contains(number)), "one after the other: {meanwhile:?}");
+    prepare_until(&mut log, |_| segments(&disk)[0] == former[former.len() - 1]).unwrap();
+    drop(log);
+    assert_eq!(self::log(&disk.crashed(|| false)).1, held);
+}
+
+#[test]
+fn a_removal_that_fails_seals_the_log() {
+    let disk = created();
+    let (mut log, _) = compacted(&disk);
+    disk.plan(disk.calls(), Fault::Error);
+    let failed = prepare_until(&mut log, Result::is_err);
+    assert!(matches!(failed, Err(StorageError::Io { action: "remove", .. })), "{failed:?}");
+    assert!(matches!(log.write(&append(99)), Err(StorageError::Sealed)));
+}

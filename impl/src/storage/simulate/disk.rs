@@ -103,7 +103,7 @@ impl SimulatedDisk {
         self.state().next_sync_fails = true;
     }
 
-    /// As long as this is held, no flush of a file with its length comes to an end.
+    /// As long as this is held, no flush of the directory, or of a file with its length, comes to an end.
     #[cfg(test)]
     pub(crate) fn hold(&self) -> MutexGuard<'_, ()> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
@@ -442,6 +442,8 @@ impl Disk for SimulatedDisk {
     }
 
     fn try_sync(&self) -> io::Result<()> {
+        #[cfg(test)]
+        let _free = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let mut state = self.state();
         let fault = state.changing_call()?;
         #[cfg(test)]
