@@ -5,12 +5,11 @@
 //! is the log itself that does it, in steps between its batches.
 
 use std::io;
-use std::panic;
-use std::thread::{self, JoinHandle};
 
 use super::current::Current;
 use super::disk::{Disk, DiskFile, lacks_room};
 use super::error::{Attempt, StorageError};
+use super::helper::{Helper, Running};
 use super::identity::Incarnation;
 use super::layout::{self, Layout, Seal};
 
@@ -19,15 +18,6 @@ const NEW_FILE: &str = "log.new";
 
 /// Bytes that are written at a time while a segment is made.
 const CHUNK_BYTES: usize = 1 << 20;
-
-/// Who makes the next segment.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Helper {
-    /// The log, which does so many steps of it after each batch.
-    Itself(usize),
-    /// A thread.
-    Thread,
-}
 
 /// The segment after the one that is written to.
 #[derive(Debug)]
@@ -69,10 +59,6 @@ enum Step<F> {
     Flush(Current<F>),
     Done(Made<F>),
 }
-
-/// A thread that is waited for.
-#[derive(Debug)]
-pub(super) struct Running<T>(Option<JoinHandle<T>>);
 
 impl<D: Disk> Ahead<D> {
     /// The segment that was found, if one was made before.
@@ -150,35 +136,6 @@ impl<D: Disk> Ahead<D> {
         self.lacks_room = matches!(made, Made::NoRoom(_));
         if let Made::Whole(segment) = made {
             self.spare = Some(segment);
-        }
-    }
-}
-
-impl<T: Send + 'static> Running<T> {
-    /// Starts it.
-    pub(super) fn start(body: impl FnOnce() -> T + Send + 'static) -> io::Result<Running<T>> {
-        let span = tracing::Span::current();
-        let body = move || span.in_scope(body);
-        thread::Builder::new().name("rafttree-ahead".into()).spawn(body).map(|thread| Running(Some(thread)))
-    }
-
-    /// Whether it has ended.
-    pub(super) fn is_over(&self) -> bool {
-        self.0.as_ref().is_none_or(JoinHandle::is_finished)
-    }
-
-    /// Waits for its end.
-    pub(super) fn wait(mut self) -> T {
-        let thread = self.0.take().expect("it is taken only here and when this is dropped");
-        thread.join().unwrap_or_else(|panic| panic::resume_unwind(panic))
-    }
-}
-
-impl<T> Drop for Running<T> {
-    /// Whoever opens the directory next must find nobody at work in it.
-    fn drop(&mut self) {
-        if let Some(thread) = self.0.take() {
-            let _ = thread.join();
         }
     }
 }

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use rafttree_model::Record;
 
-use super::ahead::Helper;
 use super::convert;
 use super::directory::Directory;
 use super::disk::{Disk, DiskFile, FileSystem};
 use super::error::{Attempt, StorageError};
 use super::format1;
+use super::helper::Helper;
 use super::identity::Incarnation;
 use super::interface::{Recovered, Room, Storage};
 use super::layout::{self, BLOCK_BYTES, Layout, SEGMENT_BLOCKS};

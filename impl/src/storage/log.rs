@@ -10,11 +10,12 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 use rafttree_model::{Durable, Index, Log, Position, Record, Term};
 
-use super::ahead::{Ahead, Helper, Made, begin_segment, finish_segment};
+use super::ahead::{Ahead, Made, begin_segment, finish_segment};
 use super::batch::{self, Header, MAX_BATCH_BYTES};
 use super::current::{Current, highest_of, slot_bytes};
 use super::disk::{Disk, DiskFile as _};
 use super::error::{Attempt, StorageError};
+use super::helper::Helper;
 use super::identity::Incarnation;
 use super::interface::{Recovered, Room, Storage};
 use super::layout::{self, BLOCK_BYTES, Layout};

@@ -40,6 +40,8 @@ mod recovery;
 
 mod current;
 
+pub(crate) mod helper;
+
 pub(crate) mod ahead;
 
 mod removal;

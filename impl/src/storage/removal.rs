@@ -3,9 +3,9 @@
 //! Each one takes a flush of the directory, and a snapshot makes many superfluous at a time. So a thread removes them while
 //! batches are written. Where equal runs must be equal the log does it itself, all at once.
 
-use super::ahead::{Helper, Running};
 use super::disk::Disk;
 use super::error::{Attempt as _, StorageError};
+use super::helper::{Helper, Running};
 use super::layout;
 
 /// Who removes segments, and what of that is under way.

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use rafttree_model::{Entry, Index, Payload, Position, Record, Term};
 
-use super::Helper;
 use crate::storage::error::StorageError;
+use crate::storage::helper::Helper;
 use crate::storage::identity::Incarnation;
 use crate::storage::interface::{Recovered, Room};
 use crate::storage::layout::{self, Layout};

@@ -8,9 +8,9 @@ use rafttree_model::{Members, Record, ServerId};
 
 use super::disk::SimulatedDisk;
 use super::former;
-use crate::storage::ahead::Helper;
 use crate::storage::disk::{Disk as _, DiskFile as _};
 use crate::storage::error::{Attempt as _, StorageError};
+use crate::storage::helper::Helper;
 use crate::storage::identity::{Identity, Incarnation};
 use crate::storage::interface::Recovered;
 use crate::storage::layout::Layout;
