@@ -199,6 +199,23 @@ fn a_round_from_before_the_first_commit_of_the_term_is_read_for_nothing() {
 }
 
 #[test]
+fn a_run_that_cannot_be_made_concrete_is_told_step_by_step() {
+    let quotient = quotient(3, 1, 1);
+    let mut campaigns = Vec::new();
+    quotient.moves(&mut quotient.new_worker(), &quotient.start(), &mut |step, next, _, _| {
+        if next.seats().any(|(_, seat)| seat.is(Role::Candidate)) {
+            campaigns.push(step);
+        }
+    });
+    let campaign = campaigns[0];
+    let why = quotient.concretised(&[campaign], true).expect_err("it breaks nothing, and must");
+    let lines: Vec<&str> = why.lines().collect();
+    assert!(lines[0].ends_with("cannot be told there"), "{}", lines[0]);
+    let told = lines.iter().position(|line| *line == campaign.to_string()).expect("each step is told");
+    assert!(lines[told + 1..].iter().any(|line| line.contains("candidate {1}")), "and what it leads to: {why}");
+}
+
+#[test]
 fn a_packed_state_is_the_state() {
     for state in all_states(&quotient(3, 1, 1)).union(&all_states(&leases(3, 1))) {
         let packed = Packed::new(state);
