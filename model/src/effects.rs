@@ -110,11 +110,13 @@ pub struct Effects<P> {
     pub(crate) records: Vec<Record<P>>,
     pub(crate) early: Vec<Output>,
     pub(crate) outputs: Vec<Output>,
+    /// Whether earlier records are being written.
+    pub(crate) is_writing: bool,
 }
 
 impl<P> Default for Effects<P> {
     fn default() -> Self {
-        Effects { records: Vec::new(), early: Vec::new(), outputs: Vec::new() }
+        Effects { records: Vec::new(), early: Vec::new(), outputs: Vec::new(), is_writing: false }
     }
 }
 
@@ -122,6 +124,16 @@ impl<P> Effects<P> {
     /// No effects yet.
     pub fn new() -> Self {
         Effects::default()
+    }
+
+    /// The same while records of earlier steps are being written, which are not collected here.
+    pub fn while_writing(self, is_writing: bool) -> Self {
+        Effects { is_writing, ..self }
+    }
+
+    /// Whether the next step comes before something that earlier ones wrote is durable.
+    pub(crate) fn is_behind(&self) -> bool {
+        self.is_writing || !self.records.is_empty()
     }
 
     /// The changes of the persistent state, in order.
@@ -135,8 +147,9 @@ impl<P> Effects<P> {
         self.records.drain(..)
     }
 
-    /// What need not wait for the records, in order: a leader's entries travel while it writes
-    /// them itself (dissertation 10.2.1), and the end of a leadership is told at once.
+    /// What need not wait for the records, in order: a leader's entries travel while it writes them itself
+    /// (dissertation 10.2.1), a candidate's requests while it writes its vote, and the end of a leadership is
+    /// told at once.
     pub fn early(&self) -> &[Output] {
         &self.early
     }

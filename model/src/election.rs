@@ -32,7 +32,8 @@ impl<R: Rules, P> Step<'_, R, P> {
         self.send(self.node.id, Message::PreVoteReply { granted: true });
     }
 
-    /// §5.2: raises the term, votes for itself and asks the others.
+    /// §5.2: raises the term, votes for itself and asks the others, which need not wait for its disk: if it
+    /// crashes meanwhile, it may campaign in this term again, with a log that has lost nothing that counts.
     fn campaign(&mut self, transfer: bool) {
         self.persist(Record::Term(self.node.term().next()));
         self.persist(Record::Vote(self.node.id));
@@ -97,13 +98,13 @@ impl<R: Rules, P> Step<'_, R, P> {
         self.restart(Timers::Follower);
     }
 
-    /// §5.2: a majority makes a leader.
+    /// §5.2: a majority makes a leader, once its own vote is durable.
     pub(crate) fn on_vote_reply(&mut self, voter: ServerId, granted: bool) {
         let Role::Candidate { votes, .. } = &mut self.node.role else { return };
         if granted {
             votes.insert(voter, ());
         }
-        if R::is_majority(&self.node.members, votes) {
+        if R::has_own_vote(votes, self.node.id) && R::is_majority(&self.node.members, votes) {
             self.become_leader();
         }
     }

@@ -41,12 +41,10 @@ use crate::step::{Event, step};
 pub struct Replica<P> {
     node: Node,
     entries: Entries<P>,
-    /// What the steps since the last write ask for.
+    /// What the steps since the last write ask for, which may still be under way.
     open: Effects<P>,
     /// What waits for the write under way, or is being performed after it.
     waiting: Effects<P>,
-    /// Whether a write is under way.
-    is_writing: bool,
     /// How many of the outputs that may be performed now have been.
     performed: usize,
     /// Messages to the server itself.
@@ -80,10 +78,9 @@ impl<P> Replica<P> {
         outputs: Vec<Output>,
         waiting: Option<Vec<Output>>,
     ) -> Replica<P> {
-        let is_writing = waiting.is_some();
-        let open = Effects { records, early: Vec::new(), outputs };
+        let open = Effects { records, outputs, is_writing: waiting.is_some(), ..Effects::new() };
         let waiting = Effects { outputs: waiting.unwrap_or_default(), ..Effects::new() };
-        Replica { node, entries, open, waiting, is_writing, performed: 0, own: VecDeque::new() }
+        Replica { node, entries, open, waiting, performed: 0, own: VecDeque::new() }
     }
 
     /// Another server in the place of this one, as if it had just started.
@@ -96,7 +93,7 @@ impl<P> Replica<P> {
         self.open.done();
         self.waiting.done();
         self.own.clear();
-        (self.is_writing, self.performed) = (false, 0);
+        (self.open.is_writing, self.performed) = (false, 0);
     }
 
     /// The server as the protocol sees it.
@@ -116,35 +113,35 @@ impl<P> Replica<P> {
 
     /// The outputs that wait for the write under way, if there is one.
     pub fn waiting(&self) -> Option<&[Output]> {
-        self.is_writing.then_some(self.waiting.after_sync())
+        self.open.is_writing.then_some(self.waiting.after_sync())
     }
 
     /// Takes out the records of all steps since the last write, in order: whoever has made them
     /// durable says [`flushed`](Replica::flushed). Where there are none, that may be said at once.
     pub fn write(&mut self) -> impl ExactSizeIterator<Item = Record<P>> + '_ {
-        assert!(!self.is_writing, "there is one write at a time");
+        assert!(!self.open.is_writing, "there is one write at a time");
         assert!(self.has_performed(), "what need not wait for a write comes before it");
         core::mem::swap(&mut self.open, &mut self.waiting);
-        self.is_writing = true;
+        self.open.is_writing = true;
         self.waiting.take_records()
     }
 
     /// The records of the last [`write`](Replica::write) are durable: what waited for them may be
     /// performed.
     pub fn flushed(&mut self) {
-        assert!(self.is_writing, "a write ends once");
+        assert!(self.open.is_writing, "a write ends once");
         assert!(self.has_performed(), "what need not wait for a write comes before its end");
-        self.is_writing = false;
+        self.open.is_writing = false;
     }
 
     /// Whether nothing is left that may be performed now.
     fn has_performed(&self) -> bool {
-        self.open.early.is_empty() && (self.is_writing || self.waiting.outputs.is_empty())
+        self.open.early.is_empty() && (self.open.is_writing || self.waiting.outputs.is_empty())
     }
 
     /// What may be performed now, this server's messages to itself included.
     fn take_output(&mut self) -> Option<Output> {
-        let is_early = self.is_writing || self.waiting.outputs.is_empty();
+        let is_early = self.open.is_writing || self.waiting.outputs.is_empty();
         let outputs = if is_early { &mut self.open.early } else { &mut self.waiting.outputs };
         let output = outputs.get(self.performed).copied();
         self.performed += 1;
@@ -190,7 +187,7 @@ impl<P: Clone> Replica<P> {
         if let Some(envelope) = self.own.pop_front() {
             return Some(Next::Receive(envelope));
         }
-        (!self.is_writing && !self.open.is_empty()).then_some(Next::Write)
+        (!self.open.is_writing && !self.open.is_empty()).then_some(Next::Write)
     }
 
     /// What may be performed now, in order: after a step what of it need not wait, after a flush what

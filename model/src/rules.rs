@@ -65,6 +65,12 @@ pub trait Rules {
         members.is_majority(supporters)
     }
 
+    /// §5.2: nobody leads before its own vote counts, which waits for its disk. Others may grant theirs
+    /// sooner.
+    fn has_own_vote(votes: &ServerSet, candidate: ServerId) -> bool {
+        votes.contains(candidate)
+    }
+
     /// Dissertation 6.2: a leader that no majority has answered for a minimum timeout steps down.
     fn must_step_down(members: &Members, heard: &ServerSet) -> bool {
         !members.is_majority(heard)
@@ -162,9 +168,15 @@ pub trait Rules {
     }
 
     /// Dissertation 10.2.1: a leader's entries travel while it writes them itself, and snapshots are
-    /// durable when they are named; whatever promises something waits until the promise is durable.
-    fn may_leave_early(envelope: &Envelope<Range>) -> bool {
-        matches!(envelope.message, Message::AppendRequest { .. } | Message::InstallSnapshot { .. })
+    /// durable when they are named. A request for a vote travels while its sender writes term and vote, if all
+    /// that it wrote before is durable, and so the log that it names. Whatever promises something waits until
+    /// the promise is durable.
+    fn may_leave_early(envelope: &Envelope<Range>, is_behind: bool) -> bool {
+        match envelope.message {
+            Message::AppendRequest { .. } | Message::InstallSnapshot { .. } => true,
+            Message::VoteRequest { .. } => !is_behind,
+            _ => false,
+        }
     }
 
     /// Dissertation 3.10: leadership is handed only to a server that holds the whole log.

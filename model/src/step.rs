@@ -43,7 +43,8 @@ pub fn step<P>(node: &mut Node, event: Event<P>, effects: &mut Effects<P>) {
 /// What a server does upon an event, by the rules `R`: [`Paper`], or a broken variant that the
 /// checker must catch.
 pub fn step_by<R: Rules, P>(node: &mut Node, event: Event<P>, effects: &mut Effects<P>) {
-    let mut step = Step { node, effects, rules: PhantomData::<R> };
+    let is_behind = effects.is_behind();
+    let mut step = Step { node, effects, is_behind, rules: PhantomData::<R> };
     match event {
         Event::ElectionTimeout => step.on_election_timeout(),
         Event::HeartbeatTimeout => step.on_heartbeat_timeout(),
@@ -60,6 +61,8 @@ pub fn step_by<R: Rules, P>(node: &mut Node, event: Event<P>, effects: &mut Effe
 pub(crate) struct Step<'a, R, P> {
     pub(crate) node: &'a mut Node,
     pub(crate) effects: &'a mut Effects<P>,
+    /// Whether something that the server wrote in earlier steps is not durable yet.
+    is_behind: bool,
     rules: PhantomData<R>,
 }
 
@@ -169,7 +172,7 @@ impl<R: Rules, P> Step<'_, R, P> {
     #[inline(always)]
     pub(crate) fn send(&mut self, to: ServerId, message: Message<Range>) {
         let envelope = Envelope { from: self.node.id, to, term: self.node.term(), message };
-        let early = R::may_leave_early(&envelope);
+        let early = R::may_leave_early(&envelope, self.is_behind);
         self.effects.send(envelope, early);
     }
 

@@ -142,6 +142,19 @@ fn is_majority_counts_no_strangers() {
 }
 
 #[test]
+fn has_own_vote_whoever_else_has_voted() {
+    for votes in all_subsets(4) {
+        for candidate in (1..=4).map(id) {
+            assert_eq!(
+                Paper::has_own_vote(&votes, candidate),
+                votes.ids().any(|voter| voter == candidate),
+                "{votes:?}"
+            );
+        }
+    }
+}
+
+#[test]
 fn is_majority_lets_any_two_majorities_share_a_server() {
     for size in 1..=9 {
         let members = group(size);
@@ -381,7 +394,8 @@ fn may_leave_early_whatever_promises_nothing() {
         (Message::AppendRequest { entries, commit: Index::new(1), round: FIRST }, true),
         (Message::PreVoteRequest { last: at(1, 1) }, false),
         (Message::PreVoteReply { granted: true }, false),
-        (Message::VoteRequest { last: at(1, 1), transfer: false }, false),
+        (Message::VoteRequest { last: at(1, 1), transfer: false }, true),
+        (Message::VoteRequest { last: at(1, 1), transfer: true }, true),
         (Message::VoteReply { granted: true }, false),
         (Message::VoteReply { granted: false }, false),
         (Message::AppendReply { matched: Index::new(1), round: FIRST }, false),
@@ -393,7 +407,9 @@ fn may_leave_early_whatever_promises_nothing() {
     for (message, early) in messages {
         for to in [id(1), id(2)] {
             let envelope = Envelope { from: id(1), to, term: Term::new(2), message };
-            assert_eq!(Paper::may_leave_early(&envelope), early, "{message:?} to {to}");
+            assert_eq!(Paper::may_leave_early(&envelope, false), early, "{message:?} to {to}");
+            let names_its_log = matches!(message, Message::VoteRequest { .. });
+            assert_eq!(Paper::may_leave_early(&envelope, true), early && !names_its_log, "{message:?} to {to}");
         }
     }
 }

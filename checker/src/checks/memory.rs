@@ -47,12 +47,14 @@ pub(super) fn leader(server: &Server) -> Option<ServerId> {
     if server.leads() { Some(server.node.id()) } else { leader_of(server.observed.contact) }
 }
 
-/// Who leads now, and did not before, was voted for by a majority in this term.
+/// Who leads now, and did not before, was voted for by a majority in this term; its own vote is one of them
+/// once it is on its disk.
 pub(super) fn is_elected_by_votes(step: &Seen) -> bool {
     let Seen { old, event, new, .. } = *step;
     let is_new = new.leads() && (!old.leads() || old.node.term() != new.node.term());
-    !is_new
-        || old.node.term() == new.node.term() && old.observed.granted_with(&old.node, event).is_majority_of(&old.node)
+    let granted = old.observed.granted_with(&old.node, event);
+    let is_elected = || granted.contains(old.node.id()) && granted.is_majority_of(&old.node);
+    !is_new || old.node.term() == new.node.term() && is_elected()
 }
 
 /// Who raises its term to campaign was promised votes by a majority, or told to by the leader it

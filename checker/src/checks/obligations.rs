@@ -311,11 +311,14 @@ fn takes_what_is_proposed(step: &Seen) -> bool {
 }
 
 /// What promises something, or names what is not on the disk yet, waits for the flush; entries of a
-/// leader, and what timers and the end of a leadership are about, do not.
+/// leader, requests for votes with a log that is on the disk, and what timers and the end of a leadership are
+/// about, do not.
 pub(super) fn all_is_in_time(step: &Seen) -> bool {
-    let Seen { stepped, .. } = *step;
-    let is_early = |sent: &Envelope<Range>| {
-        matches!(sent.message, Message::AppendRequest { .. } | Message::InstallSnapshot { .. })
+    let Seen { old, stepped, .. } = *step;
+    let is_early = |sent: &Envelope<Range>| match sent.message {
+        Message::AppendRequest { .. } | Message::InstallSnapshot { .. } => true,
+        Message::VoteRequest { .. } => old.unsynced.is_empty(),
+        _ => false,
     };
     let told_early = |told: &Output| match told {
         Output::Restart(_)

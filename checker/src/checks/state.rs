@@ -184,8 +184,13 @@ fn may_campaign(world: &World, candidate: &Node, transfer: bool) -> bool {
 pub(crate) fn broken_by_send(sender: &Server, letter: &Letter) -> PropertySet {
     let mut broken = PropertySet::default();
     let disk = &sender.disk;
-    broken.insert_unless(letter.term <= disk.durable.term(), Property::TermMonotonic);
+    let is_candidacy = matches!(letter.message, Message::VoteRequest { .. }) && is_in_memory(sender, letter.term);
+    broken.insert_unless(is_candidacy || letter.term <= disk.durable.term(), Property::TermMonotonic);
     match &letter.message {
+        Message::VoteRequest { last, .. } => {
+            let is_on_disk = disk.entries == sender.entries && *last == sender.last();
+            broken.insert_unless(!is_candidacy || is_on_disk, Property::PersistBeforeSend);
+        }
         Message::VoteReply { granted: true } => {
             broken.insert_unless(is_vote_durable(disk, letter), Property::VoteOnce);
         }
@@ -208,6 +213,13 @@ pub(crate) fn broken_by_saying(letter: &Letter) -> PropertySet {
     let mut broken = PropertySet::default();
     broken.insert_unless(letter.is_coherent(), Property::Bounds);
     broken
+}
+
+/// Whether this is the term that a server campaigns in, whether or not that is on its disk yet: the vote of
+/// that term which it has written, or writes, is its own.
+fn is_in_memory(server: &Server, term: Term) -> bool {
+    let node = &server.node;
+    matches!(node.role(), Role::Candidate { .. }) && (node.term(), node.vote()) == (term, Some(node.id()))
 }
 
 fn is_vote_durable(disk: &Disk, vote: &Letter) -> bool {

@@ -67,6 +67,8 @@ pub(crate) struct Taken<'a> {
     pub(crate) disks: &'a [Disk],
     pub(crate) early: &'a [Output],
     pub(crate) late: &'a [Output],
+    /// Whether it asks for votes at once also where something of an earlier step is not on the disk yet.
+    pub(crate) asks_while_writing: bool,
 }
 
 /// The persistent state as judges read it.
@@ -139,14 +141,18 @@ impl Conjunct {
                 "a candidate counts votes of members that were granted to it in this term",
                 "refused_vote_counts",
             ),
-            Conjunct::LedByMajority => ("E5", "who becomes leader has counted a majority", "half_is_enough"),
+            Conjunct::LedByMajority => {
+                ("E5", "who becomes leader has counted a majority, its own vote among it", "half_is_enough")
+            }
             Conjunct::CampaignsOnce => {
                 ("C1", "a server becomes a candidate only with a new term", "campaign_again_in_term")
             }
             Conjunct::VotesForItself => ("OV", "a candidate or leader voted for itself", "campaign_without_own_vote"),
-            Conjunct::TermOnDisk => {
-                ("M0", "messages come from the server itself and name a term that is on its disk", "everything_early")
-            }
+            Conjunct::TermOnDisk => (
+                "M0",
+                "messages come from the server itself and name a term that is on its disk; a request for a vote may name the next one, of its own campaign",
+                "everything_early",
+            ),
             Conjunct::Rooted => (
                 "G2",
                 "a leader's log is an earlier one's, up to one of its own entries, then entries of its term",
@@ -167,7 +173,7 @@ impl Conjunct {
             ),
             Conjunct::EntriesStay => (
                 "P1",
-                "an entry that was held in its own term stays, unless a later leader lacks it",
+                "an entry that was held in its own term, or is in the log, stays, unless a later leader lacks it",
                 "truncate_always",
             ),
             Conjunct::VoteForNewest => (
@@ -180,8 +186,8 @@ impl Conjunct {
             }
             Conjunct::AsksWithItsLog => (
                 "VR",
-                "only a candidate asks for votes, after the flush, and names the end of its log",
-                "vote_before_flush",
+                "only a candidate asks for votes, and names the end of its log, which is on its disk",
+                "follower_asks",
             ),
             Conjunct::AcknowledgesDisk => {
                 ("AR", "what is acknowledged is the leader's, and told after the flush", "acknowledge_whole_log")
@@ -415,7 +421,7 @@ impl Taken<'_> {
     }
 
     fn is_led_by_majority(&self) -> bool {
-        !leads(self.became) || self.has_led() || self.has_majority()
+        !leads(self.became) || self.has_led() || self.has_majority() && self.was_given(self.me())
     }
 
     pub(crate) fn has_majority(&self) -> bool {
@@ -430,8 +436,9 @@ impl Taken<'_> {
 
     fn terms_are_on_disk(&self) -> bool {
         self.sent().all(|(early, sent)| {
-            let newest = if early { self.node.term() } else { self.became.term() };
-            sent.from == self.me() && sent.term <= newest && (!early || is_of_log(&sent.message))
+            let asks = matches!(sent.message, Message::VoteRequest { .. });
+            let newest = if early && !asks { self.node.term() } else { self.became.term() };
+            sent.from == self.me() && sent.term <= newest && (!early || asks || is_of_log(&sent.message))
         })
     }
 
@@ -484,10 +491,13 @@ impl Taken<'_> {
             return true;
         }
         let mut held = self.held();
+        let mut last = self.log;
         self.disks.iter().all(|disk| {
-            let stays = held.iter().all(|&it| disk.log.has(it) || self.after.lacks(it.term, disk.term, it));
+            let stays = |it: Place| disk.log.has(it) || self.after.lacks(it.term, disk.term, it);
+            let stay = held.iter().copied().chain(last.places()).all(stays);
             hold_new(&mut held, disk);
-            stays
+            last = disk.log;
+            stay
         })
     }
 
@@ -522,13 +532,16 @@ impl Taken<'_> {
 
     fn asks_with_its_log(&self) -> bool {
         let campaigns = matches!(self.became.role(), Role::Candidate { .. });
-        self.sent().all(|(early, sent)| match sent.message {
-            Message::VoteRequest { last, .. } => {
-                let is_its_own = Place::of(last) == self.became_log().last();
-                campaigns && !early && sent.term == self.became.term() && is_its_own
-            }
-            _ => true,
-        })
+        !self.asks_while_writing
+            && self.sent().all(|(early, sent)| match sent.message {
+                Message::VoteRequest { last, .. } => {
+                    let is_its_own = Place::of(last) == self.became_log().last();
+                    // What is said at once must be true of the disk as it is.
+                    let is_on_disk = !early || self.became_log() == self.log;
+                    campaigns && is_on_disk && sent.term == self.became.term() && is_its_own
+                }
+                _ => true,
+            })
     }
 
     fn acknowledges_its_disk(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use rafttree_model::{Effects, Event, Message, Node, Record, Role};
+use rafttree_model::{Effects, Event, Message, Node, Output, Record, Role};
 
 use crate::inductive::class::{Assumption, Class};
 use crate::inductive::conjuncts::{Cause, Conjunct, Conjuncts, Disk, Taken};
@@ -102,8 +102,21 @@ impl Judge {
         Some(became)
     }
 
+    /// Whether a step that asks for votes at once does so also while something of an earlier step is being written.
+    fn asks_while_writing(&self, node: &Node, cause: &Cause) -> bool {
+        let asks = |effects: &Effects<Tag>| effects.early().iter().any(is_request_for_vote);
+        let Cause::Event(event) = cause else { return false };
+        let again = || {
+            let (mut became, mut effects) = (node.clone(), Effects::new().while_writing(true));
+            (self.code.step_by)(&mut became, event.clone(), &mut effects);
+            effects
+        };
+        asks(&self.effects) && asks(&again())
+    }
+
     /// None, if its records make no log.
     fn judge_step(&mut self, class: &Class, node: &Node, log: &Terms, cause: &Cause, became: &Node) -> Option<Judged> {
+        let asks_while_writing = self.asks_while_writing(node, cause);
         let Judge { effects, disks, tally, .. } = self;
         if !effects.records().is_empty() {
             let leaders = snapshot_of(class.history, cause);
@@ -131,6 +144,7 @@ impl Judge {
             disks,
             early: effects.early(),
             late: effects.after_sync(),
+            asks_while_writing,
         };
         let is_new = leads(became) && !(leads(node) && node.term() == became.term());
         let is_second = is_new && class.history.leader(term).is_some();
@@ -142,6 +156,10 @@ impl Judge {
         let broken: Conjuncts = Conjunct::ALL.into_iter().filter(|conjunct| !conjunct.holds(&taken)).collect();
         Some(if broken.is_empty() { Judged::Holds } else { Judged::Breaks(broken) })
     }
+}
+
+fn is_request_for_vote(output: &Output) -> bool {
+    matches!(output, Output::Send(sent) if matches!(sent.message, Message::VoteRequest { .. }))
 }
 
 /// The log that a snapshot which arrives is the beginning of.

@@ -51,7 +51,7 @@ const fn around(name: &'static str, about: &'static str, step_by: StepBy) -> Wro
     Wrong { name, about, code: Code::stepping(step_by) }
 }
 
-pub(crate) const ALL: [Wrong; 16] = [
+pub(crate) const ALL: [Wrong; 17] = [
     around("refused_vote_counts", "a refused vote counts as granted", refused_vote_counts),
     around(
         "vote_of_earlier_term",
@@ -64,6 +64,7 @@ pub(crate) const ALL: [Wrong; 16] = [
     around("campaign_without_own_vote", "a candidate does not vote for itself", campaign_without_own_vote),
     around("leader_campaigns_in_term", "a leader becomes a candidate of its own term", leader_campaigns_in_term),
     around("everything_early", "nothing waits for the flush", step_by::<EverythingEarly, Tag>),
+    around("follower_asks", "a follower asks for votes", follower_asks),
     around("follower_sends", "a follower sends heartbeats", follower_sends),
     around("vote_out_of_nowhere", "a server votes for another that has not asked", vote_out_of_nowhere),
     around(
@@ -110,7 +111,7 @@ impl Rules for AdoptAnyTerm {
 
 struct EverythingEarly;
 impl Rules for EverythingEarly {
-    fn may_leave_early(_: &Envelope<Range>) -> bool {
+    fn may_leave_early(_: &Envelope<Range>, _: bool) -> bool {
         true
     }
 }
@@ -239,6 +240,13 @@ fn follower_sends(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>
         },
     );
     paper(&mut leading, event, effects);
+}
+
+fn follower_asks(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    if event != Event::HeartbeatTimeout || !matches!(node.role(), Role::Follower { .. }) {
+        return paper(node, event, effects);
+    }
+    paper(&mut campaigning(node), event, effects);
 }
 
 fn snapshot_of_whole_log(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {

@@ -43,6 +43,8 @@ fn one_round_fewer_is_too_few() {
     for servers in [3, 5] {
         let mut recovery = Recovery::new(elections(servers, 1), PAPER);
         recovery.rounds_allowed -= 1;
+        // Of five servers few runs are the slowest.
+        recovery.sample = recovery.sample.map(|few| 3 * few);
         assert_eq!(searched(&recovery).verdict, Verdict::Violated, "{servers} servers");
     }
 }
@@ -67,7 +69,7 @@ fn three_servers_recover_from_every_state_of_their_logs() {
     // All else that may be in memory is for the preset, which takes longer.
     recovery.sample = Some(2);
     let outcome = searched(&recovery);
-    assert_eq!((outcome.verdict, outcome.states), (Verdict::Complete, 17_998));
+    assert_eq!((outcome.verdict, outcome.states), (Verdict::Complete, 22_193));
 }
 
 /// What breaks progress alone: a leader is elected, leads on and commits, and yet somebody waits for ever.

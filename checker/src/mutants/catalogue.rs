@@ -55,6 +55,12 @@ const SENT_SNAPSHOTS: Part = Part::Concrete(Bounds {
     ..SMALL
 });
 
+/// The mutant is about servers of which more than one step waits for the disk.
+const UNSYNCED_LOGS: Part =
+    Part::Concrete(Bounds { servers: 2, terms: 2, entries: 2, proposals: true, transfers: true, ..UNSYNCED });
+const UNSYNCED_VOTES: Part = Part::Concrete(UNSYNCED);
+const UNSYNCED: Bounds = Bounds { terms: 1, entries: 1, unsynced: 2, interleaved: true, transfers: false, ..SMALL };
+
 /// The mutant is of what clients are told, so proposals are followed.
 const FOLLOWED: Part = Part::Concrete(FOLLOWED_IN_ONE_TERM);
 const FOLLOWED_IN_ONE_TERM: Bounds = Bounds {
@@ -258,7 +264,7 @@ const FLUSHES_AND_TRANSFERS: &[Mutant] = mutants! {
     vote_before_flush {
         row: 1,
         breaks: rule::<broken::VoteBeforeFlush>("may_leave_early"),
-        about: "votes and requests for them leave before they are durable",
+        about: "votes leave before they are durable",
         source: "SOFAJRaft#1245, ongardie/raft.tla#5",
         caught_by: TermMonotonic,
         within: elections(3, 1),
@@ -270,6 +276,20 @@ const FLUSHES_AND_TRANSFERS: &[Mutant] = mutants! {
         source: "SOFAJRaft#1245",
         caught_by: ElectionSafety,
         within: elections(3, 1),
+    }
+    ask_with_unsynced_log {
+        breaks: rule::<broken::AskWithUnsyncedLog>("may_leave_early"),
+        about: "a candidate asks before the log that it names is on its disk",
+        source: "the check of this rule",
+        caught_by: PersistBeforeSend,
+        within: UNSYNCED_LOGS,
+    }
+    lead_without_own_vote {
+        breaks: rule::<broken::LeadWithoutOwnVote>("has_own_vote"),
+        about: "a leader's own vote need not be on its disk",
+        source: "the check of this rule",
+        caught_by: OwnVotes,
+        within: UNSYNCED_VOTES,
     }
     acknowledge_before_flush {
         row: 29,
@@ -421,7 +441,7 @@ const SNAPSHOTS: &[Mutant] = mutants! {
         about: "the term of a compacted entry reads as 0, and so does that of a missing one",
         source: "etcd 76f1249",
         caught_by: Asked,
-        within: snapshots(3, 1, 1),
+        within: SENT_SNAPSHOTS,
     }
     never_send_snapshot {
         row: 56,
@@ -429,7 +449,7 @@ const SNAPSHOTS: &[Mutant] = mutants! {
         about: "a follower that lacks what was compacted is sent what comes behind, for ever",
         source: "openraft#1828",
         caught_by: Asked,
-        within: snapshots(3, 1, 1),
+        within: SENT_SNAPSHOTS,
     }
     stale_snapshot_unanswered {
         row: 57,

@@ -184,9 +184,19 @@ mutant! {
     NeverTakeOver { fn must_take_over(_: Faulty, _: Index) -> bool { false } }
 }
 mutant! {
-    /// Votes, and requests for them, leave before they are durable.
+    /// A request for a vote leaves before the log that it names is durable.
+    AskWithUnsyncedLog {
+        fn may_leave_early(envelope: &Envelope<Range>, _: bool) -> bool { Paper::may_leave_early(envelope, false) }
+    }
+}
+mutant! {
+    /// Who leads by the votes of others need not have its own on its disk.
+    LeadWithoutOwnVote { fn has_own_vote(_: &ServerSet, _: ServerId) -> bool { true } }
+}
+mutant! {
+    /// Votes leave before they are durable.
     VoteBeforeFlush {
-        fn may_leave_early(envelope: &Envelope<Range>) -> bool {
+        fn may_leave_early(envelope: &Envelope<Range>, _: bool) -> bool {
             let message = &envelope.message;
             matches!(message, Message::AppendRequest { .. } | Message::VoteRequest { .. } | Message::VoteReply { .. })
         }
@@ -195,7 +205,7 @@ mutant! {
 mutant! {
     /// A follower acknowledges entries before they are durable.
     AcknowledgeBeforeFlush {
-        fn may_leave_early(envelope: &Envelope<Range>) -> bool {
+        fn may_leave_early(envelope: &Envelope<Range>, _: bool) -> bool {
             let other = envelope.from != envelope.to;
             let message = &envelope.message;
             matches!(message, Message::AppendRequest { .. }) || other && matches!(message, Message::AppendReply { .. })
@@ -205,7 +215,7 @@ mutant! {
 mutant! {
     /// A leader counts its own copy before it is durable.
     CountUnsyncedOwn {
-        fn may_leave_early(envelope: &Envelope<Range>) -> bool {
+        fn may_leave_early(envelope: &Envelope<Range>, _: bool) -> bool {
             let own = envelope.from == envelope.to;
             let message = &envelope.message;
             matches!(message, Message::AppendRequest { .. }) || own && matches!(message, Message::AppendReply { .. })

@@ -37,7 +37,7 @@ properties! {
     C2 VoteOnce, "§5.2":
         "a server votes for one candidate in a term, and says so only when the vote is on its disk";
     C3 TermMonotonic, "§5.1":
-        "terms never fall, except to what the disk holds when a server restarts; no message names a term that is not on its sender's disk";
+        "terms never fall, except to what the disk holds when a server restarts; no message but a request for a vote names a term that is not on its sender's disk";
     C4 LeaderAppendOnly, "§5.3, Figure 3":
         "a leader never removes or changes an entry of its log";
     C5 LogMatching, "§5.3, Figure 3":
@@ -53,7 +53,7 @@ properties! {
     C10 CommitDurable, "§5.3":
         "every committed entry is on the disks of a majority";
     C11 PersistBeforeSend, "Figure 2":
-        "an acknowledgement leaves only when the acknowledged entries, as the leader has them, are on the disk";
+        "an acknowledgement leaves only when the acknowledged entries, as the leader has them, are on the disk, and a request for a vote only when the log that it names is";
     C12 ElectionRestriction, "§5.4.1":
         "a vote is granted only to a candidate whose log is at least as up-to-date";
     C13 MatchSafety, "§5.3":
@@ -93,7 +93,7 @@ properties! {
     E12 GatheredSame, "diss. 10.2.1":
         "steps that share a flush ask for the same as one by one: entries travel together, the last own acknowledgement counts";
     E13 InTime, "diss. 10.2.1":
-        "what promises something, or tells clients of what is not on the disk yet, waits for the flush; a leader's entries, and the beginning and end of leaderships, do not";
+        "what promises something, or tells clients of what is not on the disk yet, waits for the flush; a leader's entries, requests for votes with a log that is on the disk, and the beginning and end of leaderships, do not";
     E14 ProposalEnds, "section 8":
         "who proposed a command that was accepted is told once what became of it: that it is committed, or never will be; and as soon as the server that accepted it can know";
     E15 ReadsInTime, "section 8, diss. 6.4":

@@ -110,7 +110,7 @@ impl State {
                 add(&mut refined, id, mix(of(seat.leader()) ^ 0x100));
                 add(&mut refined, seat.leader(), mix(of(id) ^ 0x200));
             }
-            for other in self.ids().filter(|_| !seat.is(Part::Follower)) {
+            for other in self.ids().filter(|_| !seat.is(Part::Follower) || self.heard(id) != 0) {
                 let heard = match seat.part() {
                     Part::Leader => {
                         let answered = u64::from(self.answered[id as usize - 1] >> (other - 1) & 1);

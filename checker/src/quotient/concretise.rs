@@ -10,13 +10,13 @@ use crate::quotient::inputs::{Stimulus, script};
 use crate::quotient::server::{Cells, LONGEST, Part};
 use crate::quotient::sets::{Mask, members_of};
 use crate::quotient::settings::Quotient;
-use crate::quotient::state::{Reach, State};
+use crate::quotient::state::{Past, Reach, State};
 use crate::quotient::successors::Move;
 use crate::system::{Action, System};
 use crate::trace::concretise::concretise;
 use crate::trace::language::{self, Picture};
 use crate::trace::run::{self, Step};
-use crate::world::{DiskMutant, Letter, Server, Tag, World};
+use crate::world::{DiskMutant, Letter, Place, Server, Tag, World};
 
 /// Terms of a state are one above those of the concrete system.
 struct FromZero;
@@ -89,15 +89,17 @@ impl Quotient {
         system.ground.keeps_rounds |= path.iter().any(|step| matches!(step.stimulus, Stimulus::Read { .. }));
         let refused =
             path.iter().any(|step| matches!(step.stimulus, Stimulus::Refuse { .. } | Stimulus::Install { .. }));
-        let mut stage =
-            Stage { system: &system, world: system.start.clone(), actions: Vec::new(), refused, leased: Round::ZERO };
+        let asks_and_crashes = !must_break || self.asks_and_crashes(path)?;
+        let (world, actions, leased) = (system.start.clone(), Vec::new(), Round::ZERO);
+        let mut stage = Stage { system: &system, world, actions, refused, asks_and_crashes, leased };
         let (mut here, mut there) = (unnamed.start(), self.start());
         for (at, step) in path.iter().enumerate() {
             let (target, broken) = self.led_to(&there, *step)?;
             let last = must_break && at + 1 == path.len();
             let fitting = unnamed
                 .steps_to(&here, |next, others| others == broken && (broken != 0 || self.form(next) == Some(target)));
-            let told = fitting.iter().find_map(|(own, next)| stage.tell(&here, *own, last).map(|told| (told, *next)));
+            let told =
+                fitting.iter().find_map(|(own, next)| stage.tell((&here, next), *own, last).map(|told| (told, *next)));
             let Some((told, next)) = told else {
                 return Err(format!("step {} of {}, {step:?}, cannot be told there", at + 1, path.len()));
             };
@@ -108,6 +110,16 @@ impl Quotient {
             }
         }
         if must_break { Err("the same run breaks nothing there".to_owned()) } else { Ok((stage.actions, here)) }
+    }
+
+    /// Whether in such a run a request for a vote arrives of a campaign that a crash has cut off.
+    fn asks_and_crashes(&self, path: &[Move]) -> Result<bool, String> {
+        let (mut state, mut asks) = (self.start(), false);
+        for step in path {
+            asks |= matches!(step.stimulus, Stimulus::VoteRequest { term, from, .. } if state.is_cut_off(from, term));
+            state = self.led_to(&state, *step)?.0;
+        }
+        Ok(asks)
     }
 
     /// How a state is reached that is not in the class of the invariant, and what is missed there.
@@ -166,6 +178,8 @@ struct Stage<'a> {
     actions: Vec<Action>,
     /// Whether a refusal matters later: then every follower that lacks something refuses in time.
     refused: bool,
+    /// Whether a campaign matters later that a crash has cut off.
+    asks_and_crashes: bool,
     /// The round that a lease is counted from.
     leased: Round,
 }
@@ -184,11 +198,14 @@ fn of_no_round(mut letter: Letter) -> Letter {
 }
 
 impl<'a> Stage<'a> {
-    /// One move, and what it takes before it; `None` if the concrete system does not offer it.
-    fn tell(&self, state: &State, step: Move, ends: bool) -> Option<Stage<'a>> {
+    /// One move between two states, and what it takes before it; `None` if the concrete system does not offer it.
+    fn tell(&self, (state, next): (&State, &State), step: Move, ends: bool) -> Option<Stage<'a>> {
         let mut stage = self.clone();
         stage.say_again(state)?;
         let id = ServerId::new(step.server.into());
+        if self.asks_and_crashes && next.asked.iter().any(|asked| state.cut_off().any(|cut_off| cut_off == *asked)) {
+            stage.ask_and_crash(state, step.server)?;
+        }
         match step.stimulus {
             Stimulus::Crash { keep } => stage.act(Action::Crash { server: id, keep: keep.into() })?,
             Stimulus::Damage { first, last } => {
@@ -212,6 +229,15 @@ impl<'a> Stage<'a> {
                 let held = Stimulus::Transfer { to: step.server, matched: state.holds(from, step.server) };
                 stage.play(state, Move { server: from, stimulus: held, way: 0, cut: None })?;
                 stage.play(state, step)?;
+            }
+            Stimulus::VoteRequest { term, from, .. } if state.is_cut_off(from, term) => {
+                let mut asked = stage.clone();
+                if asked.play(state, step).is_none() {
+                    asked = stage;
+                    asked.ask_and_crash(state, from)?;
+                    asked.play(state, step)?;
+                }
+                stage = asked;
             }
             Stimulus::Append { from, .. } if self.refused && state.seat(from).is(Part::Leader) => {
                 stage.refuse_in_time(from, step.server, state)?;
@@ -263,6 +289,19 @@ impl<'a> Stage<'a> {
             }
         }
         Some(())
+    }
+
+    /// A follower campaigns, and a crash cuts that off: its requests may arrive all the same. What it knew to be
+    /// committed it is told again.
+    fn ask_and_crash(&mut self, state: &State, id: u8) -> Option<()> {
+        let (seat, play) = (state.seat(id), |stimulus, cut| Move { server: id, stimulus, way: 0, cut });
+        self.play(state, play(Stimulus::Campaign { grants: state.have_been_there(id, seat) }, Some(0)))?;
+        if seat.commit() <= seat.base() {
+            return Some(());
+        }
+        let Past { term, leader: from, commit, .. } = state.who_tells(id, seat)?;
+        let (previous, cells) = (Place::new(state.base, 0), seat.cells().first(seat.commit()));
+        self.play(state, play(Stimulus::Append { term, from, previous, cells, commit }, None))
     }
 
     fn happen(&mut self, id: ServerId, event: &Event<Tag>) -> Option<()> {

@@ -100,14 +100,14 @@ pub(crate) fn renamings(state: &State) -> Vec<State> {
 }
 
 impl State {
-    /// The same before anybody has heard anything.
+    /// The same before anybody has heard or asked anything.
     fn deaf(&self) -> State {
-        State { heard: Default::default(), ..*self }.canonical()
+        State { heard: Default::default(), asked: Default::default(), ..*self }.canonical()
     }
 
-    /// Whether the other differs in nothing but in that fewer answers may arrive: then whatever may
-    /// happen there may happen here, too. The quotient counts as given what a server could have
-    /// answered as long as it was in that term, and a crash may have cut that off.
+    /// Whether the other differs in nothing but in that fewer answers and requests for votes may arrive: then
+    /// whatever may happen there may happen here, too. The quotient counts as said what a server could have
+    /// answered as long as it was in that term, or asked for before a crash, and that may not have been.
     fn hears_all_of(&self, other: &State) -> bool {
         let more = |at: usize| {
             let (ours, theirs) = (self.heard[at], other.heard[at]);
@@ -116,6 +116,8 @@ impl State {
             }
             self.ids().all(|id| index_of(theirs, id) <= index_of(ours, id))
         };
-        State { heard: other.heard, ..*self } == *other && (0..self.heard.len()).all(more)
+        let asks = other.asked.iter().all(|asked| self.asked.contains(asked) || self.says_no_more(asked));
+        let same = State { heard: other.heard, asked: other.asked, ..*self } == *other;
+        same && asks && (0..self.heard.len()).all(more)
     }
 }

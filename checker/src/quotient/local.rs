@@ -8,7 +8,8 @@
 use std::collections::VecDeque;
 
 use rafttree_model::{
-    Entries, Entry, Envelope, Event, Faulty, Index, Members, Message, Output, Range, Record, Role, Round,
+    Entries, Entry, Envelope, Event, Faulty, Index, Members, Message, Output, Position, Range, Record, Role, Round,
+    ServerId, Term,
 };
 use rustc_hash::FxHashMap;
 
@@ -18,7 +19,8 @@ use crate::properties::{Property, PropertySet};
 use crate::quotient::inputs::{Happening, LEASED, Stimulus, script};
 use crate::quotient::server::{Part, Seat};
 use crate::quotient::sets::Indices;
-use crate::world::{DiskMutant, Ground, Letter, Server, StepBy, Stepped, Tag};
+use crate::quotient::state::Asked;
+use crate::world::{DiskMutant, Ground, Letter, Place, Server, StepBy, Stepped, Tag};
 
 /// What leaves a server.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -30,6 +32,8 @@ pub(crate) struct Sent {
     pub(crate) acknowledged: (u8, u8),
     /// Whom it told to take over.
     pub(crate) timeout_now: u8,
+    /// Of the term 0, or the candidacy for which it asked the others before that was on its disk.
+    pub(crate) asked: Asked,
 }
 
 /// What came of a stimulus.
@@ -188,8 +192,12 @@ impl Local {
     }
 
     fn outcome(&self, before: Seat, course: Course) -> (Server, Outcome) {
-        let Course { mut server, sent, broken, met, cut, read, lease, answered, .. } = course;
+        let Course { mut server, mut sent, broken, met, cut, read, lease, answered, .. } = course;
+        if !(self.leases && sent.asked.transfer) {
+            sent.asked = Asked::default();
+        }
         if self.forgets_logs {
+            sent.asked.last = Place::START;
             let start = server.entries.base();
             server.entries = Entries::after(start, Vec::new());
             server.disk.entries = Entries::after(start, Vec::new());
@@ -288,6 +296,22 @@ impl Outcome {
         self.seat == seat && self.sent == Sent::default() && !self.too_long
     }
 
+    /// The same where this vote is one that nobody counts, and stands for what the seat has before.
+    pub(crate) fn forget_vote(&mut self, vote: u8, before: Seat) {
+        if vote == before.vote() {
+            return;
+        }
+        if (self.seat.term(), self.seat.vote()) == (before.term(), vote) {
+            self.seat = self.seat.with_vote(before.vote());
+        }
+        if (self.sent.term, self.sent.vote) == (before.term(), vote) {
+            self.sent = Sent { vote: 0, ..self.sent };
+            if self.sent == (Sent { term: self.sent.term, ..Sent::default() }) {
+                self.sent = Sent::default();
+            }
+        }
+    }
+
     /// The same where no lease counts on the server.
     pub(crate) fn uncounted(&self) -> Outcome {
         Outcome { seat: self.seat.uncounted(), ..*self }
@@ -295,8 +319,16 @@ impl Outcome {
 
     /// Whether this covers the other outcome: it leads to the same compact server, and promises as much.
     pub(crate) fn is_same(&self, other: &Outcome) -> bool {
-        let promises = other.sent == Sent::default() || other.sent == self.sent;
-        (self.too_long, self.seat) == (other.too_long, other.seat) && promises
+        (self.too_long, self.seat) == (other.too_long, other.seat) && self.sent.says(other.sent)
+    }
+}
+
+impl Sent {
+    /// Whether this is all that the other says, or more.
+    fn says(self, other: Sent) -> bool {
+        let asks = other.asked == Asked::default() || other.asked == self.asked;
+        let rest = Sent { asked: self.asked, ..other };
+        asks && (rest == self || Sent { asked: Asked::default(), ..other } == Sent::default())
     }
 }
 
@@ -397,10 +429,19 @@ impl Course {
             }
             Message::AppendRefusal { round, .. } => return self.answered |= LEASED <= round,
             Message::TimeoutNow => self.sent.timeout_now = to,
+            Message::VoteRequest { last, transfer } => return self.ask(letter.from, letter.term, last, transfer),
             _ => return,
         }
         self.sent.term = letter.term.number() as u8;
         self.spoke = true;
+    }
+
+    /// What a candidate asks of the others before its vote is on its disk, a crash may leave behind.
+    fn ask(&mut self, from: ServerId, term: Term, last: Position, transfer: bool) {
+        if self.server.disk.durable.term() < term {
+            let (term, candidate) = (term.number() as u8, from.number() as u8);
+            self.sent.asked = Asked { term, candidate, last: Place::of(last), transfer };
+        }
     }
 }
 

@@ -25,7 +25,9 @@
 //!   in older terms are never delivered here: that they change nothing is tried in `simulation`.
 //! - **A step that nobody has seen is flushed or cut off at once.** Its outputs wait for the flush;
 //!   until then it could as well not have happened. What a leader appends may be seen before the
-//!   flush, so how much of its log is on its disk is kept.
+//!   flush, so how much of its log is on its disk is kept. So may a candidate's requests: whoever may
+//!   campaign may have asked and been cut off, so its requests of the next term are offered, and what
+//!   it may have asked with before its log changed, and the votes for that, are kept.
 //!
 //! Where servers make snapshots, a server also keeps how much of its log it has compacted: after a crash
 //! it knows that much to be committed. The entries stay beside it, as what its snapshot was made of.

@@ -12,7 +12,7 @@ impl Quotient {
     /// lease or later, or has restarted since. So its timeouts, all of the same length or longer, end later
     /// than the lease does. A lease may end at any moment: then nothing is different from where none began.
     fn offer_timers(&self, state: &State, id: u8, seat: Seat, offer: &mut impl FnMut(u8, Stimulus)) {
-        let others = have_been_there(state, id, seat);
+        let others = state.have_been_there(id, seat);
         if seat.is_counted() && self.ground.lease_mutant.is_none() {
             return offer(id, Stimulus::HeartbeatTimeout);
         }
@@ -70,7 +70,7 @@ impl Quotient {
             }
         }
         offer_terms(state, &mut offer);
-        for asked in state.candidacies() {
+        for asked in state.candidacies().chain(state.cut_off()) {
             self.offer_request(state, asked, &mut offer);
         }
         if self.leases {
@@ -118,13 +118,6 @@ impl Quotient {
     }
 }
 
-/// The others that have reached this server's term.
-fn have_been_there(state: &State, id: u8, seat: Seat) -> Mask {
-    let others = state.seats().filter(|(other, _)| *other != id);
-    let there = others.filter(|(_, other)| seat.term() <= other.term());
-    there.map(|(other, _)| 1 << (other - 1)).sum()
-}
-
 /// A leader may begin the round that its lease is counted from; whoever is told of it may answer it; and the
 /// answers may reach the leader at any time, with what was said before.
 fn offer_leases(state: &State, offer: &mut impl FnMut(u8, Stimulus)) {
@@ -138,7 +131,7 @@ fn offer_leases(state: &State, offer: &mut impl FnMut(u8, Stimulus)) {
     for (id, _) in state.seats().filter(|(id, seat)| *id != from && !seat.is_counted() && seat.term() <= term) {
         offer(id, Stimulus::AnswerLease { term, from });
     }
-    let earlier = have_been_there(state, from, state.seat(from));
+    let earlier = state.have_been_there(from, state.seat(from));
     let (answered, ahead) = (state.counted(), |(_, seat): &(u8, Seat)| term < seat.term());
     offer(from, Stimulus::ConfirmLease { answered, earlier, newer: 0, newer_term: 0 });
     if let Some(newer_term) = state.seats().filter(ahead).map(|(_, seat)| seat.term()).min() {

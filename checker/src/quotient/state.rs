@@ -17,7 +17,8 @@ pub(crate) struct Past {
     pub(crate) cells: Cells,
 }
 
-/// A candidacy that is over and whose requests may still arrive.
+/// A candidacy whose requests may arrive: that of a candidate, or one that a crash cut off before it was on the
+/// disk, so that the server may campaign in that term again.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) struct Asked {
     pub(crate) term: u8,
@@ -36,13 +37,14 @@ pub(crate) struct State {
     /// Term of the entry before the first one; every server knows it to be committed.
     pub(crate) base: u8,
     pub(crate) seats: [Seat; MOST_SEATS],
-    /// Of a candidate, whose votes it may count; of a leader, what was acknowledged to it.
+    /// Of a candidate, whose votes it may count; of a follower, whose votes of the next term: it has asked for
+    /// them, and a crash has cut it off. Of a leader, what was acknowledged to it.
     pub(crate) heard: [u32; MOST_SEATS],
     /// Of a leader that does not know all that was ever committed: who may have answered a round that began
     /// when that was so already. Where there are leases: who may hold its first entry.
     pub(crate) answered: [Mask; MOST_SEATS],
     pub(crate) past: ArrayVec<[Past; 10]>,
-    pub(crate) asked: ArrayVec<[Asked; 20]>,
+    pub(crate) asked: ArrayVec<[Asked; 32]>,
     /// The leader of the round from which a lease is counted, or 0: on whom it counts is in the seats.
     pub(crate) holder: u8,
     /// What was ever committed behind the base, and the term in which that was first known.
@@ -130,6 +132,56 @@ impl State {
         asking.map(|(id, seat)| candidacy(id, seat, self.base)).chain(self.asked.iter().copied())
     }
 
+    /// What each follower asks for that may campaign: it may do so at any time, and be cut off by a crash.
+    pub(crate) fn cut_off(&self) -> impl Iterator<Item = Asked> + '_ {
+        self.seats().filter_map(|(id, seat)| self.asks_and_crashes(id, seat))
+    }
+
+    fn asks_and_crashes(&self, id: u8, seat: Seat) -> Option<Asked> {
+        let may = seat.is(Part::Follower) && !seat.is_counted() && seat.faulty().is_none();
+        let is_as_after_a_crash = || seat.commit() <= seat.base() || self.who_tells(id, seat).is_some();
+        let term = seat.term() + 1;
+        let asked = || Asked { term, candidate: id, last: seat.cells().last(self.base), transfer: false };
+        (may && self.is_majority_with(id, self.have_been_there(id, seat)) && is_as_after_a_crash()).then(asked)
+    }
+
+    /// The others that have reached this server's term.
+    pub(crate) fn have_been_there(&self, id: u8, seat: Seat) -> Mask {
+        let others = self.seats().filter(|(other, _)| *other != id);
+        let there = others.filter(|(_, other)| seat.term() <= other.term());
+        there.map(|(other, _)| 1 << (other - 1)).sum()
+    }
+
+    /// Whether a request of this candidate, in this term, is one that a crash has cut off.
+    pub(crate) fn is_cut_off(&self, candidate: u8, term: u8) -> bool {
+        self.seat(candidate).still(Part::Follower, term - 1)
+    }
+
+    /// A leader that may tell a follower again what it knows to be committed.
+    pub(crate) fn who_tells(&self, id: u8, seat: Seat) -> Option<Past> {
+        let tells = |past: &Past| (past.leader != id, past.term) == (true, seat.term()) && seat.commit() <= past.commit;
+        let agrees = |past: &Past| seat.commit() <= past.cells.common(seat.cells());
+        self.leaderships().find(|past| tells(past) && agrees(past))
+    }
+
+    /// Whether other requests of the same candidacy say as much, one with a newer log and one with an older: who
+    /// votes for one log votes for a newer one, and who refuses one refuses an older one.
+    pub(crate) fn says_no_more(&self, asked: &Asked) -> bool {
+        let seat = self.seat(asked.candidate);
+        let asks = seat.still(Part::Candidate, asked.term);
+        let candidacy = || candidacy(asked.candidate, seat, self.base);
+        let now = if asks { Some(candidacy()) } else { self.asks_and_crashes(asked.candidate, seat) };
+        let same = |other: &Asked| Asked { last: asked.last, ..*other } == *asked;
+        let others = || now.into_iter().chain(self.asked.iter().copied()).filter(same).map(|other| other.last);
+        now == Some(*asked) || others().any(|last| last < asked.last) && others().any(|last| asked.last < last)
+    }
+
+    /// Whether this server may yet win an election in this term: it campaigns there, or may do so.
+    fn may_win(&self, id: u8, term: u8) -> bool {
+        let seat = self.seat(id);
+        seat.term() < term || seat.still(Part::Candidate, term)
+    }
+
     /// How far a server's disk is known to hold the leader's log: what it acknowledged, or would if
     /// it were asked again.
     pub(crate) fn holds(&self, leader: u8, follower: u8) -> u8 {
@@ -153,7 +205,10 @@ impl State {
         self.answer_again();
         self.begin_to_serve();
         let lowest = if reach.absolute { 1 } else { self.lowest_term() };
-        if !reach.absolute {
+        if reach.absolute {
+            // A term beyond the bounds is heard of by nobody.
+            self.asked.retain(|asked| asked.term - lowest <= reach.spread);
+        } else {
             self.shift(reach.damages);
         }
         let spread = self.seats().map(|(_, seat)| seat.term() - lowest).max().unwrap_or_default();
@@ -177,11 +232,17 @@ impl State {
         let open = |term: u8| state.seats().any(|(_, seat)| seat.term() < term || seat.still(Part::Candidate, term));
         self.asked.retain(|asked| {
             let undecided = |seat: Seat| seat.term() < asked.term || seat.term() == asked.term && seat.vote() == 0;
-            open(asked.term) && others(asked.candidate).any(undecided)
+            let may_matter = || others(asked.candidate).any(undecided) && !state.says_no_more(asked);
+            state.may_win(asked.candidate, asked.term) && may_matter()
         });
-        for seat in self.seats[..state.servers as usize].iter_mut() {
-            if seat.is(Part::Follower) && !open(seat.term()) {
+        let followers =
+            (1..).zip(&mut self.seats[..state.servers as usize]).filter(|(_, seat)| seat.is(Part::Follower));
+        for (id, seat) in followers {
+            if !open(seat.term()) {
                 *seat = seat.with_vote(0);
+            } else if seat.vote() != 0 && !state.may_win(seat.vote(), seat.term()) {
+                // Nobody counts it, and it is not given again.
+                *seat = seat.with_vote(id);
             }
         }
         for term in &mut self.known_in {
@@ -199,9 +260,9 @@ impl State {
         for (id, seat) in state.seats() {
             let others = || state.ids().filter(move |&other| other != id);
             self.heard[id as usize - 1] = match seat.part() {
-                Part::Follower => 0,
-                Part::Candidate => {
-                    let votes = |other: &u8| state.seat(*other).answers_again(id, seat.term());
+                part @ (Part::Follower | Part::Candidate) => {
+                    let term = seat.term() + u8::from(part == Part::Follower);
+                    let votes = |other: &u8| state.seat(*other).answers_again(id, term);
                     others().filter(votes).fold(state.heard(id), |all, other| all | 1 << (other - 1))
                 }
                 Part::Leader => {
@@ -349,8 +410,7 @@ impl State {
             state.seats[at] = seat.with_vote(name(seat.vote())).with_leader(name(seat.leader()));
             state.answered[at] = 0;
             state.heard[at] = match seat.part() {
-                Part::Follower => 0,
-                Part::Candidate => {
+                Part::Follower | Part::Candidate => {
                     self.ids().map(|other| (self.heard(id) >> (other - 1) & 1) << (name(other) - 1)).sum()
                 }
                 Part::Leader => {
@@ -371,26 +431,32 @@ impl State {
         state
     }
 
-    /// A candidate or leader that is none any more leaves its words behind.
+    /// A leader that is none any more leaves its words behind, and who asks for votes what it has asked with.
     pub(crate) fn leave_behind(&mut self, id: u8, new: Seat) {
         let old = self.seat(id);
-        if old.part() == Part::Follower || new.still(old.part(), old.term()) {
-            return;
+        if old.is(Part::Leader) && !new.still(Part::Leader, old.term()) {
+            self.past.push(leadership(id, old));
         }
-        match old.part() {
-            Part::Candidate => {
-                let asked = candidacy(id, old, self.base);
-                if !self.asked.contains(&asked) {
-                    self.asked.push(asked);
-                }
-            }
-            _ => self.past.push(leadership(id, old)),
+        // It may have been cut off before whatever keeps it from campaigning so now.
+        if let Some(asked) =
+            self.asks_and_crashes(id, old).filter(|asked| self.asks_and_crashes(id, new) != Some(*asked))
+        {
+            self.ask(asked);
         }
     }
 
-    /// A vote arrives that may be counted; one for a candidacy that is over counts no more.
+    /// Requests for votes of a candidacy that is not that of a seat may arrive.
+    pub(crate) fn ask(&mut self, asked: Asked) {
+        if !self.asked.contains(&asked) {
+            self.asked.push(asked);
+        }
+    }
+
+    /// A vote arrives that may be counted, now or once the candidate campaigns in that term again; one for a
+    /// candidacy that is over counts no more.
     pub(crate) fn grant(&mut self, candidate: u8, term: u8, voter: u8) {
-        if self.seat(candidate).still(Part::Candidate, term) {
+        let seat = self.seat(candidate);
+        if seat.still(Part::Candidate, term) || seat.still(Part::Follower, term - 1) {
             self.heard[candidate as usize - 1] |= 1 << (voter - 1);
         }
     }

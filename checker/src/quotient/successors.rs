@@ -220,6 +220,7 @@ impl Quotient {
             let step = Move { server: leader, stimulus, way: 0, cut: told.cut };
             // The target may never hear of it.
             if self.leases {
+                worker.offered[step.kind()] += 1;
                 self.come_out(state, step, &told, visit);
             }
             let (mut state, base) = (*state, state.base);
@@ -246,7 +247,8 @@ impl State {
     fn take(&mut self, id: u8, new: Seat) -> PropertySet {
         let old = self.seat(id);
         self.leave_behind(id, new);
-        if !new.still(old.part(), old.term()) {
+        let campaigns = old.is(Part::Follower) && new.still(Part::Candidate, old.term() + 1);
+        if !campaigns && !new.still(old.part(), old.term()) {
             self.heard[id as usize - 1] = 0;
             self.answered[id as usize - 1] = 0;
         }
@@ -296,6 +298,9 @@ impl State {
     fn send(&mut self, id: u8, sent: Sent) {
         if sent.vote != 0 {
             self.grant(sent.vote, sent.term, id);
+        }
+        if sent.asked.term != 0 && !self.seat(id).still(Part::Candidate, sent.asked.term) {
+            self.ask(sent.asked);
         }
         if sent.acknowledged.0 != 0 {
             self.acknowledge(sent.acknowledged.0, sent.term, id, sent.acknowledged.1);

@@ -41,11 +41,10 @@ impl State {
         }
         for (id, seat) in self.seats() {
             let answer = |from, message| letter(from, id, seat.term(), message);
-            if seat.is(Part::Candidate) {
-                let votes = members_of(self.heard(id) as u8);
-                letters.extend(votes.map(|voter| answer(voter, Message::VoteReply { granted: true })));
-            }
-            if seat.is(Part::Leader) {
+            if !seat.is(Part::Leader) {
+                let (votes, term) = (members_of(self.heard(id) as u8), seat.term() + u8::from(seat.is(Part::Follower)));
+                letters.extend(votes.map(|voter| letter(voter, id, term, Message::VoteReply { granted: true })));
+            } else {
                 let held = self.ids().map(|from| (from, index_of(self.heard(id), from))).filter(|(_, held)| *held != 0);
                 let message = |held: u8| Message::AppendReply { matched: Index::new(held.into()), round: Round::ZERO };
                 letters.extend(held.map(|(from, held)| answer(from, message(held))));
@@ -117,9 +116,7 @@ impl State {
             let (term, candidate) = (letter.term.number() as u8 + 1, letter.from.number() as u8);
             let last = Place { term: last_term, index: last.index.number() as u8 };
             let asked = Asked { term, candidate, last, transfer: false };
-            if !self.seat(candidate).still(Part::Candidate, term) && !self.asked.contains(&asked) {
-                self.asked.push(asked);
-            }
+            self.ask(asked);
         }
         let committed: Vec<_> = world.history.committed.iter().map(|(entry, _)| *entry).collect();
         self.committed = versions.cells(&committed)?;
@@ -130,17 +127,20 @@ impl State {
     }
 }
 
-/// What a candidate may count, or a leader was told, at this place of the group.
+/// What a candidate may count, a follower could if it campaigned, or a leader was told, at this place of the
+/// group.
 fn heard(world: &World, at: usize) -> u32 {
     let node = &world.servers[at].node;
     let mut most = [0u32; MOST_SEATS];
     let counted: Vec<(ServerId, u32)> = match node.role() {
         Role::Candidate { votes, .. } => votes.ids().map(|id| (id, 1)).collect(),
         Role::Leader { progress, .. } => progress.iter().map(|(id, it)| (id, it.matched.number() as u32)).collect(),
-        _ => return 0,
+        _ => Vec::new(),
     };
     let leads = matches!(node.role(), Role::Leader { .. });
-    let arriving = world.network.iter().filter(|letter| letter.to == node.id() && letter.term == node.term());
+    let campaigns = leads || matches!(node.role(), Role::Candidate { .. });
+    let term = if campaigns { node.term() } else { node.term().next() };
+    let arriving = world.network.iter().filter(|letter| letter.to == node.id() && letter.term == term);
     let told = arriving.filter_map(|letter| match letter.message {
         Message::VoteReply { granted: true } if !leads => Some((letter.from, 1)),
         Message::AppendReply { matched, .. } | Message::RepairRequest { matched, .. } if leads => {

@@ -119,6 +119,7 @@ counted! {
         ["of a log that can be read", "of a log with faulty entries"], answer => !faulty.is_none();
     may_campaign(faulty: Faulty) -> bool, ["no", "yes"], answer => answer;
     is_majority(members: &Members, supporters: &ServerSet) -> bool, ["no", "yes"], answer => answer;
+    has_own_vote(votes: &ServerSet, candidate: ServerId) -> bool, ["no", "yes"], answer => answer;
     must_step_down(members: &Members, heard: &ServerSet) -> bool, ["no", "yes"], answer => answer;
     matches(log: &Log, previous: Position) -> bool, ["no", "yes"], answer => answer;
     previous(log: &Log, next: Index) -> Option<Position>, ["none: compacted", "an entry"], answer => answer.is_some();
@@ -139,7 +140,7 @@ counted! {
     read_index(commit: Index, has_committed_in_term: bool) -> Option<Index>,
         ["none yet", "an index"], answer => answer.is_some();
     is_confirmed(members: &Members, answered: usize) -> bool, ["no", "yes"], answer => answer;
-    may_leave_early(envelope: &Envelope<Range>) -> bool, ["no", "yes"], answer => answer;
+    may_leave_early(envelope: &Envelope<Range>, is_behind: bool) -> bool, ["no", "yes"], answer => answer;
     may_transfer(matched: Index, last: Index) -> bool, ["no", "yes"], answer => answer;
 }
 

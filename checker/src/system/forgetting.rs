@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rafttree_model::{Envelope, Index, Message, Role, Round, Term};
 
-use crate::world::{History, Leadership, Letter, World};
+use crate::world::{History, Leadership, Letter, Server, World};
 
 impl World {
     /// The lowest term on any disk.
@@ -71,6 +71,10 @@ pub(crate) fn is_dead(world: &World, letter: &Letter) -> bool {
     if letter.term < durable.term() || is_never_kept(letter) {
         return true; // What is old could only be answered with the newer term.
     }
+    let asks = matches!(letter.message, Message::VoteRequest { .. });
+    if asks && !may_win(world.server(letter.from), letter.term) {
+        return true; // Nobody counts that vote, and who has given it can do nothing that it could not do before.
+    }
     if durable.term() < letter.term {
         return false;
     }
@@ -97,6 +101,12 @@ pub(crate) fn is_dead(world: &World, letter: &Letter) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether this server campaigns in this term, or may yet do so: a crash may take back what is not on its disk.
+fn may_win(server: &Server, term: Term) -> bool {
+    let campaigns = server.node.term() == term && matches!(server.node.role(), Role::Candidate { .. });
+    campaigns || server.disk.durable.term() < term
 }
 
 /// Whether nobody can hear this leader in its term any more.

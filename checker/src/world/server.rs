@@ -68,7 +68,7 @@ impl Server {
     /// the search, and leaves it as it was.
     pub(crate) fn step(&self, ground: Ground, event: &Event<Tag>, snapshot: &[Entry<Tag>]) -> (Server, Stepped) {
         let Ground { step_by, disk_mutant, watch, .. } = ground;
-        let (mut new, mut effects) = (self.clone(), Effects::new());
+        let (mut new, mut effects) = (self.clone(), Effects::new().while_writing(!self.unsynced.is_empty()));
         let watched_step = || {
             watch.iter().for_each(|watch| watch(&self.node, event));
             step_by(&mut new.node, event.clone(), &mut effects);

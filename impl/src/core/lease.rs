@@ -244,7 +244,7 @@ mod tests {
                 Event::<Bytes>::Receive(Envelope { from, to, term: Term::new(term), message })
             };
             let granted = [2, 3, 4].map(|from| told(from, 0, Message::PreVoteReply { granted: true }));
-            let votes = [2, 3, 4].map(|from| told(from, 1, Message::VoteReply { granted: true }));
+            let votes = [1, 2, 3, 4].map(|from| told(from, 1, Message::VoteReply { granted: true }));
             let elected = [Event::MinimumTimeout, Event::ElectionTimeout].into_iter().chain(granted).chain(votes);
             let mut effects = Effects::new();
             elected.for_each(|event| step(&mut node, event, &mut effects));

@@ -41,7 +41,9 @@ macro_rules! ensure {
 pub(super) use ensure;
 
 impl Facts {
+    /// Who leads has voted for itself; while it only asks for votes, a crash may take its own.
     pub(super) fn leads(&mut self, id: ServerId, term: Term) -> Judgement {
+        self.votes(id, term, id)?;
         let first = *self.leaders.entry(term).or_insert(id);
         ensure!(first == id, "servers {first} and {id} both lead in term {term}");
         Ok(())
@@ -67,7 +69,6 @@ impl Facts {
         ensure!(frame.is_coherent(), "server {} sends what makes no sense: {frame:?}", frame.from);
         match frame.message {
             Message::AppendRequest { .. } => self.leads(frame.from, frame.term),
-            Message::VoteRequest { .. } => self.votes(frame.from, frame.term, frame.from),
             Message::VoteReply { granted: true } => self.votes(frame.from, frame.term, frame.to),
             _ => Ok(()),
         }

@@ -51,7 +51,7 @@ pub(crate) fn of_servers_that_were_killed(cluster: &Cluster, stopped: u32) {
         count += parts.len();
     }
     assert_eq!(count, 3 + 3, "three servers were started again");
-    assert!(100 < steps, "{steps} steps");
+    assert!(60 < steps, "{steps} steps");
 }
 
 /// How many steps the part has, and how it ends if it says so.

@@ -1,10 +1,12 @@
 //! §5.2, §5.4.1 and dissertation 9.6: who may lead.
 
-use rafttree_model::{Event, Index, Message, Node, Output, Record, Role, RoleName, ServerSet, Term, Timers};
+use rafttree_model::{
+    Effects, Event, Index, Message, Node, Output, Record, Role, RoleName, ServerSet, Term, Timers, step,
+};
 
 use crate::support::{
-    FIRST, after, at, blank, candidate, disk, follower, heard, id, matched, on, range, receive, restarted, send, vote,
-    vote_request,
+    FIRST, after, append, at, blank, candidate, disk, follower, heard, id, matched, on, range, receive, restarted,
+    send, vote, vote_request,
 };
 
 const TIMEOUT: Event<&str> = Event::ElectionTimeout;
@@ -31,11 +33,45 @@ fn a_majority_of_pre_votes_raises_the_term_votes_for_itself_and_asks() {
     assert!(after(&mut node, [TIMEOUT, pre_vote(1, 2, true)]).is_nothing(), "one of three is no majority");
     let done = on(&mut node, pre_vote(3, 2, true));
     assert_eq!(done.records, [Record::Term(Term::new(3)), Record::Vote(id(1))]);
-    assert_eq!(done.early, [Output::Restart(Timers::Candidate)]);
     let request = Message::VoteRequest { last: at(2, 2), transfer: false };
-    let own = send(1, 3, Message::VoteReply { granted: true });
-    assert_eq!(done.outputs, [send(2, 3, request), send(3, 3, request), own]);
+    let asks = [send(2, 3, request), send(3, 3, request)];
+    assert_eq!(done.early, [vec![Output::Restart(Timers::Candidate)], asks.to_vec()].concat(), "at once");
+    assert_eq!(done.outputs, [send(1, 3, Message::VoteReply { granted: true })], "itself after the flush");
     assert_eq!(node.role(), &Role::Candidate { votes: ServerSet::default(), transfer: false });
+}
+
+#[test]
+fn who_asks_while_its_log_is_being_written_waits_for_that() {
+    let request = Message::VoteRequest { last: at(2, 2), transfer: false };
+    let asks = [send(2, 3, request), send(3, 3, request)];
+    let own = send(1, 3, Message::VoteReply { granted: true });
+    let campaigns = |effects: &mut Effects<&'static str>| {
+        let mut node = follower(3, 2, &[1, 2]);
+        let _ = after(&mut node, [TIMEOUT, pre_vote(1, 2, true)]);
+        step(&mut node, pre_vote(3, 2, true), effects);
+    };
+    let mut effects = Effects::new().while_writing(true);
+    campaigns(&mut effects);
+    assert_eq!(effects.early(), [Output::Restart(Timers::Candidate)]);
+    assert_eq!(effects.after_sync(), [&asks[..], &[own]].concat());
+
+    let mut node = follower(3, 2, &[1, 2]);
+    let mut effects = Effects::new();
+    let append = receive(2, 2, append(at(2, 2), &[2], 0));
+    for event in [append, TIMEOUT, pre_vote(1, 2, true), pre_vote(3, 2, true)] {
+        step(&mut node, event, &mut effects);
+    }
+    let early = effects.early().iter().filter(|output| matches!(output, Output::Send(_)));
+    assert_eq!(early.count(), 0, "what an earlier step appended shares its flush");
+}
+
+#[test]
+fn nobody_leads_before_its_own_vote_counts() {
+    let mut node = candidate(5, 2, &[1]);
+    assert!(after(&mut node, (2..=5).map(|voter| receive(voter, 2, vote(true)))).is_nothing());
+    assert_eq!(node.role().name(), RoleName::Candidate, "a crash may take its own vote");
+    assert_eq!(on(&mut node, receive(1, 2, vote(true))).records, [Record::Append(blank(2, 2))]);
+    assert_eq!(node.role().name(), RoleName::Leader);
 }
 
 #[test]
@@ -198,7 +234,7 @@ fn votes_that_did_not_arrive_are_asked_for_again() {
     let _ = on(&mut node, receive(4, 2, vote(true)));
     let request = Message::VoteRequest { last: at(1, 1), transfer: false };
     let again = [2, 3, 5].map(|peer| send(peer, 2, request));
-    assert_eq!(on(&mut node, Event::HeartbeatTimeout).outputs, again);
+    assert_eq!(on(&mut node, Event::HeartbeatTimeout).early, again);
 }
 
 #[test]

@@ -68,13 +68,12 @@ fn who_is_told_to_take_over_campaigns_at_once_and_says_why() {
     let mut node = follower_of_2(3, 1, &[1]);
     let done = on(&mut node, receive(2, 1, Message::TimeoutNow));
     assert_eq!(done.records, [Record::Term(Term::new(2)), Record::Vote(id(1))]);
-    assert_eq!(done.early, [Output::Restart(Timers::Candidate)]);
     let request = Message::VoteRequest { last: at(1, 1), transfer: true };
-    let own = send(1, 2, Message::VoteReply { granted: true });
-    assert_eq!(done.outputs, [send(2, 2, request), send(3, 2, request), own]);
+    let asks = [send(2, 2, request), send(3, 2, request)];
+    assert_eq!(done.early, [vec![Output::Restart(Timers::Candidate)], asks.to_vec()].concat());
+    assert_eq!(done.outputs, [send(1, 2, Message::VoteReply { granted: true })]);
     assert_eq!(node.role(), &Role::Candidate { votes: ServerSet::default(), transfer: true });
-    let again = on(&mut node, Event::HeartbeatTimeout).outputs;
-    assert_eq!(again, [send(2, 2, request), send(3, 2, request)], "asked again in the same words");
+    assert_eq!(on(&mut node, Event::HeartbeatTimeout).early, asks, "asked again in the same words");
 }
 
 #[test]

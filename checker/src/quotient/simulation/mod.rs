@@ -167,7 +167,9 @@ impl Quotient {
         server: &Server,
         happening: &Happening,
     ) -> Result<(), Box<Failure>> {
-        let outcomes = local.comes_of(seat, server, happening);
+        let mut outcomes = local.comes_of(seat, server, happening);
+        let vote = server.node.vote().map_or(0, |vote| vote.number() as u8);
+        outcomes.iter_mut().for_each(|(_, outcome)| outcome.forget_vote(vote, seat));
         let fails = |became: &Server, broken, why| Err(Box::new(Failure::new(server, happening, became, broken, why)));
         let not_simulated = PropertySet::from_iter([Property::LocalSimulation]);
         if contradicts_committed(server, happening) {

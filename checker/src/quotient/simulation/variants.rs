@@ -1,11 +1,11 @@
 //! The concrete servers that one compact server stands for: everything that it may have in memory.
 
-use rafttree_model::{Index, Members, Node, Progress, Role, Round, ServerId, ServerMap, ServerSet};
+use rafttree_model::{Durable, Index, Members, Node, Progress, Role, Round, ServerId, ServerMap, ServerSet};
 
 use crate::checks::may_be_committed;
 use crate::quotient::server::Part;
 use crate::quotient::settings::Compact;
-use crate::world::{Contact, Observed, Server};
+use crate::world::{Contact, Disk, Observed, Server};
 
 /// What a server may have in memory, and what must have reached it for that.
 type Memory = (Role, Observed);
@@ -28,7 +28,24 @@ pub(super) fn variants(compact: Compact, members: Members, symmetric: bool, leas
         Part::Leader => leaders(&server, &alike),
     };
     let memories = memories.into_iter().filter(|memory| !leases || is_told(memory));
-    memories.map(|memory| with(&server, memory)).filter(is_variant).collect()
+    let servers: Vec<_> = memories.map(|memory| with(&server, memory)).filter(is_variant).collect();
+    let lost: Vec<_> = servers.iter().flat_map(with_lost_votes).collect();
+    [servers, lost].concat()
+}
+
+/// The same server with a vote that nobody counts any more, if it has given none that matters: the search takes it
+/// for one that has voted for itself and campaigns no more, and does not let it give such a vote at all.
+fn with_lost_votes(server: &Server) -> Vec<Server> {
+    let node = &server.node;
+    let may = matches!(node.role(), Role::Follower { .. } | Role::PreCandidate { .. });
+    let lost = node.peers().filter(|_| may && node.vote().is_none_or(|vote| vote == node.id()));
+    lost.map(|vote| {
+        let durable = Durable::assume(node.term(), Some(vote), node.log().clone()).damaged(node.faulty());
+        let disk = Disk { durable: durable.clone(), ..server.disk.clone() };
+        let node = Node::assume(node.id(), *node.members(), durable, node.commit(), node.role().clone());
+        Server { node, disk, ..server.clone() }
+    })
+    .collect()
 }
 
 fn with(server: &Server, (role, observed): Memory) -> Server {
@@ -54,9 +71,9 @@ fn subsets(members: &Members, alike: &[ServerId]) -> Vec<ServerSet> {
     all.filter(|set| is_canonical(alike, |id| set.contains(id))).collect()
 }
 
-/// Votes that decide nothing yet.
-fn minorities(members: &Members, alike: &[ServerId]) -> impl Iterator<Item = ServerSet> {
-    subsets(members, alike).into_iter().filter(|votes| !members.is_majority(votes))
+/// Whether these votes elect a candidate. Its own waits for its disk, so all others' may come first.
+fn elect(node: &Node, votes: &ServerSet) -> bool {
+    votes.contains(node.id()) && node.members().is_majority(votes)
 }
 
 fn followers(node: &Node, alike: &[ServerId]) -> Vec<Memory> {
@@ -65,7 +82,8 @@ fn followers(node: &Node, alike: &[ServerId]) -> Vec<Memory> {
     let restarted = (Role::Follower { leader: None, sticky: true }, of(Contact::Possible));
     let leaders = node.peers().filter(|peer| !alike[1.min(alike.len())..].contains(peer));
     let heard = leaders.map(|id| (Role::Follower { leader: Some(id), sticky: true }, of(Contact::Leader(id))));
-    let asking = minorities(node.members(), alike).map(|votes| {
+    let few = subsets(node.members(), alike).into_iter().filter(|votes| !node.members().is_majority(votes));
+    let asking = few.map(|votes| {
         (Role::PreCandidate { votes }, Observed { granted: votes.ids().collect(), ..Observed::default() })
     });
     [unheard, restarted].into_iter().chain(heard).chain(asking).collect()
@@ -76,7 +94,8 @@ fn candidates(node: &Node, alike: &[ServerId]) -> Vec<Memory> {
         let observed = Observed { granted: votes.ids().collect(), told, ..Observed::default() };
         (Role::Candidate { votes, transfer: told }, observed)
     };
-    minorities(node.members(), alike).flat_map(|votes| [with(votes, false), with(votes, true)]).collect()
+    let undecided = subsets(node.members(), alike).into_iter().filter(|votes| !elect(node, votes));
+    undecided.flat_map(|votes| [with(votes, false), with(votes, true)]).collect()
 }
 
 fn leaders(server: &Server, alike: &[ServerId]) -> Vec<Memory> {
@@ -177,7 +196,7 @@ pub(super) fn is_variant(server: &Server) -> bool {
         Role::Follower { leader, sticky } => leader.is_none_or(|leader| *sticky && leader != id),
         // Who cannot read its log does not campaign.
         Role::PreCandidate { votes } => !members.is_majority(votes) && node.faulty().is_none(),
-        Role::Candidate { votes, .. } => !members.is_majority(votes) && node.vote() == Some(id),
+        Role::Candidate { votes, .. } => !elect(node, votes) && node.vote() == Some(id),
         Role::Leader { progress, heard, transfer, .. } => {
             let sound = |(_, it): (ServerId, Progress)| it.matched < it.next && it.next <= last.next();
             may_be_committed(server) <= node.commit()

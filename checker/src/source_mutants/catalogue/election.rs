@@ -24,7 +24,7 @@ const WRITE_VOTE: &str = "if self.node.vote() != Some(candidate) { self.persist(
 const SUPPORTS: &str = "if let Role::PreCandidate { .. } = self.node.role { self.node.role = Role::Follower { leader: None, sticky: false }; } \
     self.restart(Timers::Follower);";
 const VOTE_REPLY: &str = "let Role::Candidate { votes, .. } = &mut self.node.role else { return }; if granted { votes.insert(voter, ()); } \
-    if R::is_majority(&self.node.members, votes) { self.become_leader(); }";
+    if R::has_own_vote(votes, self.node.id) && R::is_majority(&self.node.members, votes) { self.become_leader(); }";
 const BECOME_LEADER: &str = "self.node.role = Role::Leader { progress, heard, transfer: None, round: Round::ZERO, confirmed: Round::ZERO }; self.restart(Timers::Leader); self.begin_round(); \
     self.append_and_replicate(Payload::Blank);";
 const NEW_LEADER: &str = "let heard = ServerSet::from_iter([self.node.id]); self.node.role = Role::Leader { progress, heard, transfer: None, round: Round::ZERO, confirmed: Round::ZERO }; self.restart(Timers::Leader); self.begin_round(); \
@@ -199,28 +199,28 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "self.node.role = Role::Follower { leader: Some(candidate), sticky: self.node.is_sticky() }; self.restart(Timers::Follower);"),
     mutant("refused_votes_count", "whoever answers has voted", VOTE_REPLY,
         "let _ = granted; let Role::Candidate { votes, .. } = &mut self.node.role else { return }; votes.insert(voter, ()); \
-         if R::is_majority(&self.node.members, votes) { self.become_leader(); }"),
+         if R::has_own_vote(votes, self.node.id) && R::is_majority(&self.node.members, votes) { self.become_leader(); }"),
     mutant("only_refused_votes_count", "a server that does not vote counts", VOTE_REPLY,
         "let Role::Candidate { votes, .. } = &mut self.node.role else { return }; if !granted { votes.insert(voter, ()); } \
-         if R::is_majority(&self.node.members, votes) { self.become_leader(); }"),
+         if R::has_own_vote(votes, self.node.id) && R::is_majority(&self.node.members, votes) { self.become_leader(); }"),
     mutant("a_refused_vote_ends_the_campaign", "one that does not vote is enough to give up", VOTE_REPLY,
         "if let (Role::Candidate { .. }, false) = (&self.node.role, granted) { return self.become_follower(); } \
          let Role::Candidate { votes, .. } = &mut self.node.role else { return }; if granted { votes.insert(voter, ()); } \
-         if R::is_majority(&self.node.members, votes) { self.become_leader(); }"),
+         if R::has_own_vote(votes, self.node.id) && R::is_majority(&self.node.members, votes) { self.become_leader(); }"),
     mutant("a_refused_vote_takes_votes_back", "one that does not vote ends what others have said", VOTE_REPLY,
         "let Role::Candidate { votes, .. } = &mut self.node.role else { return }; \
          if granted { votes.insert(voter, ()); } else { *votes = ServerSet::from_iter([self.node.id]); } \
-         if R::is_majority(&self.node.members, votes) { self.become_leader(); }"),
+         if R::has_own_vote(votes, self.node.id) && R::is_majority(&self.node.members, votes) { self.become_leader(); }"),
     mutant("late_votes_count_as_pre_votes", "a pre-candidate heeds the votes of its last campaign", VOTE_REPLY,
         "if let Role::PreCandidate { .. } = self.node.role { return self.on_pre_vote_reply(voter, granted); } \
          let Role::Candidate { votes, .. } = &mut self.node.role else { return }; if granted { votes.insert(voter, ()); } \
-         if R::is_majority(&self.node.members, votes) { self.become_leader(); }"),
+         if R::has_own_vote(votes, self.node.id) && R::is_majority(&self.node.members, votes) { self.become_leader(); }"),
     mutant("late_votes_elect_a_pre_candidate", "a pre-candidate that a vote of its term reaches may yet lead in it", VOTE_REPLY,
         "let votes = match &mut self.node.role { Role::Candidate { votes, .. } | Role::PreCandidate { votes } => votes, _ => return }; \
-         if granted { votes.insert(voter, ()); } if R::is_majority(&self.node.members, votes) { self.become_leader(); }"),
+         if granted { votes.insert(voter, ()); } if R::has_own_vote(votes, self.node.id) && R::is_majority(&self.node.members, votes) { self.become_leader(); }"),
     mutant("votes_are_not_remembered", "a vote counts when it arrives, and not later", VOTE_REPLY,
         "let Role::Candidate { votes, .. } = &mut self.node.role else { return }; let mut votes = *votes; if granted { votes.insert(voter, ()); } \
-         if R::is_majority(&self.node.members, &votes) { self.become_leader(); }"),
+         if R::has_own_vote(&votes, self.node.id) && R::is_majority(&self.node.members, &votes) { self.become_leader(); }"),
     // Leaders.
     mutant("the_first_entry_is_not_sent", "a new leader begins to send one entry too early", "last.index.next()", "last.index"),
     mutant("everything_is_sent", "a new leader begins with the first entry", "last.index.next()", "crate::types::Index::ZERO.next()"),

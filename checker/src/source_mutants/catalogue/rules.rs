@@ -12,8 +12,9 @@ const IS_UP_TO_DATE: &str = "ours <= candidate";
 const MUST_STEP_DOWN: &str = "!members.is_majority(heard)";
 const MUST_TRUNCATE: &str = "new.is_some_and(|new| log.term_at(new.index).is_some_and(|term| term != new.term))";
 const FOLLOWER_COMMIT: &str = "leader_commit.min(verified)";
-const MAY_LEAVE_EARLY: &str =
-    "matches!(envelope.message, Message::AppendRequest { .. } | Message::InstallSnapshot { .. })";
+const MAY_LEAVE_EARLY: &str = "match envelope.message { \
+     Message::AppendRequest { .. } | Message::InstallSnapshot { .. } => true, \
+     Message::VoteRequest { .. } => !is_behind, _ => false, }";
 const MAY_TRANSFER: &str = "matched == last";
 
 #[rustfmt::skip]
@@ -76,6 +77,12 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "supporters.len() == members.ids().len()",
     ),
     mutant(
+        "the_votes_of_others_are_enough",
+        "a crash may take the vote by which a leader was elected",
+        "votes.contains(candidate)",
+        "{ let _ = (votes, candidate); true }",
+    ),
+    mutant(
         "heard_leaders_step_down",
         "a leader that a majority answered steps down",
         MUST_STEP_DOWN,
@@ -136,31 +143,49 @@ pub(super) const MUTANTS: &[Mutant] = &[
         "entries_wait_for_the_leaders_flush",
         "a leader's disk and the network work one after the other",
         MAY_LEAVE_EARLY,
-        "{ let _ = envelope; false }",
+        "{ let _ = (envelope, is_behind); false }",
     ),
     mutant(
         "refusals_leave_early",
         "a refusal names a term that is not durable",
         MAY_LEAVE_EARLY,
-        "matches!(envelope.message, Message::AppendRequest { .. } | Message::InstallSnapshot { .. } | Message::AppendRefusal { .. })",
+        "matches!(envelope.message, Message::AppendRequest { .. } | Message::InstallSnapshot { .. } | Message::AppendRefusal { .. }) || !is_behind && matches!(envelope.message, Message::VoteRequest { .. })",
     ),
     mutant(
         "pre_votes_leave_early",
         "a pre-vote names a term that is not durable",
         MAY_LEAVE_EARLY,
-        "matches!(envelope.message, Message::AppendRequest { .. } | Message::InstallSnapshot { .. } | Message::PreVoteReply { .. })",
+        "matches!(envelope.message, Message::AppendRequest { .. } | Message::InstallSnapshot { .. } | Message::PreVoteReply { .. }) || !is_behind && matches!(envelope.message, Message::VoteRequest { .. })",
     ),
     mutant(
         "refused_votes_leave_early",
         "a refused vote names a term that is not durable",
         MAY_LEAVE_EARLY,
-        "matches!(envelope.message, Message::AppendRequest { .. } | Message::InstallSnapshot { .. } | Message::VoteReply { granted: false })",
+        "matches!(envelope.message, Message::AppendRequest { .. } | Message::InstallSnapshot { .. } | Message::VoteReply { granted: false }) || !is_behind && matches!(envelope.message, Message::VoteRequest { .. })",
     ),
     mutant(
         "stale_leaves_early",
         "a server that asks in an older term learns of one that is not durable",
         MAY_LEAVE_EARLY,
-        "matches!(envelope.message, Message::AppendRequest { .. } | Message::InstallSnapshot { .. } | Message::Stale)",
+        "matches!(envelope.message, Message::AppendRequest { .. } | Message::InstallSnapshot { .. } | Message::Stale) || !is_behind && matches!(envelope.message, Message::VoteRequest { .. })",
+    ),
+    mutant(
+        "requests_for_votes_wait",
+        "an election takes one flush more",
+        MAY_LEAVE_EARLY,
+        "{ let _ = is_behind; matches!(envelope.message, Message::AppendRequest { .. } | Message::InstallSnapshot { .. }) }",
+    ),
+    mutant(
+        "requests_for_votes_wait_for_nothing",
+        "a candidate names a log that a crash may take",
+        MAY_LEAVE_EARLY,
+        "{ let _ = is_behind; matches!(envelope.message, Message::AppendRequest { .. } | Message::InstallSnapshot { .. } | Message::VoteRequest { .. }) }",
+    ),
+    mutant(
+        "requests_for_votes_leave_late_only",
+        "a candidate asks at once where it must wait, and waits where it need not",
+        MAY_LEAVE_EARLY,
+        "matches!(envelope.message, Message::AppendRequest { .. } | Message::InstallSnapshot { .. }) || is_behind && matches!(envelope.message, Message::VoteRequest { .. })",
     ),
     mutant("transfers_one_entry_early", "the target may lack the last entry", MAY_TRANSFER, "last <= matched.next()"),
     mutant("transfers_to_incomplete_logs", "and to nobody else", MAY_TRANSFER, "matched < last"),

@@ -80,7 +80,9 @@ fn elected(policy: Policy) -> (Driver, Vec<Action>) {
     driver.handle(Input::Event(Event::ElectionTimeout), at(1250));
     let grant = Message::PreVoteReply { granted: true };
     let actions = driver.handle(frame(TWO, 0, grant), at(1250));
-    assert_eq!(actions, [Action::Write(vec![Record::Term(Term::new(1)), Record::Vote(ME)])]);
+    let request = &Message::VoteRequest { last: NOWHERE, transfer: false };
+    assert_eq!(sent(&actions), [(TWO, request), (THREE, request)], "it asks while it writes");
+    assert_eq!(actions.last(), Some(&Action::Write(vec![Record::Term(Term::new(1)), Record::Vote(ME)])));
     driver.handle(Input::Flushed, at(1250));
     let grant = Message::VoteReply { granted: true };
     let actions = driver.handle(frame(TWO, 1, grant), at(1250));

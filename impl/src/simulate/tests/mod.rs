@@ -25,7 +25,7 @@ fn run(servers: u32, seeds: u64) -> Figures {
 
 #[test]
 fn groups_of_three_keep_their_promises() {
-    let runs = 150;
+    let runs = 180;
     let figures = run(3, runs);
     let is_worth_it = runs * 2 < figures.elections
         && runs * 40 < figures.answered.min(figures.reads)
@@ -53,7 +53,7 @@ fn one_seed_is_one_run_on_every_machine() {
 }
 
 /// What is drawn of a seed, and what servers do, has these digests; they change with both.
-const DIGESTS: [u64; 3] = [0x3f9c_8b7a_b7fc_0b1c, 0xea2f_4d62_e5a2_6f54, 0x87cd_85f2_ee02_fa73];
+const DIGESTS: [u64; 3] = [0xbeaa_7afd_6ef2_4dae, 0x8d75_b076_9c75_e48b, 0xc3d6_8c06_eda6_ab00];
 
 /// Remembers eight names; which one it forgets for another is up to the hash map.
 #[derive(Default)]
@@ -114,7 +114,7 @@ fn what_is_wrong_on_purpose_is_found() {
         Mutant::AppliesWhatIsAccepted,
         Mutant::RetriesWithoutSession,
         Mutant::ReadsWithoutARound,
-        Mutant::LeaseTooLong,
+        Mutant::BelievesDisconnects,
     ] {
         let simulation = Simulation::registers().mutant(mutant);
         assert!((0..300).any(|seed| simulation.run(seed).violation.is_some()), "{}", mutant.name());
