@@ -30,8 +30,9 @@ impl Answer {
     }
 }
 
-/// From a server's timeout until the others hear of it, as a fraction of the range of timeouts.
+/// From a server's timeout until the others hear of it, as a fraction of the range of timeouts. What it asks them
+/// waits for no flush, with PreVote and without.
 pub(crate) fn hop(setting: &Setting) -> f64 {
-    let hop = setting.latency.mean() + setting.flush as f64;
+    let hop = setting.latency.mean();
     if setting.spread() == 0 { 1.0 } else { (hop / setting.spread() as f64).min(1.0) }
 }
