@@ -23,10 +23,10 @@ use crate::report::{monotonic, say};
 /// Bytes of a short write to the log.
 const FLUSH_PROBE_BYTES: usize = 4096;
 
-/// An election, from the timeout on, in turn: PreVote; the candidate's flush, its request, the
-/// voter's flush; the first entry and the follower's flush (the leader's own runs beside it).
+/// An election, from the timeout on, in turn: PreVote; the candidate's request and the voter's flush (the
+/// candidate's own runs beside them); the first entry and the follower's flush (the leader's own runs beside it).
 const ROUND_TRIPS_TO_LEAD: f64 = 3.0;
-const FLUSHES_TO_LEAD: f64 = 3.0;
+const FLUSHES_TO_LEAD: f64 = 2.0;
 
 /// A majority's word that this server leads.
 const ROUND_TRIPS_TO_CONFIRM: f64 = 1.0;
