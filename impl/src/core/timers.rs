@@ -12,10 +12,10 @@
 //!   process, or the whole machine, stood still. What was not heard meanwhile says nothing about
 //!   the others, so the server listens for another one or two heartbeat intervals before it takes
 //!   anybody for lost. It does so a few times in a row: where all is always late, elections go on.
-//! - **Backing off.** An election takes two flushes, one after the other. Where these do not fit into
-//!   a minimum timeout, each election that comes to nothing doubles the timeout of the next, within
-//!   bounds: disks that are too slow to elect anybody would be filled with attempts. It ends when a
-//!   leader has been there for a while.
+//! - **Backing off.** An election takes a flush, and another before it where something else is being
+//!   written. Where these do not fit into a minimum timeout, each election that comes to nothing doubles
+//!   the timeout of the next, within bounds: disks that are too slow to elect anybody would be filled
+//!   with attempts. It ends when a leader has been there for a while.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -211,7 +211,7 @@ impl Timers {
     }
 
     /// How long an election may take before the next one tries, if so many have their turn within
-    /// half of the minimum timeout. It takes two writes, one after the other.
+    /// half of the minimum timeout. It takes a write, and another before it where one is under way.
     fn turn(&self, turns: u32) -> Duration {
         (TURN_INTERVAL + 4 * self.flush).min(self.minimum_timeout / 2 / turns.max(1))
     }
@@ -225,7 +225,7 @@ impl Timers {
         }
     }
 
-    /// This server would vote for another, which is about to write its own vote and to ask then.
+    /// This server would vote for another, which is about to ask for that, after a write if one is under way.
     pub(crate) fn give_way(&mut self, now: Stamp) {
         if !self.gave_way {
             self.gave_way = true;
