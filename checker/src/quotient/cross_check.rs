@@ -32,7 +32,7 @@ pub(crate) fn compare(bounds: Bounds, logs: bool) -> Comparison {
     quotient.snapshots = bounds.snapshots;
     quotient.damages = bounds.damages;
     quotient.forgets_logs = !logs;
-    let states = all_states(&quotient);
+    let states: HashSet<State> = all_states(&quotient).into_iter().map(State::without_rounds).collect();
     let (concrete, kept) = kept_of_all_states(&deployed(bounds), reach, logs);
     let mut deaf: HashMap<State, Vec<State>> = HashMap::new();
     states.iter().for_each(|state| deaf.entry(state.deaf()).or_default().push(*state));
@@ -74,7 +74,7 @@ fn kept_of_all_states(system: &System, reach: Reach, logs: bool) -> (usize, Hash
     while let Some(world) = stack.pop() {
         if let Some(state) = State::of_world(&world) {
             let state = if logs { state } else { state.without_logs() };
-            let form = state.settled(reach).expect("the concrete system keeps the same bounds").canonical();
+            let form = state.settled(reach).expect("the concrete system keeps the same bounds").without_rounds();
             kept.entry(form).or_insert_with(|| world.clone());
         }
         for next in system.offered(&world).iter().filter_map(|action| system.after(&world, action)) {
@@ -100,6 +100,11 @@ pub(crate) fn renamings(state: &State) -> Vec<State> {
 }
 
 impl State {
+    /// The form without who has answered which round: of rounds the concrete system keeps none where nobody reads.
+    fn without_rounds(self) -> State {
+        State { answered: Default::default(), ..self }.canonical()
+    }
+
     /// The same before anybody has heard or asked anything.
     fn deaf(&self) -> State {
         State { heard: Default::default(), asked: Default::default(), ..*self }.canonical()
