@@ -90,6 +90,8 @@ pub(crate) enum Action {
     KeepOut(ServerId),
     /// A peer that was kept out may come back: it was restarted, or another server judges it.
     LetIn(ServerId),
+    /// The log begins behind this entry, and that is durable: what only an earlier beginning needs may go.
+    Compacted(Position),
     /// The disk has not answered for the longest time that is allowed: stop.
     Stalled,
     /// End this peer's connection: it has said what no correct server could have.
@@ -122,6 +124,8 @@ pub(crate) struct Driver {
     /// Peers that have lost entries which they had acknowledged during this leadership.
     unsound: ServerSet,
     flight: Option<Flight>,
+    /// Where the durable log begins.
+    compacted: Position,
     actions: Vec<Action>,
     /// What the steps have come to that is about requests.
     told: Vec<Output>,
@@ -138,6 +142,8 @@ struct Flight {
     began: Stamp,
     /// Whether it has lasted so long that this server should not lead.
     slow: bool,
+    /// Where the log begins once it has ended.
+    base: Position,
 }
 
 impl Driver {
@@ -151,6 +157,7 @@ impl Driver {
         now: Stamp,
     ) -> Driver {
         let Policy { minimum_timeout, heartbeat_interval, .. } = policy;
+        let compacted = recovered.durable.log().base();
         Driver {
             replica: Traced::new(Replica::new(Node::recover(id, members, recovered.durable), recovered.entries)),
             traced_since: None,
@@ -166,6 +173,7 @@ impl Driver {
             acknowledged: ServerMap::default(),
             unsound: ServerSet::default(),
             flight: None,
+            compacted,
             actions: Vec::new(),
             told: Vec::new(),
             held: VecDeque::new(),
@@ -427,6 +435,9 @@ impl Driver {
     fn on_flushed(&mut self, now: Stamp) {
         if let Some(flight) = self.flight.take() {
             self.timers.note_flush(now.since(flight.began));
+            if mem::replace(&mut self.compacted, flight.base) != flight.base {
+                self.actions.push(Action::Compacted(flight.base));
+            }
         }
         self.replica.flushed();
         self.perform_all(now);
@@ -464,7 +475,8 @@ impl Driver {
         if records.is_empty() {
             return self.on_flushed(now);
         }
-        self.flight = Some(Flight { began: now, slow: false });
+        let base = self.node().log().base();
+        self.flight = Some(Flight { began: now, slow: false, base });
         self.actions.push(Action::Write(records));
     }
 

@@ -6,7 +6,7 @@ use super::state::Server;
 use crate::api::error::Failure;
 use crate::core::driver::Input;
 use crate::core::frame::ServiceFrame;
-use crate::machine::apply::{Report, Task};
+use crate::machine::apply::Report;
 
 /// How many snapshots the log waits with going while one is being sent: a peer that takes longer than it
 /// takes to make so many is sent a later one.
@@ -64,7 +64,6 @@ impl Server {
         self.requests.held_back = if is_held_back { self.requests.held_back + 1 } else { 0 };
         if let Some(previous) = previous.filter(|_| !is_held_back) {
             self.handle(Input::Event(Event::Snapshotted(previous.index)));
-            self.requests.tell_machine(Task::RemoveOlder(previous));
         }
     }
 }

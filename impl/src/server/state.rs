@@ -112,6 +112,7 @@ impl Server {
                     self.network.carrier.let_in(peer);
                     self.note(peer, |peer| peer.refusal = None);
                 }
+                Action::Compacted(base) => self.requests.tell_machine(Task::RemoveOlder(base)),
                 Action::Stalled => self.fail(Failure::DiskStalled(self.settings.policy.longest_flush)),
                 Action::Refuse(peer) => self.network.carrier.refuse(peer, Refusal::Implausible),
             }

@@ -7,6 +7,7 @@ use super::faults::{MILLISECOND, T};
 use super::mutant::Mutant;
 use super::world::{Happening, World};
 use crate::core::driver::{Action, Input};
+use crate::machine::apply::Task;
 
 /// About as long as a flush takes, if nothing is wrong with the disk.
 const FLUSH: u64 = MILLISECOND / 4;
@@ -51,6 +52,7 @@ impl World<'_> {
             Action::Yielded => self.tell(|| format!("server {id} leads no more")),
             Action::LetIn(peer) => self.keep_out(id, peer, false),
             Action::KeepOut(peer) => self.keep_out(id, peer, true),
+            Action::Compacted(base) => self.add_task(id, Task::RemoveOlder(base)),
             Action::Stalled => self.stop(id, "its disk has stalled"),
             Action::Refuse(peer) => self.judge(Err(format!("server {id} refuses {peer}, which is as correct as all"))),
         }

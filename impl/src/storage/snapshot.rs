@@ -4,7 +4,7 @@
 //! A snapshot is written to a temporary file in chunks, each with a checksum over its place, and ends
 //! with a SHA-256 over everything before. It is flushed and read back; only then does it get its name,
 //! and the directory is flushed. Whoever was given a [`Snapshot`] may compact the log up to its position,
-//! and only then are older ones removed.
+//! and once that is durable older ones are removed.
 //!
 //! A snapshot can be sent to another server, whose file then differs in its header alone; what has
 //! arrived of it stays through interruptions of either side, and is none before all of it was read

@@ -602,3 +602,28 @@ fn a_damaged_entry_that_was_acknowledged_comes_back_from_the_leader() {
     assert!(follower.driver.node().faulty().is_none());
     assert_eq!(follower.driver.entries()[1], repaired);
 }
+
+fn put(term: u64, index: u64) -> Record<Bytes> {
+    let position = Position { term: Term::new(term), index: Index::new(index) };
+    Record::Append(Entry { position, payload: Payload::Blank })
+}
+
+/// A crash may take what is not durable, and then the log begins where it did.
+#[test]
+fn that_the_log_is_compacted_is_said_once_it_is_durable() {
+    let records: Vec<_> = [Record::Term(Term::new(1))].into_iter().chain((1..=5).map(|index| put(1, index))).collect();
+    let mut driver = driver_with(POLICY, &records);
+    let position = |index| Position { term: Term::new(1), index: Index::new(index) };
+    let entries = Slice::new(position(5), Vec::new()).unwrap();
+    let message = Message::AppendRequest { entries, commit: Index::new(5), round: FIRST };
+    driver.handle(frame(TWO, 1, message), at(1001));
+    let compacted = |index| Record::Compact { through: Index::new(index) };
+    let compact =
+        |driver: &mut Driver, index| driver.handle(Input::Event(Event::Snapshotted(Index::new(index))), at(1002));
+    assert_eq!(compact(&mut driver, 2), [Action::Write(vec![compacted(2)])]);
+    assert_eq!(compact(&mut driver, 3), [], "it waits for the write under way");
+    assert_eq!(compact(&mut driver, 4), []);
+    let first = [Action::Compacted(position(2)), Action::Write(vec![compacted(3), compacted(4)])];
+    assert_eq!(driver.handle(Input::Flushed, at(1003)), first);
+    assert_eq!(driver.handle(Input::Flushed, at(1004)), [Action::Compacted(position(4))]);
+}

@@ -1,7 +1,6 @@
 //! The snapshots of one data directory.
 
 use std::cmp::Reverse;
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
@@ -86,24 +85,18 @@ impl<D: Disk> Snapshots<D> {
         Ok(SnapshotReader::new(self.open_file(snapshot.last)?, snapshot.last))
     }
 
-    /// Removes what is not needed any more by a log that begins behind `base`: there stay the newest
-    /// snapshot, and the newest of the others that is not beyond the base, or else the next one.
+    /// Removes what is not needed any more by a log that begins, durably, behind `base`: all that is older
+    /// than the newest that is not beyond the base, the newest of all apart. To what is later the log may
+    /// be about to go; and it may get its name at this very moment.
     pub(crate) fn remove_older(&self, base: Position) -> Result<(), StorageError> {
-        let kept: BTreeSet<String> = self.still_needed(base).map(file_name).collect();
-        for name in self.names()?.iter().filter(|name| position(name).is_some() && !kept.contains(*name)) {
+        let needed = self.all().into_iter().skip(1).map(|snapshot| snapshot.last).find(|&last| last <= base);
+        let is_older = |name: &&String| position(name).is_some_and(|last| Some(last) < needed);
+        for name in self.names()?.iter().filter(is_older) {
             self.held().retain(|snapshot| file_name(snapshot.last) != *name);
             self.remove(name)?;
         }
         self.forget_arrivals()?;
         self.disk.sync().attempt("flush", &self.disk.path(""))
-    }
-
-    fn still_needed(&self, base: Position) -> impl Iterator<Item = Position> {
-        let mut newest_first = self.all().into_iter().map(|snapshot| snapshot.last);
-        let newest = newest_first.next();
-        let others: Vec<_> = newest_first.collect();
-        let other = others.iter().find(|&&last| last <= base).or(others.first()).copied();
-        newest.into_iter().chain(other)
     }
 
     /// Gives a file that was flushed its name, once all of it was read back from the disk.

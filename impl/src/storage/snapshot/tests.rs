@@ -92,13 +92,14 @@ fn a_directory_of_the_file_system_keeps_snapshots() {
 }
 
 #[test]
-fn the_newest_stays_and_the_one_before_or_that_of_the_log() {
+fn the_newest_stays_and_what_the_log_needs_or_is_about_to_need() {
     let positions = [at(2, 9), at(2, 10), at(3, 11), at(3, 14)];
     for (base, kept) in [
-        (at(0, 0), [at(3, 14), at(3, 11)]),
-        (at(2, 9), [at(3, 14), at(2, 9)]),
-        (at(3, 12), [at(3, 14), at(3, 11)]),
-        (at(3, 14), [at(3, 14), at(3, 11)]),
+        (at(0, 0), &[at(3, 14), at(3, 11), at(2, 10), at(2, 9)][..]),
+        (at(2, 9), &[at(3, 14), at(3, 11), at(2, 10), at(2, 9)]),
+        (at(2, 10), &[at(3, 14), at(3, 11), at(2, 10)]),
+        (at(3, 12), &[at(3, 14), at(3, 11)]),
+        (at(3, 14), &[at(3, 14), at(3, 11)]),
     ] {
         let disk = SimulatedDisk::default();
         let snapshots = opened(&disk);
@@ -111,6 +112,20 @@ fn the_newest_stays_and_the_one_before_or_that_of_the_log() {
     }
 }
 
+/// The file of one that is being written, or arrives, has its name before it counts.
+#[test]
+fn what_has_just_got_its_name_is_not_removed_with_older_ones() {
+    let disk = SimulatedDisk::default();
+    let snapshots = opened(&disk);
+    for last in [at(2, 8), at(2, 9), at(2, 10)] {
+        write(&snapshots, last, b"state").unwrap();
+    }
+    write(&opened(&disk), at(3, 11), b"later").unwrap();
+    snapshots.remove_older(at(2, 9)).unwrap();
+    let left = [at(2, 9), at(2, 10), at(3, 11)].map(file_name);
+    assert_eq!(disk.files().into_keys().collect::<Vec<_>>(), left);
+}
+
 #[test]
 fn a_damaged_snapshot_is_never_kept_instead_of_a_whole_one() {
     let disk = SimulatedDisk::default();
@@ -118,8 +133,12 @@ fn a_damaged_snapshot_is_never_kept_instead_of_a_whole_one() {
     let mut files = disk.files();
     files.get_mut(&file_name(at(2, 10))).unwrap()[70] ^= 1;
     let damaged = SimulatedDisk::holding(&files);
-    opened(&damaged).remove_older(at(2, 10)).unwrap();
-    assert_eq!(damaged.files().keys().collect::<Vec<_>>(), [&file_name(at(2, 9))]);
+    let snapshots = opened(&damaged);
+    snapshots.remove_older(at(2, 10)).unwrap();
+    assert_eq!(held(&damaged), Some((at(2, 9), b"state".to_vec())));
+    let [before, newest] = [at(2, 11), at(2, 12)].map(|last| write(&snapshots, last, b"state").unwrap().last);
+    snapshots.remove_older(before).unwrap();
+    assert_eq!(damaged.files().into_keys().collect::<Vec<_>>(), [before, newest].map(file_name));
 }
 
 #[test]

@@ -50,7 +50,7 @@ impl<D: Disk> Snapshots<D> {
 
 impl<D: Disk> SnapshotWriter<'_, D> {
     /// Makes it durable, reads it back, and gives it its name. When this returns the log may be
-    /// compacted up to its last entry, and after that
+    /// compacted up to its last entry, and once that is durable
     /// [`remove_older`](Snapshots::remove_older) may remove those before it.
     pub(crate) fn finish(mut self) -> Result<Snapshot, StorageError> {
         let path = self.snapshots.disk.path(NEW_FILE);
