@@ -137,6 +137,17 @@ impl Facts {
         }
     }
 
+    /// Figure 2: a vote is durable before it is given.
+    pub(super) fn remembers(&self, id: ServerId, found: &Recovered) -> Judgement {
+        let (term, vote) = (found.durable.term(), found.durable.vote());
+        match self.votes.get(&(id, term)) {
+            Some(given) if vote != Some(*given) => {
+                Err(format!("server {id} has voted for {given} in term {term}, and its disk says {vote:?}"))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The highest entry that is known to be committed.
     pub(super) fn last_committed(&self) -> u64 {
         self.committed.last_key_value().map_or(0, |(&index, _)| index)

@@ -1,6 +1,6 @@
 //! Beginnings and ends of processes: starts, crashes, losses of power, and stops for what a disk does.
 
-use rafttree_model::ServerId;
+use rafttree_model::{Position, ServerId};
 
 use super::faults::{MILLISECOND, T};
 use super::mutant::Mutant;
@@ -52,6 +52,11 @@ impl World<'_> {
                 let judgement = self.facts.starts(id, &found);
                 self.judge(judgement);
                 self.judge_directory(id);
+                if self.excuse.is_none() {
+                    let judgement = self.facts.remembers(id, &found);
+                    self.judge(judgement);
+                    self.judge_snapshots(id, wounds.rot);
+                }
                 self.peers(id).into_iter().for_each(|peer| self.call_each_other(id, peer, MILLISECOND / 5));
                 self.has_used_disk(id);
             }
@@ -64,6 +69,16 @@ impl World<'_> {
         let owner = self.group[&id].directory.owner.map(|(identity, _)| identity.id);
         if owner != Some(id) {
             self.judge(Err(format!("server {id} runs on the directory of server {owner:?}")));
+        }
+    }
+
+    /// Where the log begins, a snapshot ends: whoever lacks what came before is sent that one.
+    fn judge_snapshots(&mut self, id: ServerId, is_damaged: bool) {
+        let Some(running) = &self.group[&id].running else { return };
+        let base = running.driver.node().log().base();
+        let is_there = base == Position::default() || running.snapshots.all().iter().any(|it| it.last == base);
+        if !is_there && !is_damaged {
+            self.judge(Err(format!("the log of server {id} begins behind {base}, and no snapshot ends there")));
         }
     }
 

@@ -33,6 +33,8 @@ pub enum Mutant {
     BelievesAnyDisk,
     /// The log is compacted when a snapshot is begun.
     CompactsBeforeTheSnapshot,
+    /// Older snapshots are removed before it is durable that the log begins behind a later one.
+    RemovesBeforeCompacting,
     /// A snapshot that is sent counts when its first byte has arrived.
     CountsSnapshotsEarly,
     /// A snapshot that was restored does not replace the state machine.
@@ -61,7 +63,7 @@ pub enum Mutant {
     ClocksDrift,
 }
 
-const ALL: [(Mutant, &str, &str); 26] = {
+const ALL: [(Mutant, &str, &str); 27] = {
     use Mutant::*;
     [
         (SendsBeforeFlush, "sends-before-flush", "what waits for a flush is sent before it"),
@@ -77,6 +79,7 @@ const ALL: [(Mutant, &str, &str); 26] = {
         (TakesAnyDirectory, "takes-any-directory", "a server starts on the directory of another one"),
         (BelievesAnyDisk, "believes-any-disk", "a peer is believed whose disk is another one"),
         (CompactsBeforeTheSnapshot, "compacts-before-the-snapshot", "the log goes before the snapshot is durable"),
+        (RemovesBeforeCompacting, "removes-before-compacting", "snapshots go before the log has"),
         (CountsSnapshotsEarly, "counts-snapshots-early", "a snapshot counts before it has arrived"),
         (KeepsTheMachine, "keeps-the-machine", "a restored snapshot does not replace the state machine"),
         (AppliesWhatIsAccepted, "applies-what-is-accepted", "entries are applied before they are committed"),

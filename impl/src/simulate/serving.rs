@@ -256,6 +256,9 @@ impl World<'_> {
         running.held_back = if is_held_back { running.held_back + 1 } else { 0 };
         if let Some(previous) = previous.filter(|_| !is_held_back) {
             self.feed(id, Input::Event(Event::Snapshotted(previous.index)));
+            if self.is_mutant(Mutant::RemovesBeforeCompacting) {
+                self.add_task(id, Task::RemoveOlder(previous));
+            }
         }
     }
 

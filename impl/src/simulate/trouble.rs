@@ -99,7 +99,7 @@ impl World<'_> {
             What::Wipe { server, anew, pause } => self.wipe(server, anew, pause),
             What::Swap { one, other, length } => self.swap(one, other, length),
             What::OlderCopy { server, pause, .. } => {
-                let Some(mut copy) = self.copies.remove(&number) else { return false };
+                let Some(mut copy) = self.copies.remove(&number).filter(|_| self.is_own(server)) else { return false };
                 self.crash(server, false, pause);
                 let server = self.server(server);
                 // What was promised since is gone, and so it is known that it was promised.
@@ -198,9 +198,12 @@ impl World<'_> {
         [one, other].into_iter().for_each(|id| self.later(T / 10, Happening::Start(id)));
     }
 
-    /// A directory as it is now, which is put back later.
+    /// A server's own directory as it is now, which is put back later.
     pub(super) fn copy_directory(&mut self, number: usize) {
         let What::OlderCopy { server, .. } = self.faults[number].what else { return };
+        if !self.is_own(server) {
+            return;
+        }
         let mut copy = self.group[&server].directory.clone();
         copy.disk = copy.disk.restarted();
         self.copies.insert(number, copy);

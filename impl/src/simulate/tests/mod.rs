@@ -109,6 +109,7 @@ fn an_invariant_that_is_broken_is_found() {
 fn what_is_wrong_on_purpose_is_found() {
     for mutant in [
         Mutant::SendsBeforeFlush,
+        Mutant::ForgetsVotes,
         Mutant::FlushesNothing,
         Mutant::KeepsTheMachine,
         Mutant::AppliesWhatIsAccepted,
