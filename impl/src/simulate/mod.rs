@@ -15,9 +15,10 @@
 //! leader that lacks one, no two leases at a time. With every entry that is applied: the same machine, the same
 //! answers and the service's invariant, wherever and whenever it is applied, each command once. With every answer:
 //! it is the machine's, and it comes after whatever was seen before it was asked for; so it is with reads, on
-//! whichever server. At every start: the disk holds what was said to be durable, the vote that was given among it, and a
-//! snapshot that ends where the log begins; or names what it cannot read, or is refused. At the end: what a client was told is not committed is not; and once all faults are over, a command is
-//! answered within three election timeouts, and every server applies what is committed.
+//! whichever server. At every start: the disk holds what was said to be durable, the vote that was given among it,
+//! and a snapshot that ends where the log begins; or names what it cannot read, or is refused. At the end: what a
+//! client was told is not committed is not; and once all faults are over, a command is answered within three election
+//! timeouts, and every server applies what is committed.
 //!
 //! # Which fault may do what
 //!
