@@ -10,7 +10,7 @@ use crate::quotient::inputs::{Stimulus, script};
 use crate::quotient::server::{Cells, LONGEST, Part};
 use crate::quotient::sets::{Mask, members_of};
 use crate::quotient::settings::Quotient;
-use crate::quotient::state::{Past, Reach, State};
+use crate::quotient::state::{Asked, Past, Reach, State};
 use crate::quotient::successors::Move;
 use crate::system::{Action, System};
 use crate::trace::concretise::concretise;
@@ -203,8 +203,10 @@ impl<'a> Stage<'a> {
         let mut stage = self.clone();
         stage.say_again(state)?;
         let id = ServerId::new(step.server.into());
-        if self.asks_and_crashes && next.asked.iter().any(|asked| state.cut_off().any(|cut_off| cut_off == *asked)) {
-            stage.ask_and_crash(state, step.server)?;
+        let is_left_behind =
+            |asked: &&Asked| !state.asked.contains(asked) && state.cut_off().any(|cut_off| cut_off == **asked);
+        for asked in next.asked.iter().filter(is_left_behind).filter(|_| self.asks_and_crashes) {
+            stage.ask_and_crash(state, asked.candidate)?;
         }
         match step.stimulus {
             Stimulus::Crash { keep } => stage.act(Action::Crash { server: id, keep: keep.into() })?,
