@@ -125,8 +125,8 @@ impl Progress {
             return;
         }
         *said = Instant::now();
-        let rate = done as f64 / self.begin.elapsed().as_secs_f64();
-        let text = format!("{done} of {} runs, {rate:.0} a second", self.all);
+        let left = self.begin.elapsed().as_secs_f64() * (self.all - done) as f64 / done as f64;
+        let text = format!("{done} of {} runs, about {left:.0} s left", self.all);
         if self.is_terminal { eprint!("\r\x1b[K{text}") } else { eprintln!("{text}") }
     }
 }
