@@ -133,6 +133,24 @@ impl World<'_> {
         }
     }
 
+    /// The state machine does this after what it was told before, by and by.
+    pub(super) fn add_task(&mut self, id: ServerId, task: Task) {
+        let hurries = self.is_mutant(Mutant::ReadsBeforeApplying) && matches!(task, Task::Read(_));
+        let is_slow = self.chance(self.weather.slow_flushes);
+        let delay = self.moment(if is_slow { T / 2 } else { MILLISECOND / 20 });
+        let server = self.group.get_mut(&id).expect("it is one of the group");
+        let Some(running) = &mut server.running else { return };
+        if hurries {
+            running.tasks.push_front(task)
+        } else {
+            running.tasks.push_back(task)
+        }
+        if !std::mem::replace(&mut running.is_applying, true) {
+            let life = server.life;
+            self.later(delay, Happening::Apply { at: id, life });
+        }
+    }
+
     fn judge_leases(&mut self) {
         let more = if self.is_mutant(Mutant::LeaseTooLong) { T / 2 } else { 0 };
         let mut holders = Vec::new();

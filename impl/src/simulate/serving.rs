@@ -2,7 +2,7 @@
 
 use rafttree_model::{Event, Index, Message, Output, Position, ServerId};
 
-use super::faults::{MILLISECOND, T};
+use super::faults::T;
 use super::mutant::Mutant;
 use super::world::{Happening, World};
 use crate::core::driver::Input;
@@ -95,24 +95,6 @@ impl World<'_> {
             }
             Work::Restore(last) => self.add_task(id, Task::Restore(last)),
             Work::Read(job) => self.add_task(id, Task::Read(job)),
-        }
-    }
-
-    /// The state machine does this after what it was told before, by and by.
-    pub(super) fn add_task(&mut self, id: ServerId, task: Task) {
-        let hurries = self.is_mutant(Mutant::ReadsBeforeApplying) && matches!(task, Task::Read(_));
-        let is_slow = self.chance(self.weather.slow_flushes);
-        let delay = self.moment(if is_slow { T / 2 } else { MILLISECOND / 20 });
-        let server = self.group.get_mut(&id).expect("it is one of the group");
-        let Some(running) = &mut server.running else { return };
-        if hurries {
-            running.tasks.push_front(task)
-        } else {
-            running.tasks.push_back(task)
-        }
-        if !std::mem::replace(&mut running.is_applying, true) {
-            let life = server.life;
-            self.later(delay, Happening::Apply { at: id, life });
         }
     }
 
