@@ -184,6 +184,12 @@ struct Stage<'a> {
     leased: Round,
 }
 
+/// The requests of servers that were cut off which could be asked again before this step, and cannot be since.
+fn left_behind<'a>(state: &'a State, next: &'a State) -> impl Iterator<Item = &'a Asked> {
+    let is_new = |asked: &&Asked| !state.asked.contains(asked);
+    next.asked.iter().filter(is_new).filter(|asked| state.cut_off().any(|cut_off| cut_off == **asked))
+}
+
 /// The message without the round that it is of.
 fn of_no_round(mut letter: Letter) -> Letter {
     if let Message::AppendRequest { round, .. }
@@ -203,9 +209,7 @@ impl<'a> Stage<'a> {
         let mut stage = self.clone();
         stage.say_again(state)?;
         let id = ServerId::new(step.server.into());
-        let is_left_behind =
-            |asked: &&Asked| !state.asked.contains(asked) && state.cut_off().any(|cut_off| cut_off == **asked);
-        for asked in next.asked.iter().filter(is_left_behind).filter(|_| self.asks_and_crashes) {
+        for asked in left_behind(state, next).filter(|_| self.asks_and_crashes) {
             stage.ask_and_crash(state, asked.candidate)?;
         }
         match step.stimulus {
