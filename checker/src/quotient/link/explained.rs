@@ -134,8 +134,12 @@ impl Traces {
             return if may_be { Ok(with(log)) } else { Err(Conjunct::AsksWithItsLog.into()) };
         }
         // What the others need is that as much as possible may have been committed before. That is a row of
-        // entries of which each leader has the first ones, so that the longest part of it leaves the most.
-        let leaves = |start: &Terms| (with(*start).committable().len(), start.len());
+        // entries of which each leader has the first ones, so that the longest part of it leaves the most. Its own
+        // entries, of which nobody knows, are not among what others need.
+        let leaves = |start: &Terms| {
+            let committable = with(*start).committable();
+            (committable.iter().filter(|entry| entry.term < term).count(), start.len())
+        };
         let starts = history.logs(term - 1).into_iter().filter(|start| start.len() < first);
         starts.max_by_key(leaves).map(with).ok_or_else(|| Conjunct::AsksWithItsLog.into())
     }

@@ -223,6 +223,36 @@ fn a_leader_is_thought_of_where_a_log_is_lost() {
     assert_eq!(explained(&world), Err("VR"), "it would be longer than the leader's log is");
 }
 
+/// Whatever leaders are forgotten, but for where logs of candidates ended: all that may have been committed, and is still
+/// known, may have been committed in the history that is put together as well.
+#[test]
+fn what_may_have_been_committed_may_have_been_so_whoever_is_thought_of() {
+    let (mut lost, mut kept) = (0, 0);
+    for history in History::all(4, 3) {
+        let leaders: Vec<_> = history.leaders().collect();
+        for remembered in 0..(1u8 << leaders.len()) - 1 {
+            let is_remembered = |at: &usize| remembered >> at & 1 != 0;
+            let mut world = state(0, &[seat(Part::Follower, 5, &[])]);
+            for (at, (term, log)) in leaders.iter().enumerate() {
+                let cells = cells(&log.iter().collect::<Vec<_>>());
+                if is_remembered(&at) {
+                    world.past.push(Past { term: *term, leader: 1, commit: 0, cells });
+                } else {
+                    let asked = |last| Asked { term: 6, candidate: 1, last, transfer: false };
+                    world.asked.extend(log.own(*term).map(asked));
+                }
+            }
+            let known = |entry: &Place| (0..leaders.len()).filter(is_remembered).any(|at| leaders[at].1.has(*entry));
+            let thought_of = explained(&world).expect("there is one").committable();
+            let committable: Vec<_> = history.committable().into_iter().filter(known).collect();
+            assert!(committable.iter().all(|entry| thought_of.contains(entry)), "{history}, {remembered:b}");
+            lost += 1;
+            kept += committable.len();
+        }
+    }
+    assert!(lost < kept, "{lost} cases, {kept} entries");
+}
+
 #[test]
 fn some_states_need_a_leader_that_nobody_remembers() {
     // With three servers terms must be two apart, and logs two entries long.
