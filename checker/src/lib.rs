@@ -33,9 +33,9 @@ pub mod search;
 
 mod console;
 
-mod progress;
-
 mod properties;
+
+mod progress;
 
 mod world;
 

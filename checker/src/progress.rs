@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::console::{grouped, seconds};
-use crate::search::Progress;
+use crate::properties::{Property, PropertySet};
+use crate::search::{Bits, Progress};
 
 /// From one line to the next, where nothing is rewritten.
 const LINE_INTERVAL: Duration = Duration::from_secs(30);
@@ -151,6 +152,12 @@ fn rough(time: Duration) -> String {
     }
 }
 
+/// What is broken, before the numbers of the second search: that may take as long as the first.
+fn the_way_to(broken: Bits) -> String {
+    let names: Vec<_> = PropertySet::of_bits(broken).iter().map(Property::name).collect();
+    format!("{} is broken, the way to it: ", names.join(", "))
+}
+
 impl Progress {
     fn words(&self) -> String {
         let rate = self.transitions as f64 / self.elapsed.as_secs_f64().max(0.001) / 1000.0;
@@ -160,7 +167,7 @@ impl Progress {
         };
         format!(
             "{}{} states, {rate:.0}k transitions/s, {}, {}, {} MiB, {} of them for what was visited{on_disk}",
-            if self.is_retracing { "the way to it: " } else { "" },
+            self.retracing.map_or(String::new(), the_way_to),
             grouped(self.states),
             self.layer_words(),
             seconds(self.elapsed),
@@ -207,7 +214,7 @@ mod tests {
             table_bytes: 16 << 20,
             on_disk: 0,
             elapsed: Duration::from_secs(3),
-            is_retracing: false,
+            retracing: None,
             simulated: None,
         };
         let known = "1,500,000 states, 2000k transitions/s, layer 12: 25 % of 80,000, shrinking (0.80), 3.0 s, 300 MiB, \
@@ -215,6 +222,9 @@ mod tests {
         assert_eq!(progress.words(), known);
         let on_disk = Progress { on_disk: 700 << 20, ..progress };
         assert_eq!(on_disk.words(), format!("{known}, 700 MiB on disk"));
+        let retracing = Some(PropertySet::from_iter([Property::ElectionSafety]).bits());
+        let back = Progress { retracing, ..progress };
+        assert_eq!(back.words(), format!("C1 ElectionSafety is broken, the way to it: {known}"));
     }
 
     #[test]

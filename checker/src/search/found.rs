@@ -26,8 +26,8 @@ pub struct Progress {
     pub on_disk: u64,
     /// With the time before it was resumed.
     pub elapsed: Duration,
-    /// A violation was found, and this is the second search, for the way to it.
-    pub is_retracing: bool,
+    /// What is broken, when a violation was found: this is the second search then, for the way to it.
+    pub retracing: Option<Bits>,
     /// How many single servers were tried further, and of how many, when every state was visited.
     pub simulated: Option<(u64, u64)>,
 }

@@ -144,7 +144,7 @@ impl<'a, S: Space, P: Print> Layers<'a, S, P> {
             table_bytes: self.explored.table.bytes(),
             on_disk: self.explored.frontier.on_disk(),
             elapsed: watch.elapsed(),
-            is_retracing: false,
+            retracing: None,
             simulated: None,
         }
     }

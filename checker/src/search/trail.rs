@@ -75,6 +75,8 @@ impl<A, P: Print> Violation<A, P> {
 struct Trail<'a, S: Space, P> {
     space: &'a S,
     search: &'a Search,
+    /// What the violation breaks.
+    broken: Bits,
     known: Known<P>,
     frontier: Frontier<S::State>,
     hands: Vec<Hand<S, P>>,
@@ -107,7 +109,7 @@ pub(super) fn retrace<S: Space, P: Print>(
 ) -> Result<Route<S::Action>, String> {
     let mut prints = Vec::new();
     if 0 < depth {
-        let mut trail = Trail::start(search, space);
+        let mut trail = Trail::start(search, space, violation.broken);
         for _ in 1..depth {
             trail.climb(watch, progress)?;
         }
@@ -167,7 +169,7 @@ impl<P: Print> Known<P> {
 }
 
 impl<'a, S: Space, P: Print> Trail<'a, S, P> {
-    fn start(search: &'a Search, space: &'a S) -> Trail<'a, S, P> {
+    fn start(search: &'a Search, space: &'a S, broken: Bits) -> Trail<'a, S, P> {
         let known = Known::new();
         let mut pile = Pile::new();
         let mut states = 0;
@@ -181,7 +183,7 @@ impl<'a, S: Space, P: Print> Trail<'a, S, P> {
         frontier.push(pile.take_all());
         frontier.advance();
         let hands = (0..search.threads.max(1)).map(|_| Hand::new(space)).collect();
-        Trail { space, search, known, frontier, hands, parents: Vec::new(), states, transitions: 0 }
+        Trail { space, search, broken, known, frontier, hands, parents: Vec::new(), states, transitions: 0 }
     }
 
     /// Expands the current layer, and goes on to the next.
@@ -251,7 +253,7 @@ impl<'a, S: Space, P: Print> Trail<'a, S, P> {
             table_bytes: self.known.table.bytes(),
             on_disk: self.frontier.on_disk(),
             elapsed: watch.elapsed(),
-            is_retracing: true,
+            retracing: Some(self.broken),
             simulated: None,
         }
     }

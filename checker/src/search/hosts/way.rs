@@ -12,7 +12,7 @@ use crate::search::hosts::ground::{Ground, ROUND};
 use crate::search::hosts::post::{Lost, Post};
 use crate::search::hosts::shares::{Outbox, owner, records, take_print};
 use crate::search::hosts::summary::Summary;
-use crate::search::space::{Space, attempt};
+use crate::search::space::{Bits, Space, attempt};
 use crate::search::trail::{AMBIGUOUS, Known, Violation};
 
 /// The states from a start to the last before the violation, or why they are not known.
@@ -22,6 +22,8 @@ pub(super) type Way<P> = Result<Vec<P>, String>;
 pub(super) struct Trail<'a, S: Space, P> {
     ground: &'a Ground<S>,
     post: &'a mut Post,
+    /// What the violation breaks.
+    broken: Bits,
     worker: S::Worker,
     known: Known<P>,
     frontier: Frontier<S::State>,
@@ -48,7 +50,7 @@ enum Work<P> {
 }
 
 impl<'a, S: Space, P: Print> Trail<'a, S, P> {
-    pub(super) fn new(ground: &'a Ground<S>, post: &'a mut Post) -> Trail<'a, S, P> {
+    pub(super) fn new(ground: &'a Ground<S>, post: &'a mut Post, broken: Bits) -> Trail<'a, S, P> {
         let (space, seed) = (&ground.space, ground.search.seed);
         let (known, mut pile, mut frontier) = (Known::new(), Pile::new(), Frontier::new(ground.room()));
         for start in space.starts() {
@@ -61,6 +63,7 @@ impl<'a, S: Space, P: Print> Trail<'a, S, P> {
         frontier.advance();
         Trail {
             ground,
+            broken,
             worker: space.worker(),
             known,
             frontier,
@@ -261,7 +264,7 @@ impl<'a, S: Space, P: Print> Trail<'a, S, P> {
             table_bytes: all.table_bytes,
             on_disk: all.on_disk,
             elapsed: watch.elapsed(),
-            is_retracing: true,
+            retracing: Some(self.broken),
             simulated: None,
         });
         Ok(all)

@@ -336,8 +336,9 @@ impl<'a, S: Space, P: Print> Worker<'a, S, P> {
     pub(super) fn way(&mut self, progress: &mut dyn FnMut(&Progress)) -> Result<Option<Way<P>>, Lost> {
         let Some(least) = self.least.clone() else { return Ok(None) };
         self.forget();
-        Trail::new(self.ground, self.post)
-            .find(&least.violation::<S, P>(), self.explored.totals.depth(), progress)
+        let violation = least.violation::<S, P>();
+        Trail::new(self.ground, self.post, violation.broken)
+            .find(&violation, self.explored.totals.depth(), progress)
             .map(Some)
     }
 
@@ -390,7 +391,7 @@ impl<'a, S: Space, P: Print> Worker<'a, S, P> {
             table_bytes: all.table_bytes,
             on_disk: all.on_disk,
             elapsed: self.ground.watch.elapsed(),
-            is_retracing: false,
+            retracing: None,
             simulated: None,
         }
     }

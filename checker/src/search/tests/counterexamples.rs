@@ -145,7 +145,7 @@ fn a_path_through_alike_states_has_the_names_of_its_start() {
 fn a_violation_stands_when_the_search_for_the_path_is_cut() {
     let space = with_many_violations();
     let search = Search { stop: flag(), ..with_threads(2) };
-    let found = search.run(&space, &mut |progress| search.stop.store(progress.is_retracing, Ordering::Relaxed));
+    let found = search.run(&space, &mut |progress| search.stop.store(progress.retracing.is_some(), Ordering::Relaxed));
     assert_eq!(counts(&found), counts(&with_threads(1).run(&space, &mut |_| {})));
     assert_eq!((found.ended, found.path.len()), (Ended::Violated(1), 1));
     assert_eq!(found.partial.unwrap(), "only the last step of the path is known: it was told to stop");

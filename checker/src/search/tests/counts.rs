@@ -131,7 +131,7 @@ fn progress_is_told_and_ends_at_the_counts() {
     let last = told.last().unwrap();
     assert_eq!((last.states, last.transitions, last.waiting), (found.states, found.transitions, 0));
     assert_eq!((last.depth, last.table_bytes), (found.depth, found.table_bytes));
-    assert!(!last.is_retracing && 0 < last.resident && last.resident <= found.peak_resident);
+    assert!(last.retracing.is_none() && 0 < last.resident && last.resident <= found.peak_resident);
 }
 
 #[test]
