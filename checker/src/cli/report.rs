@@ -32,10 +32,25 @@ impl Verdict {
     pub(crate) fn reasons(&self) -> Vec<String> {
         match self {
             Verdict::Complete => vec!["every state within the bounds was visited, and every property held".into()],
-            Verdict::Violated => vec!["a property does not hold; the counterexample is below".into()],
+            Verdict::Violated => vec!["a property does not hold".into()],
             Verdict::Incomplete(why) => vec![format!("{why}; nothing is known of the states that were not reached")],
             Verdict::Vacuous(missing) => missing.clone(),
         }
+    }
+}
+
+impl Outcome {
+    /// The same, with what there is to show of a violation.
+    pub(crate) fn reasons(&self) -> Vec<String> {
+        let mut reasons = self.verdict.reasons();
+        if self.verdict == Verdict::Violated {
+            let shown = match (&self.counterexample, &self.story) {
+                (Err(why), None) => format!("there is no counterexample to show: {why}"),
+                _ => "the counterexample is below".to_owned(),
+            };
+            reasons[0] += &format!("; {shown}");
+        }
+        reasons
     }
 }
 
@@ -58,7 +73,7 @@ pub(crate) fn text(subject: &Subject, outcome: &Outcome, story: Option<&str>) ->
         out.push('\n');
     };
     line(outcome.verdict.word().to_owned());
-    outcome.verdict.reasons().iter().for_each(|why| line(format!("  {why}")));
+    outcome.reasons().iter().for_each(|why| line(format!("  {why}")));
     line(String::new());
     let mutant = subject.mutant.map_or(String::new(), |name| format!(", with the mutant '{name}'"));
     line(format!("system      {}{mutant}", subject.preset));
@@ -149,7 +164,7 @@ fn counterexample_lines(outcome: &Outcome, story: Option<&str>) -> Vec<String> {
             let steps = if outcome.story.is_some() { outcome.steps } else { actions.len() };
             vec![format!("\ncounterexample, {steps} steps; it breaks {broken}\n"), story.to_owned()]
         }
-        (Err(why), _) => vec![format!("\nit breaks {broken}; there is no counterexample to show: {why}")],
+        (Err(_), _) => vec![format!("\nit breaks {broken}")],
         _ => Vec::new(),
     }
 }
@@ -194,7 +209,7 @@ pub(crate) fn value(subject: &Subject, outcome: &Outcome) -> Value {
     let processes: Vec<_> = outcome.held.iter().map(process).collect();
     json!({
         "verdict": outcome.verdict.word(),
-        "reasons": outcome.verdict.reasons(),
+        "reasons": outcome.reasons(),
         "preset": subject.preset,
         "mutant": subject.mutant,
         "bounds": subject.part,

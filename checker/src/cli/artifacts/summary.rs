@@ -20,7 +20,7 @@ pub(crate) fn markdown(runs: &Runs, count: Option<&Count>) -> String {
         let _ = writeln!(out, "{}\n", count.words());
     }
     for run in &runs.runs {
-        let mut reasons = run.outcome.verdict.reasons();
+        let mut reasons = run.outcome.reasons();
         reasons.retain(|_| run.outcome.verdict != Verdict::Complete);
         reasons.iter().for_each(|why| {
             let _ = writeln!(out, "- {}: {why}", run.outcome.verdict.word());
@@ -54,11 +54,7 @@ fn broken(run: &Run) -> String {
         return String::new();
     }
     let names = names(run.outcome.broken).join(", ");
-    let told = match (&run.story, &run.outcome.counterexample) {
-        (Some(story), _) => format!("```text\n{}\n```\n", story.trim_end()),
-        (None, Err(why)) => format!("There is no counterexample to show: {why}\n"),
-        (None, Ok(_)) => String::new(),
-    };
+    let told = run.story.as_ref().map_or(String::new(), |story| format!("```text\n{}\n```\n", story.trim_end()));
     format!("\nBroken: **{names}**\n\n{told}")
 }
 
