@@ -1,7 +1,8 @@
 //! What the checker must be able to see, and what it may leave out.
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
-use std::thread;
+use std::sync::Once;
+use std::{panic, thread};
 
 use rafttree_model::{Durable, Message, Node, Record, Relabelled, Role, ServerId};
 
@@ -40,6 +41,8 @@ const TINY: Bounds = Bounds {
 };
 
 pub(crate) fn limits(threads: usize) -> Limits {
+    static SHORT: Once = Once::new();
+    SHORT.call_once(say_in_short_what_panics_in_the_model);
     Limits {
         threads,
         time: None,
@@ -55,6 +58,16 @@ pub(crate) fn limits(threads: usize) -> Limits {
         #[cfg(feature = "hosts")]
         hosts: None,
     }
+}
+
+/// Mutants panic there a million times, and are caught: with a backtrace each, as `RUST_BACKTRACE` may ask for, tests
+/// would have gigabytes to keep.
+fn say_in_short_what_panics_in_the_model() {
+    let in_full = panic::take_hook();
+    panic::set_hook(Box::new(move |panicked| {
+        let is_of_model = panicked.location().is_some_and(|place| place.file().contains("model/src"));
+        if is_of_model { eprintln!("{panicked}") } else { in_full(panicked) }
+    }));
 }
 
 fn search(system: &System, threads: usize) -> Outcome {
