@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet, VecDeque};
 use std::sync::Once;
+use std::sync::atomic::Ordering;
 use std::{panic, thread};
 
 use rafttree_model::{Durable, Message, Node, Record, Relabelled, Role, ServerId};
@@ -9,9 +10,10 @@ use rafttree_model::{Durable, Message, Node, Record, Relabelled, Role, ServerId}
 use crate::cli::tables;
 use crate::mutants::catalogue::{self, Mutant};
 use crate::presets::{self, PRESETS};
-use crate::properties::Property;
+use crate::properties::{Property, PropertySet};
 use crate::quotient::Quotient;
 use crate::scope::Part;
+use crate::search::Progress;
 use crate::system::{Action, Bounds, System, deployed, forgetting, network, wide};
 use crate::trace::run::play;
 use crate::trace::start::placed;
@@ -309,6 +311,22 @@ fn is_broken_in_the_concrete_system(mutant: &Mutant) {
     let steps = play(&system, &actions).unwrap_or_else(|why| panic!("{}: {why}", mutant.name));
     let end = steps.last().expect("it has steps").world.broken;
     assert!(!end.is_empty(), "{}", mutant.name);
+}
+
+#[test]
+fn reasons_say_why_there_is_no_counterexample_to_show() {
+    let mutant = catalogue::find("vote_twice_after_crash").expect("it is in the catalogue");
+    let quotient = mutant.part.quotient(mutant.ground).expect("it is one");
+    // What else it breaks it breaks sooner, and there would be no long way to look for.
+    let quotient = Quotient { watched: PropertySet::from_iter([mutant.caught_by]), ..quotient };
+    let limits = limits(1);
+    let hunt = |stops: bool| {
+        let mut look = |seen: &Progress| limits.stop.store(stops && seen.retracing.is_some(), Ordering::Relaxed);
+        explore(&quotient, &limits, NOTHING, &mut look).expect("nothing is resumed").reasons()
+    };
+    assert_eq!(hunt(false), ["a property does not hold; the counterexample is below"]);
+    let why = "only the last step of the path is known: it was told to stop";
+    assert_eq!(hunt(true), [format!("a property does not hold; there is no counterexample to show: {why}")]);
 }
 
 /// The searches in which mutants of what proposers are told are caught, further than it takes to catch them.
