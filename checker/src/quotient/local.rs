@@ -77,7 +77,9 @@ pub(crate) struct Local {
     /// Whether what leases depend on is told apart.
     leases: bool,
     watched: PropertySet,
-    memo: FxHashMap<(Seat, u8, u8, Stimulus), Box<[Outcome]>>,
+    /// Where among what is known the outcomes are.
+    memo: FxHashMap<(Seat, u8, u8, Stimulus), usize>,
+    known: Vec<Box<[Outcome]>>,
     /// Deployed steps that were run, not remembered.
     pub(crate) steps: u64,
 }
@@ -113,7 +115,16 @@ impl Local {
         leases: bool,
         watched: PropertySet,
     ) -> Local {
-        Local { ground, members, forgets_logs, leases, watched, memo: FxHashMap::default(), steps: 0 }
+        Local {
+            ground,
+            members,
+            forgets_logs,
+            leases,
+            watched,
+            memo: FxHashMap::default(),
+            known: Vec::new(),
+            steps: 0,
+        }
     }
 
     /// The term of the entry before the log. Where logs are forgotten and there are leases, a leader that has
@@ -126,11 +137,16 @@ impl Local {
     /// among it.
     pub(crate) fn outcomes(&mut self, seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> &[Outcome] {
         let key = (seat, base, id, stimulus);
-        if !self.memo.contains_key(&key) {
-            let outcomes = self.compute(seat, id, self.base_of(seat, base), stimulus);
-            self.memo.insert(key, outcomes.into());
-        }
-        &self.memo[&key]
+        let at = match self.memo.get(&key) {
+            Some(&at) => at,
+            None => {
+                let outcomes = self.compute(seat, id, self.base_of(seat, base), stimulus);
+                self.known.push(outcomes.into());
+                self.memo.insert(key, self.known.len() - 1);
+                self.known.len() - 1
+            }
+        };
+        &self.known[at]
     }
 
     fn compute(&mut self, seat: Seat, id: u8, base: u8, stimulus: Stimulus) -> Vec<Outcome> {
