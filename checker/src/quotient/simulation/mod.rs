@@ -31,6 +31,7 @@ use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use rafttree_model::{Event, Index, Message, Position};
+use rustc_hash::FxHashMap;
 
 use crate::properties::{Property, PropertySet};
 use crate::quotient::inputs::{Happening, Stimulus};
@@ -61,7 +62,9 @@ impl Quotient {
     /// Tries everything with every compact server, in several threads; the first failure in the
     /// order of the servers counts.
     pub(crate) fn simulate(&self, limits: &Limits, tick: &mut dyn FnMut(u64, u64)) -> Simulated {
-        let all: Vec<Compact> = self.reached().into_iter().collect();
+        let mut all: Vec<Compact> = self.reached().into_iter().collect();
+        all.sort_by_key(family_of);
+        let families: Vec<&[Compact]> = all.chunk_by(|one, other| family_of(one) == family_of(other)).collect();
         let (next, found) = (AtomicUsize::new(0), Mutex::new((Tally::default(), None::<(usize, Failure)>)));
         let started = Instant::now();
         let must_stop =
@@ -70,13 +73,13 @@ impl Quotient {
             let mut local = self.new_worker().local;
             loop {
                 let at = next.fetch_add(1, Ordering::Relaxed);
-                let Some(&compact) = all.get(at).filter(|_| !must_stop()) else { break };
-                let tried = panics::caught(|| self.simulate_one(&mut local, compact));
-                let (tally, failure) = tried.unwrap_or_else(|why| self.panicked(compact, why));
+                let Some(&family) = families.get(at).filter(|_| !must_stop()) else { break };
+                let tried = panics::caught(|| self.simulate_family(&mut local, family));
+                let (tally, failure) = tried.unwrap_or_else(|why| self.panicked(family[0], why));
                 let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
                 found.0.add(tally);
                 if let Some(failure) = failure {
-                    next.store(all.len(), Ordering::Relaxed);
+                    next.store(families.len(), Ordering::Relaxed);
                     if found.1.as_ref().is_none_or(|(first, _)| at < *first) {
                         found.1 = Some((at, failure));
                     }
@@ -87,7 +90,8 @@ impl Quotient {
             let hands: Vec<_> = (0..limits.threads.max(1)).map(|_| scope.spawn(work)).collect();
             while !hands.iter().all(ScopedJoinHandle::is_finished) {
                 std::thread::sleep(Duration::from_millis(5));
-                tick((next.load(Ordering::Relaxed) as u64).min(all.len() as u64), all.len() as u64);
+                let begun = families.iter().take(next.load(Ordering::Relaxed));
+                tick(begun.map(|family| family.len() as u64).sum(), all.len() as u64);
             }
         });
         let (tally, failure) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -103,26 +107,30 @@ impl Quotient {
         (Tally::default(), Some(Failure { became: server.clone(), server, happening: None, broken, why }))
     }
 
-    fn simulate_one(&self, local: &mut Local, (seat, id, base): Compact) -> (Tally, Option<Failure>) {
-        let mut tally = Tally { compact: 1, ..Tally::default() };
-        match self.look_up_alone((seat, id, base)) {
-            Ok(in_class) => tally.in_class = in_class,
-            Err(failure) => return (tally, Some(*failure)),
+    /// Tries everything with the servers of a family.
+    fn simulate_family(&self, local: &mut Local, family: &[Compact]) -> (Tally, Option<Failure>) {
+        let mut tally = Tally { compact: family.len() as u64, ..Tally::default() };
+        for &compact in family {
+            match self.look_up_alone(compact) {
+                Ok(in_class) => tally.in_class += in_class,
+                Err(failure) => return (tally, Some(*failure)),
+            }
         }
+        let (seat, id, base) = family[0];
         let base = local.base_of(seat, base);
         let server = seat.server(id, self.members, base);
         let mut happenings = alphabet::happenings(&server, self.reach.window.into(), self.snapshots, self.damages);
         happenings.retain(|happening| self.may_happen(seat, happening));
         let mut first = Reference::default();
-        for server in variants::variants((seat, id, base), self.members, self.symmetric, self.leases) {
-            tally.concrete += 1;
+        for (server, seats) in self.concrete(family, base) {
+            let seats_of_it = seats.len() as u64;
+            tally.concrete += seats_of_it;
             first.follow(&server);
             for (at, happening) in happenings.iter().enumerate() {
-                tally.steps += 1;
-                let happens = first.happens(local, &server, at, happening);
-                let nothing = match happens {
+                tally.steps += seats_of_it;
+                let nothing = match first.happens(local, &server, at, happening) {
                     Happens::Panic if contradicts_committed(&server, happening) => {
-                        tally.refused += 1;
+                        tally.refused += seats_of_it;
                         false
                     }
                     Happens::AsBefore { nothing } => nothing,
@@ -133,16 +141,31 @@ impl Quotient {
                         true
                     }
                     Happens::Panic | Happens::Something => {
-                        match self.simulate_step(local, seat, base, &server, happening) {
+                        match self.simulate_step(local, &seats, base, &server, happening) {
                             Ok(()) => false,
                             Err(failure) => return (tally, Some(*failure)),
                         }
                     }
                 };
-                tally.ignored += u64::from(nothing);
+                tally.ignored += u64::from(nothing) * seats_of_it;
             }
         }
         (tally, None)
+    }
+
+    /// The concrete servers that they stand for behind this base, each once, with those that stand for it.
+    fn concrete(&self, family: &[Compact], base: u8) -> Vec<(Server, Vec<Seat>)> {
+        let (mut all, mut places) = (Vec::<(Server, Vec<Seat>)>::new(), FxHashMap::default());
+        for &(seat, id, _) in family {
+            for server in variants::variants((seat, id, base), self.members, self.symmetric, self.leases) {
+                let place = *places.entry(server.clone()).or_insert(all.len());
+                if place == all.len() {
+                    all.push((server, Vec::new()));
+                }
+                all[place].1.push(seat);
+            }
+        }
+        all
     }
 
     /// Looks up every concrete server in the class of the invariant; how many they are.
@@ -159,19 +182,17 @@ impl Quotient {
         Ok(count)
     }
 
+    /// Judges a step of a concrete server by itself, and for each compact one that stands for it.
     fn simulate_step(
         &self,
         local: &mut Local,
-        seat: Seat,
+        seats: &[Seat],
         base: u8,
         server: &Server,
         happening: &Happening,
     ) -> Result<(), Box<Failure>> {
-        let mut outcomes = local.comes_of(seat, server, happening);
-        let vote = server.node.vote().map_or(0, |vote| vote.number() as u8);
-        outcomes.iter_mut().for_each(|(_, outcome)| outcome.forget_vote(vote, seat));
+        let outcomes = local.comes_of(seats[0], server, happening);
         let fails = |became: &Server, broken, why| Err(Box::new(Failure::new(server, happening, became, broken, why)));
-        let not_simulated = PropertySet::from_iter([Property::LocalSimulation]);
         if contradicts_committed(server, happening) {
             let committed = &server.entries[..server.node.commit().number() as usize];
             let removed = outcomes.iter().find(|(became, _)| !became.entries.starts_with(committed));
@@ -179,26 +200,47 @@ impl Quotient {
             let Some((became, _)) = removed else { return Ok(()) };
             return fails(became, PropertySet::from_iter([Property::CommitImmutable]), "it removes what is committed");
         }
-        let mut offered: Option<Vec<Outcome>> = None;
+        let is_watched = self.watched.contains(Property::LocalSimulation);
         for (became, outcome) in &outcomes {
             if !outcome.broken.is_empty() {
                 return fails(became, outcome.broken, BY_ITSELF);
             }
-            let is_watched = self.watched.contains(Property::LocalSimulation);
             if is_watched && !variants::is_variant(became) {
-                return fails(became, not_simulated, "no compact server stands for what it has in memory");
+                let broken = PropertySet::from_iter([Property::LocalSimulation]);
+                return fails(became, broken, "no compact server stands for what it has in memory");
             }
-            if is_watched && self.leases {
-                self.simulate_lease(local, (seat, base), server, (happening, became, outcome))?;
+        }
+        let seats = if is_watched { seats } else { &[] };
+        seats.iter().try_for_each(|&seat| self.compare(local, (seat, base), server, happening, &outcomes))
+    }
+
+    /// Whether what came of a step is among what the search tries for the compact server, or is nothing to it.
+    fn compare(
+        &self,
+        local: &mut Local,
+        (seat, base): (Seat, u8),
+        server: &Server,
+        happening: &Happening,
+        outcomes: &[(Server, Outcome)],
+    ) -> Result<(), Box<Failure>> {
+        let vote = server.node.vote().map_or(0, |vote| vote.number() as u8);
+        let mut offered: Option<Vec<Outcome>> = None;
+        for (became, outcome) in outcomes {
+            let mut outcome = *outcome;
+            outcome.forget_vote(vote, seat);
+            if self.leases {
+                self.simulate_lease(local, (seat, base), server, (happening, became, &outcome))?;
             }
             // A lease counts on it from then on only if it is one that counts on it.
-            let outcome = if seat.is_counted() { *outcome } else { outcome.uncounted() };
-            if outcome.is_nothing(seat) || !is_watched {
+            let outcome = if seat.is_counted() { outcome } else { outcome.uncounted() };
+            if outcome.is_nothing(seat) {
                 continue;
             }
             let offered = offered.get_or_insert_with(|| self.offered(local, seat, base, server, happening));
             if !offered.iter().any(|other| other.is_same(&outcome)) {
-                return fails(became, not_simulated, "the search tries nothing in this state that leads there");
+                let broken = PropertySet::from_iter([Property::LocalSimulation]);
+                let why = "the search tries nothing in this state that leads there";
+                return Err(Box::new(Failure::new(server, happening, became, broken, why)));
             }
         }
         Ok(())
@@ -250,15 +292,21 @@ impl Quotient {
         for inputs in grounds::grounds(seat, server, happening, self.leases) {
             let mut seats = vec![seat];
             for stimulus in inputs {
-                let from = std::mem::take(&mut seats);
-                let outcomes = from.into_iter().flat_map(|seat| local.outcomes(seat, id, base, stimulus).to_vec());
-                let outcomes: Vec<Outcome> = outcomes.collect();
-                seats.extend(outcomes.iter().map(|outcome| outcome.seat));
-                all.extend(outcomes);
+                let before = all.len();
+                for seat in seats.drain(..) {
+                    all.extend_from_slice(local.outcomes(seat, id, base, stimulus));
+                }
+                seats.extend(all[before..].iter().map(|outcome: &Outcome| outcome.seat));
             }
         }
         all
     }
+}
+
+/// Servers that differ in their votes alone have much in common: what one stands for whose vote nobody counts,
+/// another does that has given it.
+fn family_of(&(seat, id, base): &Compact) -> Compact {
+    (seat.with_vote(0), id, base)
 }
 
 /// Whether a leader seems to say that another entry is committed than the one that is.

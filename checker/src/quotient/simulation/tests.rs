@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use rafttree_model::{Effects, Envelope, Event, Message, Node, Role, Round, ServerSet};
+use rafttree_model::{Effects, Envelope, Event, Message, Node, Role, Round, ServerId, ServerSet};
 
 use crate::mutants::rules::lease_in_transfer;
 use crate::properties::{Property, PropertySet};
@@ -73,6 +73,35 @@ fn heard_is_never_reset(node: &mut Node, event: Event<Tag>, effects: &mut Effect
     }
 }
 
+/// A server that has given its vote to the first of the others takes a heartbeat timeout for a newer term.
+fn voters_of_the_first_go_on(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let event = match (event, vote_for_the_first(node)) {
+        (Event::HeartbeatTimeout, Some(from)) => {
+            Event::Receive(Envelope { from, to: node.id(), term: node.term().next(), message: Message::Stale })
+        }
+        (other, _) => other,
+    };
+    PAPER_STEP(node, event, effects);
+}
+
+/// A pre-candidate without votes that has given its own to the first of the others takes a heartbeat timeout for being
+/// asked for it again.
+fn pre_candidates_repeat_their_vote(node: &mut Node, event: Event<Tag>, effects: &mut Effects<Tag>) {
+    let asks = matches!(node.role(), Role::PreCandidate { votes } if *votes == ServerSet::default());
+    let event = match (event, vote_for_the_first(node)) {
+        (Event::HeartbeatTimeout, Some(from)) if asks => {
+            let message = Message::VoteRequest { last: node.log().last(), transfer: false };
+            Event::Receive(Envelope { from, to: node.id(), term: node.term(), message })
+        }
+        (other, _) => other,
+    };
+    PAPER_STEP(node, event, effects);
+}
+
+fn vote_for_the_first(node: &Node) -> Option<ServerId> {
+    node.vote().filter(|&vote| node.peers().next() == Some(vote))
+}
+
 const PAPER_STEP: StepBy = PAPER.step_by;
 
 #[test]
@@ -93,6 +122,35 @@ fn what_leases_rest_on_is_simulated() {
     assert_eq!((outcome.verdict, outcome.broken), (Verdict::Violated, only));
     let story = outcome.story.expect("it is told").join("\n");
     assert!(story.contains("its service is not told that the leadership is over"), "{story}");
+}
+
+/// A server whose vote nobody counts stands for one without a vote and for one that has given it: what it does has to
+/// be what the search tries for the one, and for the other.
+#[test]
+fn a_server_is_compared_with_each_that_stands_for_it() {
+    let only = PropertySet::from_iter([Property::LocalSimulation]);
+    for step_by in [voters_of_the_first_go_on, pre_candidates_repeat_their_vote] {
+        let quotient = Quotient { watched: only, ..ELECTIONS.quotient(Ground { step_by, ..PAPER }) };
+        let outcome = explore(&quotient, &limits(1), NOTHING, &mut |_| {}).expect("nothing is resumed");
+        let story = outcome.story.expect("it is told").join("\n");
+        assert_eq!((outcome.verdict, outcome.broken), (Verdict::Violated, only), "{story}");
+        assert!(story.contains("the search tries nothing in this state that leads there"), "{story}");
+    }
+}
+
+#[test]
+fn as_much_is_tried_of_a_family_as_of_each_by_itself() {
+    for part in [Part::Quotient(LOGS), Part::Lease(ELECTIONS)] {
+        let quotient = part.quotient(PAPER).expect("it is one");
+        let outcome = explore(&quotient, &limits(1), NOTHING, &mut |_| {}).expect("nothing is resumed");
+        let (mut local, mut sum) = (quotient.new_worker().local, Tally::default());
+        for compact in quotient.reached() {
+            let (tally, failure) = quotient.simulate_family(&mut local, &[compact]);
+            assert!(failure.is_none());
+            sum.add(tally);
+        }
+        assert_eq!(outcome.simulated, Some(sum));
+    }
 }
 
 #[test]
