@@ -11,7 +11,8 @@ pub(crate) struct Tally {
     pub(crate) steps: u64,
     /// Of these, messages and timers that changed nothing and said nothing.
     pub(crate) ignored: u64,
-    /// Messages that contradict what is committed: the server stopped.
+    /// Messages that contradict what is committed, so that they cannot arrive: each stopped the server with the first
+    /// memory that it was tried with, and was not run with the others.
     pub(crate) refused: u64,
     /// Of the concrete servers those that were looked up in the class of the invariant.
     pub(crate) in_class: u64,
@@ -48,8 +49,8 @@ impl Tally {
             [compact, concrete, steps, ignored, refused].map(|&it| grouped(it));
         format!(
             "{compact} servers of these states, with all that they may have in memory {concrete}, in {steps} steps: \
-             every timer, every message that is well-formed; {ignored} changed nothing, {refused} contradicted what is \
-             committed and stopped the server{in_class}"
+             every timer, every message that is well-formed; {ignored} changed nothing, {refused} contradict what is \
+             committed and stop the server, as was tried with one memory of each{in_class}"
         )
     }
 

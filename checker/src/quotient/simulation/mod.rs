@@ -15,7 +15,8 @@
 //! - and every property of steps holds.
 //!
 //! So by induction over the steps of a run, whatever its length, no server ever does what the search
-//! has not tried. What cannot arrive, since it contradicts what is committed, must stop the server.
+//! has not tried. What cannot arrive, since it contradicts what is committed, must stop the server: that is
+//! tried with the first memory of each, whatever else it may have in memory.
 
 mod grounds;
 mod reference;
@@ -107,7 +108,8 @@ impl Quotient {
         (Tally::default(), Some(Failure { became: server.clone(), server, happening: None, broken, why }))
     }
 
-    /// Tries everything with the servers of a family.
+    /// Tries everything with the servers of a family: what contradicts what is committed, and so cannot arrive, with
+    /// the first memory that is tried, and the rest with each.
     fn simulate_family(&self, local: &mut Local, family: &[Compact]) -> (Tally, Option<Failure>) {
         let mut tally = Tally { compact: family.len() as u64, ..Tally::default() };
         for &compact in family {
@@ -122,14 +124,20 @@ impl Quotient {
         let mut happenings = alphabet::happenings(&server, self.reach.window.into(), self.snapshots, self.damages);
         happenings.retain(|happening| self.may_happen(seat, happening));
         let mut first = Reference::default();
+        let mut has_stopped = vec![false; happenings.len()];
         for (server, seats) in self.concrete(family, base) {
             let seats_of_it = seats.len() as u64;
             tally.concrete += seats_of_it;
             first.follow(&server);
             for (at, happening) in happenings.iter().enumerate() {
                 tally.steps += seats_of_it;
+                if has_stopped[at] {
+                    tally.refused += seats_of_it;
+                    continue;
+                }
                 let nothing = match first.happens(local, &server, at, happening) {
                     Happens::Panic if contradicts_committed(&server, happening) => {
+                        has_stopped[at] = true;
                         tally.refused += seats_of_it;
                         false
                     }
