@@ -8,7 +8,8 @@ use crate::mutants::rules::lease_in_transfer;
 use crate::properties::{Property, PropertySet};
 use crate::quotient::inputs::Happening;
 use crate::quotient::settings::Quotient;
-use crate::quotient::simulation::alphabet;
+use crate::quotient::simulation::reference::{Happens, Reference};
+use crate::quotient::simulation::{alphabet, contradicts_committed, variants};
 use crate::scope::{Part, Scope};
 use crate::tests::limits;
 use crate::verdict::{NOTHING, Outcome, Tally, Verdict, explore};
@@ -136,6 +137,26 @@ fn a_server_is_compared_with_each_that_stands_for_it() {
         assert_eq!((outcome.verdict, outcome.broken), (Verdict::Violated, only), "{story}");
         assert!(story.contains("the search tries nothing in this state that leads there"), "{story}");
     }
+}
+
+/// The local simulation tries with one memory alone what contradicts what is committed and stops the server, and counts
+/// it with each: with each it does stop it.
+#[test]
+fn what_contradicts_what_is_committed_stops_a_server_whatever_it_has_in_memory() {
+    let quotient = Scope::logs(3, 1, 1).quotient(PAPER);
+    let outcome = explore(&quotient, &limits(1), NOTHING, &mut |_| {}).expect("nothing is resumed");
+    let (local, mut stopped) = (quotient.new_worker().local, 0);
+    for (seat, id, base) in quotient.reached() {
+        let happenings = alphabet::happenings(&seat.server(id, quotient.members, base), 1, false, false);
+        for server in variants::variants((seat, id, base), quotient.members, quotient.symmetric, false) {
+            for happening in happenings.iter().filter(|happening| contradicts_committed(&server, happening)) {
+                let happens = Reference::default().happens(&local, &server, 0, happening);
+                stopped += u64::from(matches!(happens, Happens::Panic));
+            }
+        }
+    }
+    assert_ne!(stopped, 0);
+    assert_eq!(outcome.simulated.map(|tally| tally.refused), Some(stopped));
 }
 
 #[test]
