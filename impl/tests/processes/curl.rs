@@ -128,6 +128,26 @@ fn let_lead(store: &mut Store, id: u32) {
     panic!("server {id} never leads");
 }
 
+/// Holds the line that waits while server 2 leads to it, until its process is killed.
+fn answers_once_another_leads(store: &mut Store, shell: &Shell, line: &Line) {
+    for _ in 0..10 {
+        let_lead(store, 2);
+        let mut curl = shell.begin(line);
+        thread::sleep(Duration::from_millis(300));
+        let waits = curl.try_wait().unwrap().is_none();
+        if waits {
+            store.kill(2);
+        }
+        let answer = Shell::end(curl);
+        assert!(line.claims(&answer), "{line:?}: {answer:?}");
+        // On a busy machine another may lead before that, and then it is right to answer.
+        if waits {
+            return;
+        }
+    }
+    panic!("it never waits: {line:?}");
+}
+
 /// Without curl nothing can be said of what it prints.
 fn lacks_curl() -> bool {
     let lacks = Command::new("curl").arg("--version").stdout(Stdio::null()).status().is_err();
@@ -147,13 +167,7 @@ fn the_lines_of_the_key_value_store_answer_what_its_help_says() {
     assert_eq!((waiting.len(), others.len()), (1, 10));
     others.iter().for_each(|line| run(&shell, line));
 
-    let_lead(&mut store, 2);
-    let mut curl = shell.begin(&waiting[0]);
-    thread::sleep(Duration::from_millis(300));
-    assert!(curl.try_wait().unwrap().is_none(), "server 2 leads, so it waits");
-    store.kill(2);
-    let answer = Shell::end(curl);
-    assert!(waiting[0].claims(&answer), "{:?}: {answer:?}", waiting[0]);
+    answers_once_another_leads(&mut store, &shell, &waiting[0]);
 }
 
 #[test]
