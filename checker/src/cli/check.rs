@@ -185,6 +185,7 @@ fn search(
             quotient.narrowed = narrow;
             #[cfg(feature = "hosts")]
             if let Some(hosts) = &limits.hosts {
+                let mut tick = hosts::telling(&ticker);
                 let outcome = verdict::explore_on(hosts, &quotient, limits, expected, &mut tick);
                 return outcome.map(|outcome| (outcome, quotient.watched)).map_err(|why| Usage(why.to_string()));
             }

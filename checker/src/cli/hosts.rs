@@ -6,7 +6,9 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::console::{Usage, grouped, parse_time};
+use crate::progress::Ticker;
 use crate::scope::Part;
+use crate::search::Progress;
 use crate::search::hosts::Hosts;
 use crate::verdict::{Limits, Outcome, Verdict};
 
@@ -85,6 +87,17 @@ impl HostArgs {
 
 /// Who hears a handshake can try secrets by himself, so short ones are none.
 const SHORTEST: usize = 16;
+
+/// Says how far the processes are, and once that all states were visited, after which each process tries on by itself.
+pub(super) fn telling(ticker: &Ticker) -> impl FnMut(&Progress) {
+    let mut is_told = false;
+    move |progress| {
+        if progress.simulated.is_some() && !std::mem::replace(&mut is_told, true) {
+            ticker.aside(|| eprintln!("every state was visited; the processes share the local simulation"));
+        }
+        ticker.tick(progress);
+    }
+}
 
 /// What a process says that does not tell the verdict, to its exit code.
 pub(super) fn ended(hosts: &Hosts, outcome: &Outcome) -> u8 {

@@ -42,6 +42,11 @@ impl Verdict {
 impl Outcome {
     /// The same, with what there is to show of a violation.
     pub(crate) fn reasons(&self) -> Vec<String> {
+        if let (Verdict::Incomplete(why), Some(_)) = (&self.verdict, &self.simulated) {
+            return vec![format!(
+                "{why}; every state was visited, but not all was tried that may happen to single servers"
+            )];
+        }
         let mut reasons = self.verdict.reasons();
         if self.verdict == Verdict::Violated {
             let shown = match (&self.counterexample, &self.story) {

@@ -11,11 +11,13 @@ use crate::properties::{Property, PropertySet};
 use crate::quotient::packed::Packed;
 use crate::quotient::server::{Part, Seat, term_of};
 use crate::quotient::settings::Quotient;
+use crate::quotient::simulation::Simulation;
 use crate::quotient::state::{Reach, State};
 use crate::quotient::successors::{CUT_OFF, KINDS, Move, Worker};
+use crate::search::tasks::Tasks;
 use crate::search::{Bits, Fingerprinter, Identity, Judgement, Space};
 use crate::system::Action;
-use crate::verdict::{Checked, Limits, Linked, Simulated};
+use crate::verdict::{Checked, Linked};
 
 impl Space for Quotient {
     type State = Packed;
@@ -146,8 +148,8 @@ impl Checked for Quotient {
         KINDS.into_iter().chain([CUT_OFF]).collect()
     }
 
-    fn simulate(&self, limits: &Limits, tick: &mut dyn FnMut(u64, u64)) -> Option<Simulated> {
-        Some(Quotient::simulate(self, limits, tick))
+    fn local_simulation(&self) -> Option<Box<dyn Tasks + '_>> {
+        Some(Box::new(Simulation::new(self)))
     }
 
     fn concretised(&self, path: &[Move], must_break: bool) -> Result<Vec<Action>, String> {

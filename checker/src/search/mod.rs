@@ -94,6 +94,8 @@ mod layers;
 
 mod run;
 
+pub(crate) mod tasks;
+
 #[cfg(feature = "hosts")]
 pub(crate) mod hosts;
 

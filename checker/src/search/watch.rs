@@ -53,6 +53,11 @@ impl Watch {
         Watch { limits, stop: Arc::clone(stop), started: Instant::now(), before: Duration::ZERO, gauge: Gauge::new() }
     }
 
+    /// A watch over what comes after a search that began then.
+    pub(super) fn since(began: Instant, limits: Limits, stop: &Arc<AtomicBool>) -> Watch {
+        Watch { started: began, ..Watch::new(limits, stop) }
+    }
+
     /// The search took this long already; what limits it is the time from here on. What was read of
     /// it grew the memory as no search does.
     pub(super) fn went_on_for(&mut self, before: Duration) {

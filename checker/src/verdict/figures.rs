@@ -54,13 +54,13 @@ impl Tally {
         )
     }
 
-    pub(crate) fn add(&mut self, other: Tally) {
-        self.compact += other.compact;
-        self.concrete += other.concrete;
-        self.steps += other.steps;
-        self.ignored += other.ignored;
-        self.refused += other.refused;
-        self.in_class += other.in_class;
+    pub(crate) fn numbers(&self) -> [u64; 6] {
+        let Tally { compact, concrete, steps, ignored, refused, in_class } = *self;
+        [compact, concrete, steps, ignored, refused, in_class]
+    }
+
+    pub(crate) fn of_numbers([compact, concrete, steps, ignored, refused, in_class]: [u64; 6]) -> Tally {
+        Tally { compact, concrete, steps, ignored, refused, in_class }
     }
 }
 

@@ -17,4 +17,4 @@ pub(crate) use figures::{Linked, Tally};
 pub(crate) use limits::{CODE, Limits};
 #[cfg(feature = "hosts")]
 pub(crate) use outcome::explore_on;
-pub(crate) use outcome::{Checked, Failure, Outcome, Simulated, Verdict, explore, names};
+pub(crate) use outcome::{Checked, Outcome, Verdict, explore, names};

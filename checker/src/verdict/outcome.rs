@@ -1,11 +1,12 @@
 //! What is searched, and what is said of it.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::properties::witness::Witness;
 use crate::properties::{Property, PropertySet};
 #[cfg(feature = "hosts")]
 use crate::search::hosts::{Hosts, Refused};
+use crate::search::tasks::{Results, Tasks};
 use crate::search::{CheckpointError, Ended, Found, Held, Progress, Space, panics};
 use crate::system::Action;
 use crate::verdict::expected::{Expected, Kind, Met, kinds};
@@ -38,8 +39,8 @@ pub(crate) trait Checked: Space {
         None
     }
 
-    /// What is tried when every state was visited: the steps of single servers.
-    fn simulate(&self, _limits: &Limits, _tick: &mut dyn FnMut(u64, u64)) -> Option<Simulated> {
+    /// What is tried when every state was visited: the local simulation, whose counts are those of a [`Tally`].
+    fn local_simulation(&self) -> Option<Box<dyn Tasks + '_>> {
         None
     }
 
@@ -52,23 +53,6 @@ pub(crate) trait Checked: Space {
     fn measured(&self) -> Vec<(&'static str, u64)> {
         Vec::new()
     }
-}
-
-/// What came of the local simulation.
-#[derive(Clone, Debug)]
-pub(crate) struct Simulated {
-    pub(crate) tally: Tally,
-    pub(crate) failure: Option<Failure>,
-    /// Whether everything was tried, or a failure found.
-    pub(crate) is_whole: bool,
-}
-
-/// A step of one server that the search has not tried, or that breaks a property.
-#[derive(Clone, Debug)]
-pub(crate) struct Failure {
-    pub(crate) broken: PropertySet,
-    /// The step, for a person to read.
-    pub(crate) story: Vec<String>,
 }
 
 /// What a search found.
@@ -113,22 +97,35 @@ pub(crate) struct Outcome {
     pub(crate) held: Vec<Held>,
 }
 
-/// Searches until nothing is left, something is broken, or a limit strikes.
+/// Searches until nothing is left, something is broken, or a limit strikes; if every state was visited, tries further
+/// what single servers do.
 pub(crate) fn explore<S: Checked>(
     space: &S,
     limits: &Limits,
     expected: Expected,
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<Outcome, CheckpointError> {
-    let search = limits.search();
-    conclude(space, limits, expected, progress, |seen| match &limits.resume {
-        Some(path) => search.resume(space, path, seen),
-        None => Ok(search.run(space, seen)),
-    })
+    let (search, began) = (limits.search(), Instant::now());
+    let mut last = None;
+    let mut seen = |now: &Progress| {
+        last = Some(*now);
+        progress(now);
+    };
+    let found = match &limits.resume {
+        Some(path) => search.resume(space, path, &mut seen)?,
+        None => search.run(space, &mut seen),
+    };
+    let mut tick = |done, all| {
+        if let Some(last) = &last {
+            progress(&Progress { simulated: Some((done, all)), ..*last });
+        }
+    };
+    let tasks = if found.ended == Ended::Exhausted { space.local_simulation() } else { None };
+    let results = tasks.map(|tasks| search.do_all(&*tasks, began, &mut tick));
+    Ok(Outcome::of(space, found, expected).with(results).judged_by(expected))
 }
 
-/// The same, with the other processes that the limits name. What single servers do is tried by the first alone, which
-/// has what all have gathered.
+/// The same, with the other processes that the limits name.
 #[cfg(feature = "hosts")]
 pub(crate) fn explore_on<S: Checked + Clone + Send + 'static>(
     hosts: &Hosts,
@@ -137,34 +134,8 @@ pub(crate) fn explore_on<S: Checked + Clone + Send + 'static>(
     expected: Expected,
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<Outcome, Refused> {
-    let search = limits.search();
-    if hosts.is_first() {
-        return conclude(space, limits, expected, progress, |seen| search.run_on(hosts, space, seen));
-    }
-    Ok(Outcome::of(space, search.run_on(hosts, space, progress)?, expected))
-}
-
-/// What comes of what a search finds.
-fn conclude<S: Checked, E>(
-    space: &S,
-    limits: &Limits,
-    expected: Expected,
-    progress: &mut dyn FnMut(&Progress),
-    search: impl FnOnce(&mut dyn FnMut(&Progress)) -> Result<Found<S::Action>, E>,
-) -> Result<Outcome, E> {
-    let mut last = None;
-    let mut seen = |now: &Progress| {
-        last = Some(*now);
-        progress(now);
-    };
-    let outcome = Outcome::of(space, search(&mut seen)?, expected);
-    let mut tick = |done, all| {
-        if let Some(last) = &last {
-            progress(&Progress { simulated: Some((done, all)), ..*last });
-        }
-    };
-    let simulated = (outcome.verdict == Verdict::Complete).then(|| space.simulate(limits, &mut tick)).flatten();
-    Ok(outcome.with(simulated).judged_by(expected))
+    let (found, results) = limits.search().run_on(hosts, space, S::local_simulation, progress)?;
+    Ok(Outcome::of(space, found, expected).with(results).judged_by(expected))
 }
 
 impl Outcome {
@@ -239,17 +210,18 @@ impl Outcome {
     }
 
     /// What single servers do counts as what the states show.
-    fn with(mut self, simulated: Option<Simulated>) -> Outcome {
-        let Some(Simulated { tally, failure, is_whole }) = simulated else { return self };
-        self.simulated = Some(tally);
-        if let Some(failure) = failure {
+    fn with(mut self, simulated: Option<Results>) -> Outcome {
+        let Some(Results { counts, failure, cut, .. }) = simulated else { return self };
+        // Nothing was counted where nothing was tried.
+        self.simulated = Some(Tally::of_numbers(counts.try_into().unwrap_or_default()));
+        if let Some((_, failure)) = failure {
             self.verdict = Verdict::Violated;
-            self.broken = failure.broken;
-            self.broken_in_layer = failure.broken;
+            self.broken = PropertySet::of_bits(failure.broken);
+            self.broken_in_layer = self.broken;
             self.steps = 1;
             self.story = Some(failure.story);
-        } else if !is_whole {
-            self.verdict = Verdict::Incomplete("the local simulation was cut short".to_owned());
+        } else if let Some(why) = cut {
+            self.verdict = Verdict::Incomplete(format!("the local simulation was cut short: {why}"));
         }
         self
     }

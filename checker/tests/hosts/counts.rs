@@ -52,3 +52,22 @@ fn a_mutant_has_the_counterexample_that_it_has_on_one_machine() {
         assert_eq!(found(&json(&ends[0].1)), expected, "{mutant}");
     }
 }
+
+/// Each process tries its share, and that of the first server which fails is told.
+#[test]
+fn what_a_single_server_does_wrong_is_told_as_on_one_machine() {
+    for (mutant, processes) in [("stale_acknowledgement", 2), ("lead_without_own_vote", 3), ("vote_again", 2)] {
+        let arguments = [&SMALL[..], &["--mutant", mutant, "--property", "S1"]].concat();
+        let (code, mut expected) = alone(&arguments);
+        assert_eq!((code, &expected["verdict"]), (1, &Value::from("VIOLATED")), "{mutant}");
+        let ends = together(processes, &arguments);
+        assert!(ends.iter().all(|(code, ..)| *code == 1), "{mutant}: {ends:?}");
+        let mut now = found(&json(&ends[0].1));
+        // How many others were tried by then depends on who has tried them.
+        for found in [&mut expected, &mut now] {
+            let tried = found["local_simulation"].take();
+            assert!(0 < tried["steps"].as_u64().expect("a number"), "{mutant}: {tried}");
+        }
+        assert_eq!(now, expected, "{mutant}");
+    }
+}

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::ENDLESS;
 use crate::process::{Process, addresses, reason, together, with_a_full_disk, words};
+use crate::{ENDLESS, FEW};
 
 #[test]
 fn a_limit_or_a_signal_at_any_process_ends_all() {
@@ -48,6 +48,26 @@ fn a_process_that_falls_silent_ends_the_others_within_a_bound() {
     let (reason, time, hosts) = when(&[], |second| second.signal("STOP"));
     assert!(reason.starts_with(&format!("process 1 ({}) has said nothing for 2s", hosts[1])), "{reason}");
     assert!(time < Duration::from_secs(20), "{time:?}");
+}
+
+#[test]
+fn what_ends_the_local_simulation_at_any_process_ends_all() {
+    for (name, why) in [("TERM", "it was told to stop"), ("KILL", "is gone")] {
+        let hosts = addresses(2);
+        let mut all = [0, 1].map(|process| Process::start(&hosts, process, &FEW));
+        all.iter_mut().for_each(|process| drop(process.says("the processes share the local simulation")));
+        all[1].signal(name);
+        let [first, second] = all;
+        let (code, printed, said) = first.end();
+        let reason = reason(&printed);
+        let beginning = format!("the local simulation was cut short: process 1 ({})", hosts[1]);
+        assert!(reason.starts_with(&beginning) && reason.contains(why), "{name}: {reason}");
+        assert!(reason.ends_with("but not all was tried that may happen to single servers"), "{reason}");
+        assert_eq!(code, 3, "{said}");
+        if name == "TERM" {
+            assert_eq!(second.end().0, 3);
+        }
+    }
 }
 
 #[cfg(unix)]

@@ -1,5 +1,7 @@
 //! What the link looks up, what explains it, and what it notices.
 
+use std::time::Instant;
+
 use rafttree_model::{Event, Message};
 
 use crate::inductive::history::{History, Terms};
@@ -13,7 +15,7 @@ use crate::quotient::settings::Quotient;
 use crate::quotient::state::{Asked, Past, State};
 use crate::scope::Scope;
 use crate::tests::limits;
-use crate::verdict::{Limits, Linked, NOTHING, Outcome, Verdict, explore};
+use crate::verdict::{Checked, Limits, Linked, NOTHING, Outcome, Verdict, explore};
 use crate::world::{PAPER, Place};
 
 const THREE: Scope = Scope::logs(3, 1, 1);
@@ -113,8 +115,10 @@ fn the_local_simulation_notices_a_class_that_is_too_narrow() {
     assert_eq!(search(&quotient, &limits(2)).verdict, Verdict::Complete);
     for narrowed in [Narrowed::Commit, Narrowed::Logs, Narrowed::Compacted] {
         let narrow = Quotient { narrowed: Some(narrowed), ..quotient.clone() };
-        let failure = narrow.simulate(&limits(1), &mut |_, _| {}).failure.expect("it is missed");
-        assert_eq!(failure.broken, PropertySet::from_iter([Property::InClass]), "{narrowed:?}");
+        let simulation = narrow.local_simulation().expect("there is one");
+        let results = limits(1).search().do_all(&*simulation, Instant::now(), &mut |_, _| {});
+        let (_, failure) = results.failure.expect("it is missed");
+        assert_eq!(PropertySet::of_bits(failure.broken), PropertySet::from_iter([Property::InClass]), "{narrowed:?}");
         assert!(failure.story.iter().any(|line| line.starts_with("not in the class")), "{:?}", failure.story);
     }
 }

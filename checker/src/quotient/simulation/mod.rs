@@ -26,11 +26,6 @@ mod variants;
 
 mod alphabet;
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::thread::ScopedJoinHandle;
-use std::time::{Duration, Instant};
-
 use rafttree_model::{Event, Index, Message, Position};
 use rustc_hash::FxHashMap;
 
@@ -42,8 +37,9 @@ use crate::quotient::server::{Part, Seat};
 use crate::quotient::settings::{Compact, Quotient};
 use crate::quotient::state::State;
 use crate::search::panics;
+use crate::search::tasks::{self, Results, Tasks};
 use crate::trace::language;
-use crate::verdict::{self, Limits, Simulated, Tally};
+use crate::verdict::Tally;
 use crate::world::{Letter, Server};
 use reference::{Happens, Reference};
 
@@ -59,47 +55,39 @@ pub(crate) struct Failure {
     pub(crate) why: String,
 }
 
-impl Quotient {
-    /// Tries everything with every compact server, in several threads; the first failure in the
-    /// order of the servers counts.
-    pub(crate) fn simulate(&self, limits: &Limits, tick: &mut dyn FnMut(u64, u64)) -> Simulated {
-        let mut all: Vec<Compact> = self.reached().into_iter().collect();
+/// Everything that is tried with every compact server that the search has reached: families of them, in their order.
+pub(crate) struct Simulation<'a> {
+    quotient: &'a Quotient,
+    families: Vec<Vec<Compact>>,
+}
+
+impl Simulation<'_> {
+    pub(crate) fn new(quotient: &Quotient) -> Simulation<'_> {
+        let mut all: Vec<Compact> = quotient.reached().into_iter().collect();
         all.sort_by_key(family_of);
-        let families: Vec<&[Compact]> = all.chunk_by(|one, other| family_of(one) == family_of(other)).collect();
-        let (next, found) = (AtomicUsize::new(0), Mutex::new((Tally::default(), None::<(usize, Failure)>)));
-        let started = Instant::now();
-        let must_stop =
-            || limits.stop.load(Ordering::Relaxed) || limits.time.is_some_and(|limit| limit <= started.elapsed());
-        let work = || {
-            let mut local = self.new_worker().local;
-            loop {
-                let at = next.fetch_add(1, Ordering::Relaxed);
-                let Some(&family) = families.get(at).filter(|_| !must_stop()) else { break };
-                let tried = panics::caught(|| self.simulate_family(&mut local, family));
-                let (tally, failure) = tried.unwrap_or_else(|why| self.panicked(family[0], why));
-                let mut found = found.lock().unwrap_or_else(PoisonError::into_inner);
-                found.0.add(tally);
-                if let Some(failure) = failure {
-                    next.store(families.len(), Ordering::Relaxed);
-                    if found.1.as_ref().is_none_or(|(first, _)| at < *first) {
-                        found.1 = Some((at, failure));
-                    }
-                }
-            }
-        };
-        std::thread::scope(|scope| {
-            let hands: Vec<_> = (0..limits.threads.max(1)).map(|_| scope.spawn(work)).collect();
-            while !hands.iter().all(ScopedJoinHandle::is_finished) {
-                std::thread::sleep(Duration::from_millis(5));
-                let begun = families.iter().take(next.load(Ordering::Relaxed));
-                tick(begun.map(|family| family.len() as u64).sum(), all.len() as u64);
-            }
-        });
-        let (tally, failure) = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let failure = failure.map(|(_, it)| verdict::Failure { broken: it.broken, story: it.story() });
-        Simulated { tally, is_whole: failure.is_some() || tally.compact == all.len() as u64, failure }
+        let families = all.chunk_by(|one, other| family_of(one) == family_of(other)).map(<[Compact]>::to_vec);
+        Simulation { quotient, families: families.collect() }
+    }
+}
+
+impl Tasks for Simulation<'_> {
+    fn sizes(&self) -> Vec<u64> {
+        self.families.iter().map(|family| family.len() as u64).collect()
     }
 
+    fn worker(&self) -> Box<dyn FnMut(usize) -> Results + '_> {
+        let mut local = self.quotient.new_worker().local;
+        Box::new(move |task| {
+            let family = &self.families[task];
+            let tried = panics::caught(|| self.quotient.simulate_family(&mut local, family));
+            let (tally, failure) = tried.unwrap_or_else(|why| self.quotient.panicked(family[0], why));
+            let failure = failure.map(|it| (task, tasks::Failure { broken: it.broken.bits(), story: it.story() }));
+            Results { done: family.len() as u64, counts: tally.numbers().to_vec(), failure, cut: None }
+        })
+    }
+}
+
+impl Quotient {
     /// A panic over a server, whatever it comes from, is a finding.
     fn panicked(&self, (seat, id, base): Compact, why: String) -> (Tally, Option<Failure>) {
         let server = seat.server(id, self.members, base);

@@ -1,6 +1,8 @@
 //! What the local simulation tries, and what it sees that nothing else does.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use rafttree_model::{Effects, Envelope, Event, Message, Node, Role, Round, ServerId, ServerSet};
 
@@ -11,8 +13,9 @@ use crate::quotient::settings::Quotient;
 use crate::quotient::simulation::reference::{Happens, Reference};
 use crate::quotient::simulation::{alphabet, contradicts_committed, variants};
 use crate::scope::{Part, Scope};
+use crate::search::Progress;
 use crate::tests::limits;
-use crate::verdict::{NOTHING, Outcome, Tally, Verdict, explore};
+use crate::verdict::{Checked, Limits, NOTHING, Outcome, Tally, Verdict, explore};
 use crate::world::{Ground, PAPER, StepBy, Tag};
 
 const ELECTIONS: Scope = Scope::elections(3, 1);
@@ -164,13 +167,13 @@ fn as_much_is_tried_of_a_family_as_of_each_by_itself() {
     for part in [Part::Quotient(LOGS), Part::Lease(ELECTIONS)] {
         let quotient = part.quotient(PAPER).expect("it is one");
         let outcome = explore(&quotient, &limits(1), NOTHING, &mut |_| {}).expect("nothing is resumed");
-        let (mut local, mut sum) = (quotient.new_worker().local, Tally::default());
+        let (mut local, mut sum) = (quotient.new_worker().local, [0; 6]);
         for compact in quotient.reached() {
             let (tally, failure) = quotient.simulate_family(&mut local, &[compact]);
             assert!(failure.is_none());
-            sum.add(tally);
+            sum.iter_mut().zip(tally.numbers()).for_each(|(sum, count)| *sum += count);
         }
-        assert_eq!(outcome.simulated, Some(sum));
+        assert_eq!(outcome.simulated, Some(Tally::of_numbers(sum)));
     }
 }
 
@@ -190,16 +193,37 @@ fn as_much_is_tried_with_any_number_of_threads() {
     );
 }
 
+/// What ends a search ends what comes after it, and the time counts from the beginning of the search.
+#[test]
+fn a_local_simulation_that_is_cut_short_says_why() {
+    let stopped = limits(1);
+    let mut look = |seen: &Progress| stopped.stop.store(seen.simulated.is_some(), Ordering::Relaxed);
+    let outcome = explore(&Scope::logs(3, 1, 1).quotient(PAPER), &stopped, NOTHING, &mut look);
+    let outcome = outcome.expect("nothing is resumed");
+    let why = "the local simulation was cut short: it was told to stop";
+    assert_eq!(outcome.verdict, Verdict::Incomplete(why.to_owned()));
+    assert!(outcome.reasons()[0].starts_with(&format!("{why}; every state was visited, but ")), "{outcome:?}");
+
+    let quotient = LOGS.quotient(PAPER);
+    explore(&quotient, &limits(1), NOTHING, &mut |_| {}).expect("nothing is resumed");
+    let (began, time) = (Instant::now(), Duration::from_millis(10));
+    std::thread::sleep(time);
+    let timed = Limits { time: Some(time), ..limits(2) };
+    let simulation = quotient.local_simulation().expect("there is one");
+    let results = timed.search().do_all(&*simulation, began, &mut |_, _| {});
+    assert_eq!((results.done, results.cut.as_deref()), (0, Some("the time limit of 10ms was reached")));
+}
+
 /// A search that is cut and gone on with tries the servers of both halves.
 #[test]
 fn a_checkpoint_keeps_the_servers_that_were_reached() {
     let folder = tempfile::tempdir().expect("there is room");
     let path = folder.path().join("search.ckpt");
     let whole = search(LOGS, PAPER_STEP, 1);
-    let cut = crate::verdict::Limits { states: Some(whole.states / 2), checkpoint: Some(path.clone()), ..limits(1) };
+    let cut = Limits { states: Some(whole.states / 2), checkpoint: Some(path.clone()), ..limits(1) };
     let outcome = explore(&LOGS.quotient(PAPER), &cut, NOTHING, &mut |_| {}).expect("nothing is resumed");
     assert!(matches!(outcome.verdict, Verdict::Incomplete(_)) && outcome.simulated.is_none());
-    let on = crate::verdict::Limits { resume: Some(path), ..limits(1) };
+    let on = Limits { resume: Some(path), ..limits(1) };
     let resumed = explore(&LOGS.quotient(PAPER), &on, NOTHING, &mut |_| {}).expect("it is the same search");
     assert_eq!((resumed.states, resumed.simulated), (whole.states, whole.simulated));
 }

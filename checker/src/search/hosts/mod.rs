@@ -37,6 +37,8 @@ mod summary;
 
 mod way;
 
+mod tasks;
+
 mod worker;
 
 mod run;

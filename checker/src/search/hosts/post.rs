@@ -95,6 +95,12 @@ impl Post {
         Ok(self.arrived())
     }
 
+    /// The same, when something arrives or a moment has passed.
+    pub(super) fn nap(&mut self) -> Result<Vec<Vec<u8>>, Lost> {
+        self.work(NAP)?;
+        Ok(self.arrived())
+    }
+
     /// Sends nothing more in this epoch.
     pub(super) fn close(&mut self) {
         let input = self.input.as_mut().expect("it is open until the end");

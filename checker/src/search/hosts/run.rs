@@ -15,17 +15,17 @@ use crate::search::explored::Totals;
 use crate::search::fingerprint::Print;
 use crate::search::found::{Ended, Found, Held, Progress};
 use crate::search::hosts::alive::Alive;
-use crate::search::hosts::ground::Ground;
+use crate::search::hosts::ground::{Ground, TasksOf};
 use crate::search::hosts::join::{Lines, join};
 use crate::search::hosts::pieces::{self, Manifest};
 use crate::search::hosts::post::{Lost, Post};
 use crate::search::hosts::settings::Hosts;
 use crate::search::hosts::summary::Least;
-use crate::search::hosts::way::Way;
-use crate::search::hosts::worker::Worker;
+use crate::search::hosts::worker::{End, Worker};
 use crate::search::panics;
 use crate::search::settings::Search;
 use crate::search::space::{Space, attempt};
+use crate::search::tasks::Results;
 use crate::search::trail::{AMBIGUOUS, walk};
 use crate::search::watch::Watch;
 
@@ -41,11 +41,9 @@ impl fmt::Display for Refused {
 
 /// What a worker leaves: how it ended, and what all had agreed on by then.
 struct Left<P> {
-    ended: Ended,
+    end: End<P>,
     totals: Totals,
     least: Option<Least>,
-    /// To the violation.
-    way: Option<Way<P>>,
     table_bytes: u64,
     held: Vec<Held>,
     saved: Option<Result<(), String>>,
@@ -53,17 +51,18 @@ struct Left<P> {
 
 impl Search {
     /// Searches with others until nothing is left, something is broken, a limit strikes anywhere, or one of them
-    /// is lost. All come to the same end.
+    /// is lost; and then, if every state was visited, does with them the tasks that are left. All come to the same end.
     pub(crate) fn run_on<S: Space + Clone + Send + 'static>(
         &self,
         hosts: &Hosts,
         space: &S,
+        tasks: TasksOf<S>,
         progress: &mut dyn FnMut(&Progress),
-    ) -> Result<Found<S::Action>, Refused> {
+    ) -> Result<(Found<S::Action>, Option<Results>), Refused> {
         if self.wide_fingerprints {
-            self.run_with::<S, u128>(hosts, space, progress)
+            self.run_with::<S, u128>(hosts, space, tasks, progress)
         } else {
-            self.run_with::<S, u64>(hosts, space, progress)
+            self.run_with::<S, u64>(hosts, space, tasks, progress)
         }
     }
 
@@ -71,8 +70,9 @@ impl Search {
         &self,
         hosts: &Hosts,
         space: &S,
+        tasks: TasksOf<S>,
         progress: &mut dyn FnMut(&Progress),
-    ) -> Result<Found<S::Action>, Refused> {
+    ) -> Result<(Found<S::Action>, Option<Results>), Refused> {
         let resumed = match &hosts.resume {
             Some(directory) => {
                 let manifest =
@@ -90,16 +90,16 @@ impl Search {
         if let Some((_, manifest)) = &resumed {
             watch.went_on_for(manifest.elapsed());
         }
-        let ground = Ground { space: space.clone(), search: self.clone(), hosts: hosts.clone(), watch, resumed };
+        let ground = Ground { space: space.clone(), search: self.clone(), hosts: hosts.clone(), tasks, watch, resumed };
         let (left, watch) = together::<S, P>(ground, lines, progress).map_err(Refused)?;
         watch.look();
-        let totals = left.totals;
-        let mut found = Found::of_totals::<P>(totals, left.ended, left.table_bytes);
+        let End { ended, way, results, elapsed } = left.end;
+        let mut found = Found::of_totals::<P>(left.totals, ended, left.table_bytes);
         (found.held, found.saved, found.resumed_from) = (left.held, left.saved, resumed_from);
         found.most_on_disk = found.held.iter().map(|held| held.most_on_disk).sum();
         if let Some(least) = left.least.filter(|_| matches!(found.ended, Ended::Violated(_))) {
             let violation = least.violation::<S, P>();
-            let way = left.way.unwrap_or_else(|| Err("it was not looked for".to_owned()));
+            let way = way.unwrap_or_else(|| Err("it was not looked for".to_owned()));
             let walked = way.and_then(|prints| {
                 attempt(space, || walk(self, space, &prints, &violation).ok_or_else(|| AMBIGUOUS.to_owned()))
                     .unwrap_or_else(|panicked| Err(format!("panicked: {}", panicked.why)))
@@ -107,9 +107,9 @@ impl Search {
             found.violated(violation, walked);
             watch.look();
         }
-        found.elapsed = watch.elapsed();
+        found.elapsed = elapsed;
         found.peak_resident = watch.peak();
-        Ok(found)
+        Ok((found, results))
     }
 
     /// All in which processes must agree to search together.
@@ -187,17 +187,22 @@ fn work<S: Space, P: Print>(
             Ended::Exhausted | Ended::Cut(_) => None,
         };
         worker.finish()?;
-        Ok((ended, way))
+        let elapsed = ground.watch.elapsed();
+        let mut results = None;
+        if ended == Ended::Exhausted {
+            worker.exhausted = Some(elapsed);
+            results = worker.tasks(&mut progress)?;
+        }
+        Ok(End { ended, way, results, elapsed })
     });
-    let done = match ran {
-        Ok(Ok(done)) => Ok(done),
+    let end = match ran {
+        Ok(Ok(end)) => Ok(end),
         Ok(Err(Lost)) => Ok(worker.lost(way_on::<S, P>(ground, why_lost(alive)))),
         Err(panicked) => cause(alive, panicked, &ground.hosts).map(|why| worker.lost(way_on::<S, P>(ground, why))),
     };
     let Worker { explored, least, table_bytes, held, saved, .. } = worker;
     std::mem::forget(post);
-    let (ended, way) = done?;
-    Ok(Left { ended, way, totals: explored.totals, least, table_bytes, held, saved })
+    Ok(Left { end: end?, totals: explored.totals, least, table_bytes, held, saved })
 }
 
 fn why_lost(alive: &Alive) -> String {

@@ -1,7 +1,7 @@
 //! One worker: expands states, sends what belongs to others, and agrees with them on what is next.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::search::checkpoint::{self, Saved};
 use crate::search::explored::Explored;
@@ -14,15 +14,28 @@ use crate::search::hosts::pieces::{Manifest, Piece};
 use crate::search::hosts::post::{Lost, Post};
 use crate::search::hosts::shares::{Outbox, owner, records, take_print};
 use crate::search::hosts::summary::{Least, Summary};
+use crate::search::hosts::tasks::Share;
 use crate::search::hosts::way::{Trail, Way};
 use crate::search::space::Space;
 use crate::search::table::Table;
+use crate::search::tasks::Results;
 
 /// What is to be done after a round.
 struct Agreed {
     /// Why the search must end, if it must.
     stop: Option<String>,
     save: bool,
+}
+
+/// What the search came to.
+pub(super) struct End<P> {
+    pub(super) ended: Ended,
+    /// To the violation.
+    pub(super) way: Option<Way<P>>,
+    /// Of what was left to do when every state was visited.
+    pub(super) results: Option<Results>,
+    /// Without what was done after the search.
+    pub(super) elapsed: Duration,
 }
 
 /// One worker, and what it knows of all.
@@ -45,6 +58,8 @@ pub(super) struct Worker<'a, S: Space, P> {
     piece: Option<Piece>,
     latest_save: Instant,
     pub(super) saved: Option<Result<(), String>>,
+    /// How long the search took, if every state was visited.
+    pub(super) exhausted: Option<Duration>,
 }
 
 impl<'a, S: Space, P: Print> Worker<'a, S, P> {
@@ -65,6 +80,7 @@ impl<'a, S: Space, P: Print> Worker<'a, S, P> {
             piece: None,
             latest_save: Instant::now(),
             saved: None,
+            exhausted: None,
         }
     }
 
@@ -321,8 +337,13 @@ impl<'a, S: Space, P: Print> Worker<'a, S, P> {
     }
 
     /// The end of a search that has lost somebody: what was found by then was found all the same.
-    pub(super) fn lost(&mut self, why: String) -> (Ended, Option<Way<P>>) {
-        (self.cut(why.clone()), Some(Err(why)))
+    pub(super) fn lost(&mut self, why: String) -> End<P> {
+        if let Some(elapsed) = self.exhausted {
+            let results = Results { cut: Some(why), ..Results::default() };
+            return End { ended: Ended::Exhausted, way: None, results: Some(results), elapsed };
+        }
+        let (ended, way) = (self.cut(why.clone()), Some(Err(why)));
+        End { ended, way, results: None, elapsed: self.ground.watch.elapsed() }
     }
 
     /// Makes room for the search for the way to a violation.
@@ -342,7 +363,7 @@ impl<'a, S: Space, P: Print> Worker<'a, S, P> {
             .map(Some)
     }
 
-    /// What each process has gathered comes to the first.
+    /// What each process has gathered comes to all.
     pub(super) fn finish(&mut self) -> Result<(), Lost> {
         let Ground { space, hosts, watch, .. } = self.ground;
         let counts = [self.own, watch.peak(), self.explored.frontier.most_on_disk()];
@@ -360,13 +381,29 @@ impl<'a, S: Space, P: Print> Worker<'a, S, P> {
                 held.states += states;
                 held.peak_resident = held.peak_resident.max(peak);
                 held.most_on_disk += on_disk;
-                if worker == 0 && process != hosts.process && self.post.me() == 0 {
+                if worker == 0 && process != hosts.process && self.is_first_here() {
                     space.decode_gathered(gathered).expect("it was written by this code");
                 }
             }
             self.held.push(held);
         }
         Ok(())
+    }
+
+    /// Does its share of what is left to do when every state was visited.
+    pub(super) fn tasks(&mut self, progress: &mut dyn FnMut(&Progress)) -> Result<Option<Results>, Lost> {
+        // The first of each process has taken in by then what was gathered elsewhere.
+        self.post.exchange(&[])?;
+        let Ground { space, tasks, hosts, watch, .. } = self.ground;
+        let Some(tasks) = tasks(space) else { return Ok(None) };
+        self.forget();
+        let mut now = self.progress(&Summary::default());
+        let mut tick = |done, all| {
+            (now.resident, now.simulated) = (watch.resident(), Some((done, all)));
+            progress(&now);
+        };
+        let struck = || Some(format!("{}: {}", hosts.name(hosts.process), watch.struck_here(0)?));
+        Share::new(self.post, &*tasks).run(&*tasks, &struck, &mut tick).map(Some)
     }
 
     /// Whether this is the first worker of its process.
@@ -388,7 +425,7 @@ impl<'a, S: Space, P: Print> Worker<'a, S, P> {
             waiting: all.waiting,
             layers: self.explored.totals.current_layers(),
             resident: all.resident,
-            table_bytes: all.table_bytes,
+            table_bytes: self.table_bytes,
             on_disk: all.on_disk,
             elapsed: self.ground.watch.elapsed(),
             retracing: None,
