@@ -57,6 +57,16 @@ impl Results {
         self.counts.iter_mut().zip(other.counts).for_each(|(sum, count)| *sum += count);
         self.cut = self.cut.take().or(other.cut);
     }
+
+    /// The same, of so much that there was to do: what was left out was left out for a reason, which is told.
+    pub(super) fn of_all(mut self, all: u64) -> Results {
+        if self.done == all {
+            self.cut = None;
+        } else if self.failure.is_none() {
+            self.cut.get_or_insert_with(|| format!("{} of {all} were tried", self.done));
+        }
+        self
+    }
 }
 
 /// From one look at how much is done to the next.
@@ -66,6 +76,7 @@ impl Search {
     /// Does tasks after a search that began then, within the same limits: all, or those before one that fails.
     pub(crate) fn do_all(&self, tasks: &dyn Tasks, began: Instant, tick: &mut dyn FnMut(u64, u64)) -> Results {
         let (sizes, watch) = (tasks.sizes(), Watch::since(began, self.limits, &self.stop));
+        let all = sizes.iter().sum();
         let (next, results) = (AtomicUsize::new(0), Mutex::new(Results::default()));
         let results_so_far = || results.lock().unwrap_or_else(PoisonError::into_inner);
         let work = || {
@@ -90,9 +101,9 @@ impl Search {
             let workers: Vec<_> = (0..self.threads.max(1)).map(|_| scope.spawn(work)).collect();
             while !workers.iter().all(ScopedJoinHandle::is_finished) {
                 std::thread::sleep(LOOK);
-                tick(results_so_far().done, sizes.iter().sum());
+                tick(results_so_far().done, all);
             }
         });
-        results.into_inner().unwrap_or_else(PoisonError::into_inner)
+        results.into_inner().unwrap_or_else(PoisonError::into_inner).of_all(all)
     }
 }

@@ -12,6 +12,7 @@ mod cuts;
 mod fingerprints;
 mod frontiers;
 mod tables;
+mod tasks;
 mod toys;
 
 #[path = "../../examples/two_phase_commit/model.rs"]

@@ -115,9 +115,6 @@ impl<'a> Share<'a> {
         for words in self.post.exchange(&words)? {
             sum.add(serde_json::from_slice(&words).expect("it was written by this code"));
         }
-        if sum.done == all {
-            sum.cut = None;
-        }
-        Ok(sum)
+        Ok(sum.of_all(all))
     }
 }
