@@ -11,7 +11,7 @@ use crate::world::{Place, Tag};
 pub(crate) const MOST_ENTRIES: usize = 16;
 
 /// The highest term there is room for.
-pub(crate) const MOST_TERMS: usize = 8;
+pub(crate) const MOST_TERMS: usize = 14;
 
 /// A log as the paper draws it: a row of terms. Logs are judged in this form and not in the one that
 /// the model keeps them in.

@@ -16,6 +16,12 @@ use crate::world::Place;
 /// Terms there is room for, with 0.
 const ROOM: usize = MOST_TERMS + 2;
 
+/// Indices there is room for, with 0, where the log of a candidate ended.
+const ENDS: u8 = 8;
+
+// One bit for each term, and one for each place.
+const _: () = assert!(ROOM <= u16::BITS as usize && ROOM * ENDS as usize <= u128::BITS as usize);
+
 /// What a state says of history.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub(super) struct Traces {
@@ -95,7 +101,7 @@ impl Traces {
             _ => index <= known.len && term_of(known.get(index - 1)) == term,
         };
         if !is_known {
-            self.lost |= 1 << (term * 8 + index);
+            self.lost |= 1 << (term * ENDS + index);
         }
     }
 
@@ -114,8 +120,8 @@ impl Traces {
             }
         }
         let shift = u8::from(self.base != 0);
-        for term in (1..ROOM as u8).filter(|term| self.lost >> (term * 8) & 0xff != 0) {
-            let ends = (0..8).filter(|index| self.lost >> (term * 8 + index) & 1 != 0).map(|index| index + shift);
+        for term in (1..ROOM as u8).filter(|term| self.lost >> (term * ENDS) & 0xff != 0) {
+            let ends = (0..ENDS).filter(|index| self.lost >> (term * ENDS + index) & 1 != 0).map(|index| index + shift);
             history = self.with_lost(history, term, ends)?;
         }
         let is_rooted = (0..ROOM as u8).all(|term| history.is_rooted(term));

@@ -274,8 +274,9 @@ fn high_terms_are_numbered_anew() {
     let low = high.within_history().expect("there are five terms");
     assert_eq!(low, state(1, &[seat(Part::Leader, 4, &[2, 4]), seat(Part::Follower, 3, &[2])]));
     assert_eq!(low.within_history(), Some(low));
-    let mut many = state(1, &[seat(Part::Follower, 11, &[2, 3, 4, 5]), seat(Part::Follower, 10, &[2, 6, 7, 8])]);
-    assert_eq!(many.within_history(), None, "ten terms");
-    many.seats[1] = seat(Part::Follower, 11, &[2, 6, 7, 8]);
+    let seats = [(14, [2, 3, 4, 5]), (15, [6, 7, 8, 9]), (16, [10, 11, 12, 13])];
+    let mut many = state(1, &seats.map(|(term, cells)| seat(Part::Follower, term, &cells)));
+    assert_eq!(many.within_history(), None, "sixteen terms");
+    many.seats[1] = seat(Part::Follower, 16, &[6, 7, 8, 9]);
     assert!(many.within_history().is_some());
 }
