@@ -80,7 +80,7 @@ type Place = (usize, usize, u64);
 
 /// Where all servers and messages of one part come from.
 enum Task {
-    Small(History),
+    Small(Box<History>),
     Branches(Branches),
     Acknowledged(Acknowledged),
 }
@@ -89,7 +89,8 @@ impl Scope {
     pub(crate) const FULL: Scope = Scope { terms: 3, entries: 3, window: 9 };
 
     fn stages(self) -> Vec<Vec<Task>> {
-        let small = History::all(self.terms, self.entries).into_iter().map(Task::Small).collect();
+        let small =
+            History::all(self.terms, self.entries).into_iter().map(|history| Task::Small(Box::new(history))).collect();
         let (branches, acknowledged) = (branches(self.window), acknowledged(self.window));
         // The first window has room for the smaller ones, too.
         let stage_of = |window: u8| window.max(2);
