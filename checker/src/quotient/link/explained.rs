@@ -120,7 +120,7 @@ impl Traces {
             }
         }
         let shift = u8::from(self.base != 0);
-        for term in (1..ROOM as u8).filter(|term| self.lost >> (term * ENDS) & 0xff != 0) {
+        for term in (1..ROOM as u8).filter(|term| self.lost >> (term * ENDS) & ((1 << ENDS) - 1) != 0) {
             let ends = (0..ENDS).filter(|index| self.lost >> (term * ENDS + index) & 1 != 0).map(|index| index + shift);
             history = self.with_lost(history, term, ends)?;
         }

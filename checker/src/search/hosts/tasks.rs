@@ -27,6 +27,7 @@ struct Note {
 /// One worker's share.
 pub(super) struct Share<'a> {
     post: &'a mut Post,
+    tasks: &'a dyn Tasks,
     sizes: Vec<u64>,
     ours: Results,
     /// By worker, what it said last.
@@ -42,19 +43,18 @@ impl Note {
 }
 
 impl<'a> Share<'a> {
-    pub(super) fn new(post: &'a mut Post, tasks: &dyn Tasks) -> Share<'a> {
+    pub(super) fn new(post: &'a mut Post, tasks: &'a dyn Tasks) -> Share<'a> {
         let notes = (0..post.workers()).map(|from| Note { from, ..Note::default() }).collect();
-        Share { post, sizes: tasks.sizes(), ours: Results::default(), notes, told: Instant::now() }
+        Share { post, tasks, sizes: tasks.sizes(), ours: Results::default(), notes, told: Instant::now() }
     }
 
     /// What comes of the tasks of all workers, which all agree on.
     pub(super) fn run(
         mut self,
-        tasks: &dyn Tasks,
         struck: &dyn Fn() -> Option<String>,
         tick: &mut dyn FnMut(u64, u64),
     ) -> Result<Results, Lost> {
-        let (mut worker, all) = (tasks.worker(), self.sizes.iter().sum());
+        let (mut worker, all) = (self.tasks.worker(), self.sizes.iter().sum());
         let mut share = (self.post.me()..self.sizes.len()).step_by(self.post.workers());
         let mut ours = self.notes[self.post.me()].clone();
         while !self.is_over() {

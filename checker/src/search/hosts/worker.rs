@@ -403,7 +403,7 @@ impl<'a, S: Space, P: Print> Worker<'a, S, P> {
             progress(&now);
         };
         let struck = || Some(format!("{}: {}", hosts.name(hosts.process), watch.struck_here(0)?));
-        Share::new(self.post, &*tasks).run(&*tasks, &struck, &mut tick).map(Some)
+        Share::new(self.post, &*tasks).run(&struck, &mut tick).map(Some)
     }
 
     /// Whether this is the first worker of its process.
